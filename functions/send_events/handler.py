@@ -1,0 +1,160 @@
+"""Composition root of the Lambda: settings and clients once per container, then `handler`.
+
+The answer can never acknowledge by accident: every record that is not known to be safe is named in it, and
+what cannot be answered so is raised, which brings every record back.
+"""
+
+import os
+import random
+import traceback
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from pathlib import PurePath
+from typing import Any
+
+from aws_lambda_powertools import Logger
+
+from whyness_events.delivery.aws import client
+from whyness_events.delivery.clock import SystemClock
+from whyness_events.delivery.credentials import Credentials, FixedCredentials, SecretCredentials
+from whyness_events.delivery.dead_letters import SqsDeadLetters
+from whyness_events.delivery.deliver import Deliverer, Report
+from whyness_events.delivery.items import Record
+from whyness_events.delivery.log_table import DynamoDbLog
+from whyness_events.delivery.mixpanel import MixpanelPool
+from whyness_events.delivery.outcomes import Reason
+from whyness_events.delivery.settings import Settings, SettingsFault, read_settings
+from whyness_events.delivery.settle import Settled
+from whyness_events.delivery.telemetry import SERVICE, emit
+from whyness_events.delivery.useragent import describe_useragent
+
+# Kept for answering Lambda, of the time that is left at the start.
+_ANSWER_PART = 0.02
+
+logger = Logger(service=SERVICE)
+clock = SystemClock()
+
+
+class InvocationFault(Exception):  # noqa: N818  (a fault is the word here)
+    """The invocation cannot be answered record by record: all of it comes back. The text is safe."""
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """What one container keeps from invocation to invocation."""
+
+    deliverer: Deliverer
+    pool: MixpanelPool
+
+
+def handler(event: Any, context: Any) -> dict[str, list[dict[str, str]]]:
+    """Deliver the events of an SQS event; return its partial batch response.
+
+    Raises:
+        InvocationFault: the event is no SQS event, or a bug of ours; Lambda then retries every record.
+    """
+    remaining_s = context.get_remaining_time_in_millis() / 1000
+    deadline_s = clock.monotonic_s() + remaining_s * (1 - _ANSWER_PART)
+    records = read_records(event)
+    try:
+        report = container().deliverer.deliver(records, run_id=context.aws_request_id, deadline_s=deadline_s)
+    except SettingsFault as fault:
+        report = _all_waiting(records, str(fault))
+    except Exception as bug:  # noqa: BLE001  (raised again, without the text that may hold payload)
+        raise InvocationFault(f"internal fault: {_where(bug)}") from None
+    finally:
+        if container.cache_info().currsize:
+            container().pool.abandon_all()
+    _tell(report, context.aws_request_id)
+    return {"batchItemFailures": [{"itemIdentifier": found} for found in report.settled.failed_message_ids]}
+
+
+@lru_cache(maxsize=1)
+def container() -> Container:
+    """Return this container's parts, made at the first invocation whose settings are sound.
+
+    Raises:
+        SettingsFault: they are not.
+    """
+    return build(read_settings(os.environ))
+
+
+def build(settings: Settings) -> Container:
+    """Wire the parts."""
+    pool = MixpanelPool(settings.api_url, settings.project_id, _credentials(settings))
+    deliverer = Deliverer(
+        pool=pool,
+        dead_letters=SqsDeadLetters(settings.dead_letter_queue_url, partial(client, "sqs"), clock),
+        log=DynamoDbLog(settings.log_table_name, partial(client, "dynamodb"), clock),
+        clock=clock,
+        rng=random.Random(),  # noqa: S311  (jitter)
+        describe_useragent=describe_useragent,
+        default_identity=settings.identity,
+        threads=settings.sender_threads,
+        answer_timeout_s=settings.answer_timeout_s,
+    )
+    return Container(deliverer, pool)
+
+
+def _credentials(settings: Settings) -> Credentials:
+    if settings.secret_arn:
+        return SecretCredentials(settings.secret_arn)
+    return FixedCredentials(settings.account, settings.password)
+
+
+def read_records(event: Any) -> list[Record]:
+    """Return the records of an SQS event.
+
+    Raises:
+        InvocationFault: it is none, or a record has no message id, without which nothing can be answered.
+    """
+    records = event.get("Records") if isinstance(event, Mapping) else None
+    if not isinstance(records, list):
+        raise InvocationFault("the event has no list of Records: this function takes SQS events")
+    return [_record(raw) for raw in records]
+
+
+def _record(raw: Any) -> Record:
+    message_id = raw.get("messageId") if isinstance(raw, Mapping) else None
+    if not (isinstance(message_id, str) and message_id):
+        raise InvocationFault("a record has no messageId")
+    body, attributes = raw.get("body"), raw.get("attributes")
+    found = attributes if isinstance(attributes, Mapping) else {}
+    return Record(
+        message_id=message_id,
+        body=body if isinstance(body, str) else "",
+        receive_count=_number(found.get("ApproximateReceiveCount"), 1),
+        sent_ms=_number(found.get("SentTimestamp"), 0),
+    )
+
+
+def _number(text: Any, default: int) -> int:
+    return int(text) if isinstance(text, str) and text.isascii() and text.isdigit() else default
+
+
+def _all_waiting(records: Sequence[Record], detail: str) -> Report:
+    failed = [record.message_id for record in records]
+    outcomes = Counter({Reason.SETUP: len(records)})
+    return Report(outcomes=outcomes, details={Reason.SETUP: detail}, settled=Settled(failed))
+
+
+def _where(bug: Exception) -> str:
+    """Return type and place of a bug; its message may quote an event."""
+    last = traceback.extract_tb(bug.__traceback__)[-1]
+    return f"{type(bug).__name__} at {PurePath(last.filename).name}:{last.lineno}"
+
+
+def _tell(report: Report, request_id: str) -> None:
+    outcomes = {str(reason): count for reason, count in report.outcomes.items()}
+    logger.info(
+        "invocation",
+        request_id=request_id,
+        outcomes=outcomes,
+        requests=report.sending.requests,
+        handed_back=len(report.settled.failed_message_ids),
+    )
+    for reason, detail in report.details.items():
+        logger.warning("not delivered", request_id=request_id, reason=str(reason), detail=detail)
+    emit(report)

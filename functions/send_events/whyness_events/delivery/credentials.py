@@ -1,0 +1,81 @@
+"""Edge: the service account's credentials, from Secrets Manager or the environment."""
+
+from typing import Protocol
+
+from aws_lambda_powertools.utilities.parameters import SecretsProvider
+from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError, TransformParameterError
+
+from whyness_events.delivery.aws import client
+from whyness_events.delivery.ports import SetupFault
+
+CACHE_S = 300
+
+
+class Credentials(Protocol):
+    """Where the credentials come from."""
+
+    def get(self) -> tuple[str, str]:
+        """Return account and password, from a cache where there is one.
+
+        Raises:
+            SetupFault: there are none to be had.
+        """
+
+    def refresh(self) -> bool:
+        """Fetch them afresh; False where they cannot change.
+
+        Raises:
+            SetupFault: there are none to be had.
+        """
+
+
+class FixedCredentials:
+    """Credentials from the environment: they change with the next deploy."""
+
+    def __init__(self, account: str, password: str) -> None:
+        self._pair = account, password
+
+    def get(self) -> tuple[str, str]:
+        """Return them."""
+        return self._pair
+
+    def refresh(self) -> bool:
+        """Return False."""
+        return False
+
+
+class SecretCredentials:
+    """Credentials from Secrets Manager, cached for five minutes.
+
+    Args:
+        secret_arn: of a secret holding JSON `{"account", "password"}`.
+    """
+
+    def __init__(self, secret_arn: str) -> None:
+        self._secret_arn = secret_arn
+        self._provider: SecretsProvider | None = None
+
+    def get(self) -> tuple[str, str]:
+        """Return them."""
+        return self._fetch(force=False)
+
+    def refresh(self) -> bool:
+        """Fetch them afresh."""
+        self._fetch(force=True)
+        return True
+
+    def _fetch(self, *, force: bool) -> tuple[str, str]:
+        if self._provider is None:
+            self._provider = SecretsProvider(boto3_client=client("secretsmanager"))
+        try:
+            secret = self._provider.get(
+                self._secret_arn, max_age=CACHE_S, transform="json", force_fetch=force
+            )
+        except (GetParameterError, TransformParameterError) as fault:
+            kind = type(fault.__context__ or fault).__name__
+            raise SetupFault(f"MIXPANEL_SECRET_ARN: the secret cannot be read ({kind})") from None
+        found = secret if isinstance(secret, dict) else {}
+        account, password = found.get("account"), found.get("password")
+        if not (isinstance(account, str) and account and isinstance(password, str) and password):
+            raise SetupFault('MIXPANEL_SECRET_ARN: the secret must be {"account", "password"}, both filled')
+        return account, password

@@ -1,0 +1,50 @@
+"""Edge: the dead-letter queue."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from whyness_events.delivery.letters import Letter, pack_entries
+from whyness_events.delivery.ports import Clock
+
+
+class SqsDeadLetters:
+    """The DeadLetters port over SQS.
+
+    Args:
+        queue_url: of the dead-letter queue.
+        make_client: returns an SQS client; called when the first letter goes.
+        clock: for the deadline.
+    """
+
+    def __init__(self, queue_url: str, make_client: Callable[[], Any], clock: Clock) -> None:
+        self._queue_url = queue_url
+        self._make_client = make_client
+        self._clock = clock
+        self._sqs: Any = None
+
+    def send(self, letters: Sequence[Letter], *, deadline_s: float) -> list[str | None]:
+        """Send the letters; see DeadLetters. What the deadline cuts off counts as not confirmed."""
+        confirmed: list[str | None] = []
+        for call in pack_entries(letters):
+            in_time = self._clock.monotonic_s() < deadline_s
+            confirmed += self._send_call(call) if in_time else [None] * len(call)
+        return confirmed
+
+    def _send_call(self, letters: Sequence[Letter]) -> list[str | None]:
+        entries = [_entry(str(index), letter) for index, letter in enumerate(letters)]
+        try:
+            self._sqs = self._sqs or self._make_client()
+            answer = self._sqs.send_message_batch(QueueUrl=self._queue_url, Entries=entries)
+        except (BotoCoreError, ClientError, ValueError):  # ValueError: an endpoint that is no URL
+            return [None] * len(letters)
+        found = {entry["Id"]: entry["MessageId"] for entry in answer.get("Successful", [])}
+        return [found.get(str(index)) for index in range(len(letters))]
+
+
+def _entry(entry_id: str, letter: Letter) -> dict[str, Any]:
+    attributes = {
+        name: {"DataType": "String", "StringValue": value} for name, value in letter.attributes.items()
+    }
+    return {"Id": entry_id, "MessageBody": letter.body, "MessageAttributes": attributes}

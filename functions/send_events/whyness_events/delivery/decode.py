@@ -1,0 +1,103 @@
+"""Pure: a record's body into events, each judged on its own.
+
+A fast strict decoder reads what our own publisher writes. A body that it refuses gets a lenient second
+look by the contract itself, so that one bad event is named and its neighbours go on.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import msgspec
+
+from whyness_events import limits
+from whyness_events.delivery.items import Item, Parcel, Record
+from whyness_events.delivery.outcomes import Outcome, Reason
+from whyness_events.errors import (
+    EventTooLarge,
+    InvalidEvent,
+    UnknownVersion,
+    UnreadableEvent,
+    UnreadableMessage,
+)
+from whyness_events.event import Event, check_event, parse_event
+from whyness_events.values import longer_than
+from whyness_events.wire import SCHEMA_VERSION, check_size, decode_message, to_sqs_json
+
+
+@dataclass(frozen=True, slots=True)
+class _Envelope:
+    events: list[Event]
+    schema_version: int = 1
+    identity: Literal["distinct_id", "simplified"] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Single(Event):
+    """An event that is a whole body; with `events` it would be an envelope."""
+
+    schema_version: int = 1
+    identity: Literal["distinct_id", "simplified"] | None = None
+    events: Any = None
+
+
+_decode_envelope = msgspec.json.Decoder(_Envelope).decode
+_decode_single = msgspec.json.Decoder(_Single).decode
+
+
+def read_record(record: Record, *, now_ms: int, default_identity: str) -> Parcel:
+    """Return the record's items: with their event, or with the outcome that says why there is none."""
+    parcel = Parcel(record)
+    fast = None if longer_than(record.body, limits.EVENT_BYTES) else _read_fast(record.body)
+    if fast is None:
+        _read_leniently(parcel, now_ms, default_identity)
+        return parcel
+    identity, events = fast
+    for position, event in enumerate(events):
+        item = Item(record, position, event, identity or default_identity)
+        try:
+            check_event(event, now_ms=now_ms)
+        except InvalidEvent as fault:
+            _refuse(item, fault)
+        parcel.items.append(item)
+    return parcel
+
+
+def _read_fast(body: str) -> tuple[str | None, list[Event]] | None:
+    """Return identity and events, or None for a body that needs the second look."""
+    try:
+        if body.startswith('{"schema_version"'):
+            envelope = _decode_envelope(body)
+            known = envelope.schema_version == SCHEMA_VERSION
+            return (envelope.identity, envelope.events) if known and envelope.events else None
+        single = _decode_single(body)
+    except (msgspec.DecodeError, RecursionError, UnicodeEncodeError):
+        return None
+    known = single.schema_version == SCHEMA_VERSION and single.events is None
+    return (single.identity, [single]) if known else None
+
+
+def _read_leniently(parcel: Parcel, now_ms: int, default_identity: str) -> None:
+    record = parcel.record
+    try:
+        message = decode_message(record.body)
+    except UnreadableMessage as fault:
+        parcel.whole = True
+        parcel.items = [Item(record, 0, outcome=Outcome(Reason.UNREADABLE, str(fault)))]
+        return
+    except UnknownVersion as fault:
+        parcel.items = [Item(record, 0, outcome=Outcome(Reason.SETUP, str(fault)))]
+        return
+    for position, raw in enumerate(message.raw_events):
+        item = Item(record, position, identity=message.identity or default_identity)
+        try:
+            item.event = parse_event(raw, now_ms=now_ms)
+            check_size(to_sqs_json(raw))
+        except (InvalidEvent, EventTooLarge) as fault:
+            _refuse(item, fault)
+        parcel.items.append(item)
+
+
+def _refuse(item: Item, fault: InvalidEvent | EventTooLarge) -> None:
+    reasons = {EventTooLarge: Reason.OVERSIZED, UnreadableEvent: Reason.UNREADABLE}
+    item.outcome = Outcome(reasons.get(type(fault), Reason.REJECTED), str(fault))
+    item.event = None if isinstance(fault, InvalidEvent) else item.event

@@ -1,0 +1,79 @@
+"""The records of an invocation and the events in them, each on its way to exactly one outcome."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from whyness_events.delivery.outcomes import Outcome
+from whyness_events.event import Event
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One SQS message as Lambda received it.
+
+    Args:
+        message_id: never empty.
+        body: as received.
+        receive_count: from 1.
+        sent_ms: when it was published, epoch milliseconds; 0 where unknown.
+    """
+
+    message_id: str
+    body: str
+    receive_count: int = 1
+    sent_ms: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class Item:
+    """One event of one record.
+
+    Args:
+        record: where it came from.
+        position: its place there, from 0.
+        event: None where it could not be read.
+        identity: the mode it is sent in.
+        encoded: the event as Mixpanel gets it; `b""` where it is not sent.
+        outcome: None until it has one; then it stays.
+        first: the equal event of this invocation that is sent in its stead, whose outcome it shares.
+    """
+
+    record: Record
+    position: int
+    event: Event | None = None
+    identity: str = ""
+    encoded: bytes = b""
+    outcome: Outcome | None = None
+    first: "Item | None" = None
+
+    @property
+    def insert_id(self) -> str:
+        """The deduplication key; `""` where there is no valid one."""
+        return self.event.insert_id if self.event else ""
+
+    @property
+    def result(self) -> Outcome:
+        """The outcome.
+
+        Raises:
+            RuntimeError: there is none yet, which is a bug.
+        """
+        outcome = (self.first or self).outcome
+        if outcome is None:
+            raise RuntimeError("an event was left without an outcome")
+        return outcome
+
+
+@dataclass(slots=True)
+class Parcel:
+    """A record and its items, at least one; `whole` where the dead letter is the body as it came."""
+
+    record: Record
+    items: list[Item] = field(default_factory=list)
+    whole: bool = False
+
+
+def to_send(parcels: Iterable[Parcel]) -> list[Sequence[Item]]:
+    """Return, record by record, the items that still need an answer from Mixpanel."""
+    groups = [[i for i in parcel.items if i.outcome is None and i.first is None] for parcel in parcels]
+    return [group for group in groups if group]

@@ -1,0 +1,71 @@
+"""Edge: the Log table. Whatever happens to a row is a count, never a failure of the delivery."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from whyness_events.delivery.ports import Clock
+from whyness_events.log_entry import LogEntry
+
+# Source: DynamoDB API reference, BatchWriteItem, 2026-11-23.
+_PUTS_PER_CALL = 25
+_ROUNDS = 4
+_BACKOFF_S = 0.1
+
+Puts = dict[tuple[str, str], dict[str, Any]]
+
+
+class DynamoDbLog:
+    """The Log port over DynamoDB.
+
+    Args:
+        table_name: of the Log table.
+        make_client: returns a DynamoDB client; called when the first row goes.
+        clock: for the deadline and between the rounds for what DynamoDB did not process.
+    """
+
+    def __init__(self, table_name: str, make_client: Callable[[], Any], clock: Clock) -> None:
+        self._table_name = table_name
+        self._make_client = make_client
+        self._clock = clock
+        self._dynamodb: Any = None
+
+    def write(self, entries: Sequence[LogEntry], *, deadline_s: float) -> list[bool]:
+        """Put the rows; see Log. Equal keys are one row: the last."""
+        puts: Puts = {(e.key.pk, e.key.sk): _item(e) for e in entries}
+        lost: set[tuple[str, str]] = set()
+        keys = list(puts)
+        for start in range(0, len(keys), _PUTS_PER_CALL):
+            part = {key: puts[key] for key in keys[start : start + _PUTS_PER_CALL]}
+            lost |= self._write_part(part, deadline_s)
+        return [(e.key.pk, e.key.sk) not in lost for e in entries]
+
+    def _write_part(self, puts: Puts, deadline_s: float) -> set[tuple[str, str]]:
+        """Return the keys that are not stored."""
+        for round_ in range(_ROUNDS):
+            if not puts or self._clock.monotonic_s() >= deadline_s:
+                break
+            if round_:
+                self._clock.sleep(_BACKOFF_S * 2**round_)
+            puts = self._write_call(puts)
+        return set(puts)
+
+    def _write_call(self, puts: Puts) -> Puts:
+        """Return what DynamoDB did not process."""
+        requests = [{"PutRequest": {"Item": item}} for item in puts.values()]
+        try:
+            self._dynamodb = self._dynamodb or self._make_client()
+            answer = self._dynamodb.batch_write_item(RequestItems={self._table_name: requests})
+        except (BotoCoreError, ClientError, ValueError):  # ValueError: an endpoint that is no URL
+            return puts
+        left = [r["PutRequest"]["Item"] for r in answer.get("UnprocessedItems", {}).get(self._table_name, [])]
+        keys = {(item["pk"]["S"], item["sk"]["S"]) for item in left}
+        return {key: item for key, item in puts.items() if key in keys}
+
+
+def _item(entry: LogEntry) -> dict[str, Any]:
+    return {
+        name: {"N": str(value)} if isinstance(value, int) else {"S": str(value)}
+        for name, value in entry.to_item().items()
+    }

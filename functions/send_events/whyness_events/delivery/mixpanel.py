@@ -1,0 +1,171 @@
+"""Edge: HTTP to Mixpanel. Posts side by side, decides nothing, and never lets a slow server hold it."""
+
+import contextlib
+import queue
+import socket
+import threading
+import time
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import requests
+from isal import igzip
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import HTTPError
+
+from whyness_events.delivery.credentials import Credentials
+from whyness_events.delivery.ports import Answer
+from whyness_events.delivery.sending import CONNECT_TIMEOUT_S
+
+# 2,000 named failures are some 600 kB.
+_ANSWER_BYTES = 8_000_000
+_CHUNK_BYTES = 65_536
+_GZIP_LEVEL = 1
+
+
+class MixpanelPool:
+    """The SenderPool over `requests`: one thread per request under way, one Session per thread.
+
+    Args:
+        url: of the region, without `/import`.
+        project_id: of the project.
+        credentials: of the service account.
+    """
+
+    def __init__(self, url: str, project_id: str, credentials: Credentials) -> None:
+        self._url = f"{url}/import"
+        self._query = {"strict": "1", "project_id": project_id}
+        self._credentials = credentials
+        self._idle: list[_Session] = []
+        self._busy: dict[int, tuple[_Session, threading.Thread]] = {}
+        self._answers: queue.SimpleQueue[tuple[int, _Session, Answer]] = queue.SimpleQueue()
+
+    def submit(self, ticket: int, events: Sequence[bytes], timeout_s: float) -> None:
+        """Begin to post `events`; see SenderPool."""
+        auth = self._credentials.get()
+        session = self._idle.pop() if self._idle else _Session()
+        post = partial(session.post, self._url, params=self._query, auth=auth)
+        thread = threading.Thread(
+            target=self._run, args=(ticket, session, post, events, timeout_s), daemon=True
+        )
+        self._busy[ticket] = session, thread
+        thread.start()
+
+    def wait(self, timeout_s: float) -> list[tuple[int, Answer]]:
+        """Return what has been answered; see SenderPool."""
+        give_up_s = time.monotonic() + timeout_s
+        found: list[tuple[int, Answer]] = []
+        while True:
+            left_s = max(0.0, give_up_s - time.monotonic())
+            try:
+                ticket, session, answer = self._answers.get(timeout=0.0 if found else left_s)
+            except queue.Empty:
+                return found
+            # Not ours any more where it was abandoned, or belongs to an earlier invocation.
+            if ticket in self._busy and self._busy[ticket][0] is session:
+                del self._busy[ticket]
+                self._idle.append(session)
+                found.append((ticket, answer))
+
+    def abandon(self, ticket: int) -> None:
+        """Cut the connection; see SenderPool."""
+        _, thread = self._busy.pop(ticket)
+        _cut(thread)
+
+    def abandon_all(self) -> None:
+        """Cut every connection that is still busy, so that nothing outlives the invocation."""
+        for ticket in list(self._busy):
+            self.abandon(ticket)
+
+    def refresh_credentials(self) -> bool:
+        """Fetch the secret afresh; see SenderPool."""
+        return self._credentials.refresh()
+
+    def _run(
+        self, ticket: int, session: "_Session", post: Any, events: Sequence[bytes], timeout_s: float
+    ) -> None:
+        try:
+            answer = _post(post, events, timeout_s)
+        except Exception as bug:  # noqa: BLE001  (the waiting thread must hear of it; its text may hold payload)
+            answer = Answer(0, error=f"internal fault: {type(bug).__name__}")
+        finally:
+            _in_use.pop(threading.get_ident(), None)
+        self._answers.put((ticket, session, answer))
+
+
+def _post(post: Any, events: Sequence[bytes], timeout_s: float) -> Answer:
+    until_s = time.monotonic() + timeout_s
+    body = igzip.compress(b"[" + b",".join(events) + b"]", _GZIP_LEVEL, mtime=0)
+    headers = {"Content-Type": "application/json", "Content-Encoding": "gzip", "Accept": "application/json"}
+    timeout = (min(CONNECT_TIMEOUT_S, timeout_s), timeout_s)
+    try:
+        response = post(data=body, headers=headers, timeout=timeout, allow_redirects=False, stream=True)
+        with response:
+            return _read(response, until_s)
+    except requests.Timeout:
+        return Answer(0, error="no answer in time")
+    except (requests.RequestException, HTTPError, OSError) as error:
+        return Answer(0, error=f"connection failed ({type(error).__name__})")
+
+
+def _read(response: requests.Response, until_s: float) -> Answer:
+    chunks: list[bytes] = []
+    size = 0
+    for chunk in response.iter_content(_CHUNK_BYTES):
+        chunks.append(chunk)
+        size += len(chunk)
+        if time.monotonic() > until_s:
+            return Answer(0, error="the answer took too long")
+        if size > _ANSWER_BYTES:
+            return Answer(0, error="the answer was too long")
+    return Answer(response.status_code, b"".join(chunks), response.headers.get("Retry-After", ""))
+
+
+class _Session(requests.Session):
+    """A Session whose connection can be cut from another thread, and which asks nobody where to go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.trust_env = False  # no proxy, no netrc: the settings alone decide where events go
+        for scheme in ("http://", "https://"):
+            self.mount(scheme, _Adapter(pool_connections=1, pool_maxsize=1))
+
+
+# Which connection each posting thread is using: closing a Session would leave the one in use open.
+_in_use: dict[int, HTTPConnection] = {}
+
+
+def _cut(thread: threading.Thread) -> None:
+    connection = _in_use.get(thread.ident or 0)
+    if connection is not None and connection.sock is not None:
+        with contextlib.suppress(OSError):  # it may have ended by itself just now
+            socket.socket.shutdown(connection.sock, socket.SHUT_RDWR)
+
+
+class _Http(HTTPConnection):
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        _in_use[threading.get_ident()] = self
+        super().request(*args, **kwargs)
+
+
+class _Https(HTTPSConnection):
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        _in_use[threading.get_ident()] = self
+        super().request(*args, **kwargs)
+
+
+class _HttpPool(HTTPConnectionPool):
+    ConnectionCls = _Http
+
+
+class _HttpsPool(HTTPSConnectionPool):
+    ConnectionCls = _Https
+
+
+class _Adapter(HTTPAdapter):
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = {"http": _HttpPool, "https": _HttpsPool}

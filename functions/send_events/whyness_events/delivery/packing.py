@@ -1,0 +1,69 @@
+"""Pure: events into import requests, within Mixpanel's limits to the exact byte, along record boundaries."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from whyness_events import limits
+
+# Below Mixpanel's 10 MB: MB or MiB is not defined there, and older pages say less.
+REQUEST_BYTES = 9_500_000
+
+
+class Encoded(Protocol):
+    """Whatever has its JSON ready."""
+
+    @property
+    def encoded(self) -> bytes:
+        """The event's JSON."""
+
+
+ItemT = TypeVar("ItemT", bound=Encoded)
+
+
+@dataclass(frozen=True, slots=True)
+class RequestLimits:
+    """How much goes into one request: `events`, and `body_bytes` of uncompressed JSON."""
+
+    events: int = limits.REQUEST_EVENTS
+    body_bytes: int = REQUEST_BYTES
+
+    def allow(self, event_count: int, size_bytes: int) -> bool:
+        """Whether a request of this many events and bytes is within."""
+        return event_count <= self.events and size_bytes <= self.body_bytes
+
+
+def body_bytes(items: Sequence[Encoded]) -> int:
+    """Return the exact size of the JSON array of `items`, at least one."""
+    return 1 + _added_bytes(items)
+
+
+def _added_bytes(items: Sequence[Encoded]) -> int:
+    return sum(len(item.encoded) + 1 for item in items)  # each is followed by a comma or the bracket
+
+
+def pack(groups: Iterable[Sequence[ItemT]], within: RequestLimits) -> list[list[ItemT]]:
+    """Return the requests' events, in order.
+
+    A group (the events of one record) is split over requests only where it does not fit into one.
+    A single event above `body_bytes` stands alone.
+    """
+    requests: list[list[ItemT]] = []
+    current: list[ItemT] = []
+    size = 1
+    for part in _parts(groups, within):
+        added = _added_bytes(part)
+        if current and not within.allow(len(current) + len(part), size + added):
+            requests.append(current)
+            current, size = [], 1
+        current.extend(part)
+        size += added
+    return [*requests, current] if current else requests
+
+
+def _parts(groups: Iterable[Sequence[ItemT]], within: RequestLimits) -> Iterable[Sequence[ItemT]]:
+    for group in groups:
+        if within.allow(len(group), body_bytes(group)):
+            yield group
+        else:
+            yield from ([item] for item in group)

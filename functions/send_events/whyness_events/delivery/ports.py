@@ -1,0 +1,79 @@
+"""What the core needs from outside, as protocols; the edges and the tests' fakes both keep them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from whyness_events.delivery.letters import Letter
+from whyness_events.log_entry import LogEntry
+
+# How long one call to SQS or DynamoDB can take at the worst: see aws.py.
+LONGEST_CALL_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back for one request.
+
+    Args:
+        status: HTTP status; 0 where no whole answer came.
+        body: as received, decompressed.
+        retry_after: the header as received, `""` where there is none.
+        error: why there is no answer (`timeout`, `connection`, ...); `""` where there is one.
+    """
+
+    status: int
+    body: bytes = b""
+    retry_after: str = ""
+    error: str = ""
+
+
+class Clock(Protocol):
+    """Time, which a simulation may make up."""
+
+    def now_s(self) -> float:
+        """Return seconds since the epoch."""
+
+    def monotonic_s(self) -> float:
+        """Return seconds that never go back."""
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+
+
+class SenderPool(Protocol):
+    """Posts import requests side by side. It decides nothing: answers go to the one thread that waits."""
+
+    def submit(self, ticket: int, events: Sequence[bytes], timeout_s: float) -> None:
+        """Begin to post `events` (encoded) as one JSON array; `ticket` comes back with the answer."""
+
+    def wait(self, timeout_s: float) -> list[tuple[int, Answer]]:
+        """Wait at most `timeout_s`, also with nothing under way, and return what has come by then."""
+
+    def abandon(self, ticket: int) -> None:
+        """Cut the connection of `ticket`; its answer is never returned."""
+
+    def refresh_credentials(self) -> bool:
+        """Fetch the credentials afresh; False where there is nowhere to fetch them from.
+
+        Raises:
+            SetupFault: they cannot be had.
+        """
+
+
+class DeadLetters(Protocol):
+    """The dead-letter queue."""
+
+    def send(self, letters: Sequence[Letter], *, deadline_s: float) -> list[str | None]:
+        """Return for each letter the message id under which the queue confirmed it, None where it did not."""
+
+
+class Log(Protocol):
+    """The Log table."""
+
+    def write(self, entries: Sequence[LogEntry], *, deadline_s: float) -> list[bool]:
+        """Return for each entry whether it is stored. Never raises for the table's failures."""
+
+
+class SetupFault(Exception):  # noqa: N818  (the word of the outcome table)
+    """Something that only an operator can put right; its text is safe and says what to do."""

@@ -1,0 +1,156 @@
+"""The environment into one frozen Settings; all faults are named together."""
+
+import urllib.parse
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from whyness_events.delivery.ports import SetupFault
+from whyness_events.wire import IDENTITIES
+
+# Source: docs.mixpanel.com/reference/overview, 2026-11-23.
+REGIONS = {
+    "us": "https://api.mixpanel.com",
+    "eu": "https://api-eu.mixpanel.com",
+    "in": "https://api-in.mixpanel.com",
+}
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+class SettingsFault(SetupFault):
+    """The environment is faulty; the text names every variable and what it may hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One environment variable.
+
+    Args:
+        name: of the variable.
+        meaning: for the README's table.
+        allowed: what it may hold, in words.
+        fits: whether a text is that.
+        default: None where it must be set.
+    """
+
+    name: str
+    meaning: str
+    allowed: str
+    fits: Callable[[str], bool]
+    default: str | None = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What an operator decides; SETTINGS has the meaning and range of each."""
+
+    project_id: str
+    api_url: str
+    identity: str
+    secret_arn: str
+    account: str
+    password: str
+    dead_letter_queue_url: str
+    log_table_name: str
+    sender_threads: int
+    answer_timeout_s: float
+
+    def __repr__(self) -> str:
+        """Show nothing: one of the fields is a password."""
+        return "Settings(...)"
+
+
+def _is_digits(text: str) -> bool:
+    return text.isascii() and text.isdigit()
+
+
+def _between(low: float, high: float) -> Callable[[str], bool]:
+    def fits(text: str) -> bool:
+        try:
+            return low <= float(text) <= high
+        except ValueError:
+            return False
+
+    return fits
+
+
+def _is_api_url(text: str) -> bool:
+    parts = urllib.parse.urlsplit(text)
+    return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
+
+
+def _is_queue_url(text: str) -> bool:
+    return text.startswith(("https://", "http://"))
+
+
+def _is_text(text: str) -> bool:
+    return bool(text)
+
+
+SETTINGS = (
+    Setting("MIXPANEL_PROJECT_ID", "the project that gets the events", "digits", _is_digits, None),
+    Setting("MIXPANEL_REGION", "where the project's data lives", "us, eu or in", REGIONS.__contains__, "us"),
+    Setting(
+        "MIXPANEL_API_URL",
+        "another address instead of the region's, for tests",
+        "an https URL, or http to loopback",
+        _is_api_url,
+    ),
+    Setting(
+        "MIXPANEL_IDENTITY",
+        "how messages without a stamp name people; permanent for a project",
+        " or ".join(IDENTITIES),
+        IDENTITIES.__contains__,
+        "distinct_id",
+    ),
+    Setting(
+        "MIXPANEL_SECRET_ARN",
+        'the secret with the service account, as JSON {"account", "password"}',
+        "an ARN or a name; or MIXPANEL_SERVICE_ACCOUNT and MIXPANEL_SERVICE_PASSWORD instead",
+        _is_text,
+    ),
+    Setting("MIXPANEL_SERVICE_ACCOUNT", "the service account, where there is no secret", "text", _is_text),
+    Setting("MIXPANEL_SERVICE_PASSWORD", "its password, where there is no secret", "text", _is_text),
+    Setting("QUEUE_URL", "the queue the events come from", "a URL", _is_queue_url),
+    Setting("DEAD_LETTER_QUEUE_URL", "where dead letters go", "a URL", _is_queue_url, None),
+    Setting("LOG_TABLE_NAME", "the table that says why", "text", _is_text, None),
+    Setting(
+        "MAX_RECEIVE_COUNT", "the queue's own, from the template", "1 to 1000", _between(1, 1000), "1000"
+    ),
+    Setting("SENDER_THREADS", "requests at once from one container", "1 to 20", _between(1, 20), "4"),
+    Setting(
+        "ANSWER_TIMEOUT_S", "how long an answer may take, seconds", "0.1 to 300", _between(0.1, 300), "30"
+    ),
+)
+
+
+def read_settings(environ: Mapping[str, str]) -> Settings:
+    """Return the settings.
+
+    Raises:
+        SettingsFault: something is missing or out of range; names all of it, shows none of it.
+    """
+    values = {setting.name: environ.get(setting.name, "") or setting.default or "" for setting in SETTINGS}
+    faults = [fault for setting in SETTINGS if (fault := _fault(setting, values[setting.name]))]
+    account, password = values["MIXPANEL_SERVICE_ACCOUNT"], values["MIXPANEL_SERVICE_PASSWORD"]
+    if not values["MIXPANEL_SECRET_ARN"] and not (account and password):
+        faults.append("MIXPANEL_SECRET_ARN: set it, or both MIXPANEL_SERVICE_ACCOUNT and ..._PASSWORD")
+    if faults:
+        raise SettingsFault("faulty settings: " + "; ".join(faults))
+    return Settings(
+        project_id=values["MIXPANEL_PROJECT_ID"],
+        api_url=(values["MIXPANEL_API_URL"] or REGIONS[values["MIXPANEL_REGION"]]).rstrip("/"),
+        identity=values["MIXPANEL_IDENTITY"],
+        secret_arn=values["MIXPANEL_SECRET_ARN"],
+        account=account,
+        password=password,
+        dead_letter_queue_url=values["DEAD_LETTER_QUEUE_URL"],
+        log_table_name=values["LOG_TABLE_NAME"],
+        sender_threads=int(values["SENDER_THREADS"]),
+        answer_timeout_s=float(values["ANSWER_TIMEOUT_S"]),
+    )
+
+
+def _fault(setting: Setting, value: str) -> str:
+    if value:
+        return "" if setting.fits(value) else f"{setting.name}: must be {setting.allowed}"
+    return f"{setting.name}: must be set to {setting.allowed}" if setting.default is None else ""

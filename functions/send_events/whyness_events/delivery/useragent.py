@@ -1,0 +1,41 @@
+"""What a User-Agent header says of browser, system and device.
+
+The parser (uap-core's rules on a linear-time engine) takes any text in bounded time, which matters: the
+header is whatever a stranger sends. It costs a few tens of microseconds, and traffic repeats itself.
+"""
+
+from collections.abc import Mapping
+from functools import lru_cache
+
+from ua_parser import Parser
+from ua_parser.loaders import load_lazy_builtins
+from ua_parser.regex import Resolver
+
+# A header longer than this tells a person nothing more, and a hostile one costs nothing more.
+_PARSED_CHARS = 1_000
+_CACHED = 4_096
+_UNKNOWN = "Other"
+
+
+@lru_cache(maxsize=_CACHED)
+def describe_useragent(header: str) -> Mapping[str, str]:
+    """Return what is known of `$browser`, `$os`, `$device` and their kin for a raw `header`."""
+    parsed = _parser().parse(header[:_PARSED_CHARS])
+    found: dict[str, str | None] = {}
+    if browser := parsed.user_agent:
+        found |= {"$browser": browser.family, "$browser_version": _version(browser.major, browser.minor)}
+    if system := parsed.os:
+        found |= {"$os": system.family, "$os_version": _version(system.major, system.minor)}
+    if device := parsed.device:
+        found |= {"$device": device.family, "$brand": device.brand, "$model": device.model}
+    return {name: value for name, value in found.items() if value and value != _UNKNOWN}
+
+
+def _version(major: str | None, minor: str | None) -> str | None:
+    return f"{major}.{minor}" if major and minor else major
+
+
+@lru_cache(maxsize=1)
+def _parser() -> Parser:
+    # Built at first use: it takes a sixth of a second and 27 MB, and not every batch has a header.
+    return Parser(Resolver(load_lazy_builtins()))

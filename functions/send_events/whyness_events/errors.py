@@ -1,0 +1,69 @@
+"""The exceptions of the contract.
+
+WhynessEventsError
+├── InvalidEvent        one event breaks a rule; its neighbours may be fine
+│   └── UnreadableEvent it is no object, or lacks a field that nobody downstream may make up
+├── EventTooLarge       one event does not fit where it must go
+├── UnreadableMessage   no event can be read from the whole message
+└── UnknownVersion      the message is newer than this reader
+
+Their texts are safe to log and to show: they name fields, kinds, lengths and limits, never a value.
+"""
+
+
+class WhynessEventsError(Exception):
+    """Base of every fault that the contract knows."""
+
+
+class InvalidEvent(WhynessEventsError):  # noqa: N818  (it is the event that is invalid)
+    """One event breaks a rule of the contract.
+
+    Args:
+        path: the field, such as `insert_id`; anything below `properties` is `properties.*`.
+        found: the kind, length or class of what stands there.
+        allowed: what may stand there.
+    """
+
+    def __init__(self, path: str, found: str, allowed: str) -> None:
+        super().__init__(path, found, allowed)
+        self.path = path
+        self.found = found
+        self.allowed = allowed
+
+    def __str__(self) -> str:
+        return f"{self.path}: found {self.found}; allowed: {self.allowed}"
+
+
+class UnreadableEvent(InvalidEvent):
+    """What stands in an event's place is no event: no object, or without a deduplication field."""
+
+
+class EventTooLarge(WhynessEventsError):  # noqa: N818
+    """One event does not fit, in `size_bytes`, under `limit_bytes`."""
+
+    def __init__(self, size_bytes: int, limit_bytes: int) -> None:
+        super().__init__(size_bytes, limit_bytes)
+        self.size_bytes = size_bytes
+        self.limit_bytes = limit_bytes
+
+    def __str__(self) -> str:
+        return f"event: found {self.size_bytes} bytes of JSON; allowed: at most {self.limit_bytes} bytes"
+
+
+class UnreadableMessage(WhynessEventsError):  # noqa: N818
+    """No event can be read from the message; `reason` says what was found instead."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class UnknownVersion(WhynessEventsError):  # noqa: N818
+    """The message has a `schema_version` above the known one: keep it for a newer reader."""
+
+    def __init__(self, known: int) -> None:
+        super().__init__(known)
+        self.known = known
+
+    def __str__(self) -> str:
+        return f"schema_version: found a version above {self.known}; allowed: 1 to {self.known}"

@@ -1,0 +1,129 @@
+"""The message body: one event object, or an envelope of events. Encoding, decoding, its version.
+
+Rules for every later version: fields are added, never repurposed; the reader deploys first; the golden
+messages in tests/contract/golden stay readable for ever.
+"""
+
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from whyness_events import limits
+from whyness_events.errors import EventTooLarge, UnknownVersion, UnreadableMessage
+from whyness_events.event import Event
+from whyness_events.values import kind, longer_than, size_bytes
+
+SCHEMA_VERSION = 1
+IDENTITIES = ("distinct_id", "simplified")
+
+_READABLE_DIGITS = 4_000
+# Characters a JSON text may hold raw and SQS refuses. Source: SQS API reference, SendMessage, 2026-11-23.
+_REFUSED_BY_SQS = re.compile("[\ud800-\udfff\ufffe\uffff]")
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A decoded body, its events not yet looked at.
+
+    Args:
+        schema_version: 1 to SCHEMA_VERSION.
+        identity: the publisher's stamp, one of IDENTITIES; None where the message has none.
+        raw_events: decoded JSON of any kind, at least one.
+        fields: the other top-level fields of an envelope, kept for the dead letter.
+    """
+
+    schema_version: int
+    identity: str | None
+    raw_events: Sequence[object]
+    fields: Mapping[str, Any]
+
+
+def encode_event(event: Event) -> str:
+    """Return the event's wire JSON: compact, only characters that SQS takes.
+
+    Raises:
+        EventTooLarge: it is more than Mixpanel takes as one event.
+    """
+    encoded = to_sqs_json(event.to_wire())
+    check_size(encoded)
+    return encoded
+
+
+def check_size(encoded_event: str) -> None:
+    """Raise EventTooLarge where an event's JSON is more than Mixpanel takes as one event."""
+    if longer_than(encoded_event, limits.EVENT_BYTES):
+        raise EventTooLarge(size_bytes(encoded_event), limits.EVENT_BYTES)
+
+
+def encode_message(events: Sequence[Event], *, identity: str) -> str:
+    """Return the SQS body for `events`, stamped with `identity`, one of IDENTITIES.
+
+    The caller packs: nothing here looks whether the body fits in a message.
+
+    Raises:
+        EventTooLarge: an event is more than Mixpanel takes.
+    """
+    return join_message([encode_event(event) for event in events], identity=identity)
+
+
+def join_message(encoded: Sequence[str], *, identity: str) -> str:
+    """Return the SQS body for events that `encode_event` made."""
+    return f'{{"schema_version":{SCHEMA_VERSION},"identity":"{identity}","events":[{",".join(encoded)}]}}'
+
+
+def decode_message(body: str) -> Message:
+    """Read a body of either shape, as leniently as JSON can be read: the events are judged one by one.
+
+    Raises:
+        UnreadableMessage: there is no event in it.
+        UnknownVersion: it is newer than this reader.
+    """
+    document = _load(body)
+    if not isinstance(document, dict):
+        raise UnreadableMessage(f"body: found {kind(document)}; allowed: one event object, or an envelope")
+    version = _version(document)
+    identity = document.get("identity")
+    if identity is not None and identity not in IDENTITIES:
+        raise UnreadableMessage(f"identity: found {kind(identity)}; allowed: {' or '.join(IDENTITIES)}")
+    if "events" not in document:
+        return Message(version, identity, [document], {})
+    raw_events = document["events"]
+    if not isinstance(raw_events, list) or not raw_events:
+        raise UnreadableMessage(f"events: found {kind(raw_events)}; allowed: an array of at least one event")
+    fields = {k: v for k, v in document.items() if k not in ("schema_version", "identity", "events")}
+    return Message(version, identity, raw_events, fields)
+
+
+def to_sqs_json(document: object) -> str:
+    """Return compact JSON in which only what SQS refuses is escaped."""
+    text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+    return _REFUSED_BY_SQS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def _load(body: str) -> object:
+    try:
+        return json.loads(body, parse_int=_read_integer)
+    except RecursionError:
+        raise UnreadableMessage("body: found JSON nested too deeply to read; allowed: 3 levels") from None
+    except ValueError as error:  # its text quotes the body
+        position = getattr(error, "pos", None)
+        where = "" if position is None else f" (it stops making sense at character {position})"
+        found = "nothing" if not body.strip() else f"text that is not JSON{where}"
+        raise UnreadableMessage(f"body: found {found}; allowed: JSON") from None
+
+
+def _read_integer(digits: str) -> int | float:
+    # Python refuses more than 4,300 digits; infinity is what validation then names, in that event alone.
+    return int(digits) if len(digits) <= _READABLE_DIGITS else math.inf
+
+
+def _version(document: dict[str, Any]) -> int:
+    version = document.get("schema_version", 1)
+    if isinstance(version, bool) or not isinstance(version, int) or version < 1:
+        raise UnreadableMessage(f"schema_version: found {kind(version)}; allowed: a whole number from 1 on")
+    if version > SCHEMA_VERSION:
+        raise UnknownVersion(SCHEMA_VERSION)
+    return version

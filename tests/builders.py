@@ -1,0 +1,70 @@
+"""Small makers of the things that tests speak of."""
+
+import itertools
+import json
+from typing import Any
+
+from whyness_events import Event, encode_message
+from whyness_events.delivery.items import Record
+
+NOW_MS = 1_795_000_000_000
+_numbers = itertools.count(1)
+
+
+def make_event(**fields: Any) -> Event:
+    """Return a valid event; each call another insert id."""
+    defaults = {
+        "insert_id": f"row-{next(_numbers)}",
+        "event": "Audio upload",
+        "user": "123",
+        "time": NOW_MS - 60_000,
+    }
+    return Event(**{**defaults, **fields})
+
+
+def make_raw(**fields: Any) -> dict[str, Any]:
+    """Return a valid event as JSON data, with `fields` put over it; None removes one."""
+    raw = {**make_event().to_wire(), **fields}
+    return {name: value for name, value in raw.items() if value is not REMOVED}
+
+
+REMOVED = object()
+
+
+def make_body(*events: Any, identity: str = "distinct_id") -> str:
+    """Return an envelope of events, or of raw JSON data."""
+    if all(isinstance(event, Event) for event in events):
+        return encode_message(events, identity=identity)
+    raws = [event.to_wire() if isinstance(event, Event) else event for event in events]
+    return json.dumps({"schema_version": 1, "identity": identity, "events": raws})
+
+
+def make_record(body: str | Event | None = None, **fields: Any) -> Record:
+    """Return a record as the core sees it."""
+    text = body if isinstance(body, str) else make_body(body or make_event())
+    defaults = {"message_id": f"message-{next(_numbers)}", "receive_count": 1, "sent_ms": NOW_MS - 30_000}
+    return Record(body=text, **{**defaults, **fields})
+
+
+def sqs_event(*records: Record) -> dict[str, Any]:
+    """Return the records in the shape in which Lambda hands them over."""
+    return {"Records": [_sqs_record(record) for record in records]}
+
+
+def _sqs_record(record: Record) -> dict[str, Any]:
+    return {
+        "messageId": record.message_id,
+        "receiptHandle": f"handle-{record.message_id}",
+        "body": record.body,
+        "attributes": {
+            "ApproximateReceiveCount": str(record.receive_count),
+            "SentTimestamp": str(record.sent_ms),
+            "SenderId": "AIDAEXAMPLE",
+            "ApproximateFirstReceiveTimestamp": str(record.sent_ms),
+        },
+        "messageAttributes": {},
+        "md5OfBody": "0" * 32,
+        "eventSource": "aws:sqs",
+        "eventSourceARN": "arn:aws:sqs:eu-west-1:123456789012:events",
+        "awsRegion": "eu-west-1",
+    }

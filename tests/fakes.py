@@ -1,0 +1,173 @@
+"""Fakes of the ports, in virtual time and one thread; suites in tests/contract hold them to the real edges."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.builders import NOW_MS
+from whyness_events import limits
+from whyness_events.delivery.letters import Letter, pack_entries
+from whyness_events.delivery.ports import Answer, SetupFault
+from whyness_events.log_entry import LogEntry
+
+
+class FakeClock:
+    """Time that passes only when somebody waits."""
+
+    def __init__(self, now_s: float = NOW_MS / 1000) -> None:
+        self._start_s = now_s
+        self.passed_s = 0.0
+
+    def now_s(self) -> float:
+        """Return seconds since the epoch."""
+        return self._start_s + self.passed_s
+
+    def monotonic_s(self) -> float:
+        """Return seconds since the clock was made."""
+        return self.passed_s
+
+    def sleep(self, seconds: float) -> None:
+        """Let time pass."""
+        self.passed_s += seconds
+
+
+@dataclass
+class Posted:
+    """One request that reached the fake: its events as Mixpanel would read them."""
+
+    events: list[dict[str, Any]]
+    body: bytes
+    started_s: float
+
+    @property
+    def insert_ids(self) -> list[str]:
+        """The insert ids, in order."""
+        return [event["properties"]["$insert_id"] for event in self.events]
+
+
+@dataclass
+class Late:
+    """An answer that comes after `after_s`; infinity: never."""
+
+    answer: Answer
+    after_s: float
+
+
+Responder = Callable[[Posted], Answer | Late]
+
+
+def accept(posted: Posted) -> Answer:
+    """Answer as Mixpanel does when all is well."""
+    return report(200, imported=len(posted.events))
+
+
+def report(status: int, *, imported: object = None, failed: object = None) -> Answer:
+    """Return an answer with a report of Mixpanel's shape."""
+    body: dict[str, Any] = {"code": status, "status": "OK" if status == 200 else "Bad Request"}
+    if imported is not None:
+        body["num_records_imported"] = imported
+    if failed is not None:
+        body["failed_records"] = failed
+    return Answer(status, json.dumps(body).encode())
+
+
+@dataclass
+class FakePool:
+    """The SenderPool port: `respond` decides the answers, `posted` keeps the requests."""
+
+    clock: FakeClock
+    respond: Responder = accept
+    posted: list[Posted] = field(default_factory=list)
+    abandoned: list[int] = field(default_factory=list)
+    credentials_fault: str = ""
+    can_refresh: bool = True
+    refreshed: int = 0
+    most_at_once: int = 0
+    _under_way: dict[int, tuple[float, Answer]] = field(default_factory=dict)
+
+    def submit(self, ticket: int, events: Sequence[bytes], timeout_s: float) -> None:
+        """Take a request."""
+        if self.credentials_fault:
+            raise SetupFault(self.credentials_fault)
+        body = b"[" + b",".join(events) + b"]"
+        posted = Posted(json.loads(body), body, self.clock.monotonic_s())
+        self.posted.append(posted)
+        found = self.respond(posted)
+        late = found if isinstance(found, Late) else Late(found, 0.01)
+        if late.after_s > timeout_s:
+            late = (
+                Late(Answer(0, error="no answer in time"), timeout_s)
+                if late.after_s != float("inf")
+                else late
+            )
+        self._under_way[ticket] = (self.clock.monotonic_s() + late.after_s, late.answer)
+        self.most_at_once = max(self.most_at_once, len(self._under_way))
+
+    def wait(self, timeout_s: float) -> list[tuple[int, Answer]]:
+        """Let time pass to the first answer, or by `timeout_s`."""
+        first_s = min((at for at, _ in self._under_way.values()), default=float("inf"))
+        self.clock.sleep(max(0.0, min(timeout_s, first_s - self.clock.monotonic_s())))
+        now_s = self.clock.monotonic_s()
+        ready = [ticket for ticket, (at, _) in self._under_way.items() if at <= now_s + 1e-9]
+        return [(ticket, self._under_way.pop(ticket)[1]) for ticket in ready]
+
+    def abandon(self, ticket: int) -> None:
+        """Forget a request."""
+        del self._under_way[ticket]
+        self.abandoned.append(ticket)
+
+    def refresh_credentials(self) -> bool:
+        """Count."""
+        self.refreshed += 1
+        return self.can_refresh
+
+
+@dataclass
+class FakeDeadLetters:
+    """The DeadLetters port, with the limits of SQS; `refuse` names what it does not confirm."""
+
+    clock: FakeClock
+    refuse: Callable[[Letter], bool] = lambda _: False
+    call_s: float = 0.02
+    letters: list[Letter] = field(default_factory=list)
+
+    def send(self, letters: Sequence[Letter], *, deadline_s: float) -> list[str | None]:
+        """Keep what fits."""
+        found: list[str | None] = []
+        for call in pack_entries(letters):
+            for letter in call:
+                in_time = self.clock.monotonic_s() < deadline_s
+                found.append(self._take(letter) if in_time else None)
+            self.clock.sleep(self.call_s)
+        return found
+
+    def _take(self, letter: Letter) -> str | None:
+        if self.refuse(letter) or letter.size_bytes > limits.MESSAGE_BYTES or not letter.body:
+            return None
+        self.letters.append(letter)
+        return f"dead-{len(self.letters)}"
+
+    @property
+    def reasons(self) -> list[str]:
+        """The letters' reasons, in order; `""` where there was no room for one."""
+        return [letter.attributes.get("reason", "") for letter in self.letters]
+
+
+@dataclass
+class FakeLog:
+    """The Log port; `lose` names the rows that are not stored."""
+
+    clock: FakeClock
+    lose: Callable[[LogEntry], bool] = lambda _: False
+    rows: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
+
+    def write(self, entries: Sequence[LogEntry], *, deadline_s: float) -> list[bool]:
+        """Keep the rows by key."""
+        return [self._put(entry, deadline_s) for entry in entries]
+
+    def _put(self, entry: LogEntry, deadline_s: float) -> bool:
+        if self.lose(entry) or self.clock.monotonic_s() >= deadline_s:
+            return False
+        self.rows[entry.key.pk, entry.key.sk] = entry.to_item()
+        return True

@@ -1,0 +1,64 @@
+"""A Deliverer with fakes all around it, and what a test wants to know of them afterwards."""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from tests.fakes import FakeClock, FakeDeadLetters, FakeLog, FakePool, Late, Posted, Responder, accept
+from whyness_events.delivery.deliver import Deliverer, Report
+from whyness_events.delivery.items import Record
+from whyness_events.delivery.ports import Answer
+from whyness_events.delivery.useragent import describe_useragent
+
+
+@dataclass
+class World:
+    """One container in virtual time; `deliver` is one invocation.
+
+    Args:
+        respond: what Mixpanel answers.
+        threads: requests at once.
+        timeout_s: what Lambda gives an invocation.
+        identity: the function's own setting.
+    """
+
+    respond: Responder = accept
+    threads: int = 4
+    timeout_s: float = 120.0
+    identity: str = "distinct_id"
+    clock: FakeClock = field(default_factory=FakeClock)
+
+    def __post_init__(self) -> None:
+        """Wire the fakes."""
+        self.pool = FakePool(self.clock, self._respond)
+        self.dead_letters = FakeDeadLetters(self.clock)
+        self.log = FakeLog(self.clock)
+        self.deliverer = Deliverer(
+            pool=self.pool,
+            dead_letters=self.dead_letters,
+            log=self.log,
+            clock=self.clock,
+            rng=random.Random(1),  # noqa: S311  (jitter)
+            describe_useragent=describe_useragent,
+            default_identity=self.identity,
+            threads=self.threads,
+            answer_timeout_s=30.0,
+        )
+
+    def _respond(self, posted: Posted) -> Answer | Late:
+        return self.respond(posted)  # a test may change it between invocations
+
+    def deliver(self, *records: Record) -> Report:
+        """Run one invocation; it must be over in time."""
+        return self._deliver(records)
+
+    def _deliver(self, records: Sequence[Record]) -> Report:
+        deadline_s = self.clock.monotonic_s() + self.timeout_s
+        report = self.deliverer.deliver(records, run_id="run-1", deadline_s=deadline_s)
+        assert self.clock.monotonic_s() <= deadline_s, "the handler did not return in time"
+        return report
+
+    @property
+    def delivered_ids(self) -> list[str]:
+        """Insert ids of all events posted, in order, whatever was answered."""
+        return [insert_id for posted in self.pool.posted for insert_id in posted.insert_ids]
