@@ -1,4 +1,4 @@
-"""Fakes of the ports, in virtual time and one thread; suites in tests/contract hold them to the real edges."""
+"""Fakes of the ports, in virtual time and one thread; tests/contract holds them to the real edges."""
 
 import json
 from collections.abc import Callable, Sequence

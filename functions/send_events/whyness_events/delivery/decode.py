@@ -91,10 +91,18 @@ def _read_leniently(parcel: Parcel, now_ms: int, default_identity: str) -> None:
         item = Item(record, position, identity=message.identity or default_identity)
         try:
             item.event = parse_event(raw, now_ms=now_ms)
-            check_size(to_sqs_json(raw))
+            if longer_than(record.body, limits.EVENT_BYTES):
+                _check_raw_size(raw)
         except (InvalidEvent, EventTooLarge) as fault:
             _refuse(item, fault)
         parcel.items.append(item)
+
+
+def _check_raw_size(raw: object) -> None:
+    try:
+        check_size(to_sqs_json(raw))
+    except RecursionError:
+        raise UnreadableEvent("events.*", "JSON nested too deeply to write", "3 levels") from None
 
 
 def _refuse(item: Item, fault: InvalidEvent | EventTooLarge) -> None:

@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 
 from whyness_events import limits
 from whyness_events.delivery.items import Item, Parcel
-from whyness_events.errors import UnreadableMessage
 from whyness_events.event import valid_insert_id
 from whyness_events.log_entry import LogKey, log_key
 from whyness_events.values import size_bytes
@@ -49,22 +48,16 @@ class Letter:
 def write_letters(parcel: Parcel, *, now_ms: int) -> dict[Item, Letter]:
     """Return a letter for each dead item of the record, keyed by the item that was sent in its stead."""
     dead = [item.first or item for item in parcel.items if item.result.reason.is_dead]
-    return {item: _write(item, parcel, now_ms) for item in dead}
+    bodies = set() if parcel.whole else {item.record.body for item in dead}
+    messages = {body: decode_message(body) for body in bodies}
+    return {item: _write(item, messages.get(item.record.body), now_ms) for item in dead}
 
 
-def _write(item: Item, parcel: Parcel, now_ms: int) -> Letter:
-    message = None if parcel.whole else _message(item.record.body)
+def _write(item: Item, message: Message | None, now_ms: int) -> Letter:
     raw = message.raw_events[item.position] if message else None
     key = log_key(raw, message_id=item.record.message_id, position=item.position)
     body = _body(item, message, raw) if message else item.record.body
     return _fit(Letter(body, _attributes(item, key, now_ms), key))
-
-
-def _message(body: str) -> Message | None:
-    try:
-        return decode_message(body)
-    except UnreadableMessage:
-        return None
 
 
 def _body(item: Item, message: Message, raw: object) -> str:

@@ -17,10 +17,14 @@ _CACHED = 4_096
 _UNKNOWN = "Other"
 
 
-@lru_cache(maxsize=_CACHED)
 def describe_useragent(header: str) -> Mapping[str, str]:
     """Return what is known of `$browser`, `$os`, `$device` and their kin for a raw `header`."""
-    parsed = _parser().parse(header[:_PARSED_CHARS])
+    return _describe(header[:_PARSED_CHARS])
+
+
+@lru_cache(maxsize=_CACHED)
+def _describe(header: str) -> Mapping[str, str]:
+    parsed = _parser().parse(header)
     found: dict[str, str | None] = {}
     if browser := parsed.user_agent:
         found |= {"$browser": browser.family, "$browser_version": _version(browser.major, browser.minor)}

@@ -1,0 +1,79 @@
+# Every target says what it does: `make help`. Needs Python >= 3.11 and make; installs the rest below this directory.
+PYTHON ?= python3
+PIP_FLAGS := --quiet --disable-pip-version-check
+PY := .venv/bin/python
+DEMO_EVENTS ?= 3000
+CONFIG_ENV ?= dev
+EVENT ?= events/sample.json
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check lint types template wheel bench build deploy invoke clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+demo: .venv/demo.stamp .venv-emulator/stamp ## the whole pipeline on this machine, with real HTTP traffic (DEMO_EVENTS=3000)
+	@$(PY) -m local.demo --events $(DEMO_EVENTS)
+
+test: .venv/dev.stamp .venv-emulator/stamp ## the tests
+	@$(PY) -m pytest -n 2 --dist worksteal
+
+check: lint types template wheel build ## all that CI runs: lint, types, template, wheel, build, tests
+	@$(MAKE) --no-print-directory test
+
+lint: .venv/dev.stamp
+	@echo "== lint"
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check --quiet . || { echo "run: .venv/bin/ruff format ."; exit 1; }
+
+types: .venv/dev.stamp
+	@echo "== types"
+	@$(PY) -m mypy
+
+template: .venv/dev.stamp .venv-sam/stamp
+	@echo "== template"
+	@$(PY) infra/check.py
+
+wheel: .venv/dev.stamp
+	@echo "== wheel"
+	@$(PY) infra/check_wheel.py
+
+build: .venv/demo.stamp .venv-sam/stamp ## sam build, then bytecode for exactly the runtime's Python (needs Python 3.13)
+	@echo "== build"
+	@$(PY) infra/build.py
+
+deploy: .venv-sam/stamp ## build and deploy a stack (CONFIG_ENV=dev or prod); see docs/deploy.md
+	@$(PY) infra/build.py --deploy $(CONFIG_ENV)
+
+invoke: .venv/demo.stamp .venv-emulator/stamp ## the built function on an event (EVENT=events/sample.json), without Docker
+	@$(PY) -m local.invoke $(EVENT)
+
+bench: .venv/demo.stamp .venv-emulator/stamp ## CPU, throughput, memory and import time of the handler
+	@$(PY) -m bench
+
+clean: ## remove what the other targets made
+	rm -rf .venv .venv-* .aws-sam .cache build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+.venv/demo.stamp: requirements/demo.txt functions/send_events/requirements.txt
+	@echo "== installing the demo's libraries into .venv"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "needs Python 3.11 or newer: make PYTHON=python3.12 ..."; exit 1; }
+	@test -x $(PY) || $(PYTHON) -m venv .venv
+	@$(PY) -m pip install $(PIP_FLAGS) -r requirements/demo.txt
+	@touch $@
+
+.venv/dev.stamp: .venv/demo.stamp requirements/dev.txt
+	@echo "== installing the tools for tests into .venv"
+	@$(PY) -m pip install $(PIP_FLAGS) -r requirements/dev.txt
+	@touch $@
+
+.venv-emulator/stamp: requirements/emulator.txt
+	@echo "== installing the AWS emulator into .venv-emulator"
+	@test -x .venv-emulator/bin/python || $(PYTHON) -m venv .venv-emulator
+	@.venv-emulator/bin/python -m pip install $(PIP_FLAGS) -r requirements/emulator.txt
+	@touch $@
+
+.venv-sam/stamp: requirements/sam.txt
+	@echo "== installing the SAM CLI into .venv-sam (about two minutes)"
+	@test -x .venv-sam/bin/python || $(PYTHON) -m venv .venv-sam
+	@.venv-sam/bin/python -m pip install $(PIP_FLAGS) -r requirements/sam.txt
+	@touch $@

@@ -1,0 +1,84 @@
+"""One measurement, in a process of its own: the handler over prepared invocations; JSON on the last line.
+
+What the handler prints goes to nowhere: CloudWatch's price for it is not CPU of ours.
+"""
+
+import contextlib
+import gc
+import json
+import os
+import resource
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from bench.workload import invocations
+
+TIMEOUT_S = 120
+
+
+class Context:
+    """What the handler asks of Lambda's context."""
+
+    aws_request_id = "bench"
+
+    def __init__(self) -> None:
+        self._until_s = time.monotonic() + TIMEOUT_S
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Count down from the function's timeout."""
+        return int((self._until_s - time.monotonic()) * 1000)
+
+
+def main() -> None:
+    """Measure `argv[1]` events in messages of `argv[2]`, after a short warm-up."""
+    event_count, per_message = int(sys.argv[1]), int(sys.argv[2])
+    prepared = invocations(event_count, per_message=per_message)
+    warm_up = invocations(per_message, per_message=per_message, seed=2)
+    import handler  # noqa: PLC0415  (its memory is measured)
+
+    gc.collect()
+    with _silence():
+        _run(handler, warm_up)
+        before_kib = _peak_kib()
+        cpu_s, wall_s = time.process_time(), time.perf_counter()
+        handed_back = _run(handler, prepared)
+        cpu_s, wall_s = time.process_time() - cpu_s, time.perf_counter() - wall_s
+    found = {
+        "events": event_count,
+        "invocations": len(prepared),
+        "handed_back": handed_back,
+        "cpu_s_per_100k": cpu_s / event_count * 100_000,
+        "events_per_s": event_count / wall_s,
+        "peak_mib": _peak_kib() / 1024,
+        "peak_over_idle_mib": (_peak_kib() - before_kib) / 1024,
+    }
+    print(json.dumps(found))
+
+
+def _run(handler: Any, prepared: list[dict[str, Any]]) -> int:
+    return sum(len(handler.handler(event, Context())["batchItemFailures"]) for event in prepared)
+
+
+def _peak_kib() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+@contextlib.contextmanager
+def _silence() -> Iterator[None]:
+    kept = os.dup(1)
+    sys.stdout.flush()
+    with Path(os.devnull).open("w") as nowhere:
+        os.dup2(nowhere.fileno(), 1)
+        try:
+            yield
+        finally:
+            sys.stdout.flush()
+            os.dup2(kept, 1)
+            os.close(kept)
+
+
+if __name__ == "__main__":
+    main()
