@@ -30,20 +30,20 @@ types: .venv/dev.stamp
 	@echo "== types"
 	@$(PY) -m mypy
 
-template: .venv/dev.stamp .venv-sam/stamp
+template: .venv-sam/stamp .venv-checkov/stamp
 	@echo "== template"
-	@$(PY) infra/check.py
+	@$(PYTHON) infra/check.py
 
 wheel: .venv/dev.stamp
 	@echo "== wheel"
 	@$(PY) infra/check_wheel.py
 
-build: .venv/demo.stamp .venv-sam/stamp ## sam build, then bytecode for exactly the runtime's Python (needs Python 3.13)
+build: .venv-sam/stamp ## sam build, then bytecode for exactly the runtime's Python (needs Python 3.13)
 	@echo "== build"
-	@$(PY) infra/build.py
+	@.venv-sam/bin/python infra/build.py
 
 deploy: .venv-sam/stamp ## build and deploy a stack (CONFIG_ENV=dev or prod); see docs/deploy.md
-	@$(PY) infra/build.py --deploy $(CONFIG_ENV)
+	@.venv-sam/bin/python infra/build.py --deploy $(CONFIG_ENV)
 
 invoke: .venv/demo.stamp .venv-emulator/stamp ## the built function on an event (EVENT=events/sample.json), without Docker
 	@$(PY) -m local.invoke $(EVENT)
@@ -70,6 +70,12 @@ clean: ## remove what the other targets made
 	@echo "== installing the AWS emulator into .venv-emulator"
 	@test -x .venv-emulator/bin/python || $(PYTHON) -m venv .venv-emulator
 	@.venv-emulator/bin/python -m pip install $(PIP_FLAGS) -r requirements/emulator.txt
+	@touch $@
+
+.venv-checkov/stamp: requirements/checkov.txt
+	@echo "== installing checkov into .venv-checkov (about a minute)"
+	@test -x .venv-checkov/bin/python || $(PYTHON) -m venv .venv-checkov
+	@.venv-checkov/bin/python -m pip install $(PIP_FLAGS) -r requirements/checkov.txt
 	@touch $@
 
 .venv-sam/stamp: requirements/sam.txt

@@ -23,6 +23,7 @@ class Context:
     """What the handler asks of Lambda's context."""
 
     aws_request_id = "bench"
+    function_name = "bench"
 
     def __init__(self) -> None:
         self._until_s = time.monotonic() + TIMEOUT_S

@@ -117,6 +117,11 @@ class FakePool:
         del self._under_way[ticket]
         self.abandoned.append(ticket)
 
+    def abandon_all(self) -> None:
+        """Forget all requests."""
+        for ticket in list(self._under_way):
+            self.abandon(ticket)
+
     def refresh_credentials(self) -> bool:
         """Count."""
         self.refreshed += 1
@@ -136,10 +141,9 @@ class FakeDeadLetters:
         """Keep what fits."""
         found: list[str | None] = []
         for call in pack_entries(letters):
-            for letter in call:
-                in_time = self.clock.monotonic_s() < deadline_s
-                found.append(self._take(letter) if in_time else None)
-            self.clock.sleep(self.call_s)
+            in_time = self.clock.monotonic_s() < deadline_s
+            found += [self._take(letter) if in_time else None for letter in call]
+            self.clock.sleep(self.call_s if in_time else 0)
         return found
 
     def _take(self, letter: Letter) -> str | None:

@@ -2,13 +2,21 @@
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tests.fakes import FakeClock, FakeDeadLetters, FakeLog, FakePool, Late, Posted, Responder, accept
 from whyness_events.delivery.deliver import Deliverer, Report
 from whyness_events.delivery.items import Record
 from whyness_events.delivery.ports import Answer
 from whyness_events.delivery.useragent import describe_useragent
+
+VISIBILITY_S = 725.0
+
+
+def handed_back(records: Sequence[Record], report: Report) -> list[Record]:
+    """Return the records that come back after an invocation, as they come back."""
+    failed = set(report.settled.failed_message_ids)
+    return [replace(r, receive_count=r.receive_count + 1) for r in records if r.message_id in failed]
 
 
 @dataclass
@@ -57,6 +65,17 @@ class World:
         report = self.deliverer.deliver(records, run_id="run-1", deadline_s=deadline_s)
         assert self.clock.monotonic_s() <= deadline_s, "the handler did not return in time"
         return report
+
+    def deliver_until_settled(self, *records: Record, at_most: int) -> list[Report]:
+        """Run invocations with what the one before handed back, as the queue does; `at_most` so many."""
+        left = list(records)
+        reports: list[Report] = []
+        while left:
+            assert len(reports) < at_most, f"{len(left)} records are still handed back"
+            reports.append(self._deliver(left))
+            left = handed_back(left, reports[-1])
+            self.clock.sleep(VISIBILITY_S)
+        return reports
 
     @property
     def delivered_ids(self) -> list[str]:

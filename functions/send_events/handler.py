@@ -4,6 +4,7 @@ The answer can never acknowledge by accident: every record that is not known to 
 what cannot be answered so is raised, which brings every record back.
 """
 
+import logging
 import os
 import random
 import traceback
@@ -27,14 +28,18 @@ from whyness_events.delivery.mixpanel import MixpanelPool
 from whyness_events.delivery.outcomes import Reason
 from whyness_events.delivery.settings import Settings, SettingsFault, read_settings
 from whyness_events.delivery.settle import Settled
-from whyness_events.delivery.telemetry import SERVICE, emit
+from whyness_events.delivery.telemetry import emit
 from whyness_events.delivery.useragent import describe_useragent
 
 # Kept for answering Lambda, of the time that is left at the start.
 _ANSWER_PART = 0.02
 
-logger = Logger(service=SERVICE)
+logger = Logger(service="send_events")
 clock = SystemClock()
+
+# At DEBUG they log what they send: events, and credentials.
+for _library in ("botocore", "boto3", "urllib3", "requests", "aws_lambda_powertools"):
+    logging.getLogger(_library).setLevel(logging.WARNING)
 
 
 class InvocationFault(Exception):  # noqa: N818  (a fault is the word here)
@@ -67,7 +72,7 @@ def handler(event: Any, context: Any) -> dict[str, list[dict[str, str]]]:
     finally:
         if container.cache_info().currsize:
             container().pool.abandon_all()
-    _tell(report, context.aws_request_id)
+    _tell(report, context)
     return {"batchItemFailures": [{"itemIdentifier": found} for found in report.settled.failed_message_ids]}
 
 
@@ -146,15 +151,15 @@ def _where(bug: Exception) -> str:
     return f"{type(bug).__name__} at {PurePath(last.filename).name}:{last.lineno}"
 
 
-def _tell(report: Report, request_id: str) -> None:
+def _tell(report: Report, context: Any) -> None:
     outcomes = {str(reason): count for reason, count in report.outcomes.items()}
     logger.info(
         "invocation",
-        request_id=request_id,
+        request_id=context.aws_request_id,
         outcomes=outcomes,
         requests=report.sending.requests,
         handed_back=len(report.settled.failed_message_ids),
     )
     for reason, detail in report.details.items():
-        logger.warning("not delivered", request_id=request_id, reason=str(reason), detail=detail)
-    emit(report)
+        logger.warning("not delivered", request_id=context.aws_request_id, reason=str(reason), detail=detail)
+    emit(report, service=context.function_name)

@@ -7,7 +7,7 @@ from typing import Any, TypeGuard
 
 from whyness_events import limits
 from whyness_events.errors import InvalidEvent, UnreadableEvent
-from whyness_events.values import check_text, check_value, kind, longer_than
+from whyness_events.values import check_text, check_value, kind, longer_than, size_bytes
 
 # The names that translation sets itself: the caller's properties may not override them.
 OWN_PROPERTIES = frozenset({"useragent", "data", "prospect"})
@@ -17,6 +17,9 @@ CALLERS_PROPERTY_KEYS = 230
 _INSERT_ID = re.compile(r"[A-Za-z0-9-]{1,36}", re.ASCII).fullmatch
 _INSERT_ID_ALLOWED = "1 to 36 letters A-Z a-z, digits and hyphens, not a placeholder such as null or 0"
 _DEVICE_PREFIX = "$device:"
+_PROSPECT_PREFIX = "p:"
+# A prospect may become `$device:p-45`, which must be no longer than any other id.
+_PROSPECT_BYTES = limits.DISTINCT_ID_BYTES - len("$device:p-")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +98,7 @@ def check_event(event: Event, *, now_ms: int) -> None:
     _check_time(event.time, now_ms)
     check_text("useragent", event.useragent)
     check_value("data", event.data)
-    check_text("prospect", event.prospect)
+    _check_prospect(event.prospect)
     if event.properties:
         _check_properties(event.properties)
 
@@ -172,8 +175,18 @@ def _check_user(user: str) -> None:
         raise InvalidEvent("user", kind(user), f"at most {limits.DISTINCT_ID_BYTES} bytes")
     if user.lower() in limits.PLACEHOLDERS:
         raise InvalidEvent("user", "a placeholder", 'an id, or "" for nobody')
+    if user.startswith(_PROSPECT_PREFIX):
+        _check_prospect(user.removeprefix(_PROSPECT_PREFIX), path="user")
     if user.startswith(_DEVICE_PREFIX):
         raise InvalidEvent("user", "the prefix $device:", 'an id, or "p:" and an id for a prospect')
+
+
+def _check_prospect(prospect: str, path: str = "prospect") -> None:
+    check_text(path, prospect)
+    if longer_than(prospect, _PROSPECT_BYTES):
+        raise InvalidEvent(
+            path, f"a prospect of {size_bytes(prospect)} bytes", f"at most {_PROSPECT_BYTES} bytes"
+        )
 
 
 def _check_time(time_ms: int, now_ms: int) -> None:

@@ -33,12 +33,14 @@ class Message:
         identity: the publisher's stamp, one of IDENTITIES; None where the message has none.
         raw_events: decoded JSON of any kind, at least one.
         fields: the other top-level fields of an envelope, kept for the dead letter.
+        is_envelope: False where the body is itself the one event.
     """
 
     schema_version: int
     identity: str | None
     raw_events: Sequence[object]
     fields: Mapping[str, Any]
+    is_envelope: bool = True
 
 
 def encode_event(event: Event) -> str:
@@ -89,7 +91,7 @@ def decode_message(body: str) -> Message:
     if identity is not None and identity not in IDENTITIES:
         raise UnreadableMessage(f"identity: found {kind(identity)}; allowed: {' or '.join(IDENTITIES)}")
     if "events" not in document:
-        return Message(version, identity, [document], {})
+        return Message(version, identity, [document], {}, is_envelope=False)
     raw_events = document["events"]
     if not isinstance(raw_events, list) or not raw_events:
         raise UnreadableMessage(f"events: found {kind(raw_events)}; allowed: an array of at least one event")
@@ -98,9 +100,17 @@ def decode_message(body: str) -> Message:
 
 
 def to_sqs_json(document: object) -> str:
-    """Return compact JSON in which only what SQS refuses is escaped."""
-    text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
-    return _REFUSED_BY_SQS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    """Return compact JSON in which only what SQS refuses is escaped.
+
+    Raises:
+        RecursionError: it is nested too deep.
+    """
+    return escape_for_sqs(json.dumps(document, ensure_ascii=False, separators=(",", ":")))
+
+
+def escape_for_sqs(json_text: str) -> str:
+    """Return the same JSON without the characters that SQS refuses."""
+    return _REFUSED_BY_SQS.sub(lambda found: f"\\u{ord(found[0]):04x}", json_text)
 
 
 def _load(body: str) -> object:

@@ -131,8 +131,11 @@ _SAFE_FIELDS = frozenset(
         ),
     }
 )
-_PROPERTY_PATH = re.compile(r"properties\.\S+")
-_QUOTED = re.compile(r"""["'`‘’“”].*["'`‘’“”]""", re.DOTALL)  # noqa: RUF001  (typographic quotes, too)
+# A name may hold anything, blanks included: masked up to the words that end it, or to the end.
+_PROPERTY_PATH = re.compile(r"properties\..*(?= is invalid| must )|properties\..*", re.DOTALL)
+# What Mixpanel's own texts go on with. Source: the answers quoted in its documentation, 2026-11-23.
+_AFTER_A_QUOTE = (" is ", " must ", " characters")
+_QUOTES = "\"'`\u2018\u2019\u201c\u201d"
 
 
 def _safe_reason(entry: Mapping[str, Any]) -> str:
@@ -143,8 +146,18 @@ def _safe_reason(entry: Mapping[str, Any]) -> str:
 
 def safe_text(text: str) -> str:
     """Return another's text without what it may quote: values in quotes, paths of the caller's properties."""
-    masked = _PROPERTY_PATH.sub("properties.*", _QUOTED.sub("'*'", text))
+    masked = _PROPERTY_PATH.sub("properties.*", _mask_quoted(text))
     return "".join(char if char.isprintable() else " " for char in masked[:_SAFE_TEXT_CHARS])
+
+
+def _mask_quoted(text: str) -> str:
+    """Mask from the first quote to the last, for a value may hold quotes; to the end if that is in doubt."""
+    places = [place for place, char in enumerate(text) if char in _QUOTES]
+    if not places:
+        return text
+    rest = text[places[-1] + 1 :]
+    is_closed = len(places) % 2 == 0 and rest.startswith(_AFTER_A_QUOTE)
+    return f"{text[: places[0]]}'*'{rest if is_closed else ''}"
 
 
 def parse_retry_after(header: str, *, now_s: float) -> float | None:

@@ -1,12 +1,14 @@
 """Edge: the service account's credentials, from Secrets Manager or the environment."""
 
+from functools import partial
 from typing import Protocol
 
 from aws_lambda_powertools.utilities.parameters import SecretsProvider
 from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError, TransformParameterError
 
 from whyness_events.delivery.aws import client
-from whyness_events.delivery.ports import SetupFault
+from whyness_events.delivery.bounded import call_within
+from whyness_events.delivery.ports import LONGEST_CALL_S, SetupFault
 
 CACHE_S = 300
 
@@ -56,26 +58,32 @@ class SecretCredentials:
         self._provider: SecretsProvider | None = None
 
     def get(self) -> tuple[str, str]:
-        """Return them."""
-        return self._fetch(force=False)
+        """Return them; a cached secret that is unfit is asked for again."""
+        return self._fetch(force=False) or self._fetch_fit()
 
     def refresh(self) -> bool:
         """Fetch them afresh."""
-        self._fetch(force=True)
+        self._fetch_fit()
         return True
 
-    def _fetch(self, *, force: bool) -> tuple[str, str]:
+    def _fetch_fit(self) -> tuple[str, str]:
+        if pair := self._fetch(force=True):
+            return pair
+        raise SetupFault('MIXPANEL_SECRET_ARN: the secret must be {"account", "password"}, both filled')
+
+    def _fetch(self, *, force: bool) -> tuple[str, str] | None:
         if self._provider is None:
             self._provider = SecretsProvider(boto3_client=client("secretsmanager"))
         try:
-            secret = self._provider.get(
-                self._secret_arn, max_age=CACHE_S, transform="json", force_fetch=force
-            )
+            get = partial(self._provider.get, self._secret_arn, max_age=CACHE_S, transform="json")
+            secret = call_within(LONGEST_CALL_S, partial(get, force_fetch=force))
+        except TimeoutError:
+            raise SetupFault("MIXPANEL_SECRET_ARN: the secret cannot be read (no answer in time)") from None
         except (GetParameterError, TransformParameterError) as fault:
             kind = type(fault.__context__ or fault).__name__
             raise SetupFault(f"MIXPANEL_SECRET_ARN: the secret cannot be read ({kind})") from None
         found = secret if isinstance(secret, dict) else {}
         account, password = found.get("account"), found.get("password")
         if not (isinstance(account, str) and account and isinstance(password, str) and password):
-            raise SetupFault('MIXPANEL_SECRET_ARN: the secret must be {"account", "password"}, both filled')
+            return None
         return account, password

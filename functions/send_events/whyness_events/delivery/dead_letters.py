@@ -1,12 +1,14 @@
 """Edge: the dead-letter queue."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from whyness_events.delivery.bounded import call_within
 from whyness_events.delivery.letters import Letter, pack_entries
-from whyness_events.delivery.ports import Clock
+from whyness_events.delivery.ports import LONGEST_CALL_S, Clock
 
 
 class SqsDeadLetters:
@@ -36,8 +38,14 @@ class SqsDeadLetters:
         entries = [_entry(str(index), letter) for index, letter in enumerate(letters)]
         try:
             self._sqs = self._sqs or self._make_client()
-            answer = self._sqs.send_message_batch(QueueUrl=self._queue_url, Entries=entries)
-        except (BotoCoreError, ClientError, ValueError):  # ValueError: an endpoint that is no URL
+            send = partial(self._sqs.send_message_batch, QueueUrl=self._queue_url, Entries=entries)
+            answer = call_within(LONGEST_CALL_S, send)
+        except (
+            BotoCoreError,
+            ClientError,
+            TimeoutError,
+            ValueError,
+        ):  # ValueError: an endpoint that is no URL
             return [None] * len(letters)
         found = {entry["Id"]: entry["MessageId"] for entry in answer.get("Successful", [])}
         return [found.get(str(index)) for index in range(len(letters))]

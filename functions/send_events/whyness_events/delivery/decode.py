@@ -37,7 +37,7 @@ class _Single(Event):
 
     schema_version: int = 1
     identity: Literal["distinct_id", "simplified"] | None = None
-    events: Any = None
+    events: Any = msgspec.UNSET
 
 
 _decode_envelope = msgspec.json.Decoder(_Envelope).decode
@@ -72,7 +72,7 @@ def _read_fast(body: str) -> tuple[str | None, list[Event]] | None:
         single = _decode_single(body)
     except (msgspec.DecodeError, RecursionError, UnicodeEncodeError):
         return None
-    known = single.schema_version == SCHEMA_VERSION and single.events is None
+    known = single.schema_version == SCHEMA_VERSION and single.events is msgspec.UNSET
     return (single.identity, [single]) if known else None
 
 
@@ -101,8 +101,8 @@ def _read_leniently(parcel: Parcel, now_ms: int, default_identity: str) -> None:
 def _check_raw_size(raw: object) -> None:
     try:
         check_size(to_sqs_json(raw))
-    except RecursionError:
-        raise UnreadableEvent("events.*", "JSON nested too deeply to write", "3 levels") from None
+    except RecursionError:  # in a field that nobody reads
+        raise UnreadableEvent("events.*", "JSON nested too deeply to measure", "3 levels") from None
 
 
 def _refuse(item: Item, fault: InvalidEvent | EventTooLarge) -> None:

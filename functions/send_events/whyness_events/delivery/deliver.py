@@ -18,8 +18,11 @@ from whyness_events.delivery.settle import Settled, Settlement
 from whyness_events.delivery.translate import DescribeUseragent, translate
 from whyness_events.errors import EventTooLarge
 
-# Records received this often have met trouble: fresher ones do not travel with them.
+# Records received this often have met trouble: fresher ones do not travel with them ...
 _TROUBLED_FROM = 3
+# ... and from here on fewer events share a request with each receive, down to one: an event that makes
+# requests fail without being named ends up alone.
+_HALVED_FROM = 6
 # Kept back from sending, to settle: for the calls as such, and for each event that may turn out dead ...
 _SETTLE_S = 10.0
 _SETTLE_EVENT_S = 0.002
@@ -111,6 +114,9 @@ class Deliverer:
         report.delivery_lag_ms = self._delivery_lag_ms(parcels)
         return report
 
+    def _within(self, parcel: Parcel) -> RequestLimits:
+        return RequestLimits(events_per_request(parcel.record.receive_count), self._size.limit_bytes)
+
     def _delivery_lag_ms(self, parcels: Sequence[Parcel]) -> int:
         now_ms = int(self.clock.now_s() * 1000)
         delivered = (p.record for p in parcels if any(i.result.reason is Reason.DELIVERED for i in p.items))
@@ -138,10 +144,9 @@ class Deliverer:
         return cut_count
 
     def _send(self, parcels: Sequence[Parcel], deadline_s: float, report: Report) -> None:
-        within = RequestLimits(body_bytes=self._size.limit_bytes)
-        fresh = [p for p in parcels if p.record.receive_count < _TROUBLED_FROM]
-        troubled = [p for p in parcels if p.record.receive_count >= _TROUBLED_FROM]
-        batches = [*pack(to_send(fresh), within), *pack(to_send(troubled), within)]
+        batches = [
+            batch for group in by_trouble(parcels) for batch in pack(to_send(group), self._within(group[0]))
+        ]
         self._size.grow()
         sending = Sending(
             self.pool,
@@ -163,6 +168,20 @@ def _count_outcomes(parcels: Iterable[Parcel], report: Report) -> None:
             report.outcomes[outcome.reason] += 1
             if outcome.reason is not Reason.DELIVERED:
                 report.details.setdefault(outcome.reason, outcome.detail)
+
+
+def by_trouble(parcels: Iterable[Parcel]) -> list[list[Parcel]]:
+    """Return the parcels grouped by how much trouble they have met: the freshest first, order kept."""
+    groups: dict[tuple[bool, int], list[Parcel]] = {}
+    for parcel in parcels:
+        count = parcel.record.receive_count
+        groups.setdefault((count >= _TROUBLED_FROM, -events_per_request(count)), []).append(parcel)
+    return [groups[key] for key in sorted(groups)]
+
+
+def events_per_request(receive_count: int) -> int:
+    """Return how many events of a record received this often may share a request."""
+    return max(1, limits.REQUEST_EVENTS >> max(0, receive_count - _HALVED_FROM + 1))
 
 
 def drop_repeats(parcels: Iterable[Parcel]) -> int:

@@ -4,12 +4,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+import msgspec
+
 from whyness_events import limits
 from whyness_events.delivery.items import Item, Parcel
+from whyness_events.errors import UnreadableMessage
 from whyness_events.event import valid_insert_id
 from whyness_events.log_entry import LogKey, log_key
 from whyness_events.values import size_bytes
-from whyness_events.wire import Message, decode_message, to_sqs_json
+from whyness_events.wire import Message, decode_message, escape_for_sqs, to_sqs_json
 
 _TYPE = "String"
 # Which goes first where the body leaves no room for all.
@@ -49,32 +52,64 @@ def write_letters(parcel: Parcel, *, now_ms: int) -> dict[Item, Letter]:
     """Return a letter for each dead item of the record, keyed by the item that was sent in its stead."""
     dead = [item.first or item for item in parcel.items if item.result.reason.is_dead]
     bodies = set() if parcel.whole else {item.record.body for item in dead}
-    messages = {body: decode_message(body) for body in bodies}
-    return {item: _write(item, messages.get(item.record.body), now_ms) for item in dead}
+    opened = {body: _open(body) for body in bodies}
+    return {item: _write(item, opened.get(item.record.body), now_ms) for item in dead}
 
 
-def _write(item: Item, message: Message | None, now_ms: int) -> Letter:
-    raw = message.raw_events[item.position] if message else None
+class _Texts(msgspec.Struct):
+    events: list[msgspec.Raw]
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """A body's message, and its events as they stand there: re-encoding would alter large numbers."""
+
+    message: Message
+    texts: Sequence[str]
+
+
+_decode_texts = msgspec.json.Decoder(_Texts).decode
+
+
+def _open(body: str) -> _Opened | None:
+    try:
+        message = decode_message(body)
+        return _Opened(message, _texts(body, message))
+    except (UnreadableMessage, RecursionError):  # too deep, in a field that the fast decoder skips
+        return None
+
+
+def _texts(body: str, message: Message) -> list[str]:
+    if not message.is_envelope:
+        return [escape_for_sqs(body)]
+    try:
+        return [escape_for_sqs(bytes(text).decode()) for text in _decode_texts(body).events]
+    except (msgspec.DecodeError, RecursionError, UnicodeEncodeError):  # NaN, a lone surrogate
+        return [to_sqs_json(raw) for raw in message.raw_events]
+
+
+def _write(item: Item, opened: _Opened | None, now_ms: int) -> Letter:
+    raw = opened.message.raw_events[item.position] if opened else None
     key = log_key(raw, message_id=item.record.message_id, position=item.position)
-    body = _body(item, message, raw) if message else item.record.body
+    body = _body(item, opened) if opened else item.record.body
     return _fit(Letter(body, _attributes(item, key, now_ms), key))
 
 
-def _body(item: Item, message: Message, raw: object) -> str:
+def _body(item: Item, opened: _Opened) -> str:
     """Return an envelope with the event as it came, unknown fields and all, stamped with its identity.
 
-    Where that is larger than a message may be, or nested too deep to write, the whole body goes as it came.
+    Where that cannot be written, or is larger than a message may be, the whole body goes as it came.
     """
-    document = {
-        "schema_version": message.schema_version,
+    fields = {
+        "schema_version": opened.message.schema_version,
         "identity": item.identity,
-        **message.fields,
-        "events": [raw],
+        **opened.message.fields,
     }
     try:
-        body = to_sqs_json(document)
+        head = to_sqs_json(fields)[:-1]
     except RecursionError:
         return item.record.body
+    body = f'{head},"events":[{opened.texts[item.position]}]}}'
     return body if size_bytes(body) <= limits.MESSAGE_BYTES else item.record.body
 
 

@@ -1,10 +1,12 @@
 """Edge: the Log table. Whatever happens to a row is a count, never a failure of the delivery."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from whyness_events.delivery.bounded import call_within
 from whyness_events.delivery.ports import Clock
 from whyness_events.log_entry import LogEntry
 
@@ -48,16 +50,22 @@ class DynamoDbLog:
                 break
             if round_:
                 self._clock.sleep(_BACKOFF_S * 2**round_)
-            puts = self._write_call(puts)
+            puts = self._write_call(puts, deadline_s)
         return set(puts)
 
-    def _write_call(self, puts: Puts) -> Puts:
+    def _write_call(self, puts: Puts, deadline_s: float) -> Puts:
         """Return what DynamoDB did not process."""
         requests = [{"PutRequest": {"Item": item}} for item in puts.values()]
         try:
             self._dynamodb = self._dynamodb or self._make_client()
-            answer = self._dynamodb.batch_write_item(RequestItems={self._table_name: requests})
-        except (BotoCoreError, ClientError, ValueError):  # ValueError: an endpoint that is no URL
+            write = partial(self._dynamodb.batch_write_item, RequestItems={self._table_name: requests})
+            answer = call_within(deadline_s - self._clock.monotonic_s(), write)
+        except (
+            BotoCoreError,
+            ClientError,
+            TimeoutError,
+            ValueError,
+        ):  # ValueError: an endpoint that is no URL
             return puts
         left = [r["PutRequest"]["Item"] for r in answer.get("UnprocessedItems", {}).get(self._table_name, [])]
         keys = {(item["pk"]["S"], item["sk"]["S"]) for item in left}

@@ -5,7 +5,7 @@ import queue
 import socket
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -24,6 +24,8 @@ from whyness_events.delivery.sending import CONNECT_TIMEOUT_S
 _ANSWER_BYTES = 8_000_000
 _CHUNK_BYTES = 65_536
 _GZIP_LEVEL = 1
+
+Post = Callable[..., requests.Response]
 
 
 class MixpanelPool:
@@ -45,9 +47,10 @@ class MixpanelPool:
 
     def submit(self, ticket: int, events: Sequence[bytes], timeout_s: float) -> None:
         """Begin to post `events`; see SenderPool."""
-        auth = self._credentials.get()
+        account, password = self._credentials.get()
+        auth: Any = (account.encode(), password.encode())  # as text, requests would take Latin-1 only
         session = self._idle.pop() if self._idle else _Session()
-        post = partial(session.post, self._url, params=self._query, auth=auth)
+        post: Post = partial(session.post, self._url, params=self._query, auth=auth)
         thread = threading.Thread(
             target=self._run, args=(ticket, session, post, events, timeout_s), daemon=True
         )
@@ -85,7 +88,7 @@ class MixpanelPool:
         return self._credentials.refresh()
 
     def _run(
-        self, ticket: int, session: "_Session", post: Any, events: Sequence[bytes], timeout_s: float
+        self, ticket: int, session: "_Session", post: Post, events: Sequence[bytes], timeout_s: float
     ) -> None:
         try:
             answer = _post(post, events, timeout_s)
@@ -96,7 +99,7 @@ class MixpanelPool:
         self._answers.put((ticket, session, answer))
 
 
-def _post(post: Any, events: Sequence[bytes], timeout_s: float) -> Answer:
+def _post(post: Post, events: Sequence[bytes], timeout_s: float) -> Answer:
     until_s = time.monotonic() + timeout_s
     body = igzip.compress(b"[" + b",".join(events) + b"]", _GZIP_LEVEL, mtime=0)
     headers = {"Content-Type": "application/json", "Content-Encoding": "gzip", "Accept": "application/json"}

@@ -87,7 +87,9 @@ class Sending:
     _queue: list[_Request] = field(default_factory=list)
     _in_flight: dict[int, _Request] = field(default_factory=dict)
     _isolated: list[tuple[Item, Verdict]] = field(default_factory=list)
+    _unsplit: list[tuple[_Request, Verdict]] = field(default_factory=list)
     _stopped: bool = False
+    _asked_afresh: bool = False
     _refreshed: int = 0
     _tickets: int = 0
     _extra: int = 0
@@ -102,7 +104,7 @@ class Sending:
             self._wait()
             self._expire()
         self._settle_all(self._queue, Outcome(Reason.RETRY, "handed back: the invocation's time was up"))
-        self._judge_isolated()
+        self._judge_refused()
 
     def _time_left_s(self) -> float:
         return self.deadline_s - self.clock.monotonic_s()
@@ -209,7 +211,8 @@ class Sending:
 
     def _reauthorise(self, request: _Request, verdict: Verdict) -> None:
         """After a 401 fetch the secret once: it may have been rotated."""
-        if request.credentials == self._refreshed == 0:
+        if not self._asked_afresh:
+            self._asked_afresh = True
             try:
                 self._refreshed = 1 if self.pool.refresh_credentials() else 0
             except SetupFault as fault:
@@ -231,14 +234,17 @@ class Sending:
             self.size.shrink(body_bytes(request.items))
         parts = _parts(request.items, verdict)
         if self._stopped or self._extra + len(parts) > EXTRA_REQUESTS:
-            detail = f"{verdict.detail}; not isolated within {EXTRA_REQUESTS} extra requests"
-            self._settle(request, Outcome(Reason.RETRY, detail, verdict.status))
+            self._unsplit.append((request, verdict))
             return
         self._extra += len(parts)
         self._queue[:0] = [_Request(part) for part in parts]
 
-    def _judge_isolated(self) -> None:
+    def _judge_refused(self) -> None:
         """Blame a lone event only where another one passed: else it is the set-up that is wrong."""
+        for request, verdict in self._unsplit:
+            detail = f"{verdict.detail}; not isolated within {EXTRA_REQUESTS} extra requests"
+            reason = Reason.RETRY if self.counts.confirmed else Reason.SETUP
+            self._settle(request, Outcome(reason, detail, verdict.status))
         for item, verdict in self._isolated:
             reason = _DECLINED.get(verdict.status, Reason.REJECTED)
             small = reason is Reason.OVERSIZED and len(item.encoded) <= _OVERSIZED_FROM_BYTES

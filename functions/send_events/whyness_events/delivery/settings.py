@@ -73,13 +73,21 @@ def _between(low: float, high: float) -> Callable[[str], bool]:
     return fits
 
 
+def _whole_between(low: int, high: int) -> Callable[[str], bool]:
+    return lambda text: _is_digits(text) and low <= int(text) <= high
+
+
+def _is_url(text: str) -> bool:
+    try:
+        parts = urllib.parse.urlsplit(text)
+        return bool(parts.scheme in ("https", "http") and parts.hostname and parts.port != 0)
+    except ValueError:  # a port or an address that is none
+        return False
+
+
 def _is_api_url(text: str) -> bool:
-    parts = urllib.parse.urlsplit(text)
-    return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
-
-
-def _is_queue_url(text: str) -> bool:
-    return text.startswith(("https://", "http://"))
+    parts = urllib.parse.urlsplit(text) if _is_url(text) else None
+    return parts is not None and (parts.scheme == "https" or parts.hostname in _LOOPBACK)
 
 
 def _is_text(text: str) -> bool:
@@ -110,13 +118,17 @@ SETTINGS = (
     ),
     Setting("MIXPANEL_SERVICE_ACCOUNT", "the service account, where there is no secret", "text", _is_text),
     Setting("MIXPANEL_SERVICE_PASSWORD", "its password, where there is no secret", "text", _is_text),
-    Setting("QUEUE_URL", "the queue the events come from", "a URL", _is_queue_url),
-    Setting("DEAD_LETTER_QUEUE_URL", "where dead letters go", "a URL", _is_queue_url, None),
+    Setting("QUEUE_URL", "the queue the events come from", "a URL", _is_url),
+    Setting("DEAD_LETTER_QUEUE_URL", "where dead letters go", "a URL", _is_url, None),
     Setting("LOG_TABLE_NAME", "the table that says why", "text", _is_text, None),
     Setting(
-        "MAX_RECEIVE_COUNT", "the queue's own, from the template", "1 to 1000", _between(1, 1000), "1000"
+        "MAX_RECEIVE_COUNT",
+        "the queue's own, from the template",
+        "1 to 1000",
+        _whole_between(1, 1000),
+        "1000",
     ),
-    Setting("SENDER_THREADS", "requests at once from one container", "1 to 20", _between(1, 20), "4"),
+    Setting("SENDER_THREADS", "requests at once from one container", "1 to 20", _whole_between(1, 20), "4"),
     Setting(
         "ANSWER_TIMEOUT_S", "how long an answer may take, seconds", "0.1 to 300", _between(0.1, 300), "30"
     ),

@@ -10,7 +10,6 @@ from whyness_events.delivery.deliver import Report
 from whyness_events.delivery.outcomes import Reason
 
 NAMESPACE = "Whyness"
-SERVICE = "send_events"
 # The one counter with the dimension `reason`, a closed list: each of its values is a billed metric.
 OUTCOME_METRIC = "Events"
 
@@ -63,14 +62,14 @@ def values(report: Report) -> Mapping[str, float]:
     }
 
 
-def emit(report: Report) -> None:
-    """Print the metrics of one invocation."""
-    metrics = Metrics(namespace=NAMESPACE, service=SERVICE)
+def emit(report: Report, service: str) -> None:
+    """Print the metrics of one invocation; `service` is the function's name, another one in each stack."""
+    metrics = Metrics(namespace=NAMESPACE, service=service)
     found = values(report)
     for name, unit, _ in METRICS:
         metrics.add_metric(name, unit, found[name])
     metrics.flush_metrics()
     for reason, count in sorted(report.outcomes.items()):
         with single_metric(OUTCOME_METRIC, MetricUnit.Count, count, namespace=NAMESPACE) as metric:
-            metric.add_dimension("service", SERVICE)
+            metric.add_dimension("service", service)
             metric.add_dimension("reason", str(reason))

@@ -66,8 +66,8 @@ def location_address(ip: str) -> str | int:
         address = ipaddress.ip_address(ip)
     except ValueError:
         return 0
-    mapped = getattr(address, "ipv4_mapped", None)
-    return str(address) if (mapped or address).is_global else 0
+    address = getattr(address, "ipv4_mapped", None) or address
+    return str(address).partition("%")[0] if address.is_global else 0  # without an IPv6 zone
 
 
 class _Cutter:

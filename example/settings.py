@@ -1,0 +1,55 @@
+"""Settings of the example, all of them from the environment. See README.md beside this file."""
+
+import os
+import secrets
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+
+SECRET_KEY = os.environ.get("SECRET_KEY") or secrets.token_urlsafe(50)
+DEBUG = os.environ.get("DEBUG") == "1"
+ALLOWED_HOSTS = ["127.0.0.1", "[::1]", "localhost"]
+
+INSTALLED_APPS = [
+    "example.whyness_django",
+    "example.whyness_crm",
+    "example.pages",
+    "whyness_mixpanel",
+]
+# No sessions and no cookies, so there is nothing for a foreign site to abuse: no CSRF token either.
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "django.middleware.common.CommonMiddleware",  # refuses hosts that are not in ALLOWED_HOSTS
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "example.urls"
+TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}]
+
+DATABASES = {
+    "default": {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": os.environ.get("EXAMPLE_DATABASE") or str(HERE / "example.sqlite3"),
+        "OPTIONS": {
+            # Many threads write: each waits for its turn when it begins, instead of failing half-way.
+            "transaction_mode": "IMMEDIATE",
+            "timeout": 20,
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+        },
+    }
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+USE_TZ = True
+TIME_ZONE = "UTC"
+
+# The queue's URL comes from the environment, WHYNESS_MIXPANEL_QUEUE_URL. Without it, messages are printed.
+WHYNESS_MIXPANEL = {} if os.environ.get("WHYNESS_MIXPANEL_QUEUE_URL") else {"BACKEND": "console"}
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "handlers": {"console": {"class": "logging.StreamHandler"}},
+    "loggers": {
+        "django": {"handlers": ["console"], "level": "WARNING"},
+        "whyness_mixpanel": {"handlers": ["console"], "level": "INFO"},
+    },
+}

@@ -1,0 +1,11 @@
+"""Configuration of the app that logs clicks."""
+
+from django.apps import AppConfig
+
+
+class WhynessCrmConfig(AppConfig):
+    """Contacts, and the links that they and the registered users follow."""
+
+    name = "example.whyness_crm"
+    label = "whyness_crm"
+    default_auto_field = "django.db.models.BigAutoField"

@@ -1,0 +1,59 @@
+"""Logs a click on a link, sends it as an event, and goes where the link leads."""
+
+import logging
+from uuid import UUID
+
+from django.db import transaction
+from django.http import HttpRequest, HttpResponseRedirect
+from django.shortcuts import get_object_or_404, redirect
+
+from example.whyness_crm.models import (
+    NOBODY_ID,
+    AuthUserTrackerClick,
+    Contact,
+    ContactTrackerClick,
+    TrackerDestination,
+)
+from example.whyness_django.models import AuthUser
+from example.whyness_django.tracking import client_ip
+from whyness_mixpanel.models import Event
+
+logger = logging.getLogger("whyness_mixpanel")
+
+
+@transaction.atomic
+def goto(request: HttpRequest, link: UUID, user: UUID) -> HttpResponseRedirect:
+    """Log that the person with the xref `user` clicked `link`, and lead them to its destination."""
+    destination = get_object_or_404(TrackerDestination, xref=link)
+    registered = AuthUser.objects.filter(xref=user).first()
+    click: AuthUserTrackerClick | ContactTrackerClick
+    if registered:
+        click = AuthUserTrackerClick.objects.create(
+            destination=destination, contact=registered, update_ip=client_ip(request)
+        )
+    else:
+        click = ContactTrackerClick.objects.create(
+            destination=destination,
+            contact=get_object_or_404(Contact, xref=user),
+            update_ip=client_ip(request),
+        )
+    try:
+        _send(click)
+    except Exception:
+        logger.exception("The event of a click could not be sent")
+    return redirect(destination.url)
+
+
+def _send(click: AuthUserTrackerClick | ContactTrackerClick) -> None:
+    event = Event()
+    if isinstance(click, AuthUserTrackerClick):
+        event.event = "User click"
+        event.user = "" if click.contact.id == NOBODY_ID else click.contact.id
+    else:
+        event.event = "Prospect click"
+        event.user = "" if click.contact.id == NOBODY_ID else f"p:{click.contact.id}"
+    event.insert_id = click.id
+    event.time = int(click.create_date.timestamp())
+    event.ip = click.update_ip
+    event.data = f"{click.destination.xref}: {click.destination.title}"
+    event.send()

@@ -1,0 +1,163 @@
+"""Build the function with `sam build`, then compile it to bytecode for exactly the runtime's Python.
+
+`make build` builds for this machine, so that what was built can run here; `make deploy` builds for the
+processor that samconfig.toml names, and deploys.
+"""
+
+import argparse
+import os
+import platform
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+SAM = ROOT / ".venv-sam/bin/sam"
+BUILT = ROOT / ".aws-sam/build"
+FUNCTION = BUILT / "SendEventsFunction"
+# The Runtime of infra/template.yaml: `sam build` needs this minor version, and bytecode is good for no other.
+PYTHON = "3.13"
+ARCHITECTURES = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}
+
+
+class BuildError(Exception):
+    """The build cannot go on; the text says what to do."""
+
+
+def find_python(environ: Mapping[str, str]) -> Path:
+    """Return a Python of the runtime's minor version that works and has pip.
+
+    Raises:
+        BuildError: there is none on the PATH nor among pyenv's versions.
+    """
+    for candidate in _pythons(environ):
+        if _is_fit(candidate):
+            return candidate
+    raise BuildError(
+        f"The function runs on Python {PYTHON}, and building it needs the same version, with pip. There is "
+        "none on the PATH nor under ~/.pyenv/versions. Install it, for example with "
+        f"`pyenv install {PYTHON}`, and run this again."
+    )
+
+
+def _pythons(environ: Mapping[str, str]) -> Iterator[Path]:
+    folders = [Path(folder) for folder in environ.get("PATH", "").split(os.pathsep) if folder]
+    for name in (f"python{PYTHON}", "python3", "python"):
+        yield from (folder / name for folder in folders if (folder / name).is_file())
+    pyenv = Path(environ.get("PYENV_ROOT") or Path(environ.get("HOME", "/")) / ".pyenv")
+    yield from sorted(pyenv.glob(f"versions/{PYTHON}*/bin/python{PYTHON}"))
+
+
+def _is_fit(python: Path) -> bool:
+    # Asked, not believed: pyenv's shim of a version that is not switched on exists, and fails.
+    question = "import sys, pip; print('%d.%d' % sys.version_info[:2])"
+    try:
+        answer = subprocess.run([python, "-c", question], capture_output=True, text=True, check=False)
+    except OSError:
+        return False
+    return answer.stdout.strip() == PYTHON
+
+
+def host_architecture(machine: str) -> str:
+    """Return Lambda's name for `machine`, which is what `uname -m` says.
+
+    Raises:
+        BuildError: Lambda has no such processor.
+    """
+    try:
+        return ARCHITECTURES[machine.lower()]
+    except KeyError:
+        raise BuildError(f"Lambda has no {machine} processors; name an environment: --deploy dev") from None
+
+
+def deployed_architecture(samconfig: str, environment: str) -> str:
+    """Return the processor that `environment` of samconfig.toml (its text) names.
+
+    Raises:
+        BuildError: there is no such environment, or it names no processor.
+    """
+    deploy = tomllib.loads(samconfig).get(environment, {}).get("deploy", {}).get("parameters", {})
+    overrides = dict(entry.split("=", 1) for entry in deploy.get("parameter_overrides", []))
+    try:
+        return str(overrides["Architecture"])
+    except KeyError:
+        raise BuildError(
+            f"samconfig.toml names no Architecture=... under [{environment}.deploy.parameters]; "
+            "its environments are dev and prod"
+        ) from None
+
+
+def build(architecture: str, python: Path) -> None:
+    """Leave the function, ready to run or to deploy, in .aws-sam/build.
+
+    Raises:
+        BuildError: sam is not installed.
+        subprocess.CalledProcessError: a step failed; it has said why.
+    """
+    if not SAM.exists():
+        raise BuildError(
+            "`sam` is missing: python3 -m venv .venv-sam && .venv-sam/bin/pip install -r requirements/sam.txt"
+        )
+    environ = os.environ | {
+        "PATH": f"{python.parent}{os.pathsep}{os.environ['PATH']}",
+        "SAM_CLI_TELEMETRY": "0",
+    }
+    overrides = f"Architecture={architecture}"
+    subprocess.run([SAM, "build", "--parameter-overrides", overrides], cwd=ROOT, env=environ, check=True)
+    allow_only(architecture, BUILT / "template.yaml")
+    compile_bytecode(python, FUNCTION)
+    size_mb = sum(file.stat().st_size for file in FUNCTION.rglob("*") if file.is_file()) / 1e6
+    print(f"built {FUNCTION.relative_to(ROOT)}: {size_mb:.0f} MB for {architecture}", flush=True)
+
+
+def allow_only(architecture: str, template: Path) -> None:
+    """Narrow the built template's Architecture to what was built.
+
+    A deployment that asks for another is then refused by CloudFormation; otherwise each import of the
+    deployed function would fail, for its compiled libraries fit one processor only.
+    """
+    document = yaml.safe_load(template.read_text())
+    document["Parameters"]["Architecture"] |= {"Default": architecture, "AllowedValues": [architecture]}
+    template.write_text(yaml.safe_dump(document, sort_keys=False))
+
+
+def compile_bytecode(python: Path, folder: Path) -> None:
+    """Compile all of `folder`, for `sam build` ships none and INIT time is billed.
+
+    unchecked-hash: the archive changes the sources' times, by which ordinary bytecode is judged stale. The
+    names inside are those in Lambda, so that its tracebacks read right.
+    """
+    how = ["-q", "--invalidation-mode", "unchecked-hash", "-s", str(folder), "-p", "/var/task"]
+    subprocess.run([python, "-m", "compileall", *how, folder], check=True)
+
+
+def main() -> int:
+    """Build as the command line says; 2 where something is missing."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--deploy", metavar="ENV", help="build for dev or prod of samconfig.toml, and deploy")
+    environment = parser.parse_args().deploy
+    try:
+        if environment:
+            architecture = deployed_architecture((ROOT / "samconfig.toml").read_text(), environment)
+        else:
+            architecture = host_architecture(platform.machine())
+        python = find_python(os.environ)
+        print(f"building for {architecture} with {python}", flush=True)
+        build(architecture, python)
+        if environment:
+            # Takes the built template: samconfig.toml names no other for it.
+            subprocess.run([SAM, "deploy", "--config-env", environment], cwd=ROOT, check=True)
+    except BuildError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except subprocess.CalledProcessError as error:
+        return error.returncode
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,132 @@
+"""`make demo`: drive the example site over HTTP and account for every event, to Mixpanel or a dead letter.
+
+The last line of output is the account as JSON. The exit status is 0 only when every event is accounted for.
+"""
+
+import argparse
+import os
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from urllib.error import URLError
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from local.demo_run import Demo
+from local.emulator import EmulatorMissing
+from local.loopback import bypass_proxies
+from local.processes import ProcessFailed, stop_like_ctrl_c
+from local.reconcile import Reconciliation
+from local.rie import CACHE_DIR, RieUnavailable
+from local.site import Site
+from local.stack import LocalStack
+from local.template import TemplateError
+from local.traffic import TrafficError
+
+_EVENT_COUNT = "3000"
+_WINDOW_S = 1  # the template's is longer; nothing else depends on it
+
+_EPILOG = """examples:
+  make demo                     3,000 events
+  make demo DEMO_EVENTS=20000   more of them
+"""
+_KNOWN_FAULTS = (EmulatorMissing, ProcessFailed, RieUnavailable, TemplateError, TrafficError)
+_GONE = (BotoCoreError, ClientError, URLError)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; return the exit status."""
+    event_count = _parser().parse_args(arguments).events
+    CACHE_DIR.mkdir(exist_ok=True)
+    work_dir = Path(tempfile.mkdtemp(prefix=f"demo-{os.getpid()}-", dir=CACHE_DIR))
+    try:
+        account = _run(work_dir, event_count)
+    except KeyboardInterrupt:
+        shutil.rmtree(work_dir)
+        print("make demo: stopped", file=sys.stderr)
+        return 130
+    except _KNOWN_FAULTS as error:
+        print(f"make demo: {error}\n{_logs_are_in(work_dir)}", file=sys.stderr)
+        return 1
+    except _GONE as error:
+        print(
+            f"make demo: a part does not answer any more: {error}\n{_logs_are_in(work_dir)}", file=sys.stderr
+        )
+        return 1
+    return _report(account, work_dir)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="make demo",
+        description="Send events of a real Django site through the whole pipeline on this machine.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--events",
+        type=_count,
+        default=os.environ.get("DEMO_EVENTS") or _EVENT_COUNT,
+        help=f"how many (default: $DEMO_EVENTS or {_EVENT_COUNT})",
+    )
+    return parser
+
+
+def _count(text: str) -> int:
+    if not (text.isdecimal() and int(text)):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 1 or more")
+    return int(text)
+
+
+def _run(work_dir: Path, event_count: int) -> Reconciliation:
+    begin = time.monotonic()
+
+    def say(what: str) -> None:
+        print(f"• {time.monotonic() - begin:5.1f} s  {what}", flush=True)
+
+    with LocalStack(work_dir, say=say, window_s=_WINDOW_S) as stack:
+        environment = {**stack.account.environment, "WHYNESS_MIXPANEL_QUEUE_URL": stack.resources.queue_url}
+        with Site(work_dir, environment, say) as site:
+            account = Demo(stack, site, say).run(event_count)
+        say("stopping everything")
+    say("done")
+    return account
+
+
+def _report(account: Reconciliation, work_dir: Path) -> int:
+    print(_table(account))
+    for problem in account.problems:
+        print(f"NOT ACCOUNTED FOR: {problem}")
+    if account.problems:
+        print(_logs_are_in(work_dir))
+    else:
+        shutil.rmtree(work_dir)
+    print(account.to_json(), flush=True)
+    return 1 if account.problems else 0
+
+
+def _logs_are_in(work_dir: Path) -> str:
+    return f"The logs of all parts are in {work_dir}"
+
+
+def _table(account: Reconciliation) -> str:
+    rows = [
+        ("logged by Django", account.logged),
+        ("published (with the raw messages)", account.published),
+        ("delivered to Mixpanel (unique)", account.delivered),
+        *((f"dead: {reason}", count) for reason, count in account.dead.items()),
+        ("rows in the Log table", account.log_rows),
+        ("still in flight", account.in_flight),
+        ("lost", account.lost),
+        ("counted twice", account.double_counted),
+    ]
+    return "\n".join(["", *(f"  {name:<36}{count:>8,}" for name, count in rows), ""])
+
+
+if __name__ == "__main__":
+    stop_like_ctrl_c()
+    bypass_proxies()
+    sys.exit(main())

@@ -1,0 +1,88 @@
+"""Raw messages, as any program could send them, that fail in each way beside neighbours that do not. Pure."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from local.reconcile import Key
+
+# The simulator is told to take arrays of this many elements at most; the contract allows more. So an array
+# between the two passes the function's own checks and is rejected by Mixpanel.
+MIXPANEL_MAX_ITEMS = 50
+_EVENT = "Raw message"
+_USER = "2"
+
+
+@dataclass(frozen=True, slots=True)
+class Mishap:
+    """A message body and what must become of its events.
+
+    Args:
+        what: for people.
+        reasons: of its events that die, in order.
+        by_mixpanel: whether it is Mixpanel that refuses them, not the function.
+        delivered: its events that arrive.
+        copies: how often the message is sent.
+    """
+
+    what: str
+    body: str
+    reasons: tuple[str, ...] = ()
+    by_mixpanel: bool = False
+    delivered: tuple[Key, ...] = ()
+    copies: int = 1
+
+
+def make_mishaps(now_ms: int) -> list[Mishap]:
+    """Return messages of every kind, with events at `now_ms`."""
+    return [
+        Mishap("text that is not JSON", "User click 123", ("unreadable",)),
+        Mishap("an array", "[1, 2, 3]", ("unreadable",)),
+        Mishap("an envelope without events", '{"schema_version": 1, "events": []}', ("unreadable",)),
+        _beside_a_good_one("an event without its id", now_ms, "1", "unreadable", insert_id=None),
+        _beside_a_good_one("a time in 1969", now_ms, "2", "rejected", time=-86_400_000),
+        _beside_a_good_one("a placeholder for an id", now_ms, "3", "rejected", insert_id="undefined"),
+        _beside_a_good_one(
+            "values nested too deeply", now_ms, "4", "rejected", data={"a": {"b": {"c": {"d": 1}}}}
+        ),
+        _beside_a_good_one(
+            "a list that Mixpanel refuses",
+            now_ms,
+            "5",
+            "rejected",
+            by_mixpanel=True,
+            properties={"list": list(range(MIXPANEL_MAX_ITEMS + 10))},
+        ),
+        Mishap(
+            "an event above 1 MB",
+            json.dumps(_event("oversized", now_ms, properties={"blob": "x" * 1_020_000})),
+            ("oversized",),
+        ),
+        Mishap(
+            "the same event three times",
+            json.dumps(_event("three-times", now_ms)),
+            delivered=(_key("three-times", now_ms),),
+            copies=3,
+        ),
+    ]
+
+
+def _beside_a_good_one(
+    what: str, now_ms: int, name: str, reason: str, *, by_mixpanel: bool = False, **changes: Any
+) -> Mishap:
+    good = _event(f"good-{name}", now_ms)
+    bad = {
+        field: value
+        for field, value in {**_event(f"bad-{name}", now_ms), **changes}.items()
+        if value is not None
+    }
+    body = json.dumps({"schema_version": 1, "identity": "distinct_id", "events": [good, bad]})
+    return Mishap(what, body, (reason,), by_mixpanel, (_key(f"good-{name}", now_ms),))
+
+
+def _event(name: str, time_ms: int, **more: Any) -> dict[str, Any]:
+    return {"insert_id": f"raw-{name}", "event": _EVENT, "user": _USER, "time": time_ms, **more}
+
+
+def _key(name: str, time_ms: int) -> Key:
+    return Key(_EVENT, _USER, time_ms, f"raw-{name}")

@@ -1,0 +1,120 @@
+"""Command line: a simulator, or a cheap sink, in a process of its own."""
+
+import argparse
+import asyncio
+import json
+import os
+import signal
+from pathlib import Path
+
+from .control import handle
+from .server import Server
+from .settings import COUNTS, DEFAULTS, IDENTITIES, REGIONS, Project, Settings, SettingsError
+from .simulator import Simulator
+from .sink import Sink
+
+_EPILOG = """examples:
+  # one project, any free port; the first line of output is JSON with the URL
+  python -m local.mixpanel_simulator --project 123 --account acct --password-file secret.txt
+
+  # answer every tenth request with 429, see what arrived, make it well again
+  curl -X POST $URL/_simulator/faults -d '{"probability": 0.1, "status": 429}'
+  curl $URL/_simulator/stats
+  curl $URL/_simulator/events
+  curl -X DELETE $URL/_simulator/faults
+
+  # a project that lives in the EU: this simulator, which plays the US, refuses it with 401
+  python -m local.mixpanel_simulator --project 123:eu --account acct --password-file secret.txt
+
+  # for benchmarks: count only
+  python -m local.mixpanel_simulator --sink
+
+Everything it can do: docs/mixpanel-simulator.md
+"""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Serve until SIGTERM or SIGINT; return the exit status."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    try:
+        server = _server(options)
+        asyncio.run(_serve(server, "sink" if options.sink else "simulator"))
+    except (SettingsError, OSError) as error:
+        parser.error(str(error))
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m local.mixpanel_simulator",
+        description="A Mixpanel on 127.0.0.1: POST /import as Mixpanel answers it, with faults to order.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--port", type=int, default=0, help="default 0: any free one")
+    add("--project", action="append", default=[], metavar="ID[:REGION[:TOKEN]]", help="may be repeated")
+    add("--account", default="", help="name of the service account")
+    add(
+        "--password-file",
+        type=Path,
+        metavar="FILE",
+        help="holds the account's secret; the last line break is cut",
+    )
+    add("--sink", action="store_true", help="check nothing, count only; takes no other option but --port")
+    for name, allowed in (
+        ("region", REGIONS),
+        ("identity", IDENTITIES),
+        ("unknown_project_status", (401, 400)),
+    ):
+        kind = type(allowed[0])
+        add(_flag(name), choices=allowed, type=kind, default=argparse.SUPPRESS, help=_default_of(name))
+    for name in COUNTS:
+        add(_flag(name), type=int, default=argparse.SUPPRESS, metavar="N", help=_default_of(name))
+    add("--no-clamp-future", dest="clamp_future", action="store_false", default=argparse.SUPPRESS,
+        help="keep a time up to an hour ahead as it was sent")  # fmt: skip
+    return parser
+
+
+def _server(options: argparse.Namespace) -> Server:
+    if options.sink:
+        return Server(Sink().handle, port=options.port)
+    simulator = Simulator(_settings(options))
+    return Server(lambda request: handle(simulator, request), simulator.faults, options.port)
+
+
+def _settings(options: argparse.Namespace) -> Settings:
+    if not (options.project and options.account and options.password_file):
+        raise SettingsError("give --project, --account and --password-file, or --sink")
+    own = {"port", "project", "account", "password_file", "sink"}
+    return Settings(
+        projects=tuple(map(_project, options.project)),
+        account=options.account,
+        password=options.password_file.read_text().rstrip("\n"),
+        **{name: value for name, value in vars(options).items() if name not in own},
+    )
+
+
+def _project(text: str) -> Project:
+    project_id, _, rest = text.partition(":")
+    region, _, token = rest.partition(":")
+    return Project(project_id=project_id, region=region or "us", token=token)
+
+
+async def _serve(server: Server, mode: str) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await server.start()
+    print(json.dumps({"url": server.url, "mode": mode, "pid": os.getpid()}), flush=True)
+    await stop.wait()
+    await server.stop()
+
+
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def _default_of(name: str) -> str:
+    return f"default {DEFAULTS[name]}"

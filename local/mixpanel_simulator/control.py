@@ -1,0 +1,103 @@
+"""The simulator's own HTTP pages, under /_simulator/: health, events, stats, faults, settings, reset."""
+
+from collections.abc import Callable
+
+import msgspec
+
+from .fault import Fault, FaultError
+from .http1 import Request
+from .reply import Reply, json_reply
+from .settings import CHANGEABLE, SettingsError
+from .simulator import Simulator
+
+PREFIX = "/_simulator/"
+
+
+def handle(simulator: Simulator, request: Request) -> Reply:
+    """Answer any request that reaches the simulator's port."""
+    if request.path == "/import":
+        return _import(simulator, request)
+    if not request.path.startswith(PREFIX):
+        return _error(
+            404, f"no such path; there are /import and {', '.join(PREFIX + name for name in _PAGES)}"
+        )
+    name, _, rest = request.path.removeprefix(PREFIX).partition("/")
+    page = _PAGES.get(name, {}).get(request.method)
+    if page is None:
+        status = 405 if name in _PAGES else 404
+        methods = ", ".join(_PAGES.get(name, {})) or "none"
+        return _error(
+            status, f"{request.method} {request.path} does not exist; methods of this path: {methods}"
+        )
+    try:
+        return page(simulator, request, rest)
+    except (FaultError, SettingsError, msgspec.DecodeError) as error:
+        return _error(400, str(error))
+
+
+def _import(simulator: Simulator, request: Request) -> Reply:
+    if request.method != "POST":
+        return _error(405, "only POST /import exists")
+    return simulator.handle_import(request.headers, request.query, request.body)
+
+
+def _health(_simulator: Simulator, _request: Request, _rest: str) -> Reply:
+    return json_reply(200, {"status": "ok"})
+
+
+def _events(simulator: Simulator, request: Request, _rest: str) -> Reply:
+    raw = request.query.get("raw") == "1"
+    try:
+        lines = simulator.lines(raw=raw, project_id=request.query.get("project_id", ""))
+    except KeyError as error:
+        return _error(404, f"no project {error}")
+    return Reply(200, {"Content-Type": "application/x-ndjson"}, stream=lines)
+
+
+def _stats(simulator: Simulator, _request: Request, _rest: str) -> Reply:
+    return json_reply(200, simulator.stats())
+
+
+def _reset(simulator: Simulator, _request: Request, _rest: str) -> Reply:
+    simulator.reset()
+    return json_reply(200, {"status": "ok"})
+
+
+def _list_faults(simulator: Simulator, _request: Request, _rest: str) -> Reply:
+    return json_reply(200, simulator.faults.listed())
+
+
+def _add_faults(simulator: Simulator, request: Request, _rest: str) -> Reply:
+    value = msgspec.json.decode(request.body)
+    faults = [Fault.from_json(each) for each in (value if isinstance(value, list) else [value])]
+    return json_reply(201, {"ids": [simulator.faults.add(fault) for fault in faults]})
+
+
+def _remove_faults(simulator: Simulator, _request: Request, rest: str) -> Reply:
+    if not rest:
+        simulator.faults.clear()
+    elif not rest.isdecimal() or not simulator.faults.remove(int(rest)):
+        return _error(404, f"no fault {rest}")
+    return json_reply(200, simulator.faults.listed())
+
+
+def _configure(simulator: Simulator, request: Request, _rest: str) -> Reply:
+    changes = msgspec.json.decode(request.body)
+    if not isinstance(changes, dict):
+        raise SettingsError(f"send a JSON object; these can be changed: {', '.join(CHANGEABLE)}")
+    simulator.configure(**changes)
+    return json_reply(200, {"changed": sorted(changes)})
+
+
+def _error(status: int, text: str) -> Reply:
+    return json_reply(status, {"error": text})
+
+
+_PAGES: dict[str, dict[str, Callable[[Simulator, Request, str], Reply]]] = {
+    "health": {"GET": _health},
+    "events": {"GET": _events},
+    "stats": {"GET": _stats},
+    "faults": {"GET": _list_faults, "POST": _add_faults, "DELETE": _remove_faults},
+    "settings": {"PATCH": _configure},
+    "reset": {"POST": _reset},
+}

@@ -1,0 +1,130 @@
+"""What this Mixpanel is: its projects, its credentials, its limits.
+
+Every default is the documented figure in its smaller reading (MB = 1,000,000 bytes, "fewer than 255" = 254),
+so that whatever passes here passes there.
+Source: Mixpanel's public pages on the Import API, rate limits and data types, read in 2026-11.
+"""
+
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Self
+
+REGIONS = ("us", "eu", "in")
+IDENTITIES = ("simplified", "original")
+
+
+class SettingsError(ValueError):
+    """A setting has no such name or value; the text names the setting and what it allows."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Project:
+    """One Mixpanel project.
+
+    Args:
+        project_id: what a sender puts in the query.
+        region: where the project lives; asked for in another region, it gives 401.
+        token: with a token, `token:` (no password) is a valid Basic credential for this project; "" = none.
+    """
+
+    project_id: str
+    region: str = "us"
+    token: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The whole configuration of a simulator.
+
+    Args:
+        projects: the only projects that exist; the service account may write to all of them.
+        account: name of the service account.
+        password: its secret, never shown.
+        region: the region this simulator plays.
+        identity: "simplified" or "original" ID merge, for all projects.
+        unknown_project_status: answer to a right account with a wrong `project_id`: 401, or 400 without
+            `failed_records`.
+        clamp_future: a time at most one hour ahead becomes the arrival time, so that a second send of the
+            event is a second event (Mixpanel's pages contradict each other here).
+        max_events: per request.
+        max_body_bytes: per request, uncompressed.
+        max_event_bytes: an event must be smaller than this.
+        max_properties: per event.
+        max_items: keys of a nested object, or elements of an array.
+        max_depth: of objects and arrays inside a property; a flat object is 1.
+        max_nested_bytes: of an object or array that is a property's value, as compact JSON.
+        events_per_s: average over a rolling minute; 60 times as many may come at once.
+        bytes_per_minute: uncompressed, over a rolling minute.
+        retry_after_s: sent with each 429; 0 = no such header (Mixpanel documents none).
+    """
+
+    projects: tuple[Project, ...]
+    account: str
+    password: str = field(repr=False)
+    region: str = "us"
+    identity: str = "simplified"
+    unknown_project_status: int = 401
+    clamp_future: bool = True
+    max_events: int = 2_000
+    max_body_bytes: int = 10_000_000
+    max_event_bytes: int = 1_000_000
+    max_properties: int = 254
+    max_items: int = 254
+    max_depth: int = 3
+    max_nested_bytes: int = 8_000
+    events_per_s: int = 30_000
+    bytes_per_minute: int = 2_000_000_000
+    retry_after_s: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse values that cannot be meant.
+
+        Raises:
+            SettingsError: names the first wrong setting and its allowed values.
+        """
+        for name, allowed in _ALLOWED.items():
+            _require_one_of(name, getattr(self, name), allowed)
+        for project in self.projects:
+            _require_one_of(f"region of project {project.project_id}", project.region, REGIONS)
+        for name in COUNTS:
+            lowest = 0 if name == "retry_after_s" else 1
+            if getattr(self, name) < lowest:
+                raise SettingsError(f"{name} must be a whole number of at least {lowest}")
+        if not (self.projects and self.account and self.password):
+            raise SettingsError("projects, account and password must not be empty")
+
+    def project(self, project_id: str) -> Project | None:
+        """Find a project of any region."""
+        return next((project for project in self.projects if project.project_id == project_id), None)
+
+    def project_of_token(self, token: str) -> Project | None:
+        """Find the project whose token this is; an empty token is nobody's."""
+        return next((project for project in self.projects if token and project.token == token), None)
+
+    def changed(self, **changes: Any) -> Self:
+        """Return these settings with some replaced.
+
+        Raises:
+            SettingsError: a name that does not exist or may not change, or a value of the wrong type.
+        """
+        for name, value in changes.items():
+            if name not in CHANGEABLE:
+                raise SettingsError(f"no setting {name!r}; these can be changed: {', '.join(CHANGEABLE)}")
+            wanted = type(getattr(self, name))
+            if type(value) is not wanted:
+                raise SettingsError(f"{name} must be of type {wanted.__name__}, not {type(value).__name__}")
+        return replace(self, **changes)
+
+
+_ALLOWED: dict[str, tuple[object, ...]] = {
+    "region": REGIONS,
+    "identity": IDENTITIES,
+    "unknown_project_status": (401, 400),
+}
+CHANGEABLE = tuple(each.name for each in fields(Settings) if each.name != "projects")
+DEFAULTS = {each.name: each.default for each in fields(Settings)}
+COUNTS = tuple(each.name for each in fields(Settings) if each.type is int and each.name not in _ALLOWED)
+
+
+def _require_one_of(name: str, value: object, allowed: tuple[object, ...]) -> None:
+    if value not in allowed:
+        raise SettingsError(f"{name} must be one of {', '.join(map(str, allowed))}, not {value!r}")

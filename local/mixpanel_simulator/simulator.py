@@ -1,0 +1,121 @@
+"""A Mixpanel without sockets: settings, projects, faults and counters, with a clock that is passed in."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+from .body import ImportBody
+from .effects import struck
+from .faults import Faults
+from .importing import ImportRequest, ProjectState, import_events
+from .reply import Reply
+from .settings import Settings
+from .stats import RequestNote, Stats
+
+
+class Simulator:
+    """Usable from any thread.
+
+    Args:
+        settings: projects, credentials, limits.
+        clock: epoch seconds; rate limit, fault windows and the checks of event times follow it.
+    """
+
+    def __init__(self, settings: Settings, clock: Callable[[], float] = time.time) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._lock = threading.RLock()
+        self.faults = Faults(clock)
+        self._forget()
+
+    def handle_import(self, headers: Mapping[str, str], query: Mapping[str, str], body: bytes) -> Reply:
+        """Answer one POST /import.
+
+        Args:
+            headers: any case.
+            query: decoded; of a repeated name the last.
+            body: as it came over the wire.
+
+        Returns:
+            The answer and how it is to be delivered: a caller without sockets has to honour `delay_s`,
+            `connection` and `cut` itself.
+        """
+        lower = {name.lower(): value for name, value in headers.items()}
+        request = ImportRequest(lower, query, ImportBody(lower, body))
+        with self._lock:
+            now_s = self._clock()
+            fault = self.faults.strike(request.body, now_s)
+            if fault:
+                reply = struck(fault, request.body, lambda: self._import(request, now_s))
+            else:
+                reply = self._import(request, now_s)
+            name = (fault.name or "unnamed") if fault else ""
+            self._stats.add(RequestNote(now_s, reply.outcome, len(body), sorted(lower), name))
+            return reply
+
+    def lines(self, *, raw: bool = False, project_id: str = "") -> Iterator[bytes]:
+        """Iterate over what arrived so far, as blocks of JSON lines.
+
+        Args:
+            raw: every copy, not only the newest of each event.
+            project_id: one project only; "" = all, one after the other.
+
+        Raises:
+            KeyError: no such project.
+        """
+        with self._lock:
+            states = [self._states[project_id]] if project_id else list(self._states.values())
+            blocks = [state.store.lines(raw=raw) for state in states]
+        return (block for each in blocks for block in each)
+
+    def events(self, *, raw: bool = False, project_id: str = "") -> list[dict[str, Any]]:
+        """Return what arrived so far, decoded; arguments and errors as for `lines`."""
+        decoder = msgspec.json.Decoder(dict[str, Any])
+        return [
+            event
+            for block in self.lines(raw=raw, project_id=project_id)
+            for event in decoder.decode_lines(block)
+        ]
+
+    def stats(self) -> dict[str, Any]:
+        """Count requests by outcome and events by fate, over all projects and by project."""
+        with self._lock:
+            projects = {project_id: _counts(state) for project_id, state in self._states.items()}
+            totals = {
+                name: sum(counts[name] for counts in projects.values()) for name in _counts(ProjectState())
+            }
+            return {"events": totals, "projects": projects, **self._stats.told()}
+
+    def configure(self, **changes: Any) -> None:
+        """Change settings from the next request on.
+
+        Raises:
+            SettingsError: names the setting and what it allows; nothing is changed then.
+        """
+        with self._lock:
+            self._settings = self._settings.changed(**changes)
+
+    def reset(self) -> None:
+        """Forget events, counters, faults and the rate of the last minute; settings stay."""
+        self.faults.clear()
+        with self._lock:
+            self._forget()
+
+    def _forget(self) -> None:
+        self._states = {project.project_id: ProjectState() for project in self._settings.projects}
+        self._stats = Stats()
+
+    def _import(self, request: ImportRequest, now_s: float) -> Reply:
+        return import_events(request, settings=self._settings, states=self._states, now_s=now_s)
+
+
+def _counts(state: ProjectState) -> dict[str, int]:
+    return {
+        "raw": state.store.raw_count,
+        "unique": state.store.unique_count,
+        "ignored": state.ignored_count,
+        "rejected": state.rejected_count,
+    }

@@ -1,0 +1,40 @@
+"""What a simulator counts. Header names, never their values: those hold credentials."""
+
+from collections import Counter, deque
+from typing import Any, NamedTuple
+
+LAST_REQUESTS = 50
+
+
+class RequestNote(NamedTuple):
+    """One import request, without anything secret or personal."""
+
+    at_s: float
+    outcome: str
+    size_bytes: int
+    header_names: list[str]
+    fault: str
+
+
+class Stats:
+    """Counters of import requests."""
+
+    def __init__(self) -> None:
+        self._outcomes: Counter[str] = Counter()
+        self._size_bytes = 0
+        self._last: deque[RequestNote] = deque(maxlen=LAST_REQUESTS)
+
+    def add(self, note: RequestNote) -> None:
+        """Count one request."""
+        self._outcomes[note.outcome] += 1
+        self._size_bytes += note.size_bytes
+        self._last.append(note)
+
+    def told(self) -> dict[str, Any]:
+        """Give requests by outcome, bytes as received, and the last requests, newest last."""
+        return {
+            "requests": self._outcomes.total(),
+            "requests_by_outcome": dict(self._outcomes),
+            "received_bytes": self._size_bytes,
+            "last_requests": [note._asdict() for note in self._last],
+        }

@@ -1,0 +1,69 @@
+"""The events of one project: every copy kept, the newest of each shown. Compact: about 200 bytes an event."""
+
+from collections.abc import Iterator
+
+from isal import isal_zlib
+
+from .ingest import StoredEvent
+
+_CHUNK_BYTES = 1024 * 1024
+_FAST = 1
+
+
+class EventStore:
+    """Grows only; a copy with a known key hides the one before it. Not for several threads at once."""
+
+    def __init__(self) -> None:
+        self._sealed: list[bytes] = []
+        self._open: list[bytes] = []
+        self._open_bytes = 0
+        self._newest: dict[bytes, int] = {}
+        self._hidden = bytearray()
+        self._hidden_count = 0
+
+    @property
+    def raw_count(self) -> int:
+        """Copies that arrived."""
+        return len(self._hidden)
+
+    @property
+    def unique_count(self) -> int:
+        """Events that a query counts."""
+        return len(self._hidden) - self._hidden_count
+
+    def add(self, event: StoredEvent) -> None:
+        """Keep one copy; the newest of a key is the one a query sees."""
+        if event.key is not None:
+            older = self._newest.get(event.key)
+            if older is not None:
+                self._hidden[older] = 1
+                self._hidden_count += 1
+            self._newest[event.key] = len(self._hidden)
+        self._hidden.append(0)
+        self._open.append(event.line)
+        self._open_bytes += len(event.line)
+        if self._open_bytes >= _CHUNK_BYTES:
+            self._seal()
+
+    def lines(self, *, raw: bool = False) -> Iterator[bytes]:
+        """Iterate over blocks of JSON lines, in order of arrival, as of now: later events do not show.
+
+        Args:
+            raw: every copy, not only the newest of each event.
+        """
+        sealed, unsealed, hidden = self._sealed.copy(), self._open.copy(), bytes(self._hidden)
+        return _lines(sealed, unsealed, bytes(len(hidden)) if raw else hidden)
+
+    def _seal(self) -> None:
+        self._sealed.append(isal_zlib.compress(b"\n".join(self._open), _FAST))
+        self._open, self._open_bytes = [], 0
+
+
+def _lines(sealed: list[bytes], unsealed: list[bytes], hidden: bytes) -> Iterator[bytes]:
+    start = 0
+    for chunk in (*sealed, None):
+        lines = unsealed if chunk is None else isal_zlib.decompress(chunk).split(b"\n")
+        shown = [line for at, line in enumerate(lines, start) if not hidden[at]]
+        start += len(lines)
+        if shown:
+            yield b"\n".join(shown) + b"\n"

@@ -1,0 +1,198 @@
+"""Child processes that never outlive this one: start, wait until ready, stop.
+
+Each child leads a session of its own, so that Ctrl-C in the terminal reaches this process alone, which then
+stops its children in order. Should this process die without doing so, `local.reaper` ends them.
+"""
+
+import atexit
+import json
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self
+
+from local import reaper
+from local.loopback import is_listening
+
+_LOG_TAIL_LINES = 15
+_POLL_INTERVAL_S = 0.02
+
+
+class ProcessFailed(RuntimeError):  # noqa: N818  (the process failed; "ProcessFailedError" says no more)
+    """A child process ended, or was not ready in time. The text ends with the last lines of its log."""
+
+    def __init__(self, name: str, what: str, log_path: Path) -> None:
+        log = log_path.read_text(errors="replace") if log_path.exists() else ""
+        tail = log.splitlines()[-_LOG_TAIL_LINES:] or ["(empty)"]
+        super().__init__("\n  | ".join([f"{name} {what}. The end of its log, {log_path}:", *tail]))
+
+
+class ChildProcess:
+    """A running child: the leader of its own session, writing to a log file. Made by `start`."""
+
+    def __init__(self, name: str, popen: subprocess.Popen[bytes], log_path: Path, log_start: int) -> None:
+        self.name = name
+        self.log_path = log_path
+        self._log_start = log_start
+        self._popen = popen
+        self._stopped = False
+
+    @property
+    def pid(self) -> int:
+        """Process id, which is the session id too."""
+        return self._popen.pid
+
+    def is_running(self) -> bool:
+        """Tell whether the process itself (not its children) still runs."""
+        return self._popen.poll() is None
+
+    def wait_until(self, is_ready: Callable[[], bool], *, timeout_s: float) -> None:
+        """Wait for `is_ready()` to become true.
+
+        Raises:
+            ProcessFailed: it ended first, or `timeout_s` seconds went by.
+        """
+        deadline = time.monotonic() + timeout_s
+        while not is_ready():
+            if not self.is_running():
+                raise ProcessFailed(self.name, f"ended with status {self._popen.returncode}", self.log_path)
+            if time.monotonic() > deadline:
+                raise ProcessFailed(self.name, f"was not ready after {timeout_s:g} s", self.log_path)
+            time.sleep(_POLL_INTERVAL_S)
+
+    def wait_for_port(self, port: int, *, timeout_s: float) -> None:
+        """Wait until something listens on a loopback port; raises as `wait_until` does."""
+        self.wait_until(lambda: is_listening(port), timeout_s=timeout_s)
+
+    def wait_for_end(self, *, timeout_s: float) -> None:
+        """Wait for the process to end by itself.
+
+        Raises:
+            ProcessFailed: its status was not 0, or it took longer.
+        """
+        try:
+            status = self._popen.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            raise ProcessFailed(self.name, f"did not end within {timeout_s:g} s", self.log_path) from None
+        if status != 0:
+            raise ProcessFailed(self.name, f"ended with status {status}", self.log_path)
+
+    def wait_for_json_line(self, *, timeout_s: float) -> dict[str, object]:
+        """Wait for the first line of its output that is a JSON object; raises as `wait_until` does."""
+        found: list[dict[str, object]] = []
+
+        def look() -> bool:
+            lines = self.log_path.read_bytes()[self._log_start :].splitlines(keepends=True)
+            found.extend(
+                json.loads(line) for line in lines if line.startswith(b"{") and line.endswith(b"}\n")
+            )
+            return bool(found)
+
+        self.wait_until(look, timeout_s=timeout_s)
+        return found[0]
+
+    def stop(self, *, grace_s: float = 5.0) -> None:
+        """End the whole session: SIGTERM, and after `grace_s` seconds SIGKILL. A second call does nothing."""
+        if self._stopped:
+            return
+        self._stopped = True
+        reaper.end_sessions([self.pid], grace_s if self.is_running() else 0)
+        self._popen.wait()
+        _the_reaper.forget(self.pid)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+
+def start(
+    name: str,
+    command: Sequence[str],
+    *,
+    log_path: Path,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+) -> ChildProcess:
+    """Start `command`; what it prints is appended to `log_path`. `env` None means this process's own."""
+    # Python runs signal handlers in the main thread only. Starting in another one means that a Ctrl-C can
+    # come before or after, but never between the start of a process and its entry in the reaper's list.
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"start-{name}") as executor:
+        return executor.submit(_start, name, command, log_path, cwd, env).result()
+
+
+def _start(
+    name: str, command: Sequence[str], log_path: Path, cwd: Path | None, env: Mapping[str, str] | None
+) -> ChildProcess:
+    with log_path.open("ab") as log:
+        log_start = log.tell()
+        popen = _spawn(command, stdin=subprocess.DEVNULL, output=log, cwd=cwd, env=env)
+    _the_reaper.watch(popen.pid)
+    return ChildProcess(name, popen, log_path, log_start)
+
+
+def _spawn(
+    command: Sequence[str],
+    *,
+    stdin: int,
+    output: IO[bytes] | int,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        command,
+        stdin=stdin,
+        stdout=output,
+        stderr=subprocess.STDOUT,
+        cwd=cwd,
+        env=env,
+        start_new_session=True,
+    )
+
+
+class _Reaper:
+    """This end of the reaper process, which is started with the first child."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._popen: subprocess.Popen[bytes] | None = None
+
+    def watch(self, session_id: int) -> None:
+        self._tell(f"+{session_id}\n")
+
+    def forget(self, session_id: int) -> None:
+        self._tell(f"-{session_id}\n")
+
+    def _tell(self, line: str) -> None:
+        with self._lock:
+            if self._popen is None:
+                command = [sys.executable, "-I", "-S", str(Path(reaper.__file__))]
+                self._popen = _spawn(command, stdin=subprocess.PIPE, output=subprocess.DEVNULL)
+                atexit.register(self._close)
+            stdin = self._popen.stdin
+            assert stdin is not None  # noqa: S101  (it was started with a pipe)
+            stdin.write(line.encode())
+            stdin.flush()
+
+    def _close(self) -> None:
+        if self._popen is not None and self._popen.stdin is not None:
+            self._popen.stdin.close()
+            self._popen.wait()
+
+
+_the_reaper = _Reaper()
+
+
+def stop_like_ctrl_c() -> None:
+    """Let SIGTERM and SIGHUP raise KeyboardInterrupt, so that the same orderly stop follows."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)

@@ -1,0 +1,100 @@
+"""Find the Python that the function is built for, with Lambda's runtime client in it."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from shutil import which
+
+from local.template import Template
+
+ROOT = Path(__file__).parents[1]
+_REQUIREMENTS = ROOT / "requirements" / "demo.txt"
+_PYENV_VERSIONS = Path.home() / ".pyenv" / "versions"
+_ANSWER_TIMEOUT_S = 30
+_INSTALL_TIMEOUT_S = 300
+
+
+class PythonMissing(RuntimeError):  # noqa: N818  (it is Python that is missing)
+    """No interpreter of the wanted version, or none that can be given the runtime client."""
+
+
+def built_version(template: Template) -> str:
+    """Return the version the function is deployed for, such as "3.13"."""
+    runtime = str(template.properties("SendEventsFunction")["Runtime"])
+    return runtime.removeprefix("python")
+
+
+def runtime_python(version: str, directory: Path | None = None) -> Path:
+    """Return an interpreter of this version that has `awslambdaric`, in `.venv-runtime-VERSION`.
+
+    The environment is made the first time, which needs the network.
+
+    Raises:
+        PythonMissing: says what is missing and what to do.
+    """
+    directory = directory or ROOT / f".venv-runtime-{version}"
+    python = directory / "bin" / "python"
+    if not _answers(python, "import awslambdaric"):
+        _make_environment(find_python(version), directory)
+    return python
+
+
+def find_python(version: str) -> Path:
+    """Return an interpreter of exactly this minor version, from the path or from pyenv.
+
+    Raises:
+        PythonMissing: there is none that runs.
+    """
+    major, minor = version.split(".")
+    check = f"import sys; sys.exit(sys.version_info[:2] != ({major}, {minor}))"
+    for candidate in _candidates(version):
+        if _answers(candidate, check):
+            return candidate
+    raise PythonMissing(
+        f"Python {version}, for which the function is built, is not here: neither as python{version} on the\n"
+        f"path nor in {_PYENV_VERSIONS}. Install it (pyenv install {version}), or run the source (--source)."
+    )
+
+
+def _candidates(version: str) -> Iterator[Path]:
+    yield Path(sys.executable)
+    if found := which(f"python{version}"):
+        yield Path(found)  # with pyenv perhaps a shim, which does not run
+    yield from sorted(_PYENV_VERSIONS.glob(f"{version}*/bin/python{version}"), reverse=True)
+
+
+def _answers(python: Path, code: str) -> bool:
+    if not python.exists():
+        return False
+    command = [str(python), "-c", code]
+    return (
+        subprocess.run(command, capture_output=True, check=False, timeout=_ANSWER_TIMEOUT_S).returncode == 0
+    )
+
+
+def _make_environment(python: Path, directory: Path) -> None:
+    pins = re.findall(
+        r"^(?:awslambdaric|simplejson|snapshot-restore-py)==\S+", _REQUIREMENTS.read_text(), re.MULTILINE
+    )
+    install = [
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--only-binary",
+        ":all:",
+        *pins,
+    ]
+    for command in (
+        [str(python), "-m", "venv", "--clear", str(directory)],
+        [str(directory / "bin" / "python"), *install],
+    ):
+        done = subprocess.run(
+            command, capture_output=True, text=True, check=False, timeout=_INSTALL_TIMEOUT_S
+        )
+        if done.returncode != 0:
+            what = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+            raise PythonMissing(f"could not make {directory.name} with Lambda's runtime client: {what}")

@@ -1,0 +1,119 @@
+"""The example site with a database of its own: migrate, seed, serve, and read back what it has logged."""
+
+import json
+import os
+import sqlite3
+import sys
+import urllib.request
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack, closing
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from local.processes import ChildProcess, start
+from local.reconcile import Key
+from local.traffic import People
+
+ROOT = Path(__file__).parents[1]
+_COMMAND_TIMEOUT_S = 60.0
+_START_TIMEOUT_S = 30.0
+_NOBODY_ID = 1
+_USERS, _CONTACTS = 40, 40
+# What each table says of its events (name, person's id, when, row's id), and how the person's id begins.
+_QUERIES = {
+    "SELECT item.title, log.user_id, log.create_date, log.id FROM whyness_django_trackerlog AS log"
+    " JOIN whyness_django_trackeritem AS item ON item.id = log.item_id": "",
+    "SELECT 'User click', contact_id, create_date, id FROM whyness_crm_authusertrackerclick": "",
+    "SELECT 'Prospect click', contact_id, create_date, id FROM whyness_crm_contacttrackerclick": "p:",
+}
+
+
+class Site:
+    """A running example site: a context manager with `url` and `people`.
+
+    Args:
+        work_dir: an existing directory for the database and the logs.
+        environment: how the site reaches the queue.
+        say: is told what is being done.
+
+    Raises:
+        ProcessFailed: a command of the site failed.
+    """
+
+    url: str
+    people: People
+
+    def __init__(self, work_dir: Path, environment: Mapping[str, str], say: Callable[[str], None]) -> None:
+        self._work_dir = work_dir
+        self._database = work_dir / "site.sqlite3"
+        inherited = {
+            name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "DJANGO_"))
+        }
+        self._environment = {**inherited, "EXAMPLE_DATABASE": str(self._database), **environment}
+        self._say = say
+        self._running = ExitStack()
+
+    def __enter__(self) -> Self:
+        with ExitStack() as starting:
+            self._say("creating the example site's database and its people")
+            self._run("migrate", "--verbosity=0")
+            self.people = _people(self._run("seed", f"--users={_USERS}", f"--contacts={_CONTACTS}"))
+            self._say("starting the example site")
+            server = starting.enter_context(self._start("serve", "--port=0"))
+            self.url = str(server.wait_for_json_line(timeout_s=_START_TIMEOUT_S)["url"])
+            self._running = starting.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._running.__exit__(kind, error, trace)
+
+    def counters(self) -> dict[str, int]:
+        """Return the site's own count of what it has logged, published and failed to publish."""
+        with urllib.request.urlopen(f"{self.url}stats/", timeout=_START_TIMEOUT_S) as answer:  # noqa: S310  (loopback)
+            counters: dict[str, int] = json.load(answer)
+            return counters
+
+    def logged(self) -> list[Key]:
+        """Return what the database says has happened, as events."""
+        with closing(sqlite3.connect(f"file:{self._database}?mode=ro", uri=True)) as database:
+            return [
+                event_of(*row, prefix=prefix)
+                for query, prefix in _QUERIES.items()
+                for row in database.execute(query)
+            ]
+
+    def _run(self, *command: str) -> str:
+        with self._start(*command) as process:
+            process.wait_for_end(timeout_s=_COMMAND_TIMEOUT_S)
+            return process.log_path.read_text()
+
+    def _start(self, *command: str) -> ChildProcess:
+        return start(
+            f"manage.py {command[0]}",
+            [sys.executable, str(ROOT / "example" / "manage.py"), *command],
+            log_path=self._work_dir / f"site-{command[0]}.log",
+            env=self._environment,
+        )
+
+
+def event_of(name: str, person_id: int, create_date: str, row_id: int, *, prefix: str) -> Key:
+    """Return the event that a row stands for.
+
+    `create_date` is as Django keeps it in SQLite: UTC, without saying so. Times are whole seconds.
+    """
+    time_s = int(datetime.fromisoformat(create_date).replace(tzinfo=UTC).timestamp())
+    return Key(name, "" if person_id == _NOBODY_ID else f"{prefix}{person_id}", time_s * 1000, str(row_id))
+
+
+def _people(seeded: str) -> People:
+    document: dict[str, Iterable[dict[str, Any]]] = json.loads(seeded.splitlines()[-1])
+    return People(
+        user_ids=[user["id"] for user in document["users"]],
+        user_xrefs=[user["xref"] for user in document["users"]],
+        contact_xrefs=[contact["xref"] for contact in document["contacts"]],
+        destination_xrefs=[destination["xref"] for destination in document["destinations"]],
+    )

@@ -1,0 +1,103 @@
+"""The deployed template, read as data, so that the local pipeline has the shapes of the real one."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+import yaml
+
+TEMPLATE_PATH = Path(__file__).parents[1] / "infra" / "template.yaml"
+_PLACEHOLDER = re.compile(r"\$\{([^!}][^}]*)\}")
+
+
+class TemplateError(ValueError):
+    """There is no such template, or no such resource in it."""
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML with CloudFormation's short forms: `!Ref x` is read as `{"Ref": "x"}`."""
+
+
+def _short_form(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> dict[str, Any]:
+    if isinstance(node, yaml.ScalarNode):
+        value: Any = loader.construct_scalar(node)
+    elif isinstance(node, yaml.SequenceNode):
+        value = loader.construct_sequence(node, deep=True)
+    else:
+        value = loader.construct_mapping(node, deep=True)  # type: ignore[arg-type]  # the third kind of three
+    if suffix == "GetAtt" and isinstance(value, str):
+        value = value.split(".", 1)
+    return {suffix if suffix == "Ref" else f"Fn::{suffix}": value}
+
+
+_Loader.add_multi_constructor("!", _short_form)
+
+
+class Template:
+    """A template with what its parameters and references stand for.
+
+    Args:
+        document: the template's content.
+        values: by name, what `Ref` and `Sub` give (parameters, logical ids, `AWS::Region` …), and as
+            `LogicalId.Attribute` what `GetAtt` gives. A parameter that is not named here has its default.
+    """
+
+    def __init__(self, document: Mapping[str, Any], values: Mapping[str, Any]) -> None:
+        parameters = document.get("Parameters", {})
+        defaults = {name: node["Default"] for name, node in parameters.items() if "Default" in node}
+        self._document = document
+        self._values = {**defaults, **values}
+
+    @classmethod
+    def read(cls, path: Path = TEMPLATE_PATH, **parameters: str) -> Self:
+        """Read a template file.
+
+        Raises:
+            TemplateError: there is none.
+        """
+        if not path.is_file():
+            raise TemplateError(f"{path} is missing: the local pipeline takes its shapes from it")
+        return cls(yaml.load(path.read_text(), _Loader), parameters)  # noqa: S506  (a SafeLoader)
+
+    def with_values(self, values: Mapping[str, Any]) -> "Template":
+        """Return the same template knowing more values."""
+        return Template(self._document, {**self._values, **values})
+
+    def value(self, name: str) -> str:
+        """Return what `Ref` to this name gives.
+
+        Raises:
+            TemplateError: nothing is known of it.
+        """
+        try:
+            return str(self._values[name])
+        except KeyError:
+            raise TemplateError(f"the template's {name} has no value") from None
+
+    def properties(self, logical_id: str) -> dict[str, Any]:
+        """Return a resource's `Properties`, where what has no value here (yet) stays as it is.
+
+        Raises:
+            TemplateError: there is no such resource.
+        """
+        try:
+            resource = self._document["Resources"][logical_id]
+        except KeyError:
+            raise TemplateError(f"the template has no resource {logical_id}") from None
+        resolved: dict[str, Any] = self._resolve(resource["Properties"])
+        return resolved
+
+    def _resolve(self, node: Any) -> Any:
+        match node:
+            case {"Ref": str(name)} if len(node) == 1:
+                return self._values.get(name, node)
+            case {"Fn::GetAtt": [*path]}:
+                return self._values.get(".".join(path), node)
+            case {"Fn::Sub": str(text)}:
+                return _PLACEHOLDER.sub(lambda match: str(self._values.get(match[1], match[0])), text)
+            case dict():
+                return {key: self._resolve(value) for key, value in node.items()}
+            case list():
+                return [self._resolve(item) for item in node]
+        return node

@@ -1,0 +1,30 @@
+"""SQS, DynamoDB and Secrets Manager on loopback, as strict as AWS is where an emulator is not."""
+
+from tests.aws_stub.errors import DENIED, DOWN, THROTTLED, AwsError
+from tests.aws_stub.stub import (
+    GET_SECRET,
+    SECRET_ARN,
+    SEND,
+    TABLE,
+    WRITE,
+    AwsStub,
+    StoredLetter,
+    always,
+    times,
+)
+
+__all__ = [
+    "DENIED",
+    "DOWN",
+    "GET_SECRET",
+    "SECRET_ARN",
+    "SEND",
+    "TABLE",
+    "THROTTLED",
+    "WRITE",
+    "AwsError",
+    "AwsStub",
+    "StoredLetter",
+    "always",
+    "times",
+]

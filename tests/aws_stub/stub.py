@@ -1,0 +1,169 @@
+"""SQS, DynamoDB and Secrets Manager on loopback, as strict as AWS is where an emulator is not.
+
+Only what the Lambda calls: SendMessageBatch, BatchWriteItem, GetSecretValue, in AWS's JSON protocols. The
+limits are written down here a second time on purpose: the product's own would prove nothing.
+Source: API references of the three services and botocore 1.44.5's service models, 2026-11-23.
+"""
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Self
+
+from tests.aws_stub.dynamodb_rules import check_batch, key_of, to_python
+from tests.aws_stub.errors import AwsError
+from tests.aws_stub.sqs_rules import check_call, fault_of
+from tests.loopback import LoopbackServer, Request, Response, Trouble
+
+ACCOUNT = "123456789012"
+SECRET_ARN = f"arn:aws:secretsmanager:eu-west-1:{ACCOUNT}:secret:mixpanel-AbCdEf"
+TABLE = "Log"
+SEND, WRITE, GET_SECRET = "SendMessageBatch", "BatchWriteItem", "GetSecretValue"
+
+Payload = Mapping[str, Any]
+Script = Callable[[Payload], AwsError | Trouble | None]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredLetter:
+    """One message that the dead-letter queue took."""
+
+    message_id: str
+    body: str
+    attributes: Mapping[str, str]
+
+
+@dataclass
+class AwsStub:
+    """The three services while the `with` block runs.
+
+    Args:
+        scripts: by operation; called with each call's payload before anything else, returns what to
+            answer instead, or None for the ordinary answer.
+        refuse_entry: whether SQS reports an entry as `Failed`.
+        leave_out: whether DynamoDB gives an item back as unprocessed.
+        secrets: by ARN.
+        letters: what the dead-letter queue took, in order.
+        rows: the table, by key, as Python values.
+        calls: operation and payload of every call, in order.
+    """
+
+    scripts: dict[str, Script] = field(default_factory=dict)
+    refuse_entry: Callable[[Payload], bool] = lambda _: False
+    leave_out: Callable[[Mapping[str, Any]], bool] = lambda _: False
+    secrets: dict[str, str] = field(default_factory=dict)
+    letters: list[StoredLetter] = field(default_factory=list)
+    rows: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
+    calls: list[tuple[str, Payload]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Make the server; it listens from `with` on."""
+        self.server = LoopbackServer(self._respond)
+
+    @property
+    def dead_letter_queue_url(self) -> str:
+        """Of the one queue there is."""
+        return f"{self.server.url}/{ACCOUNT}/events-dead"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables by which any AWS SDK uses this stub and nothing else."""
+        return {
+            "AWS_ENDPOINT_URL": self.server.url,
+            "AWS_ACCESS_KEY_ID": "local",
+            "AWS_SECRET_ACCESS_KEY": "local",
+            "AWS_REGION": "eu-west-1",
+            "AWS_DEFAULT_REGION": "eu-west-1",
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "NO_PROXY": "127.0.0.1",
+        }
+
+    @property
+    def reasons(self) -> list[str]:
+        """The letters' reasons, in order; `""` where there was no room for one."""
+        return [letter.attributes.get("reason", "") for letter in self.letters]
+
+    def call_count(self, operation: str) -> int:
+        """How often an operation was called, whatever it answered."""
+        return sum(called == operation for called, _ in self.calls)
+
+    def __enter__(self) -> Self:
+        self.server.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.server.__exit__(kind, error, trace)
+
+    def _respond(self, request: Request) -> Response | Trouble:
+        assert "AWS4-HMAC-SHA256" in request.headers.get("authorization", ""), "the call is not signed"
+        service, _, operation = request.headers["x-amz-target"].partition(".")
+        payload = json.loads(request.body)
+        self.calls.append((operation, payload))
+        try:
+            script = self.scripts.get(operation)
+            found = script(payload) if script else None
+            if isinstance(found, AwsError):
+                raise found
+            return found or self._answer(operation, payload)
+        except AwsError as error:
+            return error.response(service)
+
+    def _answer(self, operation: str, payload: Payload) -> Response:
+        answers = {SEND: self._send, WRITE: self._write, GET_SECRET: self._get_secret}
+        body = json.dumps(answers[operation](payload)).encode()
+        return Response(200, body, {"Content-Type": "application/x-amz-json-1.0"})
+
+    def _send(self, payload: Payload) -> dict[str, Any]:
+        if payload["QueueUrl"] != self.dead_letter_queue_url:
+            raise AwsError("QueueDoesNotExist", "The specified queue does not exist.")
+        check_call(payload["Entries"])
+        answer: dict[str, list[dict[str, Any]]] = {"Successful": [], "Failed": []}
+        for entry in payload["Entries"]:
+            code = "InternalError" if self.refuse_entry(entry) else fault_of(entry)
+            if code:
+                failed = {"Id": entry["Id"], "Code": code, "SenderFault": code != "InternalError"}
+                answer["Failed"].append(failed)
+            else:
+                answer["Successful"].append(self._take(entry))
+        return {name: entries for name, entries in answer.items() if entries}
+
+    def _take(self, entry: Mapping[str, Any]) -> dict[str, Any]:
+        attributes = {n: a["StringValue"] for n, a in entry.get("MessageAttributes", {}).items()}
+        letter = StoredLetter(f"dead-{len(self.letters) + 1}", entry["MessageBody"], attributes)
+        self.letters.append(letter)
+        return {"Id": entry["Id"], "MessageId": letter.message_id, "MD5OfMessageBody": "0" * 32}
+
+    def _write(self, payload: Payload) -> dict[str, Any]:
+        tables = payload["RequestItems"]
+        if set(tables) != {TABLE}:
+            raise AwsError("ResourceNotFoundException", "Requested resource not found")
+        items = [request["PutRequest"]["Item"] for request in tables[TABLE]]
+        check_batch(items)
+        left = [item for item in items if self.leave_out(item)]
+        for item in items:
+            if item not in left:
+                self.rows[key_of(item)] = to_python(item)
+        return {"UnprocessedItems": {TABLE: [{"PutRequest": {"Item": i}} for i in left]} if left else {}}
+
+    def _get_secret(self, payload: Payload) -> dict[str, Any]:
+        arn = payload["SecretId"]
+        if arn not in self.secrets:
+            raise AwsError("ResourceNotFoundException", "Secrets Manager can't find the specified secret.")
+        return {"ARN": arn, "Name": "mixpanel", "VersionId": "1" * 32, "SecretString": self.secrets[arn]}
+
+
+def always(found: AwsError | Trouble) -> Script:
+    """Return a script for all calls."""
+    return lambda _: found
+
+
+def times(count: int, found: AwsError | Trouble) -> Script:
+    """Return a script for the next `count` calls."""
+    left = [found] * count
+    return lambda _: left.pop() if left else None

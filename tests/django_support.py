@@ -1,0 +1,63 @@
+"""Django for the tests that need it: import this from a conftest, and take the fixtures by name."""
+
+import atexit
+import functools
+import json
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import django
+import pytest
+
+os.environ["DJANGO_SETTINGS_MODULE"] = "tests.django_settings"
+django.setup()
+
+from django.core.management import call_command  # noqa: E402  (Django must be set up first)
+from django.db import connections  # noqa: E402
+from django.test.utils import (  # noqa: E402
+    override_settings,
+    setup_databases,
+    setup_test_environment,
+    teardown_databases,
+)
+
+from whyness_mixpanel import counters, publisher  # noqa: E402
+from whyness_mixpanel.backends import locmem  # noqa: E402
+
+
+@functools.cache  # not a session fixture: each conftest that names one would have its own
+def make_databases() -> None:
+    """Make two databases with every table, in memory, of this process alone and until it ends."""
+    setup_test_environment()
+    atexit.register(teardown_databases, setup_databases(verbosity=0, interactive=False), verbosity=0)
+
+
+@pytest.fixture
+def db() -> Iterator[None]:
+    """The databases, emptied afterwards. Transactions are real: nothing is wrapped around the test."""
+    make_databases()
+    yield
+    for alias in connections:
+        call_command("flush", database=alias, verbosity=0, interactive=False)
+
+
+@pytest.fixture(autouse=True)
+def pristine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Counts at zero, nothing published yet, no setting in the environment."""
+    for name in list(os.environ):
+        if name.startswith(("AWS_", "MIXPANEL_", "WHYNESS_")):
+            monkeypatch.delenv(name)
+    monkeypatch.setattr(publisher, "_standing_fault", "")
+    counters.reset()
+    locmem.messages.clear()
+
+
+def override(**chosen: object) -> override_settings:
+    """Return a context in which WHYNESS_MIXPANEL is `chosen`, with the backend locmem unless chosen too."""
+    return override_settings(WHYNESS_MIXPANEL={"BACKEND": "locmem"} | chosen)
+
+
+def published() -> list[dict[str, Any]]:
+    """Return the events that locmem has, as they are on the wire."""
+    return [event for body in locmem.messages for event in json.loads(body)["events"]]

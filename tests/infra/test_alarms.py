@@ -1,0 +1,197 @@
+"""Alarms and dashboard: they watch what exists, and can tell somebody."""
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from whyness_events.delivery.outcomes import Reason
+from whyness_events.delivery.telemetry import METRICS, NAMESPACE, OUTCOME_METRIC
+
+Template = dict[str, Any]
+Resources = dict[str, Any]
+
+# By namespace: metrics, and the dimension they come with. Source: the metrics page of each service's guide.
+AWS_METRICS = {
+    "AWS/SQS": (
+        {
+            "ApproximateAgeOfOldestMessage",
+            "ApproximateNumberOfMessagesVisible",
+            "ApproximateNumberOfMessagesNotVisible",
+        },
+        "QueueName",
+    ),
+    "AWS/Lambda": (
+        {"Invocations", "Errors", "Throttles", "Duration", "ConcurrentExecutions"},
+        "FunctionName",
+    ),
+    "AWS/DynamoDB": ({"ConsumedWriteCapacityUnits", "WriteThrottleEvents"}, "TableName"),
+}
+
+
+def assert_exists(namespace: str, metric: str, dimensions: dict[str, Any]) -> None:
+    """Fail unless somebody publishes this metric with exactly these dimensions."""
+    if namespace != NAMESPACE:
+        names, dimension = AWS_METRICS[namespace]
+        assert (metric in names, set(dimensions)) == (True, {dimension}), metric
+        return
+    reason = dimensions.pop("reason", None)
+    # The function's name, as an alarm's reference or in the dashboard's text: another one in each stack.
+    assert dimensions in ({"service": {"Ref": "SendEventsFunction"}}, {"service": "1SendEventsFunction"})
+    if metric == OUTCOME_METRIC:
+        assert reason in set(Reason)
+    else:
+        assert (metric in {known.name for known in METRICS}, reason) == (True, None), metric
+
+
+def alarms(template: Template) -> dict[str, Any]:
+    """Return the alarms' properties by logical id."""
+    found = template["Resources"].items()
+    return {name: r["Properties"] for name, r in found if r["Type"] == "AWS::CloudWatch::Alarm"}
+
+
+def dimensions(entries: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return an alarm's dimensions as a mapping."""
+    return {entry["Name"]: entry["Value"] for entry in entries}
+
+
+def widgets(resources: Resources) -> list[dict[str, Any]]:
+    """Return the dashboard's widgets, as if each reference were a word or a number."""
+    text = re.sub(r"\$\{([^}]+)\}", r"1\1", resources["Dashboard"]["DashboardBody"]["Fn::Sub"])
+    body: dict[str, Any] = json.loads(re.sub(r": 1MaximumConcurrency\b", ": 1", text))
+    found: list[dict[str, Any]] = body["widgets"]
+    return found
+
+
+def test_each_way_to_fail_has_its_alarm(template: Template) -> None:
+    """The first alarms: dead letters, backlog by age and count, the function, the set-up, bugs, lost rows."""
+    assert set(alarms(template)) == {
+        "DeadLettersAlarm",
+        "BacklogAgeAlarm",
+        "BacklogCountAlarm",
+        "FunctionErrorsAlarm",
+        "FunctionThrottlesAlarm",
+        "SetupFaultsAlarm",
+        "InternalFaultsAlarm",
+        "LogWritesLostAlarm",
+    }
+
+
+def test_alarms_watch_metrics_that_exist(template: Template) -> None:
+    """A misspelt metric or dimension would make an alarm that never rings."""
+    for alarm in alarms(template).values():
+        if "MetricName" in alarm:
+            assert_exists(alarm["Namespace"], alarm["MetricName"], dimensions(alarm["Dimensions"]))
+        for query in alarm.get("Metrics", []):
+            if "MetricStat" in query:
+                metric = query["MetricStat"]["Metric"]
+                assert_exists(metric["Namespace"], metric["MetricName"], dimensions(metric["Dimensions"]))
+
+
+@pytest.mark.parametrize(
+    ("alarm", "dimension", "value"),
+    [
+        ("DeadLettersAlarm", "QueueName", {"Fn::GetAtt": ["DeadLetterQueue", "QueueName"]}),
+        ("BacklogAgeAlarm", "QueueName", {"Fn::GetAtt": ["EventQueue", "QueueName"]}),
+        ("FunctionErrorsAlarm", "FunctionName", {"Ref": "SendEventsFunction"}),
+        ("FunctionThrottlesAlarm", "FunctionName", {"Ref": "SendEventsFunction"}),
+    ],
+)
+def test_alarms_watch_this_stack(resources: Resources, alarm: str, dimension: str, value: Any) -> None:
+    """Each alarm looks at the resource it is about."""
+    assert dimensions(resources[alarm]["Dimensions"]) == {dimension: value}
+
+
+def test_one_dead_letter_rings(resources: Resources) -> None:
+    """The alarm looks at what is in the queue: what SQS itself moved there is counted nowhere else."""
+    alarm = resources["DeadLettersAlarm"]
+
+    assert alarm["MetricName"] == "ApproximateNumberOfMessagesVisible"
+    assert (alarm["Threshold"], alarm["ComparisonOperator"]) == (0, "GreaterThanThreshold")
+
+
+def test_hidden_messages_count_as_backlog(resources: Resources) -> None:
+    """The backlog is visible + in flight, both of the event queue, only their sum compared."""
+    queries = {query["Id"]: query for query in resources["BacklogCountAlarm"]["Metrics"]}
+    shown = {name for name, query in queries.items() if query["ReturnData"]}
+    summed = [queries[name]["MetricStat"] for name in re.split(r" \+ ", queries["backlog"]["Expression"])]
+
+    assert shown == {"backlog"}
+    assert [stat["Metric"]["MetricName"] for stat in summed] == [
+        "ApproximateNumberOfMessagesVisible",
+        "ApproximateNumberOfMessagesNotVisible",
+    ]
+    assert all(
+        dimensions(stat["Metric"]["Dimensions"]) == {"QueueName": {"Fn::GetAtt": ["EventQueue", "QueueName"]}}
+        for stat in summed
+    )
+
+
+def test_a_queue_that_falls_silent_does_not_clear_its_alarm(template: Template) -> None:
+    """SQS stops reporting idle queues whose messages stay, so counts keep their state; the rest is fine."""
+    missing = {name: alarm["TreatMissingData"] for name, alarm in alarms(template).items()}
+
+    assert {name for name, treatment in missing.items() if treatment == "ignore"} == {
+        "DeadLettersAlarm",
+        "BacklogCountAlarm",
+    }
+    assert set(missing.values()) == {"ignore", "notBreaching"}
+
+
+def test_alarms_reach_the_address_when_there_is_one(template: Template) -> None:
+    """Each alarm and its end go to the topic, and only with an address does the topic exist."""
+    to_topic = {"Fn::If": ["HasAlarmEmail", [{"Ref": "AlarmTopic"}], {"Ref": "AWS::NoValue"}]}
+    with_address = {n for n, r in template["Resources"].items() if r.get("Condition") == "HasAlarmEmail"}
+
+    assert all(a["AlarmActions"] == a["OKActions"] == to_topic for a in alarms(template).values())
+    assert with_address == {"AlarmTopic", "AlarmTopicPolicy", "AlarmKey"}
+    assert template["Parameters"]["AlarmEmail"]["Default"] == ""
+
+
+def test_cloudwatch_can_use_the_encrypted_topic(resources: Resources) -> None:
+    """A topic under a key that CloudWatch may not use drops alarms silently."""
+    statements = resources["AlarmKey"]["KeyPolicy"]["Statement"]
+    [granted] = [s for s in statements if s["Principal"] == {"Service": "cloudwatch.amazonaws.com"}]
+
+    assert resources["AlarmTopic"]["KmsMasterKeyId"] == {"Ref": "AlarmKey"}
+    assert granted["Action"] == ["kms:Decrypt", "kms:GenerateDataKey"]
+    assert granted["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
+
+
+def test_an_alarm_says_what_it_means(template: Template) -> None:
+    """The text of the e-mail is one that a tired person understands."""
+    assert [n for n, alarm in alarms(template).items() if len(alarm["AlarmDescription"]) < 60] == []
+
+
+def test_the_dashboard_shows_metrics_that_exist(resources: Resources) -> None:
+    """The dashboard is JSON, and each of its lines is published by somebody."""
+    lines = [line for widget in widgets(resources) for line in widget["properties"].get("metrics", [])]
+
+    assert len(lines) > 15
+    for namespace, metric, *rest in lines:
+        pairs = [part for part in rest if not isinstance(part, dict)]
+        assert_exists(namespace, metric, dict(zip(pairs[::2], pairs[1::2], strict=True)))
+
+
+def test_the_dashboard_shows_every_reason_and_every_alarm(template: Template, resources: Resources) -> None:
+    """A new outcome or alarm that the dashboard leaves out fails here."""
+    found = widgets(resources)
+    lines = [line for widget in found for line in widget["properties"].get("metrics", [])]
+    shown_alarms = [alarm for widget in found for alarm in widget["properties"].get("alarms", [])]
+
+    assert {line[-1] for line in lines if line[1] == OUTCOME_METRIC} == set(Reason) - {Reason.DELIVERED}
+    assert set(shown_alarms) == {f"1{name}.Arn" for name in alarms(template)}
+
+
+def test_the_dashboard_has_no_overlapping_widgets(resources: Resources) -> None:
+    """Widgets stand in the grid of 24 columns without covering each other."""
+    cells = [
+        (x, y)
+        for widget in widgets(resources)
+        for x in range(widget["x"], widget["x"] + widget["width"])
+        for y in range(widget["y"], widget["y"] + widget["height"])
+    ]
+
+    assert len(cells) == len(set(cells))
+    assert max(x for x, _ in cells) < 24

@@ -1,0 +1,124 @@
+"""The function: how it is called, what it may do, what it is told."""
+
+from typing import Any
+
+from whyness_events.delivery.settings import SETTINGS
+
+Resources = dict[str, Any]
+
+
+def test_every_answer_is_taken_record_by_record(resources: Resources) -> None:
+    """Without ReportBatchItemFailures Lambda would delete what the function hands back."""
+    mapping = resources["SendEventsFunctionRecords"]
+
+    assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert mapping["EventSourceArn"] == {"Fn::GetAtt": ["EventQueue", "Arn"]}
+
+
+def test_receive_batches_are_as_large_as_lambda_makes_them(resources: Resources) -> None:
+    """Only large batches fill requests of 2,000 events; a batch over 10 records needs a window."""
+    mapping = resources["SendEventsFunctionRecords"]
+
+    assert mapping["BatchSize"] == 10_000
+    assert 1 <= mapping["MaximumBatchingWindowInSeconds"] <= 10
+
+
+def test_the_mapping_is_capped_and_counted(resources: Resources) -> None:
+    """Concurrency is capped at the queue, where a throttled receive cannot burn receive counts."""
+    mapping = resources["SendEventsFunctionRecords"]
+    function = resources["SendEventsFunction"]
+
+    assert mapping["ScalingConfig"] == {"MaximumConcurrency": {"Ref": "MaximumConcurrency"}}
+    assert mapping["MetricsConfig"] == {"Metrics": ["EventCount"]}
+    assert "ReservedConcurrentExecutions" not in function
+
+
+def test_the_function_is_what_was_built(resources: Resources) -> None:
+    """Runtime, handler and processor are those that the build and the layout agree on."""
+    function = resources["SendEventsFunction"]
+
+    assert (function["Runtime"], function["Handler"]) == ("python3.13", "handler.handler")
+    assert function["Architectures"] == [{"Ref": "Architecture"}]
+    assert function["MemorySize"] == {"Ref": "MemorySize"}
+    assert function["Timeout"] == 120
+
+
+def test_the_log_is_json_in_a_group_of_our_own_that_forgets(resources: Resources) -> None:
+    """The function writes to the template's log group, which has a retention."""
+    logging = resources["SendEventsFunction"]["LoggingConfig"]
+
+    assert logging == {"LogFormat": "JSON", "LogGroup": {"Ref": "SendEventsLogs"}}
+    assert resources["SendEventsLogs"]["RetentionInDays"] == {"Ref": "LogRetentionDays"}
+
+
+def test_the_function_knows_every_name_it_is_told(resources: Resources) -> None:
+    """Each environment variable is one that the settings read, and each without a default is set."""
+    variables = resources["SendEventsFunction"]["Environment"]["Variables"]
+
+    assert set(variables) <= {setting.name for setting in SETTINGS}
+    assert {setting.name for setting in SETTINGS if setting.default is None} <= set(variables)
+
+
+def test_the_environment_has_exactly_the_operators_names(resources: Resources) -> None:
+    """No more and no less than the operator's settings; those for tests and chaos stay out of production."""
+    variables = resources["SendEventsFunction"]["Environment"]["Variables"]
+
+    assert variables == {
+        "MIXPANEL_PROJECT_ID": {"Ref": "MixpanelProjectId"},
+        "MIXPANEL_REGION": {"Ref": "MixpanelRegion"},
+        "MIXPANEL_IDENTITY": {"Ref": "MixpanelIdentity"},
+        "MIXPANEL_SECRET_ARN": {"Ref": "MixpanelSecret"},
+        "QUEUE_URL": {"Ref": "EventQueue"},
+        "DEAD_LETTER_QUEUE_URL": {"Ref": "DeadLetterQueue"},
+        "LOG_TABLE_NAME": {"Ref": "LogTable"},
+        "MAX_RECEIVE_COUNT": "1000",
+        "SENDER_THREADS": {"Ref": "SenderThreads"},
+        "MIXPANEL_API_URL": "",
+        "MIXPANEL_SERVICE_ACCOUNT": "",
+        "MIXPANEL_SERVICE_PASSWORD": "",
+    }
+
+
+def test_the_function_may_do_what_it_does_and_nothing_else(resources: Resources) -> None:
+    """The role has exactly these actions, each on exactly one resource of the stack."""
+    role = resources["SendEventsRole"]
+    [policy] = role["Policies"]
+    statements = policy["PolicyDocument"]["Statement"]
+
+    assert [(s["Effect"], s["Action"], s["Resource"]) for s in statements] == [
+        (
+            "Allow",
+            ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"],
+            {"Fn::GetAtt": ["EventQueue", "Arn"]},
+        ),
+        ("Allow", "sqs:SendMessage", {"Fn::GetAtt": ["DeadLetterQueue", "Arn"]}),
+        ("Allow", "dynamodb:BatchWriteItem", {"Fn::GetAtt": ["LogTable", "Arn"]}),
+        ("Allow", "secretsmanager:GetSecretValue", {"Ref": "MixpanelSecret"}),
+        ("Allow", ["logs:CreateLogStream", "logs:PutLogEvents"], {"Fn::GetAtt": ["SendEventsLogs", "Arn"]}),
+    ]
+    assert "ManagedPolicyArns" not in role
+    assert resources["SendEventsFunction"]["Role"] == {"Fn::GetAtt": ["SendEventsRole", "Arn"]}
+
+
+def test_only_lambda_can_take_the_role(resources: Resources) -> None:
+    """The role trusts the Lambda service and nobody else."""
+    [statement] = resources["SendEventsRole"]["AssumeRolePolicyDocument"]["Statement"]
+
+    assert statement["Principal"] == {"Service": "lambda.amazonaws.com"}
+    assert statement["Action"] == "sts:AssumeRole"
+
+
+def test_the_app_may_publish_and_nothing_else(resources: Resources) -> None:
+    """The publisher's policy lets it send to the one queue."""
+    [statement] = resources["PublisherPolicy"]["PolicyDocument"]["Statement"]
+
+    assert (statement["Effect"], statement["Action"]) == ("Allow", "sqs:SendMessage")
+    assert statement["Resource"] == {"Fn::GetAtt": ["EventQueue", "Arn"]}
+
+
+def test_the_stack_has_one_role_and_one_function(template: dict[str, Any]) -> None:
+    """Nothing that SAM generates brings permissions of its own."""
+    types = [resource["Type"] for resource in template["Resources"].values()]
+
+    assert types.count("AWS::IAM::Role") == types.count("AWS::Lambda::Function") == 1
+    assert "AWS::Lambda::Permission" not in types

@@ -1,0 +1,55 @@
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import pytest
+
+from local.emulator import Account, Emulator, EmulatorMissing
+from tests.django_support import db, override, pristine
+from whyness_mixpanel.backends import sqs
+
+__all__ = ["db", "pristine"]
+
+Publishing = Callable[..., AbstractContextManager[object]]
+
+
+@pytest.fixture(scope="session")
+def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+    """SQS over its real wire protocol, on loopback."""
+    try:
+        with Emulator(tmp_path_factory.mktemp("emulator")) as emulator:
+            yield emulator
+    except EmulatorMissing as missing:
+        pytest.skip(str(missing))
+
+
+@pytest.fixture
+def account(emulator: Emulator) -> Account:
+    """An AWS account of this test alone."""
+    return emulator.new_account()
+
+
+@pytest.fixture
+def no_aws(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """Nothing of this machine's own AWS set-up, and a client that is made anew."""
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setattr(sqs, "_made", None)
+    yield
+    if sqs._made is not None:
+        sqs._made.client.close()
+
+
+@pytest.fixture
+def publishing_to(monkeypatch: pytest.MonkeyPatch, no_aws: None) -> Publishing:  # noqa: ARG001  (as it says)
+    """Returns a function that makes an endpoint the queue's: a context, with settings to choose."""
+
+    def publishing_to(endpoint: str, access_key: str = "123456789012", **chosen: object) -> object:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_SQS", endpoint)
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", access_key)
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "MARKER-secret")
+        settings = {"BACKEND": "sqs", "QUEUE_URL": f"{endpoint}/{access_key}/events", "REGION": "us-east-1"}
+        return override(**settings | chosen)
+
+    return publishing_to  # type: ignore[return-value]  # Django's override_settings is a context manager

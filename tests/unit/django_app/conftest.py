@@ -1,0 +1,3 @@
+from tests.django_support import db, pristine
+
+__all__ = ["db", "pristine"]

@@ -1,0 +1,391 @@
+import json
+import logging
+import time
+from datetime import UTC, datetime, timedelta, timezone
+from enum import Enum
+from typing import Any
+from uuid import UUID
+
+import pytest
+from django.test import override_settings
+
+from tests.django_support import override, published
+from whyness_events import EventTooLarge, InvalidEvent, parse_event
+from whyness_mixpanel import counters
+from whyness_mixpanel.models import Event
+
+NOW_S = 1_763_900_000
+MARKER = "MARKER-4711"
+
+
+class Colour(int, Enum):
+    """A number that calls itself something else."""
+
+    RED = 7
+
+
+def make_event(**fields: Any) -> Event:
+    """Return a valid event, with `fields` over it."""
+    defaults: dict[str, Any] = {"event": "Video watched", "user": "7", "insert_id": "42", "time": NOW_S}
+    return Event(**defaults | fields)
+
+
+def wire(event: Event) -> dict[str, Any]:
+    """Return the event as it travels."""
+    document: dict[str, Any] = json.loads(event.json())
+    return document
+
+
+def test_both_ways_of_construction_make_the_same_event() -> None:
+    """Fields given as keywords and fields assigned afterwards encode alike."""
+    by_keywords = make_event(ip="203.0.113.9", useragent="UA", data="GET")
+
+    assigned = Event()
+    assigned.event = "Video watched"
+    assigned.insert_id = 42
+    assigned.time = NOW_S
+    assigned.user = "7"
+    assigned.ip = "203.0.113.9"
+    assigned.useragent = "UA"
+    assigned.data = "GET"
+
+    assert by_keywords.json() == assigned.json()
+
+
+def test_every_field_reaches_the_wire_under_its_name() -> None:
+    """Each field of the contract can be set, and the contract's own reader accepts the result."""
+    event = make_event(
+        ip="203.0.113.9", useragent="UA", data={"a": 1}, properties={"plan": "free"}, prospect=45
+    )
+
+    document = wire(event)
+
+    assert document == {
+        "insert_id": "42",
+        "event": "Video watched",
+        "user": "7",
+        "time": NOW_S * 1000,
+        "ip": "203.0.113.9",
+        "useragent": "UA",
+        "data": {"a": 1},
+        "properties": {"plan": "free"},
+        "prospect": "45",
+    }
+    assert parse_event(document, now_ms=NOW_S * 1000).insert_id == "42"
+
+
+def test_values_read_back_as_assigned() -> None:
+    """Encoding normalises a copy: what was assigned stays what it is."""
+    when = datetime(2025, 11, 23, 12, tzinfo=UTC)
+    event = make_event(user=1, insert_id=42, time=when, ip=None)
+
+    event.json()
+
+    assert (event.user, event.insert_id, event.time, event.ip) == (1, 42, when, None)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"insert_id": 42}, ("insert_id", "42")),
+        ({"insert_id": Colour.RED}, ("insert_id", "7")),
+        ({"insert_id": UUID(int=5)}, ("insert_id", "00000000-0000-0000-0000-000000000005")),
+        ({"user": 7}, ("user", "7")),
+        ({"user": None}, ("user", "")),
+        ({"user": "p:45"}, ("user", "p:45")),
+    ],
+)
+def test_ids_are_text_on_the_wire(given: dict[str, object], expected: tuple[str, str]) -> None:
+    """Whole numbers and UUIDs become strings; no user is nobody."""
+    field, text = expected
+
+    assert wire(make_event(**given))[field] == text
+
+
+@pytest.mark.parametrize(
+    ("field", "wrong"),
+    [
+        ("user", ["7"]),
+        ("user", True),
+        ("insert_id", 1.5),
+        ("event", None),
+        ("data", 0),
+        ("data", ["GET"]),
+        ("properties", []),
+        ("properties", {"when": datetime(2025, 11, 23, tzinfo=UTC)}),
+        ("prospect", 4.5),
+    ],
+)
+def test_a_value_of_the_wrong_kind_is_an_invalid_event(field: str, wrong: object) -> None:
+    """It is neither guessed at nor dropped, and it fails as the contract says."""
+    with pytest.raises(InvalidEvent, match=f"^{field}"):
+        make_event(**{field: wrong}).json()
+
+
+@pytest.mark.parametrize("field", ["ip", "useragent", "data", "properties", "prospect"])
+def test_none_in_an_optional_field_is_left_out(field: str) -> None:
+    """A nullable column may be assigned as it is."""
+    assert field not in wire(make_event(**{field: None}))
+
+
+def test_a_method_stands_in_only_for_empty_data() -> None:
+    """The old call sites assign `method`; it is sent as data unless there is data."""
+    without, with_data = make_event(), make_event(data="45: Newsletter")
+
+    without.method = with_data.method = "PUT"
+
+    assert wire(without)["data"] == "PUT"
+    assert wire(with_data)["data"] == "45: Newsletter"
+
+
+def test_other_attributes_are_allowed_and_not_sent() -> None:
+    """Old code may leave whatever it likes on the object."""
+    event: Any = make_event()
+
+    event.campaign = MARKER
+
+    assert event.campaign == MARKER
+    assert MARKER not in event.json()
+
+
+def test_a_missing_insert_id_is_a_uuid_made_once() -> None:
+    """An event sent twice must be one event."""
+    event = Event(event="Video watched")
+
+    made = event.insert_id
+
+    assert str(UUID(str(made))) == made
+    assert wire(event)["insert_id"] == wire(event)["insert_id"] == made
+    assert Event(event="Video watched").insert_id != made
+
+
+@pytest.mark.parametrize("missing", ["", None])
+def test_an_insert_id_that_is_taken_away_is_made_anew_once(missing: str | None) -> None:
+    """Assigning nothing is the same as never having assigned anything."""
+    event = make_event(insert_id="42")
+
+    event.insert_id = missing
+
+    assert wire(event)["insert_id"] == wire(event)["insert_id"] == event.insert_id != "42"
+
+
+def test_the_row_key_zero_is_refused_and_not_replaced() -> None:
+    """Zero is no missing id but a placeholder: a made-up id would hide the mistake."""
+    with pytest.raises(InvalidEvent, match="insert_id"):
+        make_event(insert_id=0).json()
+
+
+@pytest.mark.parametrize(
+    ("given", "expected_ms"),
+    [
+        (NOW_S, NOW_S * 1000),
+        (float(NOW_S) + 0.25, NOW_S * 1000 + 250),
+        (NOW_S * 1000 + 7, NOW_S * 1000 + 7),
+        (NOW_S * 1000 + 7.6, NOW_S * 1000 + 8),
+        (99_999_999, 99_999_999_000),
+        (100_000_000_000, 100_000_000_000),
+        (datetime(2025, 11, 23, 12, 13, 20, tzinfo=UTC), NOW_S * 1000),
+        (datetime(2025, 11, 23, 14, 13, 20, tzinfo=timezone(timedelta(hours=2))), NOW_S * 1000),
+        (datetime(2025, 11, 23, 12, 13, 20, 7_999, tzinfo=UTC), NOW_S * 1000 + 7),
+    ],
+)
+def test_times_of_every_kind_become_milliseconds(given: object, expected_ms: int) -> None:
+    """Seconds, milliseconds and aware datetimes are told apart, and mean the same instant."""
+    assert wire(make_event(time=given))["time"] == expected_ms
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        datetime(2025, 11, 23, 12),  # noqa: DTZ001  (what must be refused)
+        "2025-11-23T12:00:00Z",
+        True,
+        float("nan"),
+        float("inf"),
+        -1,
+    ],
+)
+def test_a_time_that_is_no_instant_is_an_error(given: object) -> None:
+    """What cannot be placed in time is refused, not guessed."""
+    with pytest.raises(InvalidEvent, match=r"^time: found "):
+        make_event(time=given).json()
+
+
+def test_the_default_time_is_that_of_construction() -> None:
+    """Not the time of sending, which may be much later."""
+    before_ms = time.time_ns() // 1_000_000
+    event = Event(event="Video watched", insert_id="42")
+    after_ms = time.time_ns() // 1_000_000
+
+    assert before_ms <= wire(event)["time"] <= after_ms
+    assert wire(event)["time"] == event.time
+
+
+def test_a_future_time_becomes_now_once_and_is_counted_once() -> None:
+    """Encoded again it must be the same event, however much later that is."""
+    event = make_event(time=datetime.now(UTC) + timedelta(days=1))
+    before_ms = time.time_ns() // 1_000_000
+
+    first_ms = wire(event)["time"]
+    while time.time_ns() // 1_000_000 <= first_ms:
+        pass  # until the clock has moved on
+
+    assert before_ms <= first_ms <= time.time_ns() // 1_000_000
+    assert wire(event)["time"] == first_ms
+    assert counters.snapshot()["clamped"] == 1
+
+
+def test_another_future_time_is_clamped_and_counted_again() -> None:
+    """A reused object is a new event as soon as its time is assigned anew."""
+    event = make_event(time=NOW_S * 3)
+    event.json()
+
+    event.time = 10**400
+    event.json()
+
+    assert counters.snapshot()["clamped"] == 2
+
+
+@pytest.mark.parametrize("stand_in", [1, "1"])
+def test_the_stand_in_user_is_nobody(stand_in: object) -> None:
+    """User 1 of the Whyness site stands for nobody who is signed in."""
+    event = make_event(user=stand_in)
+
+    assert wire(event)["user"] == ""
+    assert event.user == stand_in
+
+
+def test_which_users_are_nobody_is_a_setting() -> None:
+    """ANONYMOUS_USERS replaces the default; a prospect of the same number is somebody."""
+    with override(ANONYMOUS_USERS={7, "8"}):
+        users = [wire(make_event(user=user))["user"] for user in (1, 7, "8", "p:7")]
+
+    assert users == ["1", "", "", "p:7"]
+
+
+def test_str_names_event_time_and_insert_id() -> None:
+    """The old text of an event stays, with the values as they were assigned."""
+    assert str(make_event()) == f"Video watched {NOW_S} 42"
+
+
+def test_the_old_method_str_returns_the_json_text() -> None:
+    """`e.str()` and `e.json()` are one text, quotes and all."""
+    event = make_event(useragent='He said "hi"\\')
+
+    assert event.str() == event.json()
+    assert wire(event)["useragent"] == 'He said "hi"\\'
+
+
+def test_one_object_reused_in_a_loop_sends_each_state() -> None:
+    """An event is encoded at the call: what is assigned later changes nothing that was sent."""
+    event = make_event(properties={"n": 0})
+
+    for number in range(1, 4):
+        event.insert_id = number
+        event.properties["n"] = number
+        event.send()
+
+    assert [(sent["insert_id"], sent["properties"]["n"]) for sent in published()] == [
+        ("1", 1),
+        ("2", 2),
+        ("3", 3),
+    ]
+
+
+def test_a_sent_event_is_confirmed_and_counted() -> None:
+    """Outside a transaction, True means that the backend has it."""
+    assert make_event().send() is True
+
+    assert [event["insert_id"] for event in published()] == ["42"]
+    assert counters.snapshot() == {"published": 1, "failed": 0, "invalid": 0, "clamped": 0}
+
+
+def test_the_identity_is_stamped_on_the_message() -> None:
+    """The Lambda must not guess how a project tells people apart."""
+    from whyness_mixpanel.backends import locmem  # noqa: PLC0415  (only this test looks at the envelope)
+
+    make_event().send()
+    with override(IDENTITY="simplified"):
+        make_event().send()
+
+    assert [json.loads(body)["identity"] for body in locmem.messages] == ["distinct_id", "simplified"]
+
+
+@pytest.mark.parametrize(
+    "chosen", [{"BACKEND": "locmem", "RAISE_INVALID": False}, {"BACKEND": "dummy", "RAISE_INVALID": True}]
+)
+def test_an_invalid_event_raises_where_a_developer_sees_it(chosen: dict[str, object]) -> None:
+    """RAISE_INVALID decides, and the backend of tests always raises."""
+    with override(**chosen), pytest.raises(InvalidEvent):
+        make_event(event=" ").send()
+
+    assert counters.snapshot()["invalid"] == 1
+
+
+@pytest.mark.parametrize("debug", [True, False])
+def test_raise_invalid_defaults_to_debug(*, debug: bool) -> None:
+    """Development raises, production does not."""
+    with override_settings(WHYNESS_MIXPANEL={"BACKEND": "dummy"}, DEBUG=debug):
+        if debug:
+            with pytest.raises(InvalidEvent):
+                make_event(event="").send()
+        else:
+            assert make_event(event="").send() is False
+
+
+def test_an_invalid_event_in_production_is_counted_and_logged_without_its_values(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The log names the field and the kind of thing found, and nothing of the event itself."""
+    event = make_event(insert_id=f"{MARKER} !", user=MARKER, useragent=MARKER, data=MARKER)
+
+    with override(BACKEND="dummy", RAISE_INVALID=False), caplog.at_level(logging.DEBUG):
+        assert event.send() is False
+
+    assert counters.snapshot()["invalid"] == 1
+    assert "insert_id: found a string of 13 bytes with other characters" in caplog.text
+    assert MARKER not in caplog.text
+
+
+def test_an_event_that_mixpanel_would_not_take_is_refused_with_its_size() -> None:
+    """Too large is a mistake of the same kind as invalid."""
+    event = make_event(useragent="x" * 1_000_001)
+
+    with pytest.raises(EventTooLarge, match="1000000 bytes"):
+        event.send()
+    with override(BACKEND="dummy", RAISE_INVALID=False):
+        assert event.send() is False
+
+    assert counters.snapshot()["invalid"] == 2
+
+
+def test_nothing_is_sent_while_disabled() -> None:
+    """ENABLED=False keeps events in, and says so to the caller; mistakes still show."""
+    with override(ENABLED=False):
+        assert make_event().send() is False
+        with pytest.raises(InvalidEvent):
+            make_event(event="").send()
+
+    assert published() == []
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"ANONYMOUS_USERS": 5}, {"IDENTITY": "simplifed"}, {"BACKEND": "sqqs"}, {"ENABLED": "perhaps"}]
+)
+def test_a_faulty_setting_breaks_no_page(wrong: dict[str, object], caplog: pytest.LogCaptureFixture) -> None:
+    """It fails the event, is counted, and the log names the setting."""
+    with override(**wrong):
+        assert make_event().send() is False
+
+    assert published() == []
+    assert counters.snapshot()["failed"] == 1
+    assert next(iter(wrong)) in caplog.text
+
+
+def test_a_faulty_setting_for_invalid_events_breaks_no_page(caplog: pytest.LogCaptureFixture) -> None:
+    """Where it cannot be known whether to raise, nothing is raised."""
+    with override(BACKEND="dummy", RAISE_INVALID="perhaps"):
+        assert make_event(event="").send() is False
+
+    assert counters.snapshot()["failed"] == 1
+    assert "RAISE_INVALID" in caplog.text

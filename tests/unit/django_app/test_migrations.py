@@ -1,0 +1,76 @@
+from io import StringIO
+
+import pytest
+from django.core.management import call_command
+from django.db import connection, migrations
+from django.db.migrations.executor import MigrationExecutor
+from django.db.migrations.loader import MigrationLoader
+
+from whyness_mixpanel.models import Event, Log
+
+OLD = [("whyness_mixpanel", "0001_initial")]
+NEW = [("whyness_mixpanel", "0002_event_without_table")]
+
+
+def test_models_and_migrations_agree() -> None:
+    """`makemigrations --check` finds nothing to do, in the app and in the example."""
+    call_command("makemigrations", check=True, dry_run=True, verbosity=0)
+
+
+def test_the_first_migration_is_the_one_that_databases_have_applied() -> None:
+    """Its name, its operations and their fields may not change."""
+    initial = MigrationLoader(None).get_migration("whyness_mixpanel", "0001_initial")
+
+    made = {
+        operation.name: [name for name, _ in operation.fields]
+        for operation in initial.operations
+        if isinstance(operation, migrations.CreateModel)
+    }
+
+    assert made == {
+        "Event": ["id", "insert_id", "event", "user", "ip", "useragent", "method", "time"],
+        "Log": ["id", "create_date", "status_code", "message"],
+    }
+    assert len(initial.operations) == 2
+
+
+@pytest.mark.usefixtures("db")
+def test_the_second_migration_runs_no_sql() -> None:
+    """A database of the old version is upgraded without being touched."""
+    out = StringIO()
+
+    call_command("sqlmigrate", *NEW[0], stdout=out)
+
+    statements = [line for line in out.getvalue().splitlines() if line and not line.startswith("--")]
+    assert statements in ([], ["BEGIN;", "COMMIT;"])
+
+
+@pytest.mark.usefixtures("db")
+def test_an_upgrade_keeps_every_row_of_the_log() -> None:
+    """From the old state to the new one and back, with rows in the table."""
+    executor = MigrationExecutor(connection)
+    executor.migrate(OLD)
+    old_log = executor.loader.project_state(OLD).apps.get_model("whyness_mixpanel", "Log")
+    old_log.objects.create(status_code=400, message="kept")
+
+    executor = MigrationExecutor(connection)
+    executor.migrate(NEW)
+
+    assert [(row.status_code, row.message) for row in Log.objects.all()] == [(400, "kept")]
+    assert "whyness_mixpanel_event" not in connection.introspection.table_names()
+
+
+@pytest.mark.usefixtures("db")
+def test_a_row_of_the_log_can_be_read_as_text() -> None:
+    """For the admin."""
+    row = Log.objects.create(status_code=200)
+
+    assert str(row) == f"{row.create_date} 200"
+
+
+def test_event_has_no_table() -> None:
+    """It is a plain object: nothing in Django's registry knows it."""
+    from django.apps import apps  # noqa: PLC0415  (only this test looks at the registry)
+
+    assert [model.__name__ for model in apps.get_app_config("whyness_mixpanel").get_models()] == ["Log"]
+    assert not hasattr(Event, "_meta")

@@ -1,0 +1,165 @@
+import logging
+from collections.abc import Callable, Sequence
+
+import pytest
+from botocore.exceptions import ClientError
+
+from whyness_mixpanel import counters, packing, publisher
+from whyness_mixpanel.backends import Answer, all_of, console, dummy, locmem
+
+MARKER = "MARKER-4711"
+EVENT = '{"insert_id":"1"}'
+LARGE_EVENT = f'"{"x" * packing.MESSAGE_BYTES}"'
+
+Backend = Callable[[Sequence[str]], Answer]
+
+
+@pytest.fixture
+def backend(monkeypatch: pytest.MonkeyPatch) -> Callable[[Backend], None]:
+    """Returns a function that makes another one the backend."""
+
+    def use(publish: Backend) -> None:
+        monkeypatch.setattr(locmem, "publish", publish)
+
+    return use
+
+
+def fail_with(error: Exception) -> Backend:
+    """Return a backend that raises `error`."""
+
+    def publish(_: Sequence[str]) -> Answer:
+        raise error
+
+    return publish
+
+
+def outcome() -> tuple[int, int]:
+    """Return the events published and failed."""
+    counts = counters.snapshot()
+    return counts["published"], counts["failed"]
+
+
+def test_what_is_confirmed_is_published() -> None:
+    """All confirmed: True, and each event is counted, not each message."""
+    assert publisher.publish([EVENT] * 3) is True
+
+    assert outcome() == (3, 0)
+    assert len(locmem.messages) == 1
+
+
+def test_only_confirmed_messages_count(backend: Callable[[Backend], None]) -> None:
+    """A partial refusal fails its own events and no others."""
+    backend(lambda bodies: Answer(frozenset({1}) & frozenset(range(len(bodies))), "InternalError"))
+
+    assert publisher.publish([LARGE_EVENT, LARGE_EVENT, LARGE_EVENT]) is False
+
+    assert outcome() == (1, 2)
+
+
+def test_an_answer_that_confirms_nothing_confirms_nothing(backend: Callable[[Backend], None]) -> None:
+    """No refusal named is no success."""
+    backend(lambda _: Answer(frozenset()))
+
+    assert publisher.publish([EVENT]) is False
+
+    assert outcome() == (0, 1)
+
+
+def test_an_answer_about_messages_that_were_not_sent_is_a_failure(
+    backend: Callable[[Backend], None],
+) -> None:
+    """An index out of range means that nothing in this answer can be trusted."""
+    backend(lambda _: Answer(frozenset({0, 7})))
+
+    assert publisher.publish([EVENT]) is False
+
+    assert outcome() == (0, 1)
+
+
+def test_a_call_that_fails_is_the_last_one(backend: Callable[[Backend], None]) -> None:
+    """A page must not wait for a dead queue once per call; what was confirmed before stays confirmed."""
+    calls: list[int] = []
+
+    def second_call_times_out(bodies: Sequence[str]) -> Answer:
+        calls.append(len(bodies))
+        if len(calls) == 2:
+            raise TimeoutError
+        return all_of(bodies)
+
+    backend(second_call_times_out)
+
+    assert publisher.publish([LARGE_EVENT] * 35) is False
+
+    assert calls == [10, 10]
+    assert outcome() == (10, 25)
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (TimeoutError(MARKER), "TimeoutError"),
+        (RuntimeError(MARKER), "RuntimeError"),
+        (ClientError({"Error": {"Code": "AccessDenied", "Message": MARKER}}, "Send"), "AccessDenied"),
+        (
+            ClientError({"Error": {"Code": f"<{MARKER}>", "Message": ""}}, "Send"),
+            "a refusal without a readable code",
+        ),
+        (ClientError({}, "Send"), "ClientError"),
+    ],
+)
+def test_a_fault_is_logged_by_name_and_never_by_its_text(
+    error: Exception, expected: str, backend: Callable[[Backend], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    """An error's text may quote what was sent, or an address."""
+    backend(fail_with(error))
+
+    with caplog.at_level(logging.DEBUG):
+        assert publisher.publish([f'"{MARKER}"']) is False
+
+    assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
+        ("WARNING", f"Publishing fails: {expected}. Logged again when that changes.")
+    ]
+    assert MARKER not in caplog.text
+
+
+def test_a_standing_fault_is_logged_once_until_it_changes(
+    backend: Callable[[Backend], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    """An outage is one line, another fault another, the end of it a third."""
+    caplog.set_level(logging.DEBUG)
+
+    for publish in [fail_with(TimeoutError())] * 3 + [fail_with(OSError())] * 2 + [all_of] * 2:
+        backend(publish)
+        publisher.publish([EVENT])
+
+    assert [record.getMessage() for record in caplog.records] == [
+        "Publishing fails: TimeoutError. Logged again when that changes.",
+        "Publishing fails: OSError. Logged again when that changes.",
+        "Publishing works again.",
+    ]
+    assert outcome() == (2, 5)
+
+
+def test_a_keyboard_interrupt_is_not_swallowed(backend: Callable[[Backend], None]) -> None:
+    """Only errors are the queue's; leaving the process is not."""
+
+    def interrupted(_: Sequence[str]) -> Answer:
+        raise KeyboardInterrupt
+
+    backend(interrupted)
+
+    with pytest.raises(KeyboardInterrupt):
+        publisher.publish([EVENT])
+
+
+def test_the_console_backend_prints_each_message_on_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """A developer without AWS sees what would be sent."""
+    answer = console.publish(["a", "b"])
+
+    assert capsys.readouterr().out == "a\nb\n"
+    assert answer == all_of(["a", "b"])
+
+
+def test_the_dummy_backend_confirms_and_keeps_nothing() -> None:
+    """For a site that must not publish and must not notice."""
+    assert dummy.publish(["a", "b"]) == Answer(frozenset({0, 1}))

@@ -1,0 +1,13 @@
+"""Prints what would be published, for development. Whoever reads the terminal reads personal data."""
+
+import sys
+from collections.abc import Sequence
+
+from whyness_mixpanel.backends import Answer, all_of
+
+
+def publish(bodies: Sequence[str]) -> Answer:
+    """Print each of `bodies` on a line of its own."""
+    sys.stdout.write("".join(f"{body}\n" for body in bodies))
+    sys.stdout.flush()
+    return all_of(bodies)

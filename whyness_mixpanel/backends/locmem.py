@@ -1,0 +1,13 @@
+"""Keeps what is published in this process, for tests. With it, `send()` raises on an invalid event."""
+
+from collections.abc import Sequence
+
+from whyness_mixpanel.backends import Answer, all_of
+
+messages: list[str] = []
+
+
+def publish(bodies: Sequence[str]) -> Answer:
+    """Append `bodies` to `messages`."""
+    messages.extend(bodies)
+    return all_of(bodies)

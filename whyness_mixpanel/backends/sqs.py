@@ -1,0 +1,115 @@
+"""Publishes to SQS: one client per process, with short timeouts. Credentials are boto3's own affair."""
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import NoCredentialsError
+
+from whyness_mixpanel import conf
+from whyness_mixpanel.backends import Answer
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+
+# Live and backfill messages carry different groups, so that SQS serves today's events first (fair queue).
+LIVE_GROUP = "live"
+
+_ATTEMPT_COUNT = 2
+_POOL_CONNECTIONS = 50
+# A client built where there were no credentials never gets any; building anew asks for them again, which
+# takes time: not more often than this.
+_RENEW_AFTER_S = 60.0
+
+
+class _Options(NamedTuple):
+    region: str | None
+    connect_timeout_s: float
+    read_timeout_s: float
+
+
+class _Made(NamedTuple):
+    client: "SQSClient"
+    options: _Options
+    made_at_s: float
+
+
+_lock = threading.Lock()
+_made: _Made | None = None
+
+
+def publish(bodies: Sequence[str]) -> Answer:
+    """Send `bodies` in one call; at most 10, at most 1 MiB together.
+
+    Raises:
+        SettingError: there is no queue URL, or a setting is not allowed.
+        botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError: the call failed as a whole.
+    """
+    queue_url = conf.QUEUE_URL.get()
+    if not queue_url:
+        raise conf.SettingError(f'{conf.DICT_NAME}["QUEUE_URL"]', conf.QUEUE_URL.allowed)
+    try:
+        answer = _client().send_message_batch(
+            QueueUrl=queue_url,
+            Entries=[
+                {"Id": str(index), "MessageBody": body, "MessageGroupId": LIVE_GROUP}
+                for index, body in enumerate(bodies)
+            ],
+        )
+    except NoCredentialsError:
+        _drop_client(older_than_s=_RENEW_AFTER_S)
+        raise
+    confirmed = {entry["Id"] for entry in answer.get("Successful", [])}
+    refusals = [entry["Code"] for entry in answer.get("Failed", [])]
+    return Answer(
+        confirmed=frozenset(index for index in range(len(bodies)) if str(index) in confirmed),
+        refusal=next(iter(refusals), ""),
+    )
+
+
+def _client() -> "SQSClient":
+    global _made  # noqa: PLW0603  (one client per process; botocore's clients are thread-safe once built)
+    options = _Options(conf.region(), conf.CONNECT_TIMEOUT_S.get(), conf.READ_TIMEOUT_S.get())
+    with _lock:
+        if _made is None or _made.options != options:
+            _made = _Made(_build(options), options, _now_s())
+        return _made.client
+
+
+def _build(options: _Options) -> "SQSClient":
+    config = Config(
+        connect_timeout=options.connect_timeout_s,
+        read_timeout=options.read_timeout_s,
+        retries={"mode": "standard", "total_max_attempts": _ATTEMPT_COUNT},
+        max_pool_connections=_POOL_CONNECTIONS,
+        tcp_keepalive=True,
+    )
+    # A session of its own: building from boto3's default session is not thread-safe.
+    client: SQSClient = boto3.session.Session().client("sqs", region_name=options.region, config=config)
+    return client
+
+
+def _drop_client(*, older_than_s: float) -> None:
+    global _made  # noqa: PLW0603  (as above)
+    with _lock:
+        if _made is not None and _now_s() - _made.made_at_s >= older_than_s:
+            _made = None
+
+
+def _now_s() -> float:
+    return time.monotonic()
+
+
+def _start_afresh() -> None:
+    global _lock, _made  # noqa: PLW0603  (a forked child may share neither the lock nor the connections)
+    _lock = threading.Lock()
+    _made = None
+
+
+if sys.platform != "win32":
+    os.register_at_fork(after_in_child=_start_afresh)

@@ -1,0 +1,102 @@
+"""System checks of the settings. They never touch the network; errors are only for contradictions."""
+
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Warning  # noqa: A004  (Django's name for it)
+
+from whyness_mixpanel import conf
+
+
+def check_settings(app_configs: object, **kwargs: object) -> list[CheckMessage]:  # noqa: ARG001  (Django's signature)
+    """Check that every setting can be read, and that no two contradict each other."""
+    named = getattr(settings, conf.DICT_NAME, {})
+    if not isinstance(named, Mapping):
+        return [
+            Error(
+                f"{conf.DICT_NAME} is no dictionary.",
+                hint=f'Write {conf.DICT_NAME} = {{"QUEUE_URL": "https://sqs…"}}.',
+                id="whyness_mixpanel.E001",
+            )
+        ]
+    wrong = list(_wrong_values())
+    return [
+        *wrong,
+        *_set_twice(),
+        *([] if wrong else _wrong_region()),
+        *([] if wrong else _no_queue()),
+        *_unknown_keys(named),
+    ]
+
+
+def check_discarding_backend(app_configs: object, **kwargs: object) -> list[CheckMessage]:  # noqa: ARG001  (as above)
+    """Check, before a deployment, that events leave the process at all."""
+    try:
+        backend = conf.BACKEND.get()
+    except conf.SettingError:
+        return []  # E002 names it
+    if backend == "sqs":
+        return []
+    return [
+        Warning(
+            f"The backend {backend} sends no event anywhere.",
+            hint=f'Leave BACKEND out of {conf.DICT_NAME} in production: "sqs" is the default.',
+            id="whyness_mixpanel.W003",
+        )
+    ]
+
+
+def _wrong_values() -> Iterator[CheckMessage]:
+    for setting in conf.SETTINGS:
+        try:
+            setting.get()
+        except conf.SettingError as error:
+            yield Error(
+                f"{error.place} has a value that is not allowed.",
+                hint=f"Set it to {error.allowed}, or leave it out.",
+                id="whyness_mixpanel.E002",
+            )
+
+
+def _set_twice() -> Iterator[CheckMessage]:
+    for setting in conf.SETTINGS:
+        found = setting.in_settings()
+        if len({str(value) for _, value in found}) > 1:
+            yield Error(
+                f"{' and '.join(place for place, _ in found)} differ.",
+                hint=f"Keep one of them; {found[0][0]} is the one in force.",
+                id="whyness_mixpanel.E003",
+            )
+
+
+def _wrong_region() -> Iterator[CheckMessage]:
+    named = conf.region_of(conf.QUEUE_URL.get())
+    if named and named != conf.region():
+        yield Error(
+            "REGION is not the region that QUEUE_URL names.",
+            hint=f'Leave REGION out of {conf.DICT_NAME}, or set it to "{named}".',
+            id="whyness_mixpanel.E004",
+        )
+
+
+def _no_queue() -> Iterator[CheckMessage]:
+    if conf.ENABLED.get() and conf.BACKEND.get() == "sqs" and not conf.QUEUE_URL.get():
+        yield Warning(
+            "There is no queue URL: events are not published, and send() returns False.",
+            hint=f"Set QUEUE_URL in {conf.DICT_NAME}, or {conf.QUEUE_URL.environment} in the environment, "
+            "to the stack's output QueueUrl.",
+            id="whyness_mixpanel.W001",
+        )
+
+
+def _unknown_keys(named: Mapping[Any, object]) -> Iterator[CheckMessage]:
+    known = [setting.key for setting in conf.SETTINGS]
+    for key in sorted(str(key) for key in named.keys() - set(known)):
+        near = get_close_matches(key.upper(), known, n=1)
+        yield Warning(
+            f'{conf.DICT_NAME}["{key}"] is no setting of this app.',
+            hint=f"Did you mean {near[0]}?" if near else f"Settings are: {', '.join(known)}.",
+            id="whyness_mixpanel.W002",
+        )

@@ -1,0 +1,187 @@
+"""Every setting of the app: where it is looked up, its default, and what it may be.
+
+Looked up at each use, so that a test can override it; nothing is read at import.
+"""
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+
+from whyness_events import IDENTITIES
+from whyness_mixpanel import parse
+
+DICT_NAME = "WHYNESS_MIXPANEL"
+BACKEND_NAMES = ("sqs", "locmem", "console", "dummy")
+
+_REGION_IN_HOST = re.compile(r"sqs\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?").fullmatch
+
+T = TypeVar("T")
+
+
+class SettingError(ImproperlyConfigured):
+    """A setting's value is not one of those allowed. The text names the setting and never shows the value."""
+
+    def __init__(self, place: str, allowed: str) -> None:
+        super().__init__(f"{place}: allowed is {allowed}")
+        self.place = place
+        self.allowed = allowed
+
+
+@dataclass(frozen=True, slots=True)
+class Setting(Generic[T]):
+    """One setting.
+
+    Args:
+        key: its name in the WHYNESS_MIXPANEL dictionary.
+        default: what holds where it is set nowhere.
+        parse: turns what was found into its type, or raises.
+        allowed: what `parse` takes, in words.
+        environment: its name among the environment variables.
+        old_name: the Django setting that older versions of the app read.
+    """
+
+    key: str
+    default: T
+    parse: Callable[[Any], T]
+    allowed: str
+    environment: str
+    old_name: str | None = None
+
+    def get(self) -> T:
+        """Return the value in force; None and "" anywhere mean not set there.
+
+        Raises:
+            SettingError: what is set is not allowed.
+        """
+        in_environment = (f"the environment variable {self.environment}", os.environ.get(self.environment))
+        for place, found in [*self.in_settings(), in_environment]:
+            if found not in (None, ""):
+                return self._parse(place, found)
+        return self.default
+
+    def in_settings(self) -> list[tuple[str, object]]:
+        """Return where in the Django settings it is set, and what stands there; the first counts."""
+        places = []
+        named = getattr(settings, DICT_NAME, None)
+        if isinstance(named, Mapping):
+            places.append((f'{DICT_NAME}["{self.key}"]', named.get(self.key)))
+        if self.old_name:
+            places.append((self.old_name, getattr(settings, self.old_name, None)))
+        return [(place, found) for place, found in places if found not in (None, "")]
+
+    def _parse(self, place: str, found: object) -> T:
+        try:
+            return self.parse(found)
+        except (TypeError, ValueError, OverflowError):
+            raise SettingError(place, self.allowed) from None
+
+
+ENABLED = Setting(
+    key="ENABLED",
+    default=True,
+    parse=parse.flag,
+    allowed="True or False",
+    environment="WHYNESS_MIXPANEL_ENABLED",
+)
+BACKEND = Setting(
+    key="BACKEND",
+    default="sqs",
+    parse=parse.one_of(*BACKEND_NAMES),
+    allowed=f"one of {', '.join(BACKEND_NAMES)}",
+    environment="WHYNESS_MIXPANEL_BACKEND",
+)
+QUEUE_URL = Setting(
+    key="QUEUE_URL",
+    default="",
+    parse=parse.queue_url,
+    allowed="the URL of a standard SQS queue, whose name does not end in .fifo",
+    environment="WHYNESS_MIXPANEL_QUEUE_URL",
+)
+REGION = Setting(
+    key="REGION",
+    default="",
+    parse=parse.region,
+    allowed="the name of an AWS region, such as eu-west-1",
+    environment="WHYNESS_MIXPANEL_REGION",
+)
+IDENTITY = Setting(
+    key="IDENTITY",
+    default="distinct_id",
+    parse=parse.one_of(*IDENTITIES),
+    allowed=f"one of {', '.join(IDENTITIES)}",
+    environment="WHYNESS_MIXPANEL_IDENTITY",
+)
+PROJECT_ID = Setting(
+    key="PROJECT_ID",
+    default=2780485,
+    parse=parse.project_id,
+    allowed="a positive whole number",
+    environment="MIXPANEL_PROJECT_ID",
+    old_name="MIXPANEL_PROJECT_ID",
+)
+ANONYMOUS_USERS = Setting(
+    key="ANONYMOUS_USERS",
+    default=frozenset({"1"}),
+    parse=parse.users,
+    allowed="a collection of user ids, or text with commas between them",
+    environment="WHYNESS_MIXPANEL_ANONYMOUS_USERS",
+)
+RAISE_INVALID: Setting[bool | None] = Setting(
+    key="RAISE_INVALID",
+    default=None,
+    parse=parse.flag,
+    allowed="True or False",
+    environment="WHYNESS_MIXPANEL_RAISE_INVALID",
+)
+CONNECT_TIMEOUT_S = Setting(
+    key="CONNECT_TIMEOUT_S",
+    default=1.0,
+    parse=parse.seconds,
+    allowed=f"a number of seconds above 0, at most {parse.LONGEST_TIMEOUT_S}",
+    environment="WHYNESS_MIXPANEL_CONNECT_TIMEOUT_S",
+)
+READ_TIMEOUT_S = Setting(
+    key="READ_TIMEOUT_S",
+    default=2.0,
+    parse=parse.seconds,
+    allowed=f"a number of seconds above 0, at most {parse.LONGEST_TIMEOUT_S}",
+    environment="WHYNESS_MIXPANEL_READ_TIMEOUT_S",
+)
+
+SETTINGS: tuple[Setting[Any], ...] = (
+    ENABLED,
+    BACKEND,
+    QUEUE_URL,
+    REGION,
+    IDENTITY,
+    PROJECT_ID,
+    ANONYMOUS_USERS,
+    RAISE_INVALID,
+    CONNECT_TIMEOUT_S,
+    READ_TIMEOUT_S,
+)
+
+
+def raise_invalid() -> bool:
+    """Whether an invalid event raises: in development and in tests, unless RAISE_INVALID decides."""
+    if BACKEND.get() == "locmem":
+        return True
+    chosen = RAISE_INVALID.get()
+    return settings.DEBUG if chosen is None else chosen
+
+
+def region() -> str | None:
+    """Return the queue's AWS region: REGION, else the one in QUEUE_URL, else None (the SDK's own choice)."""
+    return REGION.get() or region_of(QUEUE_URL.get())
+
+
+def region_of(queue_url: str) -> str | None:
+    """Return the AWS region that a queue's URL names, if it names one."""
+    found = _REGION_IN_HOST(urlsplit(queue_url).hostname or "")
+    return found[1] if found else None

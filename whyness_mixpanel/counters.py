@@ -1,0 +1,38 @@
+"""What happened to the events of this process, counted. Each forked worker counts from zero."""
+
+import os
+import sys
+import threading
+
+NAMES = ("published", "failed", "invalid", "clamped")
+
+_lock = threading.Lock()
+_counts = dict.fromkeys(NAMES, 0)
+
+
+def add(name: str, count: int = 1) -> None:
+    """Count `count` more events under `name`, one of NAMES."""
+    with _lock:
+        _counts[name] += count
+
+
+def snapshot() -> dict[str, int]:
+    """Return the counts of this process by name.
+
+    `published`: confirmed by the queue. `failed`: encoded, and not confirmed. `invalid`: refused by `send()`
+    for breaking a rule. `clamped`: had a time in the future, and got that of their first encoding.
+    """
+    with _lock:
+        return dict(_counts)
+
+
+def reset() -> None:
+    """Count from zero again."""
+    global _lock  # noqa: PLW0603  (a forked child may inherit it locked, by a thread that it does not have)
+    _lock = threading.Lock()
+    with _lock:
+        _counts.update(dict.fromkeys(NAMES, 0))
+
+
+if sys.platform != "win32":
+    os.register_at_fork(after_in_child=reset)

@@ -1,0 +1,1 @@
+"""The app's migrations, from its oldest version on."""

@@ -1,0 +1,62 @@
+"""Encoded events into message bodies, and messages into calls. Pure."""
+
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple, TypeVar
+
+from whyness_events import limits
+from whyness_events.values import size_bytes
+from whyness_events.wire import join_message
+
+# Just under what SQS bills as one request; the margin is for what it may add to our count.
+MESSAGE_BYTES = limits.BILLED_BYTES - 536
+# Just under what SQS takes in one call; one event, at most limits.EVENT_BYTES, always fits.
+CALL_BYTES = limits.BATCH_BYTES - 8_576
+
+T = TypeVar("T")
+
+
+class Packed(NamedTuple):
+    """A message body and how many events are in it."""
+
+    body: str
+    event_count: int
+
+
+def pack(encoded: Iterable[str], *, identity: str) -> list[Packed]:
+    """Return the messages that carry `encoded` events, in order.
+
+    Each has at most MESSAGE_BYTES, except that an event larger than that travels alone.
+    """
+    envelope_bytes = size_bytes(join_message([], identity=identity))
+    groups = _groups(encoded, _comma_and, limit_bytes=MESSAGE_BYTES - envelope_bytes + 1)
+    return [Packed(join_message(group, identity=identity), len(group)) for group in groups]
+
+
+def calls(messages: Iterable[Packed]) -> list[list[Packed]]:
+    """Return `messages` in order, grouped as single calls take them."""
+    return list(_groups(messages, _body, limit_bytes=CALL_BYTES, limit_count=limits.BATCH_ENTRIES))
+
+
+def _comma_and(event: str) -> int:
+    return size_bytes(event) + 1
+
+
+def _body(message: Packed) -> int:
+    return size_bytes(message.body)
+
+
+def _groups(
+    items: Iterable[T], measure: Callable[[T], int], *, limit_bytes: int, limit_count: int = sys.maxsize
+) -> Iterator[list[T]]:
+    group: list[T] = []
+    group_bytes = 0
+    for item in items:
+        item_bytes = measure(item)
+        if group and (group_bytes + item_bytes > limit_bytes or len(group) == limit_count):
+            yield group
+            group, group_bytes = [], 0
+        group.append(item)
+        group_bytes += item_bytes
+    if group:
+        yield group

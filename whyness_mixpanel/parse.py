@@ -1,0 +1,71 @@
+"""What was found for a setting, turned into its type; ValueError, TypeError or OverflowError otherwise."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+LONGEST_TIMEOUT_S = 60
+_TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off"}
+
+
+def flag(found: object) -> bool:
+    """Return a truth value; text such as `yes` and `off` has one."""
+    if isinstance(found, bool):
+        return found
+    word = str(found).lower()
+    if word not in _TRUE | _FALSE:
+        raise ValueError
+    return word in _TRUE
+
+
+def one_of(*names: str) -> Callable[[object], str]:
+    """Return a parser that takes only `names`."""
+
+    def parse(found: object) -> str:
+        return names[names.index(str(found))]
+
+    return parse
+
+
+def seconds(found: Any) -> float:
+    """Return a duration in seconds, above 0 and at most LONGEST_TIMEOUT_S."""
+    duration_s = float(found)
+    if isinstance(found, bool) or not 0 < duration_s <= LONGEST_TIMEOUT_S:
+        raise ValueError
+    return duration_s
+
+
+def project_id(found: Any) -> int:
+    """Return a positive whole number."""
+    number = int(found)
+    if isinstance(found, bool | float) or number < 1:
+        raise ValueError
+    return number
+
+
+def queue_url(found: object) -> str:
+    """Return the URL of a queue that is not FIFO."""
+    url = urlsplit(str(found))
+    if url.scheme not in {"http", "https"} or not url.hostname or not url.path.strip("/"):
+        raise ValueError
+    if url.path.endswith(".fifo"):
+        raise ValueError
+    return str(found)
+
+
+def region(found: object) -> str:
+    """Return the name of an AWS region."""
+    name = str(found)
+    if not re.fullmatch(r"[a-z0-9-]+", name):
+        raise ValueError
+    return name
+
+
+def users(found: Any) -> frozenset[str]:
+    """Return user ids; in text there are commas between them."""
+    if isinstance(found, str):
+        found = [user.strip() for user in found.split(",")]
+    if not isinstance(found, list | tuple | set | frozenset):
+        raise TypeError
+    return frozenset(str(user) for user in found)
