@@ -73,7 +73,8 @@ def handler(event: Any, context: Any) -> dict[str, list[dict[str, str]]]:
         if container.cache_info().currsize:
             container().pool.abandon_all()
     _tell(report, context)
-    return {"batchItemFailures": [{"itemIdentifier": found} for found in report.settled.failed_message_ids]}
+    failed_ids = dict.fromkeys(report.settled.failed_message_ids)  # SQS may deliver a message twice at once
+    return {"batchItemFailures": [{"itemIdentifier": found} for found in failed_ids]}
 
 
 @lru_cache(maxsize=1)

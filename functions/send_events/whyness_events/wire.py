@@ -17,6 +17,8 @@ from whyness_events.event import Event
 from whyness_events.values import kind, longer_than, size_bytes
 
 SCHEMA_VERSION = 1
+# No event is shorter than 60 bytes: whoever puts more into one message sends something else.
+EVENTS_PER_MESSAGE = limits.MESSAGE_BYTES // 60
 IDENTITIES = ("distinct_id", "simplified")
 
 _READABLE_DIGITS = 4_000
@@ -95,6 +97,8 @@ def decode_message(body: str) -> Message:
     raw_events = document["events"]
     if not isinstance(raw_events, list) or not raw_events:
         raise UnreadableMessage(f"events: found {kind(raw_events)}; allowed: an array of at least one event")
+    if len(raw_events) > EVENTS_PER_MESSAGE:
+        raise UnreadableMessage(f"events: found {kind(raw_events)}; allowed: at most {EVENTS_PER_MESSAGE}")
     fields = {k: v for k, v in document.items() if k not in ("schema_version", "identity", "events")}
     return Message(version, identity, raw_events, fields)
 

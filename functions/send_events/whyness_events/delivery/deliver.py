@@ -2,7 +2,7 @@
 
 import random
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -23,6 +23,8 @@ _TROUBLED_FROM = 3
 # ... and from here on fewer events share a request with each receive, down to one: an event that makes
 # requests fail without being named ends up alone.
 _HALVED_FROM = 6
+# How many requests an invocation surely gets through, with some time to spare.
+_TROUBLED_REQUESTS = 500
 # Kept back from sending, to settle: for the calls as such, and for each event that may turn out dead ...
 _SETTLE_S = 10.0
 _SETTLE_EVENT_S = 0.002
@@ -114,8 +116,11 @@ class Deliverer:
         report.delivery_lag_ms = self._delivery_lag_ms(parcels)
         return report
 
-    def _within(self, parcel: Parcel) -> RequestLimits:
-        return RequestLimits(events_per_request(parcel.record.receive_count), self._size.limit_bytes)
+    def _batches(self, parcels: Sequence[Parcel]) -> Iterator[Sequence[Item]]:
+        for group in by_trouble(parcels):
+            items = to_send(group)
+            most = events_per_request(group[0].record.receive_count, sum(map(len, items)))
+            yield from pack(items, RequestLimits(most, self._size.limit_bytes))
 
     def _delivery_lag_ms(self, parcels: Sequence[Parcel]) -> int:
         now_ms = int(self.clock.now_s() * 1000)
@@ -144,9 +149,7 @@ class Deliverer:
         return cut_count
 
     def _send(self, parcels: Sequence[Parcel], deadline_s: float, report: Report) -> None:
-        batches = [
-            batch for group in by_trouble(parcels) for batch in pack(to_send(group), self._within(group[0]))
-        ]
+        batches = list(self._batches(parcels))
         self._size.grow()
         sending = Sending(
             self.pool,
@@ -175,13 +178,17 @@ def by_trouble(parcels: Iterable[Parcel]) -> list[list[Parcel]]:
     groups: dict[tuple[bool, int], list[Parcel]] = {}
     for parcel in parcels:
         count = parcel.record.receive_count
-        groups.setdefault((count >= _TROUBLED_FROM, -events_per_request(count)), []).append(parcel)
+        groups.setdefault((count >= _TROUBLED_FROM, max(count, _HALVED_FROM - 1)), []).append(parcel)
     return [groups[key] for key in sorted(groups)]
 
 
-def events_per_request(receive_count: int) -> int:
-    """Return how many events of a record received this often may share a request."""
-    return max(1, limits.REQUEST_EVENTS >> max(0, receive_count - _HALVED_FROM + 1))
+def events_per_request(receive_count: int, event_count: int) -> int:
+    """Return how many events of records received this often may share a request, of `event_count` in all.
+
+    So many that all of them get their turn: a large record is settled in one invocation or never.
+    """
+    halved = limits.REQUEST_EVENTS >> max(0, receive_count - _HALVED_FROM + 1)
+    return max(1, halved, -(-event_count // _TROUBLED_REQUESTS))
 
 
 def drop_repeats(parcels: Iterable[Parcel]) -> int:

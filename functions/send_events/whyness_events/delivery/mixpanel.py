@@ -42,7 +42,7 @@ class MixpanelPool:
         self._query = {"strict": "1", "project_id": project_id}
         self._credentials = credentials
         self._idle: list[_Session] = []
-        self._busy: dict[int, tuple[_Session, threading.Thread]] = {}
+        self._busy: dict[int, tuple[_Session, _Poster]] = {}
         self._answers: queue.SimpleQueue[tuple[int, _Session, Answer]] = queue.SimpleQueue()
 
     def submit(self, ticket: int, events: Sequence[bytes], timeout_s: float) -> None:
@@ -51,10 +51,8 @@ class MixpanelPool:
         auth: Any = (account.encode(), password.encode())  # as text, requests would take Latin-1 only
         session = self._idle.pop() if self._idle else _Session()
         post: Post = partial(session.post, self._url, params=self._query, auth=auth)
-        thread = threading.Thread(
-            target=self._run, args=(ticket, session, post, events, timeout_s), daemon=True
-        )
-        self._busy[ticket] = session, thread
+        run = partial(self._run, ticket, session, post, events, timeout_s)
+        self._busy[ticket] = session, (thread := _Poster(run))
         thread.start()
 
     def wait(self, timeout_s: float) -> list[tuple[int, Answer]]:
@@ -76,7 +74,7 @@ class MixpanelPool:
     def abandon(self, ticket: int) -> None:
         """Cut the connection; see SenderPool."""
         _, thread = self._busy.pop(ticket)
-        _cut(thread)
+        thread.cut()
 
     def abandon_all(self) -> None:
         """Cut every connection that is still busy, so that nothing outlives the invocation."""
@@ -94,8 +92,6 @@ class MixpanelPool:
             answer = _post(post, events, timeout_s)
         except Exception as bug:  # noqa: BLE001  (the waiting thread must hear of it; its text may hold payload)
             answer = Answer(0, error=f"internal fault: {type(bug).__name__}")
-        finally:
-            _in_use.pop(threading.get_ident(), None)
         self._answers.put((ticket, session, answer))
 
 
@@ -137,26 +133,51 @@ class _Session(requests.Session):
             self.mount(scheme, _Adapter(pool_connections=1, pool_maxsize=1))
 
 
-# Which connection each posting thread is using: closing a Session would leave the one in use open.
-_in_use: dict[int, HTTPConnection] = {}
+class _Poster(threading.Thread):
+    """A thread that posts one request. Closing its Session would leave the connection in use open."""
+
+    def __init__(self, run: Callable[[], None]) -> None:
+        super().__init__(target=run, daemon=True)
+        self.connection: HTTPConnection | None = None
+        self.is_cut = False
+
+    def cut(self) -> None:
+        """End the connection, or see to it that none is made."""
+        self.is_cut = True
+        if self.connection is not None and self.connection.sock is not None:
+            with contextlib.suppress(OSError):  # it may have ended by itself just now
+                socket.socket.shutdown(self.connection.sock, socket.SHUT_RDWR)
 
 
-def _cut(thread: threading.Thread) -> None:
-    connection = _in_use.get(thread.ident or 0)
-    if connection is not None and connection.sock is not None:
-        with contextlib.suppress(OSError):  # it may have ended by itself just now
-            socket.socket.shutdown(connection.sock, socket.SHUT_RDWR)
+class _Cuttable:
+    """What both kinds of connection do beside connecting: tell their thread, and mind its end."""
+
+    def _begin(self, connection: HTTPConnection) -> None:
+        thread = threading.current_thread()
+        if isinstance(thread, _Poster):
+            thread.connection = connection
+            if thread.is_cut:  # the name was looked up for so long that nobody waits any more
+                connection.close()
+                raise OSError("abandoned")
 
 
-class _Http(HTTPConnection):
+class _Http(_Cuttable, HTTPConnection):
+    def connect(self) -> None:
+        super().connect()
+        self._begin(self)
+
     def request(self, *args: Any, **kwargs: Any) -> None:
-        _in_use[threading.get_ident()] = self
+        self._begin(self)
         super().request(*args, **kwargs)
 
 
-class _Https(HTTPSConnection):
+class _Https(_Cuttable, HTTPSConnection):
+    def connect(self) -> None:
+        super().connect()
+        self._begin(self)
+
     def request(self, *args: Any, **kwargs: Any) -> None:
-        _in_use[threading.get_ident()] = self
+        self._begin(self)
         super().request(*args, **kwargs)
 
 

@@ -1,0 +1,482 @@
+"""What each port promises, kept by the tests' fakes and by the real edges alike.
+
+The simulations stand on the fakes: where a fake is kinder than the edge, they prove nothing.
+"""
+
+import gzip
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+
+from tests.aws_stub import DENIED, SEND, TABLE, WRITE, AwsStub, always
+from tests.builders import NOW_MS
+from tests.fakes import FakeClock, FakeDeadLetters, FakeLog, FakePool, Late, Posted, Responder, accept
+from tests.loopback import LoopbackServer, Request, Response, Trouble
+from whyness_events.delivery.clock import SystemClock
+from whyness_events.delivery.credentials import FixedCredentials
+from whyness_events.delivery.dead_letters import SqsDeadLetters
+from whyness_events.delivery.letters import Letter
+from whyness_events.delivery.log_table import DynamoDbLog
+from whyness_events.delivery.mixpanel import MixpanelPool
+from whyness_events.delivery.ports import Answer, Clock, DeadLetters, Log, SenderPool, SetupFault
+from whyness_events.log_entry import LogEntry, LogKey
+
+KINDS = ["fake", "real"]
+# Long enough for a real server on a busy machine; a fake's clock makes nothing of it.
+PATIENCE_S = 30.0
+NEVER = float("inf")
+EVENTS = [b'{"event":"a","properties":{"$insert_id":"1"}}', b'{"event":"b","properties":{"$insert_id":"2"}}']
+
+
+def aws_client(stub: AwsStub, service: str) -> Any:
+    """Return a client that gives up at once."""
+    session: Any = boto3.Session("local", "local", region_name="eu-west-1")
+    retries: Any = {"mode": "standard", "total_max_attempts": 1}
+    return session.client(service, endpoint_url=stub.server.url, config=Config(proxies={}, retries=retries))
+
+
+# --- SenderPool
+
+
+class NoCredentials:
+    """Credentials that cannot be had."""
+
+    def get(self) -> tuple[str, str]:
+        """Raise."""
+        raise SetupFault("MIXPANEL_SECRET_ARN: the secret cannot be read")
+
+    def refresh(self) -> bool:
+        """Raise."""
+        raise SetupFault("MIXPANEL_SECRET_ARN: the secret cannot be read")
+
+
+@dataclass
+class PoolUnderTest:
+    """A pool, and the server it posts to.
+
+    Args:
+        pool: of either kind.
+        respond: what the server answers; a test may change it.
+        posted: what reached the server.
+        without_credentials: the same kind of pool, with none to be had.
+    """
+
+    pool: SenderPool
+    respond: Responder
+    posted: list[Posted]
+    without_credentials: SenderPool
+
+    def wait_for(self, count: int) -> dict[int, Answer]:
+        """Wait until so many answers have come."""
+        found: dict[int, Answer] = {}
+        while len(found) < count:
+            answers = self.pool.wait(PATIENCE_S)
+            assert answers, f"only {len(found)} of {count} answers came"
+            found.update(answers)
+        return found
+
+
+def fake_pool() -> Iterator[PoolUnderTest]:
+    """Yield the fake."""
+    clock = FakeClock()
+    pool = FakePool(clock)
+    broken = FakePool(clock, credentials_fault="MIXPANEL_SECRET_ARN: the secret cannot be read")
+    world = PoolUnderTest(pool, accept, pool.posted, broken)
+    pool.respond = lambda posted: world.respond(posted)  # noqa: PLW0108  (a test may change it)
+    yield world
+
+
+def real_pool() -> Iterator[PoolUnderTest]:
+    """Yield the edge and a server that answers as `respond` says."""
+    worlds: list[PoolUnderTest] = []
+    with LoopbackServer(lambda request: serve(worlds[0], request)) as server:
+        pool = MixpanelPool(server.url, "123", FixedCredentials("account", "password"))
+        worlds.append(PoolUnderTest(pool, accept, [], MixpanelPool(server.url, "123", NoCredentials())))
+        yield worlds[0]
+        pool.abandon_all()
+
+
+def serve(world: PoolUnderTest, request: Request) -> Response | Trouble:
+    """Answer a request over the wire as a Responder says."""
+    body = gzip.decompress(request.body)
+    posted = Posted(json.loads(body), body, 0.0)
+    world.posted.append(posted)
+    found = world.respond(posted)
+    answer, after_s = (found.answer, found.after_s) if isinstance(found, Late) else (found, 0.0)
+    if after_s == NEVER:
+        return Trouble.DRIP_BODY
+    if answer.error:
+        return Trouble.RESET
+    headers = {"Retry-After": answer.retry_after} if answer.retry_after else {}
+    return Response(answer.status, answer.body, headers, after_s)
+
+
+@pytest.fixture(params=KINDS)
+def sender(request: pytest.FixtureRequest) -> Iterator[PoolUnderTest]:
+    """A SenderPool of either kind."""
+    yield from {"fake": fake_pool, "real": real_pool}[request.param]()
+
+
+def test_an_answer_comes_back_whole_under_its_ticket(sender: PoolUnderTest) -> None:
+    """Status, body and Retry-After are the server's; there is no error."""
+    sender.respond = lambda _: Answer(429, b'{"code":429}', "17")
+
+    sender.pool.submit(7, EVENTS, PATIENCE_S)
+
+    assert sender.wait_for(1) == {7: Answer(429, b'{"code":429}', "17")}
+
+
+def test_events_arrive_as_one_array_in_order(sender: PoolUnderTest) -> None:
+    """Byte for byte as they were encoded."""
+    sender.pool.submit(1, EVENTS, PATIENCE_S)
+    sender.wait_for(1)
+
+    [posted] = sender.posted
+    assert posted.body == b"[" + b",".join(EVENTS) + b"]"
+    assert posted.insert_ids == ["1", "2"]
+
+
+def test_several_requests_are_under_way_at_once(sender: PoolUnderTest) -> None:
+    """Each answer finds its ticket, whatever the order."""
+    sender.respond = lambda posted: Answer(200, posted.insert_ids[0].encode())
+
+    for ticket in range(5):
+        sender.pool.submit(ticket, [EVENTS[ticket % 2]], PATIENCE_S)
+
+    found = sender.wait_for(5)
+    assert {ticket: answer.body for ticket, answer in found.items()} == {
+        ticket: b"12"[ticket % 2 : ticket % 2 + 1] for ticket in range(5)
+    }
+
+
+def test_waiting_ends_without_an_answer(sender: PoolUnderTest) -> None:
+    """Also with nothing under way: the caller's time is the caller's."""
+    nothing_under_way = sender.pool.wait(0.01)
+    sender.respond = lambda posted: Late(accept(posted), NEVER)
+    sender.pool.submit(1, EVENTS, PATIENCE_S)
+
+    assert nothing_under_way == []
+    assert sender.pool.wait(0.01) == []
+    sender.pool.abandon(1)
+
+
+def test_a_failed_connection_is_an_answer_without_status(sender: PoolUnderTest) -> None:
+    """It says why in words, and never raises."""
+    sender.respond = lambda _: Answer(0, error="connection failed")
+
+    sender.pool.submit(1, EVENTS, PATIENCE_S)
+
+    answer = sender.wait_for(1)[1]
+    assert answer.status == 0
+    assert answer.error != ""
+
+
+def test_an_answer_later_than_its_time_is_none(sender: PoolUnderTest) -> None:
+    """After `timeout_s` the request is over, with an error."""
+    sender.respond = lambda posted: Late(accept(posted), PATIENCE_S)
+
+    sender.pool.submit(1, EVENTS, 0.2)
+
+    answer = sender.wait_for(1)[1]
+    assert (answer.status, answer.body) == (0, b"")
+    assert answer.error != ""
+
+
+def test_an_abandoned_request_is_never_answered(sender: PoolUnderTest) -> None:
+    """And a new request under its ticket gets only its own answer."""
+    sender.respond = lambda posted: Late(accept(posted), NEVER)
+    sender.pool.submit(1, EVENTS, PATIENCE_S)
+    sender.pool.wait(0.01)
+
+    sender.pool.abandon(1)
+    sender.respond = lambda _: Answer(200, b"second")
+    sender.pool.submit(1, EVENTS, PATIENCE_S)
+
+    assert sender.wait_for(1) == {1: Answer(200, b"second")}
+    assert sender.pool.wait(0.1) == []
+
+
+def test_all_that_is_under_way_can_be_abandoned(sender: PoolUnderTest) -> None:
+    """At the end of an invocation nothing is left that could answer in the next."""
+    sender.respond = lambda posted: Late(accept(posted), NEVER)
+    for ticket in range(3):
+        sender.pool.submit(ticket, EVENTS, PATIENCE_S)
+
+    for ticket in range(3):
+        sender.pool.abandon(ticket)
+
+    assert sender.pool.wait(0.1) == []
+
+
+def test_missing_credentials_are_a_setup_fault(sender: PoolUnderTest) -> None:
+    """Raised where the request is handed in, in words for an operator."""
+    with pytest.raises(SetupFault, match="MIXPANEL_SECRET_ARN"):
+        sender.without_credentials.submit(1, EVENTS, PATIENCE_S)
+
+    assert sender.posted == []
+    assert sender.without_credentials.wait(0.01) == []
+
+
+# --- DeadLetters
+
+
+@dataclass
+class QueueUnderTest:
+    """A dead-letter queue of either kind.
+
+    Args:
+        port: the port.
+        clock: for deadlines.
+        stored: returns the bodies that the queue holds, in order.
+        refuse: makes the queue refuse letters of this body.
+        fail: makes every call fail.
+    """
+
+    port: DeadLetters
+    clock: Clock
+    stored: Callable[[], list[str]]
+    refuse: Callable[[str], None]
+    fail: Callable[[], None]
+
+    def send(self, letters: Sequence[Letter], *, in_s: float = PATIENCE_S) -> list[str | None]:
+        """Send with a deadline that is so far away."""
+        return self.port.send(letters, deadline_s=self.clock.monotonic_s() + in_s)
+
+
+def fake_queue() -> Iterator[QueueUnderTest]:
+    """Yield the fake."""
+    clock = FakeClock()
+    queue = FakeDeadLetters(clock)
+
+    def refuse(body: str | None) -> None:
+        queue.refuse = lambda letter: body is None or letter.body == body
+
+    stored = lambda: [letter.body for letter in queue.letters]  # noqa: E731  (one line says it)
+    yield QueueUnderTest(queue, clock, stored, refuse, partial(refuse, None))
+
+
+def real_queue() -> Iterator[QueueUnderTest]:
+    """Yield the edge over the stub."""
+    with AwsStub() as stub:
+        clock = SystemClock()
+        queue = SqsDeadLetters(stub.dead_letter_queue_url, partial(aws_client, stub, "sqs"), clock)
+
+        def refuse(body: str) -> None:
+            stub.refuse_entry = lambda entry: entry["MessageBody"] == body
+
+        yield QueueUnderTest(
+            port=queue,
+            clock=clock,
+            stored=lambda: [letter.body for letter in stub.letters],
+            refuse=refuse,
+            fail=lambda: stub.scripts.update({SEND: always(DENIED)}),
+        )
+
+
+@pytest.fixture(params=KINDS)
+def queue(request: pytest.FixtureRequest) -> Iterator[QueueUnderTest]:
+    """A dead-letter queue of either kind."""
+    yield from {"fake": fake_queue, "real": real_queue}[request.param]()
+
+
+def make_letter(body: str, **attributes: str) -> Letter:
+    """Return a letter."""
+    return Letter(body, attributes or {"reason": "rejected"}, LogKey("pk", "sk"))
+
+
+@pytest.mark.parametrize("count", [0, 1, 10, 11, 25])
+def test_each_confirmed_letter_has_a_message_id_of_its_own(queue: QueueUnderTest, count: int) -> None:
+    """In the order of the letters, however many calls it takes."""
+    letters = [make_letter(f"body {number}") for number in range(count)]
+
+    found = queue.send(letters)
+
+    assert len(found) == count
+    assert len(set(found)) == count
+    assert None not in found
+    assert queue.stored() == [letter.body for letter in letters]
+
+
+def test_a_refused_letter_has_none_and_its_neighbours_have_theirs(queue: QueueUnderTest) -> None:
+    """What SQS reports as failed is not confirmed."""
+    queue.refuse("body 3")
+
+    found = queue.send([make_letter(f"body {number}") for number in range(12)])
+
+    assert [number for number, message_id in enumerate(found) if message_id is None] == [3]
+    assert "body 3" not in queue.stored()
+
+
+def test_a_queue_that_fails_confirms_nothing(queue: QueueUnderTest) -> None:
+    """It does not raise: what is not confirmed comes back."""
+    queue.fail()
+
+    found = queue.send([make_letter(f"body {number}") for number in range(12)])
+
+    assert found == [None] * 12
+    assert queue.stored() == []
+
+
+def test_letters_that_are_larger_together_than_a_call_go_in_several(queue: QueueUnderTest) -> None:
+    """The sum of a call has a limit, too."""
+    letters = [make_letter(str(number) + "x" * 300_000) for number in range(8)]
+
+    found = queue.send(letters)
+
+    assert None not in found
+    assert queue.stored() == [letter.body for letter in letters]
+
+
+@pytest.mark.parametrize(("over_bytes", "is_stored"), [(0, True), (1, False)])
+def test_body_and_attributes_together_have_a_limit_to_the_byte(
+    queue: QueueUnderTest, *, over_bytes: int, is_stored: bool
+) -> None:
+    """A letter above it is not confirmed; its neighbours are."""
+    empty = make_letter("", reason="rejected", detail="語")
+    large = make_letter("x" * (1_048_576 - empty.size_bytes + over_bytes), reason="rejected", detail="語")
+
+    found = queue.send([make_letter("before"), large, make_letter("after")])
+
+    assert [message_id is not None for message_id in found] == [True, is_stored, True]
+
+
+def test_an_empty_body_is_not_confirmed(queue: QueueUnderTest) -> None:
+    """SQS takes none."""
+    found = queue.send([make_letter(""), make_letter("body")])
+
+    assert [message_id is not None for message_id in found] == [False, True]
+
+
+def test_after_the_deadline_no_letter_goes(queue: QueueUnderTest) -> None:
+    """Time is up: what did not go is not confirmed."""
+    found = queue.send([make_letter("body")], in_s=-1.0)
+
+    assert found == [None]
+    assert queue.stored() == []
+
+
+# --- Log
+
+
+@dataclass
+class TableUnderTest:
+    """A Log table of either kind.
+
+    Args:
+        port: the port.
+        clock: for deadlines.
+        rows: what the table holds, by key.
+        lose: makes the table never take the row with this partition key.
+        fail: makes every call fail.
+    """
+
+    port: Log
+    clock: Clock
+    rows: dict[tuple[str, str], dict[str, Any]]
+    lose: Callable[[str], None]
+    fail: Callable[[], None]
+
+    def write(self, entries: Sequence[LogEntry], *, in_s: float = PATIENCE_S) -> list[bool]:
+        """Write with a deadline that is so far away."""
+        return self.port.write(entries, deadline_s=self.clock.monotonic_s() + in_s)
+
+
+def fake_table() -> Iterator[TableUnderTest]:
+    """Yield the fake."""
+    clock = FakeClock()
+    log = FakeLog(clock)
+
+    def lose(pk: str | None) -> None:
+        log.lose = lambda entry: pk is None or entry.key.pk == pk
+
+    yield TableUnderTest(log, clock, log.rows, lose, partial(lose, None))
+
+
+def real_table() -> Iterator[TableUnderTest]:
+    """Yield the edge over the stub."""
+    with AwsStub() as stub:
+        clock = SystemClock()
+        log = DynamoDbLog(TABLE, partial(aws_client, stub, "dynamodb"), clock)
+
+        def lose(pk: str) -> None:
+            stub.leave_out = lambda item: item["pk"]["S"] == pk
+
+        fail = lambda: stub.scripts.update({WRITE: always(DENIED)})  # noqa: E731  (one line says it)
+        yield TableUnderTest(log, clock, stub.rows, lose, fail)
+
+
+@pytest.fixture(params=KINDS)
+def table(request: pytest.FixtureRequest) -> Iterator[TableUnderTest]:
+    """A Log table of either kind."""
+    yield from {"fake": fake_table, "real": real_table}[request.param]()
+
+
+def make_entry(pk: str, sk: str = "sk", **fields: Any) -> LogEntry:
+    """Return a row."""
+    described = {"reason": "rejected", "detail": "time: found null", "last_failed_at_ms": NOW_MS, **fields}
+    return LogEntry(LogKey(pk, sk), **described)
+
+
+@pytest.mark.parametrize("count", [0, 1, 25, 26, 60])
+def test_every_row_is_stored_as_it_describes_itself(table: TableUnderTest, count: int) -> None:
+    """However many calls it takes."""
+    entries = [make_entry(f"id-{number}", http_status=400, event="語") for number in range(count)]
+
+    found = table.write(entries)
+
+    assert found == [True] * count
+    assert table.rows == {(e.key.pk, e.key.sk): e.to_item() for e in entries}
+
+
+def test_equal_keys_are_one_row_the_last(table: TableUnderTest) -> None:
+    """And each of them counts as stored."""
+    entries = [make_entry("id-1", detail="first"), make_entry("id-2"), make_entry("id-1", detail="last")]
+
+    found = table.write(entries)
+
+    assert found == [True] * 3
+    assert table.rows["id-1", "sk"]["detail"] == "last"
+    assert len(table.rows) == 2
+
+
+def test_a_row_again_replaces_itself(table: TableUnderTest) -> None:
+    """A redelivered failure does not pile up."""
+    table.write([make_entry("id-1", attempts=1)])
+
+    table.write([make_entry("id-1", attempts=2)])
+
+    assert [row["attempts"] for row in table.rows.values()] == [2]
+
+
+def test_a_row_the_table_never_takes_is_lost_alone(table: TableUnderTest) -> None:
+    """Its neighbours are stored."""
+    table.lose("id-3")
+
+    found = table.write([make_entry(f"id-{number}") for number in range(30)])
+
+    assert [number for number, stored in enumerate(found) if not stored] == [3]
+    assert len(table.rows) == 29
+
+
+def test_a_table_that_fails_stores_nothing_and_raises_nothing(table: TableUnderTest) -> None:
+    """A failing Log is a count."""
+    table.fail()
+
+    found = table.write([make_entry("id-1"), make_entry("id-2")])
+
+    assert found == [False, False]
+    assert table.rows == {}
+
+
+def test_after_the_deadline_no_row_is_written(table: TableUnderTest) -> None:
+    """Time is up."""
+    found = table.write([make_entry("id-1")], in_s=-1.0)
+
+    assert found == [False]
+    assert table.rows == {}

@@ -1,0 +1,150 @@
+"""The Log table that is slow, missing or throttled: a row lost is a count, never an event or a delay."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from local.mixpanel_simulator import MixpanelSimulator
+from tests.aws_stub import DENIED, DOWN, THROTTLED, WRITE, AwsError, AwsStub, always, times
+from tests.builders import make_body, make_raw, make_record
+from tests.integration.delivery.function import Function, counted, recent_event, records_of, sent
+from tests.loopback import Trouble
+from whyness_events.delivery.items import Record
+
+LONG_S = 120.0
+MISSING = AwsError("ResourceNotFoundException")
+
+
+def bad_record(count: int = 1) -> Record:
+    """Return a record with events that are refused here: they are of 1969."""
+    return make_record(make_body(*[make_raw(time=-1) for _ in range(count)]))
+
+
+@pytest.mark.parametrize("found", [MISSING, DENIED, DOWN, Trouble.RESET, Trouble.GARBAGE], ids=str)
+def test_a_table_that_fails_costs_its_rows_and_nothing_else(
+    function: Function, mixpanel: MixpanelSimulator, aws: AwsStub, found: AwsError | Trouble
+) -> None:
+    """The letters are stored, the events delivered, the records acknowledged; the lost rows are counted."""
+    event = recent_event()
+    aws.scripts[WRITE] = always(found)
+
+    invocation = function.invoke(bad_record(3), make_record(event), timeout_s=LONG_S)
+
+    assert invocation.failed_ids == []
+    assert invocation.metric("LogWritesLost") == 3
+    assert aws.reasons == ["rejected"] * 3
+    assert counted(mixpanel) == sent([event])
+
+
+@pytest.mark.parametrize("found", [THROTTLED, Trouble.HANG], ids=str)
+def test_a_table_that_is_slow_does_not_hold_the_handler(
+    function: Function, aws: AwsStub, found: AwsError | Trouble
+) -> None:
+    """With 100 rows to write and not one taken, the handler is in time and everything is acknowledged."""
+    aws.scripts[WRITE] = always(found)
+
+    invocation = function.invoke(bad_record(100), timeout_s=LONG_S)
+
+    assert invocation.failed_ids == []
+    assert invocation.metric("LogWritesLost") == 100
+    assert len(aws.letters) == 100
+
+
+@pytest.mark.parametrize("found", [THROTTLED, DOWN], ids=str)
+def test_a_passing_failure_costs_no_row(function: Function, aws: AwsStub, found: AwsError) -> None:
+    """Two refused calls, and the third stores the row."""
+    aws.scripts[WRITE] = times(2, found)
+
+    invocation = function.invoke(bad_record(), timeout_s=LONG_S)
+
+    assert invocation.metric("LogWritesLost") == 0
+    assert [row["reason"] for row in aws.rows.values()] == ["rejected"]
+
+
+def test_what_dynamodb_left_out_is_put_again(function: Function, aws: AwsStub) -> None:
+    """Of 60 rows every third is unprocessed at first; in the end all are there, once."""
+    left_out: set[str] = set()
+
+    def leave_out(item: Mapping[str, Any]) -> bool:
+        pk = item["pk"]["S"]
+        first_time = pk not in left_out and int(pk.rpartition("-")[2]) % 3 == 0
+        left_out.update({pk} if first_time else ())
+        return first_time
+
+    aws.leave_out = leave_out
+
+    invocation = function.invoke(bad_record(60), timeout_s=LONG_S)
+
+    assert invocation.metric("LogWritesLost") == 0
+    assert len(left_out) == 20
+    assert len(aws.rows) == 60
+
+
+def test_what_dynamodb_never_takes_is_counted(function: Function, aws: AwsStub) -> None:
+    """One item is left out for ever: its neighbours are stored, it is one lost row."""
+    record = bad_record(30)
+    first = []
+
+    def leave_out(item: Mapping[str, Any]) -> bool:
+        first.append(item["pk"])
+        return bool(item["pk"] == first[0])
+
+    aws.leave_out = leave_out
+
+    invocation = function.invoke(record, timeout_s=LONG_S)
+
+    assert invocation.failed_ids == []
+    assert invocation.metric("LogWritesLost") == 1
+    assert len(aws.rows) == 29
+
+
+def test_equal_keys_are_one_row(function: Function, aws: AwsStub) -> None:
+    """DynamoDB refuses a call that names a key twice: two dead events with one key share the row."""
+    raw = make_raw(time=-1)
+    record = make_record(make_body(raw, {**raw, "data": "other"}, make_raw(time=-1)))
+
+    invocation = function.invoke(record)
+
+    assert invocation.failed_ids == []
+    assert invocation.metric("LogWritesLost") == 0
+    assert len(aws.letters) == 3
+    assert len(aws.rows) == 2
+
+
+def test_a_row_says_why_and_holds_no_payload(function: Function, aws: AwsStub) -> None:
+    """Every attribute of a dead event's row is what the design names, and its letter leads to it."""
+    raw = make_raw(time=-1, ip="203.0.113.9", useragent="Mozilla", data="GET", properties={"plan": "gold"})
+    record = make_record(make_body(raw), receive_count=2)
+
+    function.invoke(record)
+
+    [row], [letter] = aws.rows.values(), aws.letters
+    assert f"{row['pk']}/{row['sk']}" == letter.attributes["log_key"]
+    assert row["pk"] == raw["insert_id"]
+    assert row["dead_letter_message_id"] == letter.message_id
+    assert row["message_id"] == record.message_id
+    assert (row["reason"], row["state"], row["attempts"]) == ("rejected", "dead", 2)
+    assert row["first_failed_at"] == record.sent_ms
+    assert row["expires_at"] * 1000 > row["last_failed_at"] >= record.sent_ms
+    assert row["detail"].startswith("time: ")
+    assert row.keys() == {
+        *("pk", "sk", "gsi1pk", "gsi1sk", "reason", "detail", "http_status", "state", "message_id"),
+        *("dead_letter_message_id", "attempts", "first_failed_at", "last_failed_at"),
+        *("event_count", "expires_at"),
+    }
+
+
+def test_an_outage_writes_one_row_per_reason_not_per_event(
+    function: Function, mixpanel: MixpanelSimulator, aws: AwsStub
+) -> None:
+    """What waits is a row of the invocation with a count: an outage must not become a storm of writes."""
+    _, records = records_of(200)
+    mixpanel.faults.add(status=503)
+
+    invocation = function.invoke(*records)
+
+    [row] = aws.rows.values()
+    assert len(invocation.failed_ids) == 200
+    assert row["pk"].startswith("run#")
+    assert (row["reason"], row["state"], row["event_count"]) == ("retry", "waiting", 200)

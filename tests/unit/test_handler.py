@@ -1,0 +1,297 @@
+"""The Lambda's entry: from an SQS event to a partial batch response that never acknowledges by accident."""
+
+import os
+import traceback
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, NoReturn
+
+import pytest
+
+import handler
+from tests.builders import make_body, make_event, make_record, sqs_event
+from tests.responders import LOST, decline_any_of
+from tests.world import World
+from whyness_events.delivery.settings import SETTINGS, SettingsFault
+
+MARKER = "Confidential7f3a"
+
+
+@dataclass
+class Context:
+    """What Lambda tells of an invocation."""
+
+    aws_request_id: str = "run-1"
+    function_name: str = "send_events"
+    remaining_ms: int = 120_000
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Return the time left."""
+        return self.remaining_ms
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> World:
+    """Put fakes behind the handler, as a container whose settings are sound."""
+    made = World()
+    container = lru_cache(lambda: handler.Container(made.deliverer, made.pool))  # type: ignore[arg-type]  # a fake pool
+    container()
+    monkeypatch.setattr(handler, "container", container)
+    monkeypatch.setattr(handler, "clock", made.clock)
+    return made
+
+
+@pytest.fixture
+def without_settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Take away every variable that the function reads."""
+    for setting in SETTINGS:
+        monkeypatch.delenv(setting.name, raising=False)
+    handler.container.cache_clear()
+    yield
+    handler.container.cache_clear()
+
+
+def failures(answer: dict[str, list[dict[str, str]]]) -> list[str]:
+    """Return the message ids in a partial batch response, which holds nothing else."""
+    assert list(answer) == ["batchItemFailures"]
+    assert all(list(failure) == ["itemIdentifier"] for failure in answer["batchItemFailures"])
+    return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
+
+
+# --- the answer
+
+
+def test_answer_names_exactly_the_records_that_are_not_safe(world: World) -> None:
+    """Delivered and dead-lettered records are deleted by Lambda; the others it brings back."""
+    lost = make_event()
+    world.respond = decline_any_of([lost.insert_id], LOST)
+    records = [make_record(), make_record("no JSON"), make_record(make_body(lost), receive_count=3)]
+
+    answer = handler.handler(sqs_event(*records), Context())
+
+    assert failures(answer) == [records[2].message_id]
+    assert len(world.dead_letters.letters) == 1
+
+
+def test_answer_is_never_none(world: World) -> None:
+    """An empty answer says "all done" and nothing else may."""
+    done = handler.handler(sqs_event(make_record()), Context())
+    nothing = handler.handler({"Records": []}, Context())
+
+    assert done == nothing == {"batchItemFailures": []}
+    assert len(world.delivered_ids) == 1
+
+
+def test_receive_count_and_age_come_from_the_attributes(world: World) -> None:
+    """They decide who travels with whom, and what the Log says."""
+    fresh, troubled = make_record(), make_record("no JSON", receive_count=12, sent_ms=1_794_000_000_000)
+
+    handler.handler(sqs_event(fresh, troubled), Context())
+
+    (row,) = world.log.rows.values()
+    assert (row["attempts"], row["first_failed_at"]) == (12, 1_794_000_000_000)
+
+
+@pytest.mark.parametrize(
+    "value", [None, "", "many", "-1", "1.5", "\N{ARABIC-INDIC DIGIT SEVEN}", 7, [], "x" * 99]
+)
+def test_attributes_that_cannot_be_read_harm_nobody(world: World, value: object) -> None:
+    """What SQS would never send is taken as a first receive of unknown age."""
+    event = sqs_event(make_record())
+    event["Records"][0]["attributes"] = {"ApproximateReceiveCount": value, "SentTimestamp": value}
+
+    answer = handler.handler(event, Context())
+
+    assert failures(answer) == []
+    assert len(world.delivered_ids) == 1
+
+
+@pytest.mark.parametrize("attributes", [None, [], "x", 7])
+def test_attributes_of_another_shape_harm_nobody(world: World, attributes: object) -> None:
+    """A record is its id and its body."""
+    event = sqs_event(make_record())
+    event["Records"][0]["attributes"] = attributes
+
+    assert failures(handler.handler(event, Context())) == []
+    assert len(world.delivered_ids) == 1
+
+
+# --- never acknowledged by accident
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        None,
+        [],
+        "Records",
+        7,
+        {},
+        {"records": []},
+        {"Records": None},
+        {"Records": {}},
+        {"Records": "x"},
+        {"Records": 1},
+    ],
+    ids=repr,
+)
+def test_event_that_is_no_sqs_event_is_raised(world: World, event: object) -> None:
+    """There is nothing to answer: Lambda must retry it as it is."""
+    with pytest.raises(handler.InvocationFault):
+        handler.handler(event, Context())
+
+    assert world.pool.posted == []
+
+
+@pytest.mark.parametrize("record", [None, [], "x", 7, {}, {"body": "{}"}], ids=repr)
+def test_record_that_is_none_is_raised(world: World, record: object) -> None:
+    """A record without an id cannot be named in the answer, and unnamed would mean done."""
+    event = sqs_event(make_record())
+    event["Records"].append(record)
+
+    with pytest.raises(handler.InvocationFault):
+        handler.handler(event, Context())
+
+    assert world.pool.posted == []
+
+
+@pytest.mark.parametrize("message_id", [None, "", 7, [], {}, True], ids=repr)
+def test_record_without_a_usable_id_is_raised(world: World, message_id: object) -> None:
+    """An empty or unknown id in the answer would bring back everything anyway, after the work was done."""
+    event = sqs_event(make_record(), make_record())
+    event["Records"][1]["messageId"] = message_id
+
+    with pytest.raises(handler.InvocationFault):
+        handler.handler(event, Context())
+
+    assert world.pool.posted == []
+
+
+@pytest.mark.parametrize("body", [None, "", 7, {}, [], b"{}"], ids=repr)
+def test_record_without_a_body_comes_back_alone(world: World, body: object) -> None:
+    """SQS knows no empty message, so that it cannot be dead-lettered: it is kept, its neighbours are done."""
+    event = sqs_event(make_record(), make_record())
+    event["Records"][0]["body"] = body
+
+    answer = handler.handler(event, Context())
+
+    assert failures(answer) == [event["Records"][0]["messageId"]]
+    assert len(world.delivered_ids) == 1
+
+
+def test_record_without_the_key_body_comes_back_alone(world: World) -> None:
+    """As with an empty one."""
+    event = sqs_event(make_record(), make_record())
+    del event["Records"][0]["body"]
+
+    assert failures(handler.handler(event, Context())) == [event["Records"][0]["messageId"]]
+    assert len(world.delivered_ids) == 1
+
+
+# --- our own faults
+
+
+def _bug(*_: object, **__: object) -> NoReturn:
+    raise RuntimeError(f"cannot handle {MARKER}")
+
+
+@pytest.mark.parametrize("where", ["pool.submit", "pool.wait", "dead_letters.send", "log.write"])
+def test_bug_in_the_core_brings_everything_back_without_showing_anything(
+    world: World, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    """Lambda prints what is raised: it names type and place of the bug, never what the bug was about."""
+    part, method = where.split(".")
+    monkeypatch.setattr(getattr(world, part), method, _bug)
+    records = [make_record(make_body(make_event(data=MARKER))), make_record(MARKER)]
+
+    with pytest.raises(handler.InvocationFault) as raised:
+        handler.handler(sqs_event(*records), Context())
+
+    printed = "".join(traceback.format_exception(raised.value))
+    assert "RuntimeError" in str(raised.value)
+    assert "test_handler.py" in str(raised.value)
+    assert raised.value.__cause__ is None
+    assert MARKER not in printed
+
+
+def test_connections_are_cut_whatever_happens(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing that is under way outlives its invocation, not even after a bug."""
+    monkeypatch.setattr(world.pool, "wait", _bug)
+
+    with pytest.raises(handler.InvocationFault):
+        handler.handler(sqs_event(make_record()), Context())
+
+    assert world.pool.abandoned == [1]
+
+
+def test_container_works_on_after_a_bug(world: World) -> None:
+    """The next invocation is not the victim of the last one."""
+    send, world.dead_letters.send = world.dead_letters.send, _bug  # type: ignore[method-assign]  # for one invocation
+    records = [make_record(), make_record("no JSON")]
+    with pytest.raises(handler.InvocationFault):
+        handler.handler(sqs_event(*records), Context())
+    world.dead_letters.send = send  # type: ignore[method-assign]  # repaired
+
+    answer = handler.handler(sqs_event(*records), Context())
+
+    assert failures(answer) == []
+
+
+# --- settings
+
+
+@pytest.mark.usefixtures("without_settings")
+def test_faulty_settings_bring_everything_back() -> None:
+    """The function answers for each record, though it cannot even be built."""
+    records = [make_record(), make_record("no JSON")]
+
+    answer = handler.handler(sqs_event(*records), Context())
+
+    assert failures(answer) == [record.message_id for record in records]
+
+
+@pytest.mark.usefixtures("without_settings")
+def test_settings_are_read_again_after_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A container that began with faulty settings is not lost for good."""
+    with pytest.raises(SettingsFault):
+        handler.container()
+    sound = {
+        "MIXPANEL_PROJECT_ID": "1",
+        "MIXPANEL_SERVICE_ACCOUNT": "account",
+        "MIXPANEL_SERVICE_PASSWORD": "password",
+        "DEAD_LETTER_QUEUE_URL": "http://127.0.0.1/dead",
+        "LOG_TABLE_NAME": "log",
+    }
+    for name, value in sound.items():
+        monkeypatch.setitem(os.environ, name, value)
+
+    first, second = handler.container(), handler.container()
+
+    assert first is second
+
+
+# --- time
+
+
+@pytest.mark.parametrize("remaining_ms", [120_000, 30_000, 3_000, 0])
+def test_handler_answers_before_lambda_stops_it(world: World, remaining_ms: int) -> None:
+    """The deadline is a little before Lambda's, so that there is time to answer."""
+    seen: list[float] = []
+    deliver = world.deliverer.deliver
+
+    def noting(*args: Any, deadline_s: float, **kwargs: Any) -> Any:
+        seen.append(deadline_s)
+        return deliver(*args, deadline_s=deadline_s, **kwargs)
+
+    world.deliverer = _Noting(noting)  # type: ignore[assignment]  # only deliver is used
+    handler.container.cache_clear()
+
+    handler.handler(sqs_event(make_record()), Context(remaining_ms=remaining_ms))
+
+    assert 0.97 * remaining_ms / 1_000 <= seen[0] <= 0.99 * remaining_ms / 1_000
+
+
+@dataclass
+class _Noting:
+    deliver: Any
