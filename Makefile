@@ -1,6 +1,6 @@
 # Every target says what it does: `make help`. Needs Python >= 3.11 and make; installs the rest below this directory.
 PYTHON ?= python3
-PIP_FLAGS := --quiet --disable-pip-version-check
+PIP_FLAGS := --quiet --quiet --disable-pip-version-check
 PY := .venv/bin/python
 DEMO_EVENTS ?= 3000
 CONFIG_ENV ?= dev
@@ -18,7 +18,7 @@ demo: .venv/demo.stamp .venv-emulator/stamp ## the whole pipeline on this machin
 test: .venv/dev.stamp .venv-emulator/stamp ## the tests
 	@$(PY) -m pytest -n 2 --dist worksteal
 
-check: lint types template wheel build ## all that CI runs: lint, types, template, wheel, build, tests
+check: lint types template build wheel ## all that CI runs: lint, types, template, build, wheel, tests
 	@$(MAKE) --no-print-directory test
 
 lint: .venv/dev.stamp
@@ -34,9 +34,9 @@ template: .venv-sam/stamp .venv-checkov/stamp
 	@echo "== template"
 	@$(PYTHON) infra/check.py
 
-wheel: .venv/dev.stamp
+wheel: .venv/dev.stamp ## the wheel that the Django app installs, in dist/
 	@echo "== wheel"
-	@$(PY) infra/check_wheel.py
+	@$(PY) -m build --wheel --no-isolation --outdir dist . > /dev/null && ls dist/*.whl
 
 build: .venv-sam/stamp ## sam build, then bytecode for exactly the runtime's Python (needs Python 3.13)
 	@echo "== build"

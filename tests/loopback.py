@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Any, Self, cast
 
 HOST = "127.0.0.1"
+GARBAGE = b"this is not HTTP"
 # A dripped byte comes well before any time-out of a test, and a whole answer never.
 _DRIP_PAUSE_S = 0.05
 _STOP_S = 10.0
@@ -164,7 +165,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.connection.close()
             return
         if trouble is Trouble.GARBAGE:
-            self.connection.sendall(b"\x15\x03\x01\x00\x02\x02\x28 this is not HTTP\r\n\r\n")
+            self.connection.sendall(b"\x15\x03\x01" + GARBAGE + b"\r\n\r\n")
             return
         server.troubled.release()
         self.connection.sendall(_BEFORE_THE_DRIP.get(trouble, b""))

@@ -12,7 +12,7 @@ from tests.aws_stub import GET_SECRET, SECRET_ARN, SEND, WRITE, AwsError, AwsStu
 from tests.builders import make_body, make_record, sqs_event
 from tests.integration.delivery.function import environment_of, recent_event
 from tests.integration.delivery.lambda_process import BUGS, ProcessRun, run_lambda
-from tests.loopback import LoopbackServer, Request, Response, Trouble
+from tests.loopback import GARBAGE, LoopbackServer, Request, Response, Trouble
 from tests.wire import accept, events_of
 from whyness_events import Event
 
@@ -21,7 +21,14 @@ IP = "8.8.73.91"
 ACCOUNT, PASSWORD = f"{MARK}account", f"{MARK}password"
 SECRET = json.dumps({"account": ACCOUNT, "password": PASSWORD})
 HIDDEN = re.compile(
-    "|".join([f"{MARK}\\w*", re.escape(IP), base64.b64encode(f"{ACCOUNT}:{PASSWORD}".encode()).decode()])
+    "|".join(
+        [
+            GARBAGE.decode(),
+            f"{MARK}\\w*",
+            re.escape(IP),
+            base64.b64encode(f"{ACCOUNT}:{PASSWORD}".encode()).decode(),
+        ]
+    )
 )
 
 
