@@ -219,6 +219,13 @@ def _names_and_users() -> list[BadEvent]:
         BadEvent("user a placeholder in capitals", event_text(user="NULL"), "user", *no_id),
         BadEvent("user n/a", event_text(user="N/A"), "user", *no_id),
         BadEvent("user -1", event_text(user="-1"), "user", *no_id),
+        BadEvent(
+            "user p: alone",
+            event_text(user="p:"),
+            "user",
+            "the prefix p: alone",
+            '"p:" and the id of a prospect',
+        ),
         BadEvent("user a device", event_text(user=f"$device:{MARKER}"), "user", *device),
     ]
 

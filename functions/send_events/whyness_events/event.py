@@ -176,9 +176,15 @@ def _check_user(user: str) -> None:
     if user.lower() in limits.PLACEHOLDERS:
         raise InvalidEvent("user", "a placeholder", 'an id, or "" for nobody')
     if user.startswith(_PROSPECT_PREFIX):
-        _check_prospect(user.removeprefix(_PROSPECT_PREFIX), path="user")
+        _check_prospect_user(user.removeprefix(_PROSPECT_PREFIX))
     if user.startswith(_DEVICE_PREFIX):
         raise InvalidEvent("user", "the prefix $device:", 'an id, or "p:" and an id for a prospect')
+
+
+def _check_prospect_user(prospect: str) -> None:
+    if not prospect:
+        raise InvalidEvent("user", "the prefix p: alone", '"p:" and the id of a prospect')
+    _check_prospect(prospect, path="user")
 
 
 def _check_prospect(prospect: str, path: str = "prospect") -> None:

@@ -268,6 +268,22 @@ def test_characters_that_sqs_refuses_reach_the_queue_escaped(
     assert decode_message(letter.body).raw_events == [raw]
 
 
+@pytest.mark.parametrize("character", ["\ufffe", "\uffff", "\ud800"], ids=ascii)
+def test_characters_that_sqs_refuses_are_escaped_in_an_event_that_has_to_be_written_anew(
+    function: Function, aws: AwsStub, character: str
+) -> None:
+    """A body that only the lenient decoder reads (NaN) is encoded again for its letter."""
+    raw = make_raw(data=f"a{character}b", properties={"share": float("nan")})
+
+    invocation = function.invoke(make_record(json.dumps({"events": [make_raw(time=-1), raw]})))
+
+    letters = [decode_message(letter.body).raw_events[0] for letter in aws.letters]
+    assert invocation.failed_ids == []
+    assert [letter["data"] for letter in letters if isinstance(letter, dict) and "data" in letter] == [
+        raw["data"]
+    ]
+
+
 def test_a_letter_can_be_sent_in_again(function: Function, mixpanel: MixpanelSimulator, aws: AwsStub) -> None:
     """The body of a letter is a message: put right, or once Mixpanel has no objection, it is delivered."""
     mixpanel.configure(max_items=2)

@@ -3,7 +3,10 @@
 import base64
 import gzip
 import json
+from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
+
+import pytest
 
 from tests.builders import make_body, make_record
 from tests.integration.delivery.function import ACCOUNT, PASSWORD, PROJECT_ID, Function, recent_event
@@ -87,3 +90,28 @@ def test_a_retry_in_a_later_invocation_sends_the_same_events(function: Function)
     [second] = posted(function, body)
 
     assert gzip.decompress(first.body) == gzip.decompress(second.body)
+
+
+def test_events_go_where_the_settings_say_and_through_nobody_elses_hands(
+    function: Function, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A proxy or a netrc file that happens to be in the environment gets neither events nor a say."""
+    caught: list[Request] = []
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login other password other\n")
+    netrc.chmod(0o600)
+
+    def catch(request: Request) -> Response:
+        caught.append(request)
+        return accept(request)
+
+    function.set(MIXPANEL_SECRET_ARN="", MIXPANEL_SERVICE_ACCOUNT=ACCOUNT, MIXPANEL_SERVICE_PASSWORD=PASSWORD)
+    with LoopbackServer(catch) as proxy:
+        for name, value in {"HTTP_PROXY": proxy.url, "NO_PROXY": "", "NETRC": str(netrc)}.items():
+            monkeypatch.setenv(name, value)
+        [request] = posted(function, make_body(recent_event()))
+
+    assert caught == []
+    assert base64.b64decode(request.headers["authorization"].removeprefix("Basic ")) == (
+        f"{ACCOUNT}:{PASSWORD}".encode()
+    )

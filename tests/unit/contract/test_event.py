@@ -177,7 +177,7 @@ def test_names_and_users_are_at_most_255_bytes_and_never_cut(field: str, text: s
 def test_prospects_are_at_most_245_bytes(prospect: str, verdict: str) -> None:
     """As `$device:p-45` a prospect is ten bytes longer, and no id may be longer than 255."""
     assert _verdict(prospect=prospect) == verdict
-    assert _verdict(user=f"p:{prospect}") == verdict
+    assert _verdict(user=f"p:{prospect}") == (verdict if prospect else "refused")
 
 
 @pytest.mark.parametrize("name", ["", " ", "\t\n", "\u00a0", "\u3000"])

@@ -151,6 +151,19 @@ def test_every_event_of_an_envelope_may_be_bad_in_its_own_way() -> None:
     assert [each.attributes["detail"] for each in world.dead_letters.letters] == [bad.detail for bad in small]
 
 
+@pytest.mark.parametrize("number", ["1e400", "9" * 5_000])
+def test_dead_letter_holds_the_number_that_came_also_beside_an_event_that_is_no_json(number: str) -> None:
+    """What Python cannot hold is not replaced: the letter has the event as it came, or the whole body."""
+    world = World()
+    bad = event_text({"time": number})
+    body = f'{{"schema_version":1,"events":[{event_text({"time": "NaN"})},{bad}]}}'
+
+    world.deliver(make_record(body))
+
+    _, letter = world.dead_letters.letters
+    assert letter.body == body or _exact(letter.body)["events"] == [_exact(bad)]
+
+
 def test_at_least_twenty_bad_bodies_are_tried() -> None:
     """The corpus is as large as it says, and each of its names is told apart."""
     names = [*(bad.name for bad in BAD_EVENTS), *(bad.name for bad in BAD_BODIES)]

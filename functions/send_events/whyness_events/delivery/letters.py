@@ -62,7 +62,7 @@ class _Texts(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class _Opened:
-    """A body's message, and its events as they stand there: re-encoding would alter large numbers."""
+    """A body's message, and the text of its events, as it stands there where that can be had."""
 
     message: Message
     texts: Sequence[str]
@@ -85,7 +85,12 @@ def _texts(body: str, message: Message) -> list[str]:
     try:
         return [escape_for_sqs(bytes(text).decode()) for text in _decode_texts(body).events]
     except (msgspec.DecodeError, RecursionError, UnicodeEncodeError):  # NaN, a lone surrogate
-        return [to_sqs_json(raw) for raw in message.raw_events]
+        return [_unless_altered(to_sqs_json(raw)) for raw in message.raw_events]
+
+
+def _unless_altered(text: str) -> str:
+    """Return `""` for JSON that may have held a number too large to be read, and to be written again."""
+    return "" if "Infinity" in text else text
 
 
 def _write(item: Item, opened: _Opened | None, now_ms: int) -> Letter:
@@ -106,11 +111,11 @@ def _body(item: Item, opened: _Opened) -> str:
         **opened.message.fields,
     }
     try:
-        head = to_sqs_json(fields)[:-1]
+        head, text = _unless_altered(to_sqs_json(fields)[:-1]), opened.texts[item.position]
     except RecursionError:
         return item.record.body
-    body = f'{head},"events":[{opened.texts[item.position]}]}}'
-    return body if size_bytes(body) <= limits.MESSAGE_BYTES else item.record.body
+    body = f'{head},"events":[{text}]}}'
+    return body if head and text and size_bytes(body) <= limits.MESSAGE_BYTES else item.record.body
 
 
 def _attributes(item: Item, key: LogKey, now_ms: int) -> dict[str, str]:
