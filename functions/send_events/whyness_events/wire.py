@@ -17,8 +17,10 @@ from whyness_events.event import Event
 from whyness_events.values import kind, longer_than, size_bytes
 
 SCHEMA_VERSION = 1
-# No event is shorter than 60 bytes: whoever puts more into one message sends something else.
-EVENTS_PER_MESSAGE = limits.MESSAGE_BYTES // 60
+# No event is shorter than this. A message that counts more than a few for its size holds something else, and
+# giving each of those a dead letter would let one sender fill memory and queue.
+_SHORTEST_EVENT_BYTES = 60
+_FEW_EVENTS = 100
 IDENTITIES = ("distinct_id", "simplified")
 
 _READABLE_DIGITS = 4_000
@@ -97,8 +99,10 @@ def decode_message(body: str) -> Message:
     raw_events = document["events"]
     if not isinstance(raw_events, list) or not raw_events:
         raise UnreadableMessage(f"events: found {kind(raw_events)}; allowed: an array of at least one event")
-    if len(raw_events) > EVENTS_PER_MESSAGE:
-        raise UnreadableMessage(f"events: found {kind(raw_events)}; allowed: at most {EVENTS_PER_MESSAGE}")
+    most = max(_FEW_EVENTS, len(body) // _SHORTEST_EVENT_BYTES)
+    if len(raw_events) > most:
+        found = f"{kind(raw_events)} in {len(body)} characters"
+        raise UnreadableMessage(f"events: found {found}; allowed: at most {most}, for no event is that short")
     fields = {k: v for k, v in document.items() if k not in ("schema_version", "identity", "events")}
     return Message(version, identity, raw_events, fields)
 

@@ -1,12 +1,9 @@
 """Edge: the dead-letter queue."""
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from whyness_events.delivery.bounded import call_within
+from whyness_events.delivery.aws import LazyClient
 from whyness_events.delivery.letters import Letter, pack_entries
 from whyness_events.delivery.ports import LONGEST_CALL_S, Clock
 
@@ -22,9 +19,8 @@ class SqsDeadLetters:
 
     def __init__(self, queue_url: str, make_client: Callable[[], Any], clock: Clock) -> None:
         self._queue_url = queue_url
-        self._make_client = make_client
+        self._sqs = LazyClient(make_client)
         self._clock = clock
-        self._sqs: Any = None
 
     def send(self, letters: Sequence[Letter], *, deadline_s: float) -> list[str | None]:
         """Send the letters; see DeadLetters. What the deadline cuts off counts as not confirmed."""
@@ -36,18 +32,10 @@ class SqsDeadLetters:
 
     def _send_call(self, letters: Sequence[Letter]) -> list[str | None]:
         entries = [_entry(str(index), letter) for index, letter in enumerate(letters)]
-        try:
-            self._sqs = self._sqs or self._make_client()
-            send = partial(self._sqs.send_message_batch, QueueUrl=self._queue_url, Entries=entries)
-            answer = call_within(LONGEST_CALL_S, send)
-        except (
-            BotoCoreError,
-            ClientError,
-            TimeoutError,
-            ValueError,
-        ):  # ValueError: an endpoint that is no URL
-            return [None] * len(letters)
-        found = {entry["Id"]: entry["MessageId"] for entry in answer.get("Successful", [])}
+        answer = self._sqs.attempt(
+            "send_message_batch", LONGEST_CALL_S, QueueUrl=self._queue_url, Entries=entries
+        )
+        found = {entry["Id"]: entry["MessageId"] for entry in (answer or {}).get("Successful", [])}
         return [found.get(str(index)) for index in range(len(letters))]
 
 

@@ -1,12 +1,9 @@
 """Edge: the Log table. Whatever happens to a row is a count, never a failure of the delivery."""
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from whyness_events.delivery.bounded import call_within
+from whyness_events.delivery.aws import LazyClient
 from whyness_events.delivery.ports import Clock
 from whyness_events.log_entry import LogEntry
 
@@ -29,9 +26,8 @@ class DynamoDbLog:
 
     def __init__(self, table_name: str, make_client: Callable[[], Any], clock: Clock) -> None:
         self._table_name = table_name
-        self._make_client = make_client
+        self._dynamodb = LazyClient(make_client)
         self._clock = clock
-        self._dynamodb: Any = None
 
     def write(self, entries: Sequence[LogEntry], *, deadline_s: float) -> list[bool]:
         """Put the rows; see Log. Equal keys are one row: the last."""
@@ -56,16 +52,9 @@ class DynamoDbLog:
     def _write_call(self, puts: Puts, deadline_s: float) -> Puts:
         """Return what DynamoDB did not process."""
         requests = [{"PutRequest": {"Item": item}} for item in puts.values()]
-        try:
-            self._dynamodb = self._dynamodb or self._make_client()
-            write = partial(self._dynamodb.batch_write_item, RequestItems={self._table_name: requests})
-            answer = call_within(deadline_s - self._clock.monotonic_s(), write)
-        except (
-            BotoCoreError,
-            ClientError,
-            TimeoutError,
-            ValueError,
-        ):  # ValueError: an endpoint that is no URL
+        left_s = deadline_s - self._clock.monotonic_s()
+        answer = self._dynamodb.attempt("batch_write_item", left_s, RequestItems={self._table_name: requests})
+        if answer is None:
             return puts
         left = [r["PutRequest"]["Item"] for r in answer.get("UnprocessedItems", {}).get(self._table_name, [])]
         keys = {(item["pk"]["S"], item["sk"]["S"]) for item in left}

@@ -149,36 +149,28 @@ class _Poster(threading.Thread):
                 socket.socket.shutdown(self.connection.sock, socket.SHUT_RDWR)
 
 
-class _Cuttable:
-    """What both kinds of connection do beside connecting: tell their thread, and mind its end."""
+class _Http(HTTPConnection):
+    """A connection that its thread knows of, and that is not made once nobody waits for it any more."""
 
-    def _begin(self, connection: HTTPConnection) -> None:
+    def connect(self) -> None:
+        super().connect()
+        self._tell_thread()
+
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        self._tell_thread()
+        super().request(*args, **kwargs)
+
+    def _tell_thread(self) -> None:
         thread = threading.current_thread()
         if isinstance(thread, _Poster):
-            thread.connection = connection
-            if thread.is_cut:  # the name was looked up for so long that nobody waits any more
-                connection.close()
+            thread.connection = self
+            if thread.is_cut:  # the name was looked up for so long
+                self.close()
                 raise OSError("abandoned")
 
 
-class _Http(_Cuttable, HTTPConnection):
-    def connect(self) -> None:
-        super().connect()
-        self._begin(self)
-
-    def request(self, *args: Any, **kwargs: Any) -> None:
-        self._begin(self)
-        super().request(*args, **kwargs)
-
-
-class _Https(_Cuttable, HTTPSConnection):
-    def connect(self) -> None:
-        super().connect()
-        self._begin(self)
-
-    def request(self, *args: Any, **kwargs: Any) -> None:
-        self._begin(self)
-        super().request(*args, **kwargs)
+class _Https(_Http, HTTPSConnection):
+    pass
 
 
 class _HttpPool(HTTPConnectionPool):
