@@ -23,8 +23,7 @@ _IMPORTS = {
 _ROWS = (
     ("cpu_s_per_100k", "CPU, s per 100,000 events"),
     ("events_per_s", "events/s, one container"),
-    ("peak_mib", "peak memory, MiB"),
-    ("peak_over_idle_mib", "  of it over the idle process"),
+    ("peak_over_idle_mib", "peak memory over idle, MiB"),
 )
 
 

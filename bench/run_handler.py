@@ -53,7 +53,6 @@ def main() -> None:
         "handed_back": handed_back,
         "cpu_s_per_100k": cpu_s / event_count * 100_000,
         "events_per_s": event_count / wall_s,
-        "peak_mib": _peak_kib() / 1024,
         "peak_over_idle_mib": (_peak_kib() - before_kib) / 1024,
     }
     print(json.dumps(found))
