@@ -74,6 +74,7 @@ def _environment(url: str) -> Mapping[str, str]:
         "MIXPANEL_API_URL": url,
         "MIXPANEL_SERVICE_ACCOUNT": "bench",
         "MIXPANEL_SERVICE_PASSWORD": "bench",
+        "QUEUE_URL": "http://127.0.0.1:9/unused",
         "DEAD_LETTER_QUEUE_URL": "http://127.0.0.1:9/unused",
         "LOG_TABLE_NAME": "unused",
     }

@@ -18,7 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from local.demo_run import Demo
 from local.emulator import EmulatorMissing
 from local.loopback import bypass_proxies
-from local.processes import ProcessFailed, stop_like_ctrl_c
+from local.processes import ProcessFailed, raise_if_interrupted, stop_like_ctrl_c
 from local.reconcile import Reconciliation
 from local.rie import CACHE_DIR, RieUnavailable
 from local.site import Site
@@ -85,6 +85,7 @@ def _run(work_dir: Path, event_count: int) -> Reconciliation:
     begin = time.monotonic()
 
     def say(what: str) -> None:
+        raise_if_interrupted()
         print(f"• {time.monotonic() - begin:5.1f} s  {what}", flush=True)
 
     with LocalStack(work_dir, say=say, window_s=_WINDOW_S) as stack:

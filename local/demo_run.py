@@ -9,6 +9,7 @@ from tqdm import tqdm
 
 from local import inventory
 from local.mishaps import MIXPANEL_MAX_ITEMS, Mishap, make_mishaps
+from local.processes import raise_if_interrupted
 from local.reconcile import (
     DeadLetter,
     Expected,
@@ -62,6 +63,7 @@ class Demo:
             drive(self._site.url, requests, lambda: self._on_answer(bar, event_count))
 
     def _on_answer(self, bar: "tqdm[Never]", event_count: int) -> None:
+        raise_if_interrupted()
         bar.update()
         if not self._has_arrived and bar.n % _LOOK_EACH == 0 and self._arrived_count():
             self._has_arrived = True
@@ -88,6 +90,7 @@ class Demo:
             while inventory.queued_message_count(self._stack) and time.monotonic() < give_up_at:
                 if self._update(bar):
                     give_up_at = time.monotonic() + _PATIENCE_S
+                raise_if_interrupted()
                 time.sleep(_POLL_INTERVAL_S)
             self._update(bar)
 

@@ -22,6 +22,7 @@ from local.loopback import is_listening
 
 _LOG_TAIL_LINES = 15
 _POLL_INTERVAL_S = 0.02
+_STOP_WITHIN_S = 20
 
 
 class ProcessFailed(RuntimeError):  # noqa: N818  (the process failed; "ProcessFailedError" says no more)
@@ -60,6 +61,7 @@ class ChildProcess:
         """
         deadline = time.monotonic() + timeout_s
         while not is_ready():
+            raise_if_interrupted()
             if not self.is_running():
                 raise ProcessFailed(self.name, f"ended with status {self._popen.returncode}", self.log_path)
             if time.monotonic() > deadline:
@@ -192,7 +194,27 @@ class _Reaper:
 _the_reaper = _Reaper()
 
 
+_interrupted = threading.Event()
+
+
 def stop_like_ctrl_c() -> None:
-    """Let SIGTERM and SIGHUP raise KeyboardInterrupt, so that the same orderly stop follows."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.default_int_handler)
+    """Let SIGTERM and SIGHUP raise KeyboardInterrupt as Ctrl-C does, so that the same orderly stop follows.
+
+    An exception that is raised in a finalizer is lost: loops that wait ask `raise_if_interrupted`. Should the
+    stop itself hang, the alarm ends this process, and the reaper the others.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
+
+
+def raise_if_interrupted() -> None:
+    """Raise KeyboardInterrupt again where a signal has asked for the end."""
+    if _interrupted.is_set():
+        raise KeyboardInterrupt
+
+
+def _interrupt(_number: int, _frame: object) -> None:
+    if not _interrupted.is_set():
+        signal.alarm(_STOP_WITHIN_S)
+    _interrupted.set()
+    raise KeyboardInterrupt

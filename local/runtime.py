@@ -75,7 +75,7 @@ class Runtime:
             return classify(status, body)
 
     def stop(self) -> None:
-        """End the process, also in the middle of a call, which then returns `UNREACHABLE`."""
+        """End the process, also in the middle of a call, which then returns a fault."""
         process = self._process
         if process is not None:
             process.stop(grace_s=1)

@@ -8,6 +8,7 @@ from whyness_events import Event, encode_message
 from whyness_events.delivery.items import Record
 
 NOW_MS = 1_795_000_000_000
+SENT_MS = NOW_MS - 30_000
 _numbers = itertools.count(1)
 
 
@@ -42,7 +43,7 @@ def make_body(*events: Any, identity: str = "distinct_id") -> str:
 def make_record(body: str | Event | None = None, **fields: Any) -> Record:
     """Return a record as the core sees it."""
     text = body if isinstance(body, str) else make_body(body or make_event())
-    defaults = {"message_id": f"message-{next(_numbers)}", "receive_count": 1, "sent_ms": NOW_MS - 30_000}
+    defaults = {"message_id": f"message-{next(_numbers)}", "receive_count": 1, "sent_ms": SENT_MS}
     return Record(body=text, **{**defaults, **fields})
 
 

@@ -175,3 +175,16 @@ class FakeLog:
             return False
         self.rows[entry.key.pk, entry.key.sk] = entry.to_item()
         return True
+
+
+@dataclass
+class FakeSourceQueue:
+    """The SourceQueue port; confirms at most `most` delays."""
+
+    most: int = 1_000_000
+    delays: dict[str, int] = field(default_factory=dict)
+
+    def delay(self, delays: Sequence[tuple[str, int]], *, deadline_s: float) -> int:  # noqa: ARG002  (the port's)
+        """Keep them."""
+        self.delays |= dict(delays[: self.most])
+        return min(len(delays), self.most)

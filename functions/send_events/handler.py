@@ -21,13 +21,16 @@ from whyness_events.delivery.aws import client
 from whyness_events.delivery.clock import SystemClock
 from whyness_events.delivery.credentials import Credentials, FixedCredentials, SecretCredentials
 from whyness_events.delivery.dead_letters import SqsDeadLetters
-from whyness_events.delivery.deliver import Deliverer, Report
+from whyness_events.delivery.deliver import Deliverer, Report, last_call_s
+from whyness_events.delivery.exhaust import Patience
 from whyness_events.delivery.items import Record
 from whyness_events.delivery.log_table import DynamoDbLog
 from whyness_events.delivery.mixpanel import MixpanelPool
 from whyness_events.delivery.outcomes import Reason
+from whyness_events.delivery.redelivery import Redelivery
 from whyness_events.delivery.settings import Settings, SettingsFault, read_settings
 from whyness_events.delivery.settle import Settled
+from whyness_events.delivery.source_queue import SqsSourceQueue
 from whyness_events.delivery.telemetry import emit
 from whyness_events.delivery.useragent import describe_useragent
 
@@ -51,6 +54,7 @@ class Container:
     """What one container keeps from invocation to invocation."""
 
     deliverer: Deliverer
+    redelivery: Redelivery
     pool: MixpanelPool
 
 
@@ -65,6 +69,9 @@ def handler(event: Any, context: Any) -> dict[str, list[dict[str, str]]]:
     records = read_records(event)
     try:
         report = container().deliverer.deliver(records, run_id=context.aws_request_id, deadline_s=deadline_s)
+        report.delays_lost = container().redelivery.delay(
+            report.settled.handed_back, deadline_s=last_call_s(deadline_s, remaining_s)
+        )
     except SettingsFault as fault:
         report = _all_waiting(records, str(fault))
     except Exception as bug:  # noqa: BLE001  (raised again, without the text that may hold payload)
@@ -89,19 +96,23 @@ def container() -> Container:
 
 def build(settings: Settings) -> Container:
     """Wire the parts."""
+    rng = random.Random()  # noqa: S311  (jitter)
     pool = MixpanelPool(settings.api_url, settings.project_id, _credentials(settings))
     deliverer = Deliverer(
         pool=pool,
         dead_letters=SqsDeadLetters(settings.dead_letter_queue_url, partial(client, "sqs"), clock),
         log=DynamoDbLog(settings.log_table_name, partial(client, "dynamodb"), clock),
         clock=clock,
-        rng=random.Random(),  # noqa: S311  (jitter)
+        rng=rng,
         describe_useragent=describe_useragent,
         default_identity=settings.identity,
         threads=settings.sender_threads,
         answer_timeout_s=settings.answer_timeout_s,
+        patience=Patience(settings.exhaust_after_s, settings.max_receive_count),
     )
-    return Container(deliverer, pool)
+    queue = SqsSourceQueue(settings.queue_url, partial(client, "sqs"), clock)
+    redelivery = Redelivery(queue, rng, settings.redelivery_base_s, settings.redelivery_cap_s)
+    return Container(deliverer, redelivery, pool)
 
 
 def _credentials(settings: Settings) -> Credentials:
@@ -133,6 +144,7 @@ def _record(raw: Any) -> Record:
         body=body if isinstance(body, str) else "",
         receive_count=_number(found.get("ApproximateReceiveCount"), 1),
         sent_ms=_number(found.get("SentTimestamp"), 0),
+        receipt_handle=handle if isinstance(handle := raw.get("receiptHandle"), str) else "",
     )
 
 

@@ -8,6 +8,7 @@ from tests.aws_stub.errors import AwsError
 
 LIMIT_BYTES = 1_048_576
 _MOST_ENTRIES = 10
+_LONGEST_S = 43_200
 _MOST_ATTRIBUTES = 10
 _ENTRY_ID = re.compile(r"[A-Za-z0-9_-]{1,80}")
 _ATTRIBUTE_NAME = re.compile(r"(?!(?i:aws\.|amazon\.))[A-Za-z0-9_.-]{1,256}")
@@ -27,6 +28,15 @@ def check_call(entries: Sequence[Mapping[str, Any]]) -> None:
         raise AwsError("BatchEntryIdsNotDistinct")
     if sum(map(size_bytes, entries)) > LIMIT_BYTES:
         raise AwsError("BatchRequestTooLong")
+
+
+def check_visibility(entries: Sequence[Mapping[str, Any]]) -> None:
+    """Raise the AwsError by which SQS refuses a ChangeMessageVisibilityBatch."""
+    if not 0 < len(entries) <= _MOST_ENTRIES:
+        raise AwsError("TooManyEntriesInBatchRequest")
+    for entry in entries:
+        if type(entry["VisibilityTimeout"]) is not int or not 0 <= entry["VisibilityTimeout"] <= _LONGEST_S:
+            raise AwsError("InvalidParameterValue")
 
 
 def fault_of(entry: Mapping[str, Any]) -> str:

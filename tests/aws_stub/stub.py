@@ -1,6 +1,7 @@
 """SQS, DynamoDB and Secrets Manager on loopback, as strict as AWS is where an emulator is not.
 
-Only what the Lambda calls: SendMessageBatch, BatchWriteItem, GetSecretValue, in AWS's JSON protocols. The
+Only what the Lambda calls: SendMessageBatch, ChangeMessageVisibilityBatch, BatchWriteItem, GetSecretValue,
+in AWS's JSON protocols. The
 limits are written down here a second time on purpose: the product's own would prove nothing.
 Source: API references of the three services and botocore 1.44.5's service models, 2026-11-23.
 """
@@ -14,13 +15,14 @@ from typing import Any, Self
 
 from tests.aws_stub.dynamodb_rules import check_batch, key_of, to_python
 from tests.aws_stub.errors import AwsError
-from tests.aws_stub.sqs_rules import check_call, fault_of
+from tests.aws_stub.sqs_rules import check_call, check_visibility, fault_of
 from tests.loopback import LoopbackServer, Request, Response, Trouble
 
 ACCOUNT = "123456789012"
 SECRET_ARN = f"arn:aws:secretsmanager:eu-west-1:{ACCOUNT}:secret:mixpanel-AbCdEf"
 TABLE = "Log"
 SEND, WRITE, GET_SECRET = "SendMessageBatch", "BatchWriteItem", "GetSecretValue"
+DELAY = "ChangeMessageVisibilityBatch"
 
 Payload = Mapping[str, Any]
 Script = Callable[[Payload], AwsError | Trouble | None]
@@ -47,6 +49,7 @@ class AwsStub:
         secrets: by ARN.
         letters: what the dead-letter queue took, in order.
         rows: the table, by key, as Python values.
+        delays: seconds of visibility by receipt handle.
         calls: operation and payload of every call, in order.
     """
 
@@ -56,6 +59,7 @@ class AwsStub:
     secrets: dict[str, str] = field(default_factory=dict)
     letters: list[StoredLetter] = field(default_factory=list)
     rows: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
+    delays: dict[str, int] = field(default_factory=dict)
     calls: list[tuple[str, Payload]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -64,8 +68,13 @@ class AwsStub:
 
     @property
     def dead_letter_queue_url(self) -> str:
-        """Of the one queue there is."""
+        """Of the queue that takes messages."""
         return f"{self.server.url}/{ACCOUNT}/events-dead"
+
+    @property
+    def queue_url(self) -> str:
+        """Of the queue whose records can be delayed."""
+        return f"{self.server.url}/{ACCOUNT}/events"
 
     @property
     def environment(self) -> dict[str, str]:
@@ -115,7 +124,12 @@ class AwsStub:
             return error.response(service)
 
     def _answer(self, operation: str, payload: Payload) -> Response:
-        answers = {SEND: self._send, WRITE: self._write, GET_SECRET: self._get_secret}
+        answers = {
+            SEND: self._send,
+            WRITE: self._write,
+            GET_SECRET: self._get_secret,
+            DELAY: self._delay,
+        }
         body = json.dumps(answers[operation](payload)).encode()
         return Response(200, body, {"Content-Type": "application/x-amz-json-1.0"})
 
@@ -138,6 +152,14 @@ class AwsStub:
         letter = StoredLetter(f"dead-{len(self.letters) + 1}", entry["MessageBody"], attributes)
         self.letters.append(letter)
         return {"Id": entry["Id"], "MessageId": letter.message_id, "MD5OfMessageBody": "0" * 32}
+
+    def _delay(self, payload: Payload) -> dict[str, Any]:
+        if payload["QueueUrl"] != self.queue_url:
+            raise AwsError("QueueDoesNotExist", "The specified queue does not exist.")
+        entries = payload["Entries"]
+        check_visibility(entries)
+        self.delays |= {entry["ReceiptHandle"]: entry["VisibilityTimeout"] for entry in entries}
+        return {"Successful": [{"Id": entry["Id"]} for entry in entries]}
 
     def _write(self, payload: Payload) -> dict[str, Any]:
         tables = payload["RequestItems"]

@@ -88,7 +88,12 @@ def test_the_function_may_do_what_it_does_and_nothing_else(resources: Resources)
     assert [(s["Effect"], s["Action"], s["Resource"]) for s in statements] == [
         (
             "Allow",
-            ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"],
+            [
+                "sqs:ReceiveMessage",
+                "sqs:DeleteMessage",
+                "sqs:GetQueueAttributes",
+                "sqs:ChangeMessageVisibility",
+            ],
             {"Fn::GetAtt": ["EventQueue", "Arn"]},
         ),
         ("Allow", "sqs:SendMessage", {"Fn::GetAtt": ["DeadLetterQueue", "Arn"]}),

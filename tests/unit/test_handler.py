@@ -11,8 +11,11 @@ import pytest
 
 import handler
 from tests.builders import make_body, make_event, make_record, sqs_event
+from tests.fakes import FakeSourceQueue
 from tests.responders import LOST, decline_any_of
 from tests.world import World
+from whyness_events.delivery.deliver import Deliverer
+from whyness_events.delivery.redelivery import Redelivery
 from whyness_events.delivery.settings import SETTINGS, SettingsFault
 
 MARKER = "Confidential7f3a"
@@ -35,7 +38,9 @@ class Context:
 def world(monkeypatch: pytest.MonkeyPatch) -> World:
     """Put fakes behind the handler, as a container whose settings are sound."""
     made = World()
-    container = lru_cache(lambda: handler.Container(made.deliverer, made.pool))  # type: ignore[arg-type]  # a fake pool
+    redelivery = Redelivery(FakeSourceQueue(), made.deliverer.rng)
+    parts = handler.Container(made.deliverer, redelivery, made.pool)  # type: ignore[arg-type]  # a fake pool
+    container = lru_cache(lambda: parts)
     container()
     monkeypatch.setattr(handler, "container", container)
     monkeypatch.setattr(handler, "clock", made.clock)
@@ -260,6 +265,7 @@ def test_settings_are_read_again_after_a_fault(monkeypatch: pytest.MonkeyPatch) 
         "MIXPANEL_PROJECT_ID": "1",
         "MIXPANEL_SERVICE_ACCOUNT": "account",
         "MIXPANEL_SERVICE_PASSWORD": "password",
+        "QUEUE_URL": "http://127.0.0.1/events",
         "DEAD_LETTER_QUEUE_URL": "http://127.0.0.1/dead",
         "LOG_TABLE_NAME": "log",
     }
@@ -275,23 +281,18 @@ def test_settings_are_read_again_after_a_fault(monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.parametrize("remaining_ms", [120_000, 30_000, 3_000, 0])
-def test_handler_answers_before_lambda_stops_it(world: World, remaining_ms: int) -> None:
+@pytest.mark.usefixtures("world")
+def test_handler_answers_before_lambda_stops_it(monkeypatch: pytest.MonkeyPatch, remaining_ms: int) -> None:
     """The deadline is a little before Lambda's, so that there is time to answer."""
     seen: list[float] = []
-    deliver = world.deliverer.deliver
+    deliver = Deliverer.deliver
 
     def noting(*args: Any, deadline_s: float, **kwargs: Any) -> Any:
         seen.append(deadline_s)
         return deliver(*args, deadline_s=deadline_s, **kwargs)
 
-    world.deliverer = _Noting(noting)  # type: ignore[assignment]  # only deliver is used
-    handler.container.cache_clear()
+    monkeypatch.setattr(Deliverer, "deliver", noting)
 
     handler.handler(sqs_event(make_record()), Context(remaining_ms=remaining_ms))
 
     assert 0.97 * remaining_ms / 1_000 <= seen[0] <= 0.99 * remaining_ms / 1_000
-
-
-@dataclass
-class _Noting:
-    deliver: Any

@@ -6,7 +6,7 @@ import logging
 import os
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -14,7 +14,7 @@ import pytest
 import handler
 from local.mixpanel_simulator import MixpanelSimulator
 from tests.aws_stub import SECRET_ARN, TABLE, AwsStub
-from tests.builders import make_event, make_record, sqs_event
+from tests.builders import SENT_MS, make_event, make_record, sqs_event
 from whyness_events import Event
 from whyness_events.delivery.items import Record
 
@@ -105,7 +105,7 @@ class Function:
         self._keeper.records.clear()
         logging.getLogger("send_events").addHandler(self._keeper)
         try:
-            answer = handler.handler(sqs_event(*records), context)
+            answer = handler.handler(recent_sqs_event(*records), context)
         finally:
             logging.getLogger("send_events").removeHandler(self._keeper)
         assert context.get_remaining_time_in_millis() > 0, "the handler did not return in time"
@@ -136,7 +136,7 @@ def environment_of(aws: AwsStub, mixpanel_url: str) -> dict[str, str]:
         "MIXPANEL_PROJECT_ID": PROJECT_ID,
         "MIXPANEL_API_URL": mixpanel_url,
         "MIXPANEL_SECRET_ARN": SECRET_ARN,
-        "QUEUE_URL": f"{aws.server.url}/123456789012/events",
+        "QUEUE_URL": aws.queue_url,
         "DEAD_LETTER_QUEUE_URL": aws.dead_letter_queue_url,
         "LOG_TABLE_NAME": TABLE,
         "ANSWER_TIMEOUT_S": "10",
@@ -146,6 +146,13 @@ def environment_of(aws: AwsStub, mixpanel_url: str) -> dict[str, str]:
 def recent_event(**fields: Any) -> Event:
     """Return a valid event of a minute ago: the Mixpanel of these tests looks at the real clock."""
     return make_event(**{"time": int(time.time() * 1000) - 60_000, **fields})
+
+
+def recent_sqs_event(*records: Record) -> dict[str, Any]:
+    """Return the records as if just published: on the real clock, the builders' moment is long ago."""
+    sent_ms = int(time.time() * 1000) - 30_000
+    moved = (replace(r, sent_ms=sent_ms) if r.sent_ms == SENT_MS else r for r in records)
+    return sqs_event(*moved)
 
 
 def records_of(count: int, **fields: Any) -> tuple[list[Event], list[Record]]:

@@ -7,8 +7,8 @@ import pytest
 
 from local.mixpanel_simulator import MixpanelSimulator
 from tests.aws_stub import AwsStub
-from tests.builders import make_body, make_raw, make_record, sqs_event
-from tests.integration.delivery.function import counted, environment_of, recent_event, sent
+from tests.builders import make_body, make_raw, make_record
+from tests.integration.delivery.function import counted, environment_of, recent_event, recent_sqs_event, sent
 from tests.integration.delivery.lambda_process import run_lambda
 from whyness_events import Event
 from whyness_events.delivery.items import Record
@@ -35,7 +35,7 @@ def real_event(number: int) -> Event:
 
 def filled(records: list[Record]) -> dict[str, Any]:
     """Return the invocation, and make sure that it is as large as one can be, and not larger."""
-    event = sqs_event(*records)
+    event = recent_sqs_event(*records)
     assert 0.9 * INVOCATION_BYTES < len(json.dumps(event)) <= INVOCATION_BYTES
     return event
 
@@ -70,7 +70,7 @@ def test_a_full_invocation_that_waits_is_handed_back_in_little_memory(
     records = [make_record(make_body(*map(real_event, range(200)))) for _ in range(60)]
     mixpanel.faults.add(status=503, headers={"Retry-After": "600"})
 
-    run = run_lambda([sqs_event(*records)] * 3, environment_of(aws, mixpanel.url))
+    run = run_lambda([recent_sqs_event(*records)] * 3, environment_of(aws, mixpanel.url))
 
     expected = [{"itemIdentifier": record.message_id} for record in records]
     assert run.answers == [{"batchItemFailures": expected}] * 3
@@ -84,7 +84,7 @@ def test_a_full_invocation_of_dead_events_is_settled_in_little_memory(
     events = [{**real_event(at).to_wire(), "time": 1_763_900_000} for at in range(12_000)]
     records = [make_record(make_body(*events[start : start + 200])) for start in range(0, 12_000, 200)]
 
-    run = run_lambda([sqs_event(*records)], environment_of(aws, mixpanel.url), timeout_s=90)
+    run = run_lambda([recent_sqs_event(*records)], environment_of(aws, mixpanel.url), timeout_s=90)
 
     assert run.answers == [{"batchItemFailures": []}]
     assert len({letter.attributes["insert_id"] for letter in aws.letters}) == 12_000
@@ -100,7 +100,7 @@ def test_five_messages_of_the_largest_size_are_settled_in_little_memory(
     bodies = [large, "{" * 1_040_000, many, large, many]
     records = [make_record(body) for body in bodies]
 
-    run = run_lambda([sqs_event(*records)], environment_of(aws, mixpanel.url), timeout_s=120)
+    run = run_lambda([recent_sqs_event(*records)], environment_of(aws, mixpanel.url), timeout_s=120)
 
     assert run.answers == [{"batchItemFailures": []}]
     assert len(aws.letters) == 2_003
@@ -113,7 +113,7 @@ def test_a_message_full_of_nothing_stays_within_memory(aws: AwsStub, mixpanel: M
     hostile = make_record('{"schema_version":1,"events":[' + ",".join(["{}"] * 300_000) + "]}")
 
     run = run_lambda(
-        [sqs_event(hostile, make_record(event))], environment_of(aws, mixpanel.url), timeout_s=20
+        [recent_sqs_event(hostile, make_record(event))], environment_of(aws, mixpanel.url), timeout_s=20
     )
 
     assert run.answers in (

@@ -1,5 +1,6 @@
 """The Log table that is slow, missing or throttled: a row lost is a count, never an event or a delay."""
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -117,7 +118,7 @@ def test_equal_keys_are_one_row(function: Function, aws: AwsStub) -> None:
 def test_a_row_says_why_and_holds_no_payload(function: Function, aws: AwsStub) -> None:
     """Every attribute of a dead event's row is what the design names, and its letter leads to it."""
     raw = make_raw(time=-1, ip="203.0.113.9", useragent="Mozilla", data="GET", properties={"plan": "gold"})
-    record = make_record(make_body(raw), receive_count=2)
+    record = make_record(make_body(raw), receive_count=2, sent_ms=int(time.time() * 1000) - 5_000)
 
     function.invoke(record)
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from tests.aws_stub import GET_SECRET, SECRET_ARN, SEND, WRITE, AwsError, AwsStub, always
-from tests.builders import make_body, make_record, sqs_event
-from tests.integration.delivery.function import environment_of, recent_event
+from tests.builders import make_body, make_record
+from tests.integration.delivery.function import environment_of, recent_event, recent_sqs_event
 from tests.integration.delivery.lambda_process import BUGS, ProcessRun, run_lambda
 from tests.loopback import GARBAGE, LoopbackServer, Request, Response, Trouble
 from tests.wire import accept, events_of
@@ -137,7 +137,9 @@ def all_events() -> list[dict[str, Any]]:
         [make_record(marked_event(name)), make_record(marked_event("accept"), receive_count=3)]
         for name in ANSWERS
     ]
-    return [sqs_event(*records) for records in [*answered, [make_record(body) for body in bad_bodies()]]]
+    return [
+        recent_sqs_event(*records) for records in [*answered, [make_record(body) for body in bad_bodies()]]
+    ]
 
 
 # --- where nothing of it may be
@@ -206,7 +208,7 @@ QUOTES = {
 def test_mixpanels_own_words_show_no_value_and_no_name(aws: AwsStub) -> None:
     """What Mixpanel quotes is masked, and so is the path of a caller's property, blanks and all."""
     markers = {f"{MARK}{at}x": name for at, name in enumerate(QUOTES)}
-    events = [sqs_event(make_record(marked_event(marker))) for marker in markers]
+    events = [recent_sqs_event(make_record(marked_event(marker))) for marker in markers]
 
     def serve(request: Request) -> Response:
         marker = events_of(request)[0]["properties"]["data"].partition(" ")[0]
@@ -225,7 +227,7 @@ def test_a_bug_shows_its_place_and_not_the_event(aws: AwsStub, bug: str) -> None
     record = make_record(marked_event("accept"))
 
     with LoopbackServer(accept) as server:
-        run = run_lambda([sqs_event(record)], environment(aws, server.url), bug=bug, timeout_s=5)
+        run = run_lambda([recent_sqs_event(record)], environment(aws, server.url), bug=bug, timeout_s=5)
 
     assert leaks(aws, run) == set()
     assert "ValueError" in run.output
@@ -252,7 +254,7 @@ def test_the_secret_shows_nowhere_even_if_it_is_faulty(
     with LoopbackServer(lambda _: as_json(401, {"error": f"no account {ACCOUNT}"})) as server:
         variables = environment(aws, server.url)
         aws.secrets[SECRET_ARN] = secret
-        run = run_lambda([sqs_event(make_record(recent_event()))], variables)
+        run = run_lambda([recent_sqs_event(make_record(recent_event()))], variables)
 
     assert leaks(aws, run) == set()
     assert '"reason":"setup"' in run.output
@@ -264,11 +266,11 @@ def test_aws_errors_that_quote_the_payload_are_not_passed_on(aws: AwsStub) -> No
     aws.scripts[SEND] = always(quoting)
     bad = make_record(make_body({**marked_event("accept").to_wire(), "time": MARK}))
     waiting = make_record(marked_event("503"))
-    events = [sqs_event(bad)]
+    events = [recent_sqs_event(bad)]
 
     with LoopbackServer(answer) as server:
         variables = environment(aws, server.url)
-        run = run_lambda([*events, sqs_event(waiting)], variables, timeout_s=5)
+        run = run_lambda([*events, recent_sqs_event(waiting)], variables, timeout_s=5)
         aws.scripts = {WRITE: always(quoting)}
         later = run_lambda(events, variables)
 
@@ -291,7 +293,7 @@ def test_faulty_settings_show_no_value(aws: AwsStub) -> None:
     others = dict.fromkeys(("QUEUE_URL", "DEAD_LETTER_QUEUE_URL", "SENDER_THREADS", "ANSWER_TIMEOUT_S"), MARK)
 
     run = run_lambda(
-        [sqs_event(make_record(recent_event()))],
+        [recent_sqs_event(make_record(recent_event()))],
         environment(aws, "http://127.0.0.1", **variables, **others),
     )
 

@@ -122,7 +122,7 @@ def test_dead_emulator_is_started_again(start_runtime: StartRuntime) -> None:
 
 
 def test_stop_ends_a_call_under_way(start_runtime: StartRuntime, tmp_path: Path) -> None:
-    """A call that is stopped in the middle says that the function did not answer."""
+    """A call that is stopped in the middle has no answer: which of the two processes went first is chance."""
     runtime = start_runtime("obey", timeout_s=60)
     order(runtime, "nothing")
 
@@ -131,7 +131,7 @@ def test_stop_ends_a_call_under_way(start_runtime: StartRuntime, tmp_path: Path)
         wait_for(lambda: (tmp_path / "lambda.log").read_text().count("START") == 2)
         runtime.stop()
 
-    assert call.result().fault is Fault.UNREACHABLE
+    assert call.result().fault in (Fault.UNREACHABLE, Fault.CRASH)
 
 
 def test_six_megabytes_fit_through(start_runtime: StartRuntime) -> None:

@@ -159,11 +159,11 @@ def test_body_no_decoder_can_read_is_one_item_and_goes_whole() -> None:
 
 
 def test_newer_version_is_one_item_that_waits() -> None:
-    """It is set-up, for an operator to deploy the newer reader; the record stays in the queue."""
+    """It is set-up, for an operator to deploy the newer reader; the record stays in the queue, whole."""
     parcel = _read('{"schema_version":2,"events":[{},{}]}')
 
     assert [item.result.reason for item in parcel.items] == ["setup"]
-    assert not parcel.whole
+    assert parcel.whole
 
 
 def test_record_is_not_altered() -> None:

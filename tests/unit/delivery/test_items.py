@@ -67,4 +67,9 @@ def test_every_outcome_either_ends_or_stays(reason: Reason) -> None:
 def test_outcomes_are_a_closed_list_of_at_most_twelve() -> None:
     """Each is a metric that is billed."""
     assert len(Reason) <= 12
-    assert {str(reason) for reason in Reason if reason.is_dead} == {"rejected", "oversized", "unreadable"}
+    assert {str(reason) for reason in Reason if reason.is_dead} == {
+        "rejected",
+        "oversized",
+        "unreadable",
+        "exhausted",
+    }

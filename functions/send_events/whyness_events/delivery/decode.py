@@ -85,6 +85,7 @@ def _read_leniently(parcel: Parcel, now_ms: int, default_identity: str) -> None:
         parcel.items = [Item(record, 0, outcome=Outcome(Reason.UNREADABLE, str(fault)))]
         return
     except UnknownVersion as fault:
+        parcel.whole = True
         parcel.items = [Item(record, 0, outcome=Outcome(Reason.SETUP, str(fault)))]
         return
     for position, raw in enumerate(message.raw_events):

@@ -9,6 +9,7 @@ import msgspec
 
 from whyness_events import limits
 from whyness_events.delivery.decode import read_record
+from whyness_events.delivery.exhaust import Patience, exhaust
 from whyness_events.delivery.items import Item, Parcel, Record, to_send
 from whyness_events.delivery.outcomes import Outcome, Reason
 from whyness_events.delivery.packing import RequestLimits, pack
@@ -48,6 +49,7 @@ class Report:
         strings_cut: strings over 255 bytes, cut.
         internal_faults: records that met a bug of ours; they stay in the queue.
         sending: of the requests.
+        delays_lost: records handed back that keep the queue's own visibility timeout.
         settled: of dead letters, rows, and records handed back.
     """
 
@@ -59,6 +61,7 @@ class Report:
     strings_cut: int = 0
     internal_faults: Counter[str] = field(default_factory=Counter)
     sending: SendingCounts = field(default_factory=SendingCounts)
+    delays_lost: int = 0
     settled: Settled = field(default_factory=lambda: Settled([]))
 
     @property
@@ -81,6 +84,7 @@ class Deliverer:
         default_identity: for messages without a stamp.
         threads: requests at once.
         answer_timeout_s: how long an answer may take.
+        patience: how long a record may wait.
     """
 
     pool: SenderPool
@@ -92,6 +96,7 @@ class Deliverer:
     default_identity: str
     threads: int
     answer_timeout_s: float
+    patience: Patience = field(default_factory=Patience)
     _size: RequestSize = field(default_factory=RequestSize)
 
     def deliver(self, records: Sequence[Record], *, run_id: str, deadline_s: float) -> Report:
@@ -106,10 +111,11 @@ class Deliverer:
         parcels = [self._read(record, now_ms, report) for record in records]
         report.repeats = drop_repeats(parcels)
         left_s = deadline_s - self.clock.monotonic_s()
-        settle_by_s = deadline_s - min(LONGEST_CALL_S, _LAST_CALL_PART * left_s)
+        settle_by_s = last_call_s(deadline_s, left_s)
         event_count = sum(len(parcel.items) for parcel in parcels)
         send_by_s = settle_by_s - min(_SETTLE_S + _SETTLE_EVENT_S * event_count, _SETTLE_PART * left_s)
         self._send(parcels, send_by_s, report)
+        exhaust(parcels, self.patience, now_ms=now_ms)
         _count_outcomes(parcels, report)
         settlement = Settlement(self.dead_letters, self.log, self.clock, run_id)
         report.settled = settlement.settle(parcels, deadline_s=settle_by_s)
@@ -136,7 +142,7 @@ class Deliverer:
         except Exception as bug:  # noqa: BLE001  (one record must not stop the others; counted, kept, alarmed)
             report.internal_faults[type(bug).__name__] += 1
             outcome = Outcome(Reason.RETRY, f"internal fault: {type(bug).__name__}")
-            return Parcel(record, [Item(record, 0, outcome=outcome)])
+            return Parcel(record, [Item(record, 0, outcome=outcome)], whole=True)
         return parcel
 
     def _encode(self, item: Item) -> int:
@@ -162,6 +168,11 @@ class Deliverer:
         )
         sending.run(batches)
         report.sending = sending.counts
+
+
+def last_call_s(deadline_s: float, left_s: float) -> float:
+    """Return when the last call to AWS may begin, to be over by `deadline_s`, of `left_s` in all."""
+    return deadline_s - min(LONGEST_CALL_S, _LAST_CALL_PART * left_s)
 
 
 def _count_outcomes(parcels: Iterable[Parcel], report: Report) -> None:

@@ -16,12 +16,14 @@ class Record:
         body: as received.
         receive_count: from 1.
         sent_ms: when it was published, epoch milliseconds; 0 where unknown.
+        receipt_handle: of this receive; `""` where unknown.
     """
 
     message_id: str
     body: str
     receive_count: int = 1
     sent_ms: int = 0
+    receipt_handle: str = ""
 
 
 @dataclass(slots=True, eq=False)

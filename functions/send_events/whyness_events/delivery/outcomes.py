@@ -11,6 +11,7 @@ class Reason(StrEnum):
     REJECTED = "rejected"
     OVERSIZED = "oversized"
     UNREADABLE = "unreadable"
+    EXHAUSTED = "exhausted"
     RETRY = "retry"
     THROTTLED = "throttled"
     SETUP = "setup"
@@ -26,7 +27,7 @@ class Reason(StrEnum):
         return self in _WAITING
 
 
-_DEAD = frozenset({Reason.REJECTED, Reason.OVERSIZED, Reason.UNREADABLE})
+_DEAD = frozenset({Reason.REJECTED, Reason.OVERSIZED, Reason.UNREADABLE, Reason.EXHAUSTED})
 _WAITING = frozenset({Reason.RETRY, Reason.THROTTLED, Reason.SETUP})
 
 
@@ -38,11 +39,13 @@ class Outcome:
         reason: the outcome.
         detail: a safe sentence for people.
         http_status: Mixpanel's answer, 0 where there was none.
+        wait_s: how long Mixpanel asked to wait, 0 where it did not.
     """
 
     reason: Reason
     detail: str = ""
     http_status: int = 0
+    wait_s: float = 0.0
 
 
 DELIVERED = Outcome(Reason.DELIVERED)

@@ -75,5 +75,12 @@ class Log(Protocol):
         """Return for each entry whether it is stored. Never raises for the table's failures."""
 
 
+class SourceQueue(Protocol):
+    """The queue that the records come from."""
+
+    def delay(self, delays: Sequence[tuple[str, int]], *, deadline_s: float) -> int:
+        """Hide records, by receipt handle, for so many seconds; return for how many that is confirmed."""
+
+
 class SetupFault(Exception):  # noqa: N818  (the word of the outcome table)
     """Something that only an operator can put right; its text is safe and says what to do."""

@@ -190,7 +190,7 @@ class Sending:
         pause_s = self._backoff_s(request, verdict)
         too_long = self._asleep_s + pause_s > ASLEEP_S or pause_s + _SHORTEST_TRY_S > self._time_left_s()
         if too_long or self._stopped:
-            self._settle(request, Outcome(reason, verdict.detail, verdict.status))
+            self._settle(request, _waiting(reason, verdict))
             return False
         request.attempt += 1
         request.ready_s = self.clock.monotonic_s() + pause_s
@@ -207,7 +207,7 @@ class Sending:
         if self._retry(request, verdict, Reason.THROTTLED):
             self._hold_until_s = max(self._hold_until_s, request.ready_s)
         else:
-            self._stop(None, Outcome(Reason.THROTTLED, verdict.detail, verdict.status))
+            self._stop(None, _waiting(Reason.THROTTLED, verdict))
 
     def _reauthorise(self, request: _Request, verdict: Verdict) -> None:
         """After a 401 fetch the secret once: it may have been rotated."""
@@ -269,6 +269,10 @@ class Sending:
     def _settle(request: _Request, outcome: Outcome) -> None:
         for item in request.items:
             item.outcome = outcome
+
+
+def _waiting(reason: Reason, verdict: Verdict) -> Outcome:
+    return Outcome(reason, verdict.detail, verdict.status, verdict.retry_after_s or 0.0)
 
 
 def _parts(items: Sequence[Item], verdict: Verdict) -> list[Sequence[Item]]:

@@ -51,8 +51,13 @@ class Settings:
     password: str
     dead_letter_queue_url: str
     log_table_name: str
+    queue_url: str
+    max_receive_count: int
     sender_threads: int
     answer_timeout_s: float
+    redelivery_base_s: float
+    redelivery_cap_s: float
+    exhaust_after_s: float
 
     def __repr__(self) -> str:
         """Show nothing: one of the fields is a password."""
@@ -118,7 +123,7 @@ SETTINGS = (
     ),
     Setting("MIXPANEL_SERVICE_ACCOUNT", "the service account, where there is no secret", "text", _is_text),
     Setting("MIXPANEL_SERVICE_PASSWORD", "its password, where there is no secret", "text", _is_text),
-    Setting("QUEUE_URL", "the queue the events come from", "a URL", _is_url),
+    Setting("QUEUE_URL", "the queue the events come from", "a URL", _is_url, None),
     Setting("DEAD_LETTER_QUEUE_URL", "where dead letters go", "a URL", _is_url, None),
     Setting("LOG_TABLE_NAME", "the table that says why", "text", _is_text, None),
     Setting(
@@ -131,6 +136,21 @@ SETTINGS = (
     Setting("SENDER_THREADS", "requests at once from one container", "1 to 20", _whole_between(1, 20), "4"),
     Setting(
         "ANSWER_TIMEOUT_S", "how long an answer may take, seconds", "0.1 to 300", _between(0.1, 300), "30"
+    ),
+    Setting(
+        "REDELIVERY_BASE_S",
+        "pause before a record comes again after its first receive, seconds; doubles with each",
+        "0.1 to 900",
+        _between(0.1, 900),
+        "15",
+    ),
+    Setting("REDELIVERY_CAP_S", "the longest such pause, seconds", "0.1 to 3600", _between(0.1, 3600), "900"),
+    Setting(
+        "EXHAUST_AFTER_S",
+        "how long after its publication an undelivered event is dead-lettered, seconds",
+        "1 to 1036800",
+        _between(1, 1_036_800),
+        "259200",
     ),
 )
 
@@ -157,8 +177,13 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         password=password,
         dead_letter_queue_url=values["DEAD_LETTER_QUEUE_URL"],
         log_table_name=values["LOG_TABLE_NAME"],
+        queue_url=values["QUEUE_URL"],
+        max_receive_count=int(values["MAX_RECEIVE_COUNT"]),
         sender_threads=int(values["SENDER_THREADS"]),
         answer_timeout_s=float(values["ANSWER_TIMEOUT_S"]),
+        redelivery_base_s=float(values["REDELIVERY_BASE_S"]),
+        redelivery_cap_s=float(values["REDELIVERY_CAP_S"]),
+        exhaust_after_s=float(values["EXHAUST_AFTER_S"]),
     )
 
 

@@ -2,12 +2,13 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from whyness_events.delivery.items import Item, Parcel
 from whyness_events.delivery.letters import Letter, write_letters
 from whyness_events.delivery.outcomes import Reason
 from whyness_events.delivery.ports import Clock, DeadLetters, Log
+from whyness_events.delivery.redelivery import HandedBack
 from whyness_events.log_entry import LogEntry, LogKey
 
 # Rows are worth this much of everybody's time, and this much more for each.
@@ -20,6 +21,7 @@ class Settled:
     """What came of it: the records to hand back, and the losses that metrics count."""
 
     failed_message_ids: list[str]
+    handed_back: list[HandedBack] = field(default_factory=list)
     letters_refused: int = 0
     log_writes_lost: int = 0
 
@@ -55,8 +57,9 @@ class Settlement:
         logged, lost = self._log(letters, sent, parcels, now_ms, deadline_s)
         safe = {item for item in sent if letters[item].attributes or item in logged}
         settled = {id(p) for p in finished if all(_is_safe(item, safe) for item in p.items)}
-        failed = [p.record.message_id for p in parcels if id(p) not in settled]
-        return Settled(failed, len(letters) - len(sent), lost)
+        failed = [p for p in parcels if id(p) not in settled]
+        message_ids = [p.record.message_id for p in failed]
+        return Settled(message_ids, [_handed_back(p) for p in failed], len(letters) - len(sent), lost)
 
     def _send(self, letters: Mapping[Item, Letter], deadline_s: float) -> dict[Item, str]:
         if not letters:
@@ -84,6 +87,12 @@ class Settlement:
         bound_s = self.clock.monotonic_s() + _LOG_S + _LOG_ENTRY_S * len(rows)
         stored = self.log.write(rows, deadline_s=min(deadline_s, bound_s))
         return {item for item, ok in zip(items, stored, strict=False) if ok}, stored.count(False)
+
+
+def _handed_back(parcel: Parcel) -> HandedBack:
+    record = parcel.record
+    wait_s = max(item.result.wait_s for item in parcel.items)
+    return HandedBack(record.receipt_handle, record.receive_count, wait_s)
 
 
 def _is_safe(item: Item, safe: set[Item]) -> bool:

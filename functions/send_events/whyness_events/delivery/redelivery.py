@@ -1,0 +1,58 @@
+"""When a record that is handed back comes again: soon at first, later and later, and not all at once.
+
+Without this, every failed record would come back after the queue's own visibility timeout, twelve minutes.
+"""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from whyness_events.delivery.ports import SourceQueue
+
+BASE_S = 15.0
+CAP_S = 900.0
+_JITTER = (0.8, 1.2)
+_DOUBLINGS = 30  # beyond, the cap holds whatever the base
+
+
+@dataclass(frozen=True, slots=True)
+class HandedBack:
+    """A record that stays in the queue.
+
+    Args:
+        receipt_handle: of this receive.
+        receive_count: from 1.
+        wait_s: how long Mixpanel asked to wait, 0 where it did not.
+    """
+
+    receipt_handle: str
+    receive_count: int
+    wait_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Redelivery:
+    """Sets the visibility of the records handed back, as an invocation's last act.
+
+    Args:
+        queue: the source queue.
+        rng: jitter.
+        base_s: pause after the first receive; doubles with each.
+        cap_s: longest pause.
+    """
+
+    queue: SourceQueue
+    rng: random.Random
+    base_s: float = BASE_S
+    cap_s: float = CAP_S
+
+    def delay(self, handed_back: Sequence[HandedBack], *, deadline_s: float) -> int:
+        """Delay each; return for how many the queue did not confirm it: those keep its own timeout."""
+        delays = [(h.receipt_handle, self._pause_s(h)) for h in handed_back if h.receipt_handle]
+        confirmed = self.queue.delay(delays, deadline_s=deadline_s) if delays else 0
+        return len(handed_back) - confirmed
+
+    def _pause_s(self, handed_back: HandedBack) -> int:
+        doublings = min(handed_back.receive_count - 1, _DOUBLINGS)
+        own_s = min(self.cap_s, self.base_s * 2**doublings)
+        return int(max(own_s, handed_back.wait_s) * self.rng.uniform(*_JITTER) + 0.5)
