@@ -51,9 +51,10 @@ def test_wheel_holds_the_app_and_the_contract_and_nothing_of_the_lambda(wheel: P
     names = set(zipfile.ZipFile(wheel).namelist())
 
     tops = {name.split("/")[0] for name in names if ".dist-info/" not in name}
-    assert tops == {"whyness_mixpanel", "whyness_events"}
+    assert tops == {"whyness_mixpanel", "whyness_events", "whyness_ops"}
     assert {"whyness_mixpanel/py.typed", "whyness_events/py.typed", "whyness_events/event.py"} <= names
     assert "whyness_mixpanel/migrations/0001_initial.py" in names
+    assert any(name.endswith("entry_points.txt") for name in names)
     assert not any("delivery" in name or name.endswith("handler.py") for name in names)
 
 

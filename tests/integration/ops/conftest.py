@@ -1,0 +1,127 @@
+import io
+import json
+import time
+from collections.abc import Iterator
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from local.emulator import MINISTACK, Account, Emulator
+from local.resources import Resources, create_resources
+from local.template import Template
+from tests.builders import make_body
+from whyness_events import Event
+from whyness_events.log_entry import LogEntry, log_key
+from whyness_ops.cli import main
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_sqs import SQSClient
+
+
+@dataclass(frozen=True)
+class Desk:
+    """A stack with its queues and table, and the command line that looks at it."""
+
+    account: Account
+    resources: Resources
+
+    @cached_property
+    def sqs(self) -> "SQSClient":
+        """SQS as another program sees it."""
+        return self.account.client("sqs")
+
+    @cached_property
+    def dynamodb(self) -> "DynamoDBClient":
+        """DynamoDB as another program sees it."""
+        return self.account.client("dynamodb")
+
+    def run(self, *arguments: str) -> int:
+        """Run the command; return the exit code."""
+        return main([*arguments])
+
+    def ask(self, *arguments: str) -> Any:
+        """Run the command, which must succeed, and return its JSON."""
+        with redirect_stdout(io.StringIO()) as out:
+            code = self.run(*arguments, "--json")
+        assert code == 0, out.getvalue()
+        return json.loads(out.getvalue())
+
+    def bury(self, event: Event, *, reason: str = "rejected", **attributes: str) -> str:
+        """Put an event into the dead-letter queue as the Lambda does, with its Log row; return the id."""
+        key = log_key(event.to_wire(), message_id="m", position=0)
+        texts = {"reason": reason, "detail": "why", "log_key": str(key), "insert_id": event.insert_id}
+        message_id = self.send_dead(make_body(event), **{**texts, **attributes})
+        entry = LogEntry(key, reason, "why", event.event, last_failed_at_ms=now_ms())
+        self.put_row(entry, dead_letter_message_id=message_id)
+        return message_id
+
+    def send_dead(self, body: str, **attributes: str) -> str:
+        """Send a message to the dead-letter queue; return its id."""
+        described: Any = {n: {"DataType": "String", "StringValue": v} for n, v in attributes.items() if v}
+        return self.sqs.send_message(
+            QueueUrl=self.resources.dead_letter_queue_url, MessageBody=body, MessageAttributes=described
+        )["MessageId"]
+
+    def put_row(self, entry: LogEntry, **more: str) -> None:
+        """Put a row into the Log."""
+        item: Any = {
+            n: {"N": str(v)} if isinstance(v, int) else {"S": str(v)}
+            for n, v in {**entry.to_item(), **more}.items()
+        }
+        self.dynamodb.put_item(TableName=self.resources.log_table_name, Item=item)
+
+    def take_all(self, queue_url: str) -> list[Any]:
+        """Receive and delete what is visible in a queue at this moment."""
+        taken: list[Any] = []
+        while messages := self.sqs.receive_message(
+            QueueUrl=queue_url, MaxNumberOfMessages=10, MessageAttributeNames=["All"]
+        ).get("Messages"):
+            taken += messages
+            for message in messages:
+                self.sqs.delete_message(QueueUrl=queue_url, ReceiptHandle=message["ReceiptHandle"])
+        return taken
+
+    def queued(self) -> list[Any]:
+        """Take what waits for the Lambda."""
+        return self.take_all(self.resources.queue_url)
+
+    def dead(self) -> list[Any]:
+        """Take what is in the dead-letter queue and visible."""
+        return self.take_all(self.resources.dead_letter_queue_url)
+
+    def states(self, insert_id: str) -> list[str]:
+        """Return the states of the rows of an insert id."""
+        return [row["state"] for row in self.ask("log", "show", insert_id)]
+
+
+@pytest.fixture(scope="session")
+def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+    """One emulator for all tests of this worker; each test has an account of its own in it."""
+    if not MINISTACK.exists():
+        pytest.skip(f"{MINISTACK} is missing: `make demo` installs it")
+    with Emulator(tmp_path_factory.mktemp("emulator")) as running:
+        yield running
+
+
+@pytest.fixture
+def desk(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Desk:
+    """A stack of its own, named by the environment as its user would."""
+    account = emulator.new_account()
+    resources = create_resources(account, Template.read(), secret={})
+    named = {
+        "QUEUE_URL": resources.queue_url,
+        "DEAD_LETTER_QUEUE_URL": resources.dead_letter_queue_url,
+        "LOG_TABLE_NAME": resources.log_table_name,
+    }
+    for name, value in {**account.environment, **named}.items():
+        monkeypatch.setenv(name, value)
+    return Desk(account, resources)
+
+
+def now_ms() -> int:
+    """Return the machine's own time: the command reads the Log of the last days."""
+    return time.time_ns() // 1_000_000

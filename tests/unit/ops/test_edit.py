@@ -1,0 +1,137 @@
+import json
+from typing import Any
+
+import pytest
+
+from tests.builders import NOW_MS, make_body, make_event, make_raw
+from whyness_ops import CannotEdit, DeadLetter, EditFault, edit_body, load_edit
+
+COUNTED = ["exhausted", "crashed", "unknown"]
+
+
+def make_letter(body: str, reason: str) -> DeadLetter:
+    """Return a letter that died of `reason`."""
+    attributes = {} if reason in ("crashed", "unknown") else {"reason": reason}
+    return DeadLetter("id", body, attributes, source_arn="arn" if reason == "crashed" else "")
+
+
+@pytest.mark.parametrize("reason", ["rejected", "oversized", "unreadable"])
+@pytest.mark.parametrize("field", ["insert_id", "event", "user", "time"])
+def test_what_never_counted_may_be_changed_in_every_field(reason: str, field: str) -> None:
+    """Where Mixpanel cannot have counted the event, deduplication fields may be put right."""
+    value = {"insert_id": "new", "event": "New", "user": "new", "time": NOW_MS - 5}[field]
+    letter = make_letter(make_body(make_event()), reason)
+
+    body = edit_body(letter, lambda event: {**event, field: value}, now_ms=NOW_MS)
+
+    assert json.loads(body)["events"][0][field] == value
+
+
+@pytest.mark.parametrize("reason", COUNTED)
+@pytest.mark.parametrize(
+    ("field", "value"), [("insert_id", "new"), ("event", "New"), ("user", "new"), ("time", NOW_MS - 5)]
+)
+def test_what_may_count_already_keeps_its_deduplication_fields(reason: str, field: str, value: Any) -> None:
+    """Else the event would count twice; the text names the field and no value."""
+    letter = make_letter(make_body(make_event()), reason)
+
+    with pytest.raises(CannotEdit, match=f"changes {field}"):
+        edit_body(letter, lambda event: {**event, field: value}, now_ms=NOW_MS)
+
+
+@pytest.mark.parametrize("reason", COUNTED)
+def test_other_fields_may_be_changed_whatever_the_reason(reason: str) -> None:
+    """Properties decide nothing about what counts as the same event."""
+    letter = make_letter(make_body(make_event()), reason)
+
+    body = edit_body(letter, lambda event: {**event, "properties": {"a": 1}}, now_ms=NOW_MS)
+
+    assert json.loads(body)["events"][0]["properties"] == {"a": 1}
+
+
+def test_a_change_in_place_is_noticed() -> None:
+    """The function may change the dict it gets: it is compared with what stood there before."""
+    letter = make_letter(make_body(make_event()), "exhausted")
+
+    def rename(event: dict[str, Any]) -> dict[str, Any]:
+        event["event"] = "New"
+        return event
+
+    with pytest.raises(CannotEdit, match="changes event"):
+        edit_body(letter, rename, now_ms=NOW_MS)
+
+
+def test_the_envelope_is_kept_around_the_events() -> None:
+    """Identity, version and unknown fields of the envelope stay; each event is edited by itself."""
+    raws = [make_raw(insert_id="a"), make_raw(insert_id="b")]
+    body = json.dumps({"schema_version": 1, "identity": "simplified", "sent_by": "x", "events": raws})
+    seen: list[str] = []
+
+    def edit(event: dict[str, Any]) -> dict[str, Any]:
+        seen.append(event["insert_id"])
+        return event
+
+    edited = edit_body(make_letter(body, "crashed"), edit, now_ms=NOW_MS)
+
+    assert seen == ["a", "b"]
+    assert json.loads(edited) == json.loads(body)
+
+
+def test_a_body_that_cannot_be_read_is_handed_over_as_text() -> None:
+    """The function makes an event of it."""
+    letter = make_letter("title=Click", "unreadable")
+
+    body = edit_body(letter, lambda text: make_raw(event=text.partition("=")[2]), now_ms=NOW_MS)
+
+    assert json.loads(body)["events"][0]["event"] == "Click"
+
+
+def test_a_newer_message_is_not_guessed_at() -> None:
+    """An edit of a version this tool does not know is refused."""
+    body = json.dumps({"schema_version": 2, "events": [make_raw()]})
+
+    with pytest.raises(CannotEdit, match="older than the message"):
+        edit_body(make_letter(body, "crashed"), lambda event: event, now_ms=NOW_MS)
+
+
+def _raise(event: dict[str, Any]) -> object:
+    raise KeyError(event["insert_id"])
+
+
+@pytest.mark.parametrize(
+    ("edit", "text"),
+    [
+        (_raise, "raised KeyError"),
+        (lambda _: None, "returned nothing"),
+        (lambda _: [], "returned a list"),
+        (lambda event: {**event, "time": "soon"}, "time: found"),
+        (lambda event: {**event, "user": "null"}, "user: found a placeholder"),
+        (lambda event: {**event, "more": object()}, "JSON cannot write"),
+        (lambda event: {**event, "properties": {"a": {1, 2}}}, "after the edit"),
+        (lambda event: {**event, "useragent": "x" * 1_000_001}, "1000000 bytes"),
+    ],
+)
+def test_an_edit_that_fails_is_told_without_any_value(edit: Any, text: str) -> None:
+    """Whatever the function does, the letter can stay and the text says why, showing nothing of the event."""
+    letter = make_letter(make_body(make_event(insert_id="secret")), "rejected")
+
+    with pytest.raises(CannotEdit) as caught:
+        edit_body(letter, edit, now_ms=NOW_MS)
+
+    assert text in str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("nonsense", "package.module:function"),
+        ("no_such_module_here:edit", "ModuleNotFoundError"),
+        ("json:no_such_function", "no function no_such_function"),
+        ("json:__doc__", "no function __doc__"),
+    ],
+)
+def test_a_function_that_cannot_be_loaded_is_named(name: str, text: str) -> None:
+    """The sentence says what is wrong with the name."""
+    with pytest.raises(EditFault, match=text):
+        load_edit(name)

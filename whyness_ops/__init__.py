@@ -1,0 +1,43 @@
+"""Tools for the people who run it: look at dead letters, put them right, send them again. See docs/ops.md."""
+
+from whyness_ops.aws import Aws, Stack
+from whyness_ops.dead_letter_queue import DeadLetterQueue
+from whyness_ops.edit import CannotEdit, edit_body, load_edit
+from whyness_ops.errors import EditFault, NotFound, OpsError, Refused, SetupFault
+from whyness_ops.inspecting import export, find_letter, overview, show
+from whyness_ops.letters import DeadLetter
+from whyness_ops.log_table import LogTable, last_days
+from whyness_ops.moving import Move, redrive_all
+from whyness_ops.rebuilding import rebuild
+from whyness_ops.redriving import Left, Redrive, Redriven
+from whyness_ops.selection import Selection
+from whyness_ops.stop import Stop
+
+__all__ = [
+    "Aws",
+    "CannotEdit",
+    "DeadLetter",
+    "DeadLetterQueue",
+    "EditFault",
+    "Left",
+    "LogTable",
+    "Move",
+    "NotFound",
+    "OpsError",
+    "Redrive",
+    "Redriven",
+    "Refused",
+    "Selection",
+    "SetupFault",
+    "Stack",
+    "Stop",
+    "edit_body",
+    "export",
+    "find_letter",
+    "last_days",
+    "load_edit",
+    "overview",
+    "rebuild",
+    "redrive_all",
+    "show",
+]

@@ -1,0 +1,137 @@
+"""Edge: clients as the AWS CLI would have them, and AWS's errors as sentences."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    EndpointConnectionError,
+    NoCredentialsError,
+    NoRegionError,
+    PartialCredentialsError,
+    ProfileNotFound,
+)
+
+from whyness_ops.errors import SetupFault
+
+_MISSING = {
+    "QueueDoesNotExist",
+    "NonExistentQueue",
+    "ResourceNotFoundException",
+    "InvalidAddress",
+}
+_DENIED = {"AccessDenied", "AccessDeniedException", "KMS.AccessDeniedException", "KmsAccessDenied"}
+_WRONG_CREDENTIALS = {
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "InvalidClientTokenId",
+    "UnrecognizedClientException",
+    "SignatureDoesNotMatch",
+    "InvalidSignatureException",
+}
+NOT_IMPLEMENTED = {"InvalidAction", "UnknownOperationException"}
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """The outputs of the stack: `QueueUrl`, `DeadLetterQueueUrl`, `LogTableName`; `""` where not needed."""
+
+    queue_url: str = ""
+    dead_letter_queue_url: str = ""
+    log_table: str = ""
+
+
+class Aws:
+    """Clients made when first used.
+
+    Args:
+        profile: of the shared configuration; None for the SDK's own choice, as the others.
+        region: of the stack.
+        endpoint_url: instead of AWS's, for all services.
+    """
+
+    def __init__(
+        self, *, profile: str | None = None, region: str | None = None, endpoint_url: str | None = None
+    ) -> None:
+        self._profile = profile
+        self._region = region
+        self._endpoint_url = endpoint_url
+
+    @cached_property
+    def sqs(self) -> Any:
+        """SQS."""
+        return self._client("sqs")
+
+    @cached_property
+    def dynamodb(self) -> Any:
+        """DynamoDB."""
+        return self._client("dynamodb")
+
+    def caller(self) -> str:
+        """Return the ARN of who calls.
+
+        Raises:
+            SetupFault: STS does not say.
+        """
+        with explained("who you are"):
+            return str(self._client("sts").get_caller_identity()["Arn"])
+
+    def _client(self, service: str) -> Any:
+        config = Config(connect_timeout=5, read_timeout=20, max_pool_connections=16)
+        with explained(service):
+            try:
+                session: Any = boto3.Session(profile_name=self._profile, region_name=self._region)
+                return session.client(service, endpoint_url=self._endpoint_url, config=config)
+            except ValueError as error:
+                raise SetupFault(f"The endpoint is no URL: {error}") from error
+
+
+@contextmanager
+def explained(what: str) -> Iterator[None]:
+    """Turn AWS's errors into a SetupFault that names `what` was asked and what to do."""
+    try:
+        yield
+    except ClientError as error:
+        raise SetupFault(_sentence(error, what)) from error
+    except BotoCoreError as error:
+        raise SetupFault(_advice(error, what)) from error
+
+
+def error_code(error: ClientError) -> str:
+    """Return the code of an error answer."""
+    code = str(error.response.get("Error", {}).get("Code", ""))
+    return code.removeprefix("AWS.SimpleQueueService.")
+
+
+def _sentence(error: ClientError, what: str) -> str:
+    code = error_code(error)
+    if code in _MISSING:
+        return f"{what}: there is no such queue or table. Check its name, the region and the account."
+    if code in _DENIED:
+        return f"{what}: no permission for {error.operation_name}. Ask for it, or use another --profile."
+    if code in _WRONG_CREDENTIALS:
+        return (
+            f"{what}: AWS does not take these credentials ({code}). Log in again, or use another --profile."
+        )
+    message = error.response.get("Error", {}).get("Message", "")
+    return f"{what}: {error.operation_name} failed: {code}: {message}"
+
+
+def _advice(error: BotoCoreError, what: str) -> str:
+    if isinstance(error, NoRegionError):
+        return "No region. Give --region, or set AWS_REGION, or name one in the profile."
+    if isinstance(error, NoCredentialsError | PartialCredentialsError):
+        return (
+            "No credentials, or not all of them. Log in, give --profile, or set AWS_ACCESS_KEY_ID and so on."
+        )
+    if isinstance(error, ProfileNotFound):
+        return f"{error}. `aws configure list-profiles` lists those there are."
+    if isinstance(error, EndpointConnectionError):
+        return f"{what}: {error}. Check the network, --region and --endpoint-url."
+    return f"{what}: {error}"

@@ -1,0 +1,216 @@
+"""What each command does: call the library, print what came of it, return the exit code."""
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from whyness_events.log_entry import KEEP_S
+from whyness_ops import output
+from whyness_ops.aws import Aws, Stack
+from whyness_ops.dead_letter_queue import DeadLetterQueue
+from whyness_ops.edit import load_edit
+from whyness_ops.errors import NotFound, OpsError
+from whyness_ops.inspecting import count_rows, export, find_letter, overview, show
+from whyness_ops.log_table import REASONS, LogTable, Row, last_days
+from whyness_ops.moving import Move, redrive_all
+from whyness_ops.rebuilding import rebuild
+from whyness_ops.redriving import Redrive, Redriven
+from whyness_ops.selection import Selection
+from whyness_ops.stop import Stop
+
+Run = Callable[[argparse.Namespace, Stop], int]
+KEPT_DAYS = KEEP_S // 86_400
+_IN_PART = 1
+_SELECTING = ("reason", "event", "user", "insert_id", "since", "until", "limit")
+
+
+def dlq_list(options: argparse.Namespace, stop: Stop) -> int:
+    """Show what is dead."""
+    found = overview(
+        _queue(options),
+        _log(options),
+        days=last_days(options.days, _now_ms()),
+        sample_count=options.sample,
+        stop=stop,
+    )
+    output.emit(found, output.overview_text, as_json=options.json)
+    return 0
+
+
+def dlq_show(options: argparse.Namespace, stop: Stop) -> int:
+    """Show one letter."""
+    letter = find_letter(
+        _queue(options), message_id=options.message or "", insert_id=options.insert_id or "", stop=stop
+    )
+    log = _log(options) if options.log_table else None
+    output.emit(show(letter, log), output.pretty, as_json=options.json)
+    return 0
+
+
+def dlq_export(options: argparse.Namespace, stop: Stop) -> int:
+    """Write all letters to a file."""
+    progress = _Progress(options)
+    count = export(_queue(options), options.file, stop=stop, progress=lambda n: progress(f"{n} letters"))
+    progress.end()
+    found = {"letters": count, "file": str(options.file)}
+    output.emit(found, lambda _: f"{count} letters in {options.file}", as_json=options.json)
+    return 0
+
+
+def redrive(options: argparse.Namespace, stop: Stop) -> int:
+    """Put dead letters back."""
+    given = [name for name in (*_SELECTING, "edit") if getattr(options, name) is not None]
+    if options.all == bool(given):
+        raise _UsageError(
+            "Say --all, or give a selection or --edit, not both."
+            if given
+            else "What? Give --all, or a selection such as --reason rejected, or --limit."
+        )
+    return _redrive_all(options, stop) if options.all else _redrive_selection(options, stop)
+
+
+def _redrive_all(options: argparse.Namespace, stop: Stop) -> int:
+    queue = _queue(options)
+    if options.dry_run:
+        found: dict[str, Any] = {"dry_run": True, "would_move": queue.depth().visible}
+        output.emit(found, lambda f: f"would move about {f['would_move']} letters", as_json=options.json)
+        return 0
+    progress = _Progress(options)
+    rate = None if options.rate is None else max(1, int(options.rate))
+    move = redrive_all(
+        _aws(options), _stack(options), rate_per_s=rate, stop=stop, progress=lambda m: progress(_moved(m))
+    )
+    progress.end()
+    found = {"status": move.status, "moved": move.moved, "to_move": move.to_move, "failure": move.failure}
+    output.emit(found, lambda _: _moved(move), as_json=options.json)
+    return 0 if move.status == "COMPLETED" else _IN_PART
+
+
+def _redrive_selection(options: argparse.Namespace, stop: Stop) -> int:
+    selection = Selection(
+        reason=options.reason,
+        event=options.event,
+        user=options.user,
+        insert_id=options.insert_id,
+        since_ms=options.since,
+        until_ms=options.until,
+        limit=options.limit,
+    )
+    sys.path.insert(0, os.getcwd())  # noqa: PTH109  (a path as Python itself puts it there for `-m`)
+    edit = load_edit(options.edit) if options.edit else None
+    progress = _Progress(options)
+    report = Redrive(
+        _aws(options),
+        _stack(options),
+        selection,
+        edit=edit,
+        edit_name=options.edit or "",
+        rate_per_s=options.rate,
+        dry_run=options.dry_run,
+        stop=stop,
+        progress=lambda r: progress(_so_far(r)),
+    ).run()
+    progress.end()
+    output.emit(report.to_json(), output.redriven_text, as_json=options.json)
+    return _IN_PART if report.left or report.stopped else 0
+
+
+def log_list(options: argparse.Namespace, _: Stop) -> int:
+    """Show the newest rows."""
+    rows = _rows(options)[: options.limit]
+    output.emit(rows, output.rows_text, as_json=options.json)
+    return 0
+
+
+def log_stats(options: argparse.Namespace, _: Stop) -> int:
+    """Show how many rows there are of each kind."""
+    rows = [{**row, "day": str(row["gsi1pk"]).partition("#")[0]} for row in _rows(options)]
+    found = count_rows(rows, ("day", "reason", "event", "state"))
+    output.emit(sorted(found, key=lambda row: str(row["day"])), output.rows_text, as_json=options.json)
+    return 0
+
+
+def log_show(options: argparse.Namespace, _: Stop) -> int:
+    """Show the rows of one insert id."""
+    rows = _log(options).get(options.insert_id)
+    if not rows:
+        raise NotFound(
+            f"No row {options.insert_id} in {options.log_table}: it did not fail, or too long ago."
+        )
+    output.emit(rows, output.pretty, as_json=options.json)
+    return 0
+
+
+def log_rebuild(options: argparse.Namespace, stop: Stop) -> int:
+    """Put the rows that are missing."""
+    found = rebuild(_queue(options), _log(options), stop=stop, now_ms=_now_ms())
+    output.emit(found, output.pretty, as_json=options.json)
+    return 0
+
+
+def _rows(options: argparse.Namespace) -> list[Row]:
+    log = _log(options)
+    if getattr(options, "insert_id", None):
+        rows = log.get(options.insert_id)
+        return [row for row in rows if options.reason in (None, row["reason"]) and _is_named(row, options)]
+    days = last_days(options.days, _now_ms())
+    if options.day is not None:
+        days = [datetime.fromtimestamp(options.day / 1000, UTC).date()]
+    reasons = [options.reason] if options.reason else REASONS
+    return [row for row in log.rows(days, reasons) if _is_named(row, options)]
+
+
+def _is_named(row: Row, options: argparse.Namespace) -> bool:
+    return options.event in (None, row.get("event", ""))
+
+
+def _aws(options: argparse.Namespace) -> Aws:
+    return Aws(profile=options.profile, region=options.region, endpoint_url=options.endpoint_url)
+
+
+def _stack(options: argparse.Namespace) -> Stack:
+    return Stack(options.queue_url, options.dead_letter_queue_url, options.log_table)
+
+
+def _queue(options: argparse.Namespace) -> DeadLetterQueue:
+    return DeadLetterQueue(_aws(options).sqs, options.dead_letter_queue_url)
+
+
+def _log(options: argparse.Namespace) -> LogTable:
+    return LogTable(_aws(options).dynamodb, options.log_table)
+
+
+def _moved(move: Move) -> str:
+    of = f" of about {move.to_move}" if move.to_move else ""
+    return f"{move.status.lower()}: {move.moved}{of} moved {move.failure}".rstrip()
+
+
+def _so_far(report: Redriven) -> str:
+    return f"{report.looked_at} looked at, {report.matched} meant, {report.sent} sent"
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+class _UsageError(OpsError):
+    exit_code = 2
+
+
+class _Progress:
+    """A line that is written over and over, where a person looks on."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self._on = sys.stderr.isatty() and not options.json
+
+    def __call__(self, text: str) -> None:
+        if self._on:
+            print(f"\r{text}\x1b[K", end="", file=sys.stderr, flush=True)  # noqa: T201
+
+    def end(self) -> None:
+        if self._on:
+            print(file=sys.stderr)  # noqa: T201

@@ -1,0 +1,171 @@
+"""Edge: the dead-letter queue. What is received and not deleted is made visible again, whatever happens."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from whyness_events import limits
+from whyness_ops.aws import explained
+from whyness_ops.errors import Refused, SetupFault
+from whyness_ops.letters import DeadLetter, read_letter
+from whyness_ops.stop import Stop
+
+# Longer than looking at all that may be in flight takes; so long it stays hidden after a `kill -9`.
+HIDDEN_S = 600
+# SQS hides at most 120,000 messages of a queue, and others may look at the same time.
+HELD_MOST = 100_000
+_WAIT_S = 1
+_EMPTY_RECEIVES = 2
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Depth:
+    """How many messages a queue has, by its own approximate count."""
+
+    visible: int
+    hidden: int
+
+
+class DeadLetterQueue:
+    """The queue at `url`.
+
+    Raises:
+        SetupFault: from each method, where the queue cannot be asked.
+    """
+
+    def __init__(self, sqs: Any, url: str) -> None:
+        if not url:
+            raise SetupFault(
+                "Which dead-letter queue? Give --dead-letter-queue-url or DEAD_LETTER_QUEUE_URL."
+            )
+        self.sqs = sqs
+        self.url = url
+
+    def arn(self) -> str:
+        """Return its ARN."""
+        return queue_arn(self.sqs, self.url)
+
+    def depth(self) -> Depth:
+        """Return how many messages it has."""
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        with explained(f"dead-letter queue {self.url}"):
+            found = self.sqs.get_queue_attributes(QueueUrl=self.url, AttributeNames=names)["Attributes"]
+        return Depth(int(found[names[0]]), int(found[names[1]]))
+
+    def hold(self, stop: Stop) -> "Hold":
+        """Return a context in which messages can be looked at.
+
+        Raises:
+            Refused: this is no dead-letter queue.
+        """
+        self.check()
+        return Hold(self, stop)
+
+    def check(self) -> None:
+        """Raise Refused where this is a queue that others work from: to look at its messages hides them."""
+        with explained(f"dead-letter queue {self.url}"):
+            answer = self.sqs.get_queue_attributes(QueueUrl=self.url, AttributeNames=["RedrivePolicy"])
+        if answer.get("Attributes", {}).get("RedrivePolicy"):
+            raise Refused(f"{self.url} has a dead-letter queue itself. Are the two queues swapped?")
+
+
+class Hold:
+    """What was received in it is visible to others again at its end, save what was deleted.
+
+    Attributes:
+        not_released: how many messages could not be made visible; they are after HIDDEN_S.
+        is_full: whether it ended because more may not be held at once.
+    """
+
+    def __init__(self, queue: DeadLetterQueue, stop: Stop) -> None:
+        self._queue = queue
+        self._stop = stop
+        self._handles: dict[str, str] = {}
+        self._done: set[str] = set()
+        self.not_released = 0
+        self.is_full = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._release()
+
+    def batches(self) -> Iterator[list[DeadLetter]]:
+        """Yield what was not seen yet, up to ten at a time, until there is nothing more or a stop."""
+        empty = repeats = 0
+        # What reappears after HIDDEN_S may come in between: one round of it, and all has been seen.
+        while empty < _EMPTY_RECEIVES and repeats <= len(self._handles) // 10 + 5:
+            self.is_full = len(self._handles) >= HELD_MOST
+            if self._stop.is_set() or self.is_full:
+                return
+            received = self._receive()
+            new = [letter for letter in received if letter.message_id not in self._handles]
+            again = [letter for letter in received if letter.message_id in self._done]
+            self._handles |= {letter.message_id: letter.receipt_handle for letter in received}
+            empty = 0 if received else empty + 1
+            repeats = 0 if new else repeats + 1
+            if again:
+                self.delete(again)
+            if new:
+                yield new
+
+    def delete(self, letters: Sequence[DeadLetter]) -> int:
+        """Delete up to ten letters; return how many SQS did not confirm. They may come again."""
+        self._done |= {letter.message_id for letter in letters}
+        entries = [
+            {"Id": str(index), "ReceiptHandle": self._handles[letter.message_id]}
+            for index, letter in enumerate(letters)
+        ]
+        with explained(f"dead-letter queue {self._queue.url}"):
+            answer = self._queue.sqs.delete_message_batch(QueueUrl=self._queue.url, Entries=entries)
+        deleted = [letters[int(entry["Id"])] for entry in answer.get("Successful", [])]
+        for letter in deleted:
+            self._handles[letter.message_id] = ""
+        return len(letters) - len(deleted)
+
+    def _receive(self) -> list[DeadLetter]:
+        with explained(f"dead-letter queue {self._queue.url}"):
+            answer = self._queue.sqs.receive_message(
+                QueueUrl=self._queue.url,
+                MaxNumberOfMessages=limits.BATCH_ENTRIES,
+                WaitTimeSeconds=_WAIT_S,
+                VisibilityTimeout=HIDDEN_S,
+                MessageSystemAttributeNames=["All"],
+                MessageAttributeNames=["All"],
+            )
+        return [read_letter(received) for received in answer.get("Messages", [])]
+
+    def _release(self) -> None:
+        handles = [handle for handle in self._handles.values() if handle]
+        for done, some in enumerate(chunks(handles)):
+            entries = [
+                {"Id": str(index), "ReceiptHandle": handle, "VisibilityTimeout": 0}
+                for index, handle in enumerate(some)
+            ]
+            try:
+                # What it reports as failed is visible already: its time was up.
+                self._queue.sqs.change_message_visibility_batch(QueueUrl=self._queue.url, Entries=entries)
+            except (BotoCoreError, ClientError):
+                self.not_released = len(handles) - done * limits.BATCH_ENTRIES
+                return
+
+
+def chunks(values: Sequence[T]) -> Iterator[Sequence[T]]:
+    """Yield the values as calls of SQS take them, ten at a time."""
+    for start in range(0, len(values), limits.BATCH_ENTRIES):
+        yield values[start : start + limits.BATCH_ENTRIES]
+
+
+def queue_arn(sqs: Any, url: str) -> str:
+    """Return the ARN of a queue."""
+    with explained(f"queue {url}"):
+        answer = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
+    return str(answer["Attributes"]["QueueArn"])

@@ -1,0 +1,126 @@
+"""Pure but for loading: a person's function puts events right, and may make none of them count twice."""
+
+import copy
+import importlib
+import traceback
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from whyness_events import (
+    SCHEMA_VERSION,
+    EventTooLarge,
+    InvalidEvent,
+    UnknownVersion,
+    UnreadableMessage,
+    decode_message,
+    encode_event,
+    limits,
+    parse_event,
+)
+from whyness_events.values import size_bytes
+from whyness_events.wire import to_sqs_json
+from whyness_ops.errors import EditFault
+from whyness_ops.letters import NEVER_COUNTED, DeadLetter
+
+Edit = Callable[[Any], object]
+DEDUPLICATION_FIELDS = ("insert_id", "event", "user", "time")
+
+
+class CannotEdit(Exception):  # noqa: N818
+    """The letter stays where it is; the text says why, without any value."""
+
+
+def load_edit(name: str) -> Edit:
+    """Return the function that `package.module:function` names.
+
+    Raises:
+        EditFault: there is none.
+    """
+    module_name, colon, function_name = name.partition(":")
+    if not (colon and module_name and function_name):
+        raise EditFault(f"--edit {name}: write it as package.module:function")
+    try:
+        function = getattr(importlib.import_module(module_name), function_name, None)
+    except Exception as error:  # a person's module can raise anything at import
+        raise EditFault(f"--edit {name}: importing {module_name} raised {_where(error)}") from error
+    if not callable(function):
+        raise EditFault(f"--edit {name}: {module_name} has no function {function_name}")
+    return function  # type: ignore[no-any-return]  # getattr gives Any
+
+
+def edit_body(letter: DeadLetter, edit: Edit, *, now_ms: int) -> str:
+    """Return the letter's body with each event as the function returns it.
+
+    The function gets one event, a dict, and returns it put right; where the body cannot be read at all, it
+    gets the body's text.
+
+    Raises:
+        CannotEdit: it raised, or returned no valid event, or changed what it may not.
+    """
+    message = _message(letter)
+    raws = message.raw_events if message else [letter.body]
+    edited = [_edit_one(raw, edit, letter.reason, now_ms) for raw in raws]
+    fields: dict[str, Any] = {"schema_version": message.schema_version if message else SCHEMA_VERSION}
+    if message and message.identity:
+        fields["identity"] = message.identity
+    body = to_sqs_json({**fields, **(message.fields if message else {}), "events": edited})
+    if size_bytes(body) > limits.MESSAGE_BYTES:
+        raise CannotEdit(f"it is {size_bytes(body)} bytes now; allowed: {limits.MESSAGE_BYTES}")
+    return body
+
+
+def _message(letter: DeadLetter) -> Any:
+    try:
+        return decode_message(letter.body)
+    except UnknownVersion as fault:
+        raise CannotEdit(f"this tool is older than the message: {fault}") from fault
+    except (UnreadableMessage, RecursionError):
+        return None
+
+
+def _edit_one(raw: object, edit: Edit, reason: str, now_ms: int) -> dict[str, Any]:
+    try:
+        edited = edit(copy.deepcopy(raw))
+    except Exception as error:  # a person's function can raise anything, and must not stop the others
+        raise CannotEdit(f"the edit function raised {_where(error)}") from error
+    if not isinstance(edited, dict):
+        raise CannotEdit(f"the edit function returned {_kind(edited)}; it must return the event, a dict")
+    _check_event(edited, now_ms)
+    if reason not in NEVER_COUNTED:
+        _check_unchanged(raw, edited, reason)
+    return edited
+
+
+def _check_event(edited: dict[str, Any], now_ms: int) -> None:
+    try:
+        encode_event(parse_event(edited, now_ms=now_ms))
+        to_sqs_json(edited)
+    except (InvalidEvent, EventTooLarge) as fault:
+        raise CannotEdit(f"not valid after the edit: {fault}") from fault
+    except (TypeError, ValueError, RecursionError) as fault:
+        raise CannotEdit("after the edit it holds something that JSON cannot write") from fault
+
+
+def _check_unchanged(raw: object, edited: Mapping[str, Any], reason: str) -> None:
+    before = raw if isinstance(raw, dict) else {}
+    changed = [n for n in DEDUPLICATION_FIELDS if _exact(before.get(n)) != _exact(edited[n])]
+    if changed:
+        raise CannotEdit(
+            f"the edit changes {', '.join(changed)}; a letter that is {reason} may already count, "
+            "and would count twice"
+        )
+
+
+def _exact(value: object) -> tuple[str, object]:
+    return type(value).__name__, value  # 1, 1.0 and True are equal, and different events
+
+
+def _kind(value: object) -> str:
+    return "nothing" if value is None else f"a {type(value).__name__}"
+
+
+def _where(error: Exception) -> str:
+    """Say what was raised and where: its text may quote the event."""
+    frames = traceback.extract_tb(error.__traceback__)
+    last = frames[-1] if frames else None
+    return type(error).__name__ + (f" ({last.filename} line {last.lineno})" if last else "")

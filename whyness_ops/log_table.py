@@ -1,0 +1,145 @@
+"""Edge: the Log table, by its index and by its key."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from whyness_events.log_entry import SHARDS, LogKey
+from whyness_ops.aws import error_code, explained
+from whyness_ops.errors import SetupFault
+from whyness_ops.letters import CRASHED, UNKNOWN
+
+INDEX = "by_day_reason"
+DEAD_REASONS = ("rejected", "oversized", "unreadable", "exhausted", CRASHED, UNKNOWN)
+WAITING_REASONS = ("retry", "throttled", "setup")
+AUDIT = "redrive"
+REASONS = (*DEAD_REASONS, *WAITING_REASONS, AUDIT)
+_THREADS = 8
+_REFUSED_CONDITION = "ConditionalCheckFailedException"
+
+Row = dict[str, Any]
+
+
+class LogTable:
+    """The table `name`; rows are Python values.
+
+    Raises:
+        SetupFault: from each method, where the table cannot be asked.
+    """
+
+    def __init__(self, dynamodb: Any, name: str) -> None:
+        if not name:
+            raise SetupFault("Which Log table? Give --log-table or LOG_TABLE_NAME.")
+        self._dynamodb = dynamodb
+        self.name = name
+
+    def rows(self, days: Sequence[date], reasons: Iterable[str] = REASONS) -> list[Row]:
+        """Return the rows of the days as the index has them, newest first."""
+        keys = [f"{day}#{reason}#{shard}" for day in days for reason in reasons for shard in range(SHARDS)]
+        with ThreadPoolExecutor(_THREADS) as pool:
+            found = [row for rows in pool.map(self._query_index, keys) for row in rows]
+        return sorted(found, key=lambda row: str(row["gsi1sk"]), reverse=True)
+
+    def get(self, pk: str) -> list[Row]:
+        """Return the whole rows of an insert id, or of another `pk`."""
+        return list(
+            self._query(KeyConditionExpression="pk = :pk", ExpressionAttributeValues={":pk": {"S": pk}})
+        )
+
+    def put_new(self, item: Mapping[str, Any]) -> bool:
+        """Put a row unless there is one with its key; return whether it was put."""
+        with explained(f"Log table {self.name}"):
+            try:
+                self._dynamodb.put_item(
+                    TableName=self.name,
+                    Item=to_dynamodb(item),
+                    ConditionExpression="attribute_not_exists(pk)",
+                )
+            except ClientError as error:
+                if error_code(error) != _REFUSED_CONDITION:
+                    raise
+                return False
+        return True
+
+    def update(self, key: LogKey, values: Mapping[str, Any]) -> None:
+        """Set attributes of a row."""
+        names = {f"#n{index}": name for index, name in enumerate(values)}
+        with explained(f"Log table {self.name}"):
+            self._dynamodb.update_item(
+                TableName=self.name,
+                Key=to_dynamodb({"pk": key.pk, "sk": key.sk}),
+                UpdateExpression="SET " + ", ".join(f"{n} = :v{n[2:]}" for n in names),
+                ExpressionAttributeNames=names,
+                ExpressionAttributeValues={
+                    f":v{index}": value for index, value in enumerate(to_dynamodb(values).values())
+                },
+            )
+
+    def mark_redriven(self, key: LogKey, *, dead_letter_message_id: str, now_ms: int) -> bool:
+        """Set the row's state to `redriven`; return whether the row is what it should be.
+
+        Only a row that is `dead` and speaks of this very letter is set: the event may have been delivered
+        already, or be dead anew. Neither is a fault. False is: the table could not be asked.
+        """
+        try:
+            self._dynamodb.update_item(
+                TableName=self.name,
+                Key=to_dynamodb({"pk": key.pk, "sk": key.sk}),
+                UpdateExpression="SET #state = :redriven, #redriven_at = :now",
+                ConditionExpression="#state = :dead AND (attribute_not_exists(#letter) OR #letter = :letter)",
+                ExpressionAttributeNames={
+                    "#state": "state",
+                    "#redriven_at": "redriven_at",
+                    "#letter": "dead_letter_message_id",
+                },
+                ExpressionAttributeValues=to_dynamodb(
+                    {
+                        ":redriven": "redriven",
+                        ":dead": "dead",
+                        ":now": now_ms,
+                        ":letter": dead_letter_message_id,
+                    }
+                ),
+            )
+        except ClientError as error:
+            return error_code(error) == _REFUSED_CONDITION
+        except BotoCoreError:
+            return False
+        return True
+
+    def _query_index(self, key: str) -> list[Row]:
+        # `Select` by the index's own projection: it asks the table itself for nothing.
+        return list(
+            self._query(
+                IndexName=INDEX,
+                KeyConditionExpression="gsi1pk = :key",
+                ExpressionAttributeValues={":key": {"S": key}},
+            )
+        )
+
+    def _query(self, **arguments: Any) -> Iterator[Row]:
+        with explained(f"Log table {self.name}"):
+            while True:
+                answer = self._dynamodb.query(TableName=self.name, **arguments)
+                yield from map(_from_dynamodb, answer["Items"])
+                if not (last := answer.get("LastEvaluatedKey")):
+                    return
+                arguments["ExclusiveStartKey"] = last
+
+
+def last_days(count: int, now_ms: int) -> list[date]:
+    """Return the last `count` days in UTC, today among them, newest first."""
+    today = datetime.fromtimestamp(now_ms / 1000, UTC).date()
+    return [today - timedelta(days=back) for back in range(count)]
+
+
+def to_dynamodb(values: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    """Return attributes as DynamoDB writes them: integers as numbers, all else as text."""
+    return {n: {"N": str(v)} if isinstance(v, int) else {"S": str(v)} for n, v in values.items()}
+
+
+def _from_dynamodb(item: Mapping[str, Mapping[str, str]]) -> Row:
+    return {n: int(v["N"]) if "N" in v else v.get("S", "") for n, v in item.items()}

@@ -1,0 +1,175 @@
+"""Redrive of all: SQS moves the messages itself, and says how far it is."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from whyness_ops.audit import Audit
+from whyness_ops.aws import NOT_IMPLEMENTED, Aws, Stack, error_code, explained
+from whyness_ops.dead_letter_queue import DeadLetterQueue, queue_arn
+from whyness_ops.errors import Refused, SetupFault
+from whyness_ops.log_table import LogTable
+from whyness_ops.stop import Stop
+
+_POLL_S = 2.0
+# SQS may take a moment until it lists a task that it has just started.
+_UNLISTED_POLLS = 15
+_UNDER_WAY = ("RUNNING", "CANCELLING")
+_NOT_RUNNING = ("ResourceNotFoundException", "UnsupportedOperation")
+RUNS_ALREADY = "A message move task runs. Wait for its end, or cancel it in the SQS console."
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """How far a message move task is.
+
+    Args:
+        status: SQS's: RUNNING, COMPLETED, CANCELLING, CANCELLED, FAILED.
+        moved: messages so far, approximate.
+        to_move: messages there were at the start, 0 where SQS does not say.
+        failure: why it failed, `""` where it did not.
+    """
+
+    status: str
+    moved: int
+    to_move: int
+    failure: str = ""
+
+
+def move_under_way(sqs: Any, dead_letter_queue_arn: str) -> bool:
+    """Whether a message move task runs; an endpoint that knows none runs none.
+
+    Raises:
+        SetupFault: SQS does not say.
+    """
+    return any(task["Status"] in _UNDER_WAY for task in _tasks(sqs, dead_letter_queue_arn))
+
+
+def redrive_all(
+    aws: Aws,
+    stack: Stack,
+    *,
+    rate_per_s: int | None = None,
+    stop: Stop,
+    progress: Callable[[Move], None] = lambda _: None,
+) -> Move:
+    """Move all dead letters back to the queue; on a stop, cancel. What was moved stays moved.
+
+    Args:
+        aws: clients.
+        stack: all three outputs.
+        rate_per_s: at most so many messages a second, 1 to 500; None leaves it to SQS.
+        stop: cancels the task.
+        progress: called every two seconds.
+
+    Raises:
+        Refused: a task runs already.
+        SetupFault: AWS cannot be asked, or has no such task.
+    """
+    dead_letters = DeadLetterQueue(aws.sqs, stack.dead_letter_queue_url)
+    log = LogTable(aws.dynamodb, stack.log_table)
+    if not stack.queue_url:
+        raise SetupFault("Which queue? Give --queue-url or QUEUE_URL.")
+    dead_letters.check()
+    source, destination = dead_letters.arn(), queue_arn(aws.sqs, stack.queue_url)
+    earlier = _tasks(aws.sqs, source)
+    if any(task["Status"] in _UNDER_WAY for task in earlier):
+        raise Refused(RUNS_ALREADY)
+    audit = Audit.begin(log, who=aws.caller(), selection={"all": True}, edit="", now_ms=_now_ms())
+    state, counts = "failed", dict[str, int]()
+    try:
+        handle = _start(aws.sqs, source, destination, rate_per_s)
+        started = frozenset(task.get("StartedTimestamp") for task in earlier)
+        move = _follow(_Task(aws.sqs, source, handle, started), stop, progress)
+        state = {"COMPLETED": "done", "CANCELLED": "stopped"}.get(move.status, "failed")
+        counts = {"sent": move.moved}
+    finally:
+        audit.end(state, counts, now_ms=_now_ms())
+    return move
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """The task that was started, and by when they were started, those that were there before."""
+
+    sqs: Any
+    source: str
+    handle: str
+    earlier: frozenset[Any]
+
+    def look(self) -> Move | None:
+        """Return how far it is; None while SQS does not list it."""
+        tasks = _tasks(self.sqs, self.source)
+        # A task that ended has no handle any more.
+        mine = [
+            task
+            for task in tasks
+            if task.get("TaskHandle") == self.handle or task.get("StartedTimestamp") not in self.earlier
+        ]
+        if not mine:
+            return None
+        moved, to_move = (f"ApproximateNumberOfMessages{word}" for word in ("Moved", "ToMove"))
+        task = mine[0]
+        return Move(
+            task["Status"], task.get(moved) or 0, task.get(to_move) or 0, task.get("FailureReason") or ""
+        )
+
+    def cancel(self) -> None:
+        """Ask SQS to end it; that it has ended in the meantime is no fault."""
+        with explained("message move task"):
+            try:
+                self.sqs.cancel_message_move_task(TaskHandle=self.handle)
+            except ClientError as error:
+                if error_code(error) not in _NOT_RUNNING:
+                    raise
+
+
+def _tasks(sqs: Any, source: str) -> list[Mapping[str, Any]]:
+    """Return the newest tasks; an endpoint that knows none has none."""
+    with explained("message move tasks"):
+        try:
+            return list(sqs.list_message_move_tasks(SourceArn=source, MaxResults=10).get("Results", []))
+        except ClientError as error:
+            if error_code(error) not in NOT_IMPLEMENTED:
+                raise
+            return []
+
+
+def _start(sqs: Any, source: str, destination: str, rate_per_s: int | None) -> str:
+    arguments: dict[str, Any] = {"SourceArn": source, "DestinationArn": destination}
+    if rate_per_s:
+        arguments["MaxNumberOfMessagesPerSecond"] = rate_per_s
+    with explained("message move task"):
+        try:
+            return str(sqs.start_message_move_task(**arguments)["TaskHandle"])
+        except ClientError as error:
+            if error_code(error) in NOT_IMPLEMENTED:
+                raise SetupFault(
+                    "This endpoint has no message move task (emulators do not). Give a selection instead, "
+                    "such as --limit 100000."
+                ) from error
+            raise
+
+
+def _follow(task: _Task, stop: Stop, progress: Callable[[Move], None]) -> Move:
+    cancelled = False
+    unlisted = 0
+    while True:
+        if stop.is_set() and not cancelled:
+            cancelled = True
+            task.cancel()
+        move = task.look()
+        if move:
+            progress(move)
+            if move.status not in _UNDER_WAY:
+                return move
+        elif (unlisted := unlisted + 1) > _UNLISTED_POLLS:
+            raise SetupFault("SQS started the message move task and does not list it: see the SQS console.")
+        (time.sleep if cancelled else stop.wait)(_POLL_S)
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

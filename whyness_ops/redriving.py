@@ -1,0 +1,235 @@
+"""Redrive of a selection: receive, filter, send, delete, in that order.
+
+Whoever is killed between send and delete leaves a copy in the dead-letter queue: sent once more it has the
+same deduplication fields, and counts once.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from whyness_events import limits
+from whyness_events.values import size_bytes
+from whyness_ops.audit import Audit
+from whyness_ops.aws import Aws, Stack, explained
+from whyness_ops.dead_letter_queue import DeadLetterQueue, Hold, queue_arn
+from whyness_ops.edit import CannotEdit, Edit, edit_body
+from whyness_ops.errors import Refused, SetupFault
+from whyness_ops.letters import DeadLetter
+from whyness_ops.log_table import LogTable
+from whyness_ops.moving import RUNS_ALREADY, move_under_way
+from whyness_ops.selection import Selection
+from whyness_ops.stop import Stop
+
+# A backlog of its own to SQS's fair queues: what was dead must not delay today's events.
+MESSAGE_GROUP = "redrive"
+_LOG_KEY = "log_key"
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """A letter that was meant and stays in the dead-letter queue, and why."""
+
+    message_id: str
+    insert_id: str
+    why: str
+
+
+@dataclass(slots=True)
+class Redriven:
+    """What came of it.
+
+    Attributes:
+        looked_at: letters received.
+        matched: those of them that were meant.
+        sent: those that the queue confirmed (in a dry run: that would be sent).
+        left: those that were meant and stay.
+        not_deleted: sent, and perhaps still in the dead-letter queue too; they count once all the same.
+        rows_not_marked: sent, but the Log table could not be told.
+        hidden: messages that somebody else looks at, or that could not be made visible again at once.
+        stopped: by a person, or because no more can be looked at in one go.
+    """
+
+    looked_at: int = 0
+    matched: int = 0
+    sent: int = 0
+    left: list[Left] = field(default_factory=list)
+    not_deleted: int = 0
+    rows_not_marked: int = 0
+    hidden: int = 0
+    stopped: bool = False
+    dry_run: bool = False
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """The figures that the audit row keeps."""
+        names = ("looked_at", "matched", "sent", "not_deleted", "rows_not_marked")
+        return {**{name: getattr(self, name) for name in names}, "left_count": len(self.left)}
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as JSON data."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class _Parcel:
+    letter: DeadLetter
+    body: str
+
+    def entry(self, entry_id: str) -> dict[str, Any]:
+        """Return it as SendMessageBatch takes it."""
+        entry = {"Id": entry_id, "MessageBody": self.body, "MessageGroupId": MESSAGE_GROUP}
+        if not self._attribute_bytes:
+            return entry
+        attribute = {"DataType": "String", "StringValue": str(self.letter.log_key)}
+        return {**entry, "MessageAttributes": {_LOG_KEY: attribute}}
+
+    @property
+    def size_bytes(self) -> int:
+        return size_bytes(self.body) + self._attribute_bytes
+
+    @property
+    def _attribute_bytes(self) -> int:
+        """What the attribute takes; 0 where there is none, or no room for it."""
+        key = self.letter.log_key
+        size = len(_LOG_KEY) + len("String") + size_bytes(str(key)) if key else 0
+        return size if size_bytes(self.body) + size <= limits.MESSAGE_BYTES else 0
+
+
+@dataclass(slots=True)
+class Redrive:
+    """A redrive of what `selection` means.
+
+    Args:
+        aws: clients.
+        stack: all three outputs.
+        selection: which letters.
+        edit: puts events right; None leaves them as they are.
+        edit_name: for the audit row.
+        rate_per_s: at most so many letters a second; None for as fast as it goes.
+        dry_run: only look, edit and report.
+        stop: ends it between two calls.
+        progress: called after each call.
+        now_ms: the clock, epoch milliseconds.
+    """
+
+    aws: Aws
+    stack: Stack
+    selection: Selection
+    edit: Edit | None = None
+    edit_name: str = ""
+    rate_per_s: float | None = None
+    dry_run: bool = False
+    stop: Stop = field(default_factory=Stop)
+    progress: Callable[[Redriven], None] = lambda _: None
+    now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000
+
+    def run(self) -> Redriven:
+        """Do it.
+
+        Raises:
+            Refused: a message move task runs.
+            SetupFault: AWS cannot be asked; what was sent until then is in the audit row.
+        """
+        queue = DeadLetterQueue(self.aws.sqs, self.stack.dead_letter_queue_url)
+        if not self.stack.queue_url:
+            raise SetupFault("Which queue? Give --queue-url or QUEUE_URL.")
+        queue_arn(self.aws.sqs, self.stack.queue_url)  # it is there
+        if move_under_way(self.aws.sqs, queue.arn()):
+            raise Refused(RUNS_ALREADY)
+        report = Redriven(dry_run=self.dry_run)
+        if self.dry_run:
+            self._go_through(queue, None, report)
+            return report
+        log = LogTable(self.aws.dynamodb, self.stack.log_table)
+        audit = self._begin_audit(log)
+        state = "failed"
+        try:
+            self._go_through(queue, log, report)
+            state = "stopped" if report.stopped else "done"
+        finally:
+            audit.end(state, report.counts, now_ms=self.now_ms())
+        return report
+
+    def _begin_audit(self, log: LogTable) -> Audit:
+        who, selection = self.aws.caller(), self.selection.describe()
+        name = self.edit_name or (getattr(self.edit, "__qualname__", "?") if self.edit else "")
+        return Audit.begin(log, who=who, selection=selection, edit=name, now_ms=self.now_ms())
+
+    def _go_through(self, queue: DeadLetterQueue, log: LogTable | None, report: Redriven) -> None:
+        with queue.hold(self.stop) as hold:
+            for batch in hold.batches():
+                meant = [letter for letter in batch if self.selection.matches(letter)][: self._room(report)]
+                report.looked_at += len(batch)
+                report.matched += len(meant)
+                self._redrive(meant, hold, log, report)
+                self.progress(report)
+                if self._room(report) == 0:
+                    break
+            report.stopped = self.stop.is_set() or hold.is_full
+        report.hidden = queue.depth().hidden
+
+    def _room(self, report: Redriven) -> int | None:
+        limit = self.selection.limit
+        return None if limit is None else limit - report.matched
+
+    def _redrive(
+        self, meant: Sequence[DeadLetter], hold: Hold, log: LogTable | None, report: Redriven
+    ) -> None:
+        parcels = [parcel for letter in meant if (parcel := self._parcel(letter, report))]
+        for some in _pack(parcels, self._most_a_call):
+            if log is None:
+                report.sent += len(some)
+                continue
+            if self.stop.is_set():
+                return
+            sent = self._send(some, report)
+            if sent:
+                report.not_deleted += hold.delete([parcel.letter for parcel in sent])
+                report.rows_not_marked += sum(not self._mark(parcel.letter, log) for parcel in sent)
+            if self.rate_per_s:
+                self.stop.wait(len(some) / self.rate_per_s)
+
+    def _parcel(self, letter: DeadLetter, report: Redriven) -> _Parcel | None:
+        try:
+            body = edit_body(letter, self.edit, now_ms=self.now_ms()) if self.edit else letter.body
+        except CannotEdit as fault:
+            report.left.append(Left(letter.message_id, letter.insert_id, str(fault)))
+            return None
+        return _Parcel(letter, body)
+
+    @property
+    def _most_a_call(self) -> int:
+        return max(1, min(limits.BATCH_ENTRIES, int(self.rate_per_s or limits.BATCH_ENTRIES)))
+
+    def _send(self, parcels: Sequence[_Parcel], report: Redriven) -> list[_Parcel]:
+        """Send one call's worth; return what the queue confirmed."""
+        entries = [parcel.entry(str(index)) for index, parcel in enumerate(parcels)]
+        with explained(f"queue {self.stack.queue_url}"):
+            answer = self.aws.sqs.send_message_batch(QueueUrl=self.stack.queue_url, Entries=entries)
+        confirmed = {int(entry["Id"]) for entry in answer.get("Successful", [])}
+        codes = {int(entry["Id"]): entry.get("Code", "") for entry in answer.get("Failed", [])}
+        report.sent += len(confirmed)
+        for index, parcel in enumerate(parcels):
+            if index not in confirmed:
+                why = f"the queue did not take it ({codes.get(index) or 'no answer for it'})"
+                report.left.append(Left(parcel.letter.message_id, parcel.letter.insert_id, why))
+        return [parcel for index, parcel in enumerate(parcels) if index in confirmed]
+
+    def _mark(self, letter: DeadLetter, log: LogTable) -> bool:
+        key = letter.log_key
+        letter_id, now_ms = letter.message_id, self.now_ms()
+        return key is None or log.mark_redriven(key, dead_letter_message_id=letter_id, now_ms=now_ms)
+
+
+def _pack(parcels: Sequence[_Parcel], most: int) -> list[list[_Parcel]]:
+    """Return the parcels in calls of at most `most` entries and 1 MiB."""
+    calls: list[list[_Parcel]] = []
+    for parcel in parcels:
+        held_bytes = sum(p.size_bytes for p in calls[-1]) if calls else 0
+        if calls and len(calls[-1]) < most and held_bytes + parcel.size_bytes <= limits.BATCH_BYTES:
+            calls[-1].append(parcel)
+        else:
+            calls.append([parcel])
+    return calls

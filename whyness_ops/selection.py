@@ -1,0 +1,54 @@
+"""Pure: which dead letters are meant."""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+from whyness_ops.letters import DeadLetter, moment
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """A letter is meant when all that is given holds for it; of one with several events, for any of them.
+
+    Args:
+        reason: such as `rejected`, or `crashed`, or `unknown`.
+        event: the event's name.
+        user: as in the event: `"123"`, `"p:45"`.
+        insert_id: of the event.
+        since_ms: it failed (where that is not known: was sent) at this moment or later, epoch milliseconds.
+        until_ms: ... before this moment.
+        limit: at most so many letters.
+    """
+
+    reason: str | None = None
+    event: str | None = None
+    user: str | None = None
+    insert_id: str | None = None
+    since_ms: int | None = None
+    until_ms: int | None = None
+    limit: int | None = None
+
+    def matches(self, letter: DeadLetter) -> bool:
+        """Whether the letter is meant; `limit` is the caller's to count."""
+        if self.reason is not None and letter.reason != self.reason:
+            return False
+        if self.since_ms is not None and letter.died_ms < self.since_ms:
+            return False
+        if self.until_ms is not None and letter.died_ms >= self.until_ms:
+            return False
+        wanted = (("event", self.event), ("user", self.user), ("insert_id", self.insert_id))
+        return all(value is None or value in letter.values(name) for name, value in wanted)
+
+    def describe(self) -> dict[str, Any]:
+        """Return what is given, fit for the audit row: of the user, who is a person, a hash."""
+        given = {
+            "reason": self.reason,
+            "event": self.event,
+            "user_sha256": None if self.user is None else hashlib.sha256(self.user.encode()).hexdigest(),
+            "insert_id": self.insert_id,
+            "since": None if self.since_ms is None else moment(self.since_ms),
+            "until": None if self.until_ms is None else moment(self.until_ms),
+            "limit": self.limit,
+        }
+        return {name: value for name, value in given.items() if value is not None}
