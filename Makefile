@@ -5,9 +5,11 @@ PY := .venv/bin/python
 DEMO_EVENTS ?= 3000
 CONFIG_ENV ?= dev
 EVENT ?= events/sample.json
+SEEDS ?= 160
+DAYS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types template wheel bench build deploy invoke clean
+.PHONY: help demo test check lint types template wheel simulate bench build deploy invoke clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -47,6 +49,9 @@ deploy: .venv-sam/stamp ## build and deploy a stack (CONFIG_ENV=dev or prod); se
 
 invoke: .venv/demo.stamp .venv-emulator/stamp ## the built function on an event (EVENT=events/sample.json), without Docker
 	@$(PY) -m local.invoke $(EVENT)
+
+simulate: .venv/dev.stamp ## days of trouble in virtual time, by seed (SEEDS=160 DAYS=1)
+	@PYTHONPATH=functions/send_events $(PY) -m tests.simulation --seeds $(SEEDS) --days $(DAYS)
 
 bench: .venv/demo.stamp .venv-emulator/stamp ## CPU, throughput, memory and import time of the handler
 	@$(PY) -m bench

@@ -134,7 +134,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         server = cast("_Server", self.server)
-        body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+        length = int(self.headers.get("Content-Length", "0"))
+        body = self.rfile.read(length)
+        if len(body) < length:  # the client was cut in the middle of its request: nobody waits for an answer
+            self.close_connection = True
+            server.clients_left.release()
+            return
         headers = {name.lower(): value for name, value in self.headers.items()}
         try:
             found = server.respond(Request(self.command, self.path, headers, body))

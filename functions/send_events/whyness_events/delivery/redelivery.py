@@ -55,4 +55,4 @@ class Redelivery:
     def _pause_s(self, handed_back: HandedBack) -> int:
         doublings = min(handed_back.receive_count - 1, _DOUBLINGS)
         own_s = min(self.cap_s, self.base_s * 2**doublings)
-        return int(max(own_s, handed_back.wait_s) * self.rng.uniform(*_JITTER) + 0.5)
+        return int(max(own_s * self.rng.uniform(*_JITTER), handed_back.wait_s) + 0.5)

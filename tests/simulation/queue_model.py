@@ -1,0 +1,198 @@
+"""A model of SQS standard queues in virtual time, and of how Lambda deletes what a function has answered.
+
+Where SQS promises nothing, the model does the worst that is allowed: no order, and now and then a message
+that is handed out again while it is hidden.
+Source: SQS Developer Guide (visibility timeout, dead-letter queues, at-least-once delivery), read 2026-11.
+"""
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from local.event_source_mapping import ids_to_delete
+from local.invocation import InvocationResult
+
+LONGEST_VISIBILITY_S = 43_200
+MOST_PER_RECEIVE = 10
+
+
+class NotInFlight(Exception):  # noqa: N818  (SQS's own name for it is MessageNotInflight)
+    """The receipt handle is not that of a message in flight."""
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A message as one receive hands it out.
+
+    Args:
+        message_id: the same at each receive, and in the dead-letter queue.
+        receipt_handle: another one at each receive.
+        body: as sent.
+        attributes: text attributes, as sent.
+        receive_count: from 1.
+        sent_ms: when it was sent, epoch milliseconds; kept when the redrive policy moves it.
+    """
+
+    message_id: str
+    receipt_handle: str
+    body: str
+    attributes: Mapping[str, str]
+    receive_count: int
+    sent_ms: int
+
+
+@dataclass(slots=True, eq=False)
+class _Message:
+    message_id: str
+    body: str
+    attributes: Mapping[str, str]
+    sent_s: float
+    visible_s: float
+    receive_count: int = 0
+    receipt_handle: str = ""
+
+
+@dataclass(slots=True)
+class QueueModel:
+    """One queue.
+
+    Args:
+        name: begins its message ids.
+        now_s: epoch seconds; may go back a little, for invocations overlap.
+        rng: order, and what is handed out twice.
+        visibility_s: how long a received message is hidden.
+        retention_s: after so long since it was sent, a message is forgotten.
+        max_receive_count: the receive after so many moves the message to `dead_letters`.
+        dead_letters: where to; None for a queue without redrive policy.
+        twice_part: chance that a hidden message is handed out again at a receive.
+    """
+
+    name: str
+    now_s: Callable[[], float]
+    rng: random.Random
+    visibility_s: float = 30.0
+    retention_s: float = 14 * 86_400.0
+    max_receive_count: int = 1_000
+    dead_letters: "QueueModel | None" = None
+    twice_part: float = 0.0
+    forgotten_count: int = 0
+    moved_count: int = 0
+    twice_count: int = 0
+    _sent_count: int = 0
+    _receives: int = 0
+    _messages: dict[str, _Message] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        """Return how many messages there are, hidden ones too."""
+        self._forget()
+        return len(self._messages)
+
+    def send(self, body: str, attributes: Mapping[str, str] | None = None) -> str:
+        """Store a message; return its id."""
+        self._sent_count += 1
+        now_s = self.now_s()
+        message = _Message(f"{self.name}-{self._sent_count}", body, attributes or {}, now_s, now_s)
+        self._messages[message.message_id] = message
+        return message.message_id
+
+    def receive(
+        self, at_most: int = MOST_PER_RECEIVE, *, visibility_s: float | None = None
+    ) -> list[Received]:
+        """Hide up to `at_most` (1 to 10) messages and return them, in any order."""
+        if not 1 <= at_most <= MOST_PER_RECEIVE:
+            raise ValueError(f"MaxNumberOfMessages {at_most}: allowed are 1 to {MOST_PER_RECEIVE}")
+        self._forget()
+        hidden_s = self.visibility_s if visibility_s is None else visibility_s
+        found: list[Received] = []
+        for message in self._candidates():
+            if len(found) == at_most:
+                break
+            if self.dead_letters is not None and message.receive_count >= self.max_receive_count:
+                self._move(message, self.dead_letters)
+                continue
+            found.append(self._hand_out(message, hidden_s))
+        return found
+
+    def delete(self, receipt_handle: str) -> None:
+        """Delete the message of that receive; the handle of an older receive deletes nothing."""
+        message = self._by_handle(receipt_handle)
+        if message is not None:
+            del self._messages[message.message_id]
+
+    def change_visibility(self, receipt_handle: str, seconds: float) -> None:
+        """Hide the message for `seconds` from now on; 0 shows it at once.
+
+        Raises:
+            ValueError: not from 0 to 43,200.
+            NotInFlight: it is deleted, visible again, or was received anew.
+        """
+        if not 0 <= seconds <= LONGEST_VISIBILITY_S:
+            raise ValueError(f"VisibilityTimeout {seconds}: allowed are 0 to {LONGEST_VISIBILITY_S}")
+        message = self._by_handle(receipt_handle)
+        if message is None or message.visible_s <= self.now_s():
+            raise NotInFlight(receipt_handle)
+        message.visible_s = self.now_s() + seconds
+
+    def counts(self) -> tuple[int, int]:
+        """Return how many messages are visible, and how many are not."""
+        visible = sum(message.visible_s <= self.now_s() for message in self._messages.values())
+        return visible, len(self) - visible
+
+    def next_visible_s(self) -> float:
+        """Return when the next message can be received, epoch seconds; infinity for an empty queue."""
+        return min((message.visible_s for message in self._messages.values()), default=float("inf"))
+
+    def contents(self) -> list[tuple[str, Mapping[str, str]]]:
+        """Return body and attributes of every message, in the order sent, without receiving anything."""
+        return [(message.body, message.attributes) for message in self._messages.values()]
+
+    def _candidates(self) -> list[_Message]:
+        now_s = self.now_s()
+        found = []
+        for message in self._messages.values():
+            if message.visible_s <= now_s:
+                found.append(message)
+            elif self.twice_part and self.rng.random() < self.twice_part:
+                self.twice_count += 1
+                found.append(message)
+        self.rng.shuffle(found)
+        return found
+
+    def _hand_out(self, message: _Message, hidden_s: float) -> Received:
+        self._receives += 1
+        message.receive_count += 1
+        message.receipt_handle = f"{message.message_id}/{self._receives}"
+        message.visible_s = self.now_s() + hidden_s
+        return Received(
+            message.message_id,
+            message.receipt_handle,
+            message.body,
+            message.attributes,
+            message.receive_count,
+            int(message.sent_s * 1000),
+        )
+
+    def _move(self, message: _Message, target: "QueueModel") -> None:
+        del self._messages[message.message_id]
+        self.moved_count += 1
+        moved = _Message(message.message_id, message.body, message.attributes, message.sent_s, self.now_s())
+        target._messages[moved.message_id] = moved
+
+    def _by_handle(self, receipt_handle: str) -> _Message | None:
+        message = self._messages.get(receipt_handle.partition("/")[0])
+        return message if message and message.receipt_handle == receipt_handle else None
+
+    def _forget(self) -> None:
+        oldest_s = self.now_s() - self.retention_s
+        for message in [m for m in self._messages.values() if m.sent_s <= oldest_s]:
+            del self._messages[message.message_id]
+            self.forgotten_count += 1
+
+
+def settle(queue: QueueModel, batch: Sequence[Received], result: InvocationResult) -> list[Received]:
+    """Delete what Lambda deletes after `result`; return the messages that were deleted."""
+    ids = ids_to_delete([m.message_id for m in batch], result, reports_item_failures=True)
+    deleted = [message for message in batch if message.message_id in ids]
+    for message in deleted:
+        queue.delete(message.receipt_handle)
+    return deleted

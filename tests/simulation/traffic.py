@@ -1,0 +1,145 @@
+"""What is published in a run, and what the messages alone say must become of each event."""
+
+import json
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from tests.builders import NOW_MS
+from tests.mixpanel_model import FourFields
+
+DAY_S = 86_400.0
+LEAST_MESSAGES = 50
+LEAST_EVENTS = 200
+_NAMES = ("User click", "Prospect click", "Audio upload", "Audio play")
+_IDENTITIES = ("distinct_id", "simplified")
+_USERAGENT = "Mozilla/5.0 (iPhone; CPU iPhone OS 17_0 like Mac OS X) Version/17.0 Mobile/15E148 Safari/604.1"
+# Passes the contract (8,192 bytes), and not the simulator's smaller reading of Mixpanel's "8 kB".
+_TOO_MUCH_FOR_MIXPANEL = {"list": ["x" * 29] * 252}
+# What is wrong with an event: by whom it is refused does not matter, only that it ends in the DLQ.
+_WRONGS: tuple[dict[str, Any], ...] = (
+    {"event": " "},
+    {"user": 7},
+    {"time": "2026-11-23"},
+    {"time": 1_000},
+    {"insert_id": "null"},
+    {"insert_id": "a_b"},
+    {"properties": {"$secret": 1}},
+    {"properties": {"n": float("nan")}},
+    {"properties": {"large": _TOO_MUCH_FOR_MIXPANEL}},
+)
+_TOO_LARGE_PART = 0.03
+_UNREADABLE = ("no JSON", "[]", '{"schema_version":1,"events":[]}', "[" * 2_000)
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """One event of a message.
+
+    Args:
+        key: names it among all: its JSON, or the body where no event can be read.
+        fields: what Mixpanel must count it by; None where it must end in the dead-letter queue.
+    """
+
+    key: str
+    fields: FourFields | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """One message.
+
+    Args:
+        at_s: when it is sent, seconds since the start.
+        body: as sent.
+        events: what is in it.
+    """
+
+    at_s: float
+    body: str
+    events: Sequence[Expected]
+
+
+def canonical(raw: object) -> str:
+    """Return one text for all JSON that says the same; NaN is equal to itself, 1 is not true."""
+    return json.dumps(raw, sort_keys=True)
+
+
+def make_traffic(rng: random.Random, days: float) -> list[Publication]:
+    """Return the messages of so many days, in bursts: at least 50 a run, with at least 200 events."""
+    maker = _Maker(rng)
+    found: list[Publication] = []
+    while len(found) < LEAST_MESSAGES * max(1, days) or sum(len(p.events) for p in found) < LEAST_EVENTS:
+        at_s = rng.random() * days * DAY_S * 0.8
+        for _ in range(rng.randint(1, 12)):
+            at_s += rng.expovariate(0.5)
+            found.append(message := maker.message(at_s))
+            if rng.random() < 0.05:  # an app that did not hear of its success publishes again
+                found.append(replace(message, at_s=at_s + rng.choice([0.5, 60, 3_600])))
+    if rng.random() < _TOO_LARGE_PART:
+        found.append(maker.too_large(rng.choice(found).at_s))
+    return sorted(found, key=lambda publication: publication.at_s)
+
+
+class _Maker:
+    def __init__(self, rng: random.Random) -> None:
+        self._rng = rng
+        self._count = 0
+        # As in a real project, all messages that are stamped are stamped alike.
+        self._identity = rng.choice(_IDENTITIES)
+
+    def message(self, at_s: float) -> Publication:
+        kind = self._rng.random()
+        if kind < 0.05:
+            self._count += 1
+            body = f"{self._rng.choice(_UNREADABLE)}{' ' * self._count}"
+            return Publication(at_s, body, [Expected(body)])
+        if kind < 0.3:
+            return self._single(at_s)
+        most = 40 if kind > 0.9 else 6
+        raws = [self._event(at_s) for _ in range(self._rng.randint(1, most))]
+        if self._rng.random() < 0.1:
+            raws.append(raws[0])  # the same event twice
+        if self._rng.random() < 0.1:
+            raws.append({**raws[0], "event": "Another name"})  # the same row key from another table
+        stamp = {"schema_version": 1, "identity": self._identity, "events": raws}
+        return Publication(at_s, json.dumps(stamp), [self._expect(raw, self._identity) for raw in raws])
+
+    def too_large(self, at_s: float) -> Publication:
+        """Publish what fits into a message and is more than Mixpanel takes as an event, with a neighbour."""
+        large = {**self._event(at_s), "event": "Large", "data": "x" * 1_010_000}
+        raws = [large, self._event(at_s)]
+        stamp = {"schema_version": 1, "identity": self._identity, "events": raws}
+        events = [Expected(canonical(large)), self._expect(raws[1], self._identity)]
+        return Publication(at_s, json.dumps(stamp), events)
+
+    def _single(self, at_s: float) -> Publication:
+        raw = self._event(at_s)
+        return Publication(at_s, json.dumps(raw), [self._expect(raw, "distinct_id")])
+
+    def _event(self, at_s: float) -> dict[str, Any]:
+        self._count += 1
+        raw: dict[str, Any] = {
+            "insert_id": f"row-{self._count}",
+            "event": self._rng.choice(_NAMES),
+            "user": self._rng.choice(["", "17", str(self._count), f"p:{self._count}"]),
+            "time": NOW_MS + int(at_s) * 1_000 - self._rng.randint(0, 60) * 1_000,
+            "data": f"GET {self._count}",
+        }
+        if self._rng.random() < 0.3:
+            raw["useragent"] = _USERAGENT
+        if self._rng.random() < 0.1:
+            raw["prospect"] = "45"
+        if self._rng.random() < 0.1:
+            raw |= self._rng.choice(_WRONGS)
+        return raw
+
+    @staticmethod
+    def _expect(raw: dict[str, Any], identity: str) -> Expected:
+        if any(all(raw.get(name) is value for name, value in wrong.items()) for wrong in _WRONGS):
+            return Expected(canonical(raw))
+        user = raw["user"]
+        is_device = identity == "simplified" and user.startswith("p:")
+        distinct_id = f"$device:p-{user.removeprefix('p:')}" if is_device else user
+        return Expected(canonical(raw), (raw["event"], distinct_id, raw["time"], raw["insert_id"]))
