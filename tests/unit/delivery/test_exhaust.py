@@ -79,6 +79,19 @@ def test_message_of_a_newer_version_is_kept_whole_when_its_time_is_over() -> Non
     assert [letter.body for letter in world.dead_letters.letters] == [body]
 
 
+def test_repeat_in_an_old_record_does_not_exhaust_the_fresh_one() -> None:
+    """Each record has its own time; the old copy alone is given up."""
+    body = make_body(make_event())
+    fresh, old = make_record(body), make_record(body, sent_ms=LONG_AGO_MS)
+    world = World(down)
+
+    report = world.deliver(fresh, old)
+
+    assert report.outcomes == {Reason.RETRY: 1, Reason.EXHAUSTED: 1}
+    assert report.settled.failed_message_ids == [fresh.message_id]
+    assert world.dead_letters.reasons == ["exhausted"]
+
+
 def test_delivered_event_is_never_too_old() -> None:
     """Age alone kills nothing."""
     world = World()

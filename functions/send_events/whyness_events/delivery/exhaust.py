@@ -42,7 +42,8 @@ def exhaust(parcels: Iterable[Parcel], patience: Patience, *, now_ms: int) -> No
         for item in parcel.items:
             last = item.result
             if last.reason.is_waiting:
-                (item.first or item).outcome = _exhausted(parcel.record, last, now_ms)
+                item.first = None  # the copy in a fresher record has time left
+                item.outcome = _exhausted(parcel.record, last, now_ms)
 
 
 def _exhausted(record: Record, last: Outcome, now_ms: int) -> Outcome:
