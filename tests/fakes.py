@@ -9,7 +9,7 @@ from tests.builders import NOW_MS
 from whyness_events import limits
 from whyness_events.delivery.letters import Letter, pack_entries
 from whyness_events.delivery.ports import Answer, SetupFault
-from whyness_events.log_entry import LogEntry
+from whyness_events.log_entry import LogEntry, LogKey
 
 
 class FakeClock:
@@ -170,6 +170,14 @@ class FakeLog:
         """Keep the rows by key."""
         return [self._put(entry, deadline_s) for entry in entries]
 
+    def mark_delivered(self, keys: Sequence[LogKey], *, now_ms: int, deadline_s: float) -> int:
+        """Change the rows that are there."""
+        for key in keys if self.clock.monotonic_s() < deadline_s else ():
+            row = self.rows.get((key.pk, key.sk))
+            if row is not None and row["state"] != "delivered":
+                row |= {"state": "delivered", "delivered_at": now_ms}
+        return 0 if self.clock.monotonic_s() < deadline_s else len(keys)
+
     def _put(self, entry: LogEntry, deadline_s: float) -> bool:
         if self.lose(entry) or self.clock.monotonic_s() >= deadline_s:
             return False
@@ -179,12 +187,18 @@ class FakeLog:
 
 @dataclass
 class FakeSourceQueue:
-    """The SourceQueue port; confirms at most `most` delays."""
+    """The SourceQueue port; confirms at most `most` of each call."""
 
     most: int = 1_000_000
     delays: dict[str, int] = field(default_factory=dict)
+    deleted: list[str] = field(default_factory=list)
 
     def delay(self, delays: Sequence[tuple[str, int]], *, deadline_s: float) -> int:  # noqa: ARG002  (the port's)
         """Keep them."""
         self.delays |= dict(delays[: self.most])
         return min(len(delays), self.most)
+
+    def delete(self, receipt_handles: Sequence[str], *, deadline_s: float) -> int:  # noqa: ARG002  (the port's)
+        """Delete them."""
+        self.deleted += receipt_handles[: self.most]
+        return min(len(receipt_handles), self.most)

@@ -4,10 +4,22 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from tests.fakes import FakeClock, FakeDeadLetters, FakeLog, FakePool, Late, Posted, Responder, accept
-from whyness_events.delivery.deliver import Deliverer, Report
+from tests.fakes import (
+    FakeClock,
+    FakeDeadLetters,
+    FakeLog,
+    FakePool,
+    FakeSourceQueue,
+    Late,
+    Posted,
+    Responder,
+    accept,
+)
+from whyness_events.delivery.deliver import Deliverer
 from whyness_events.delivery.items import Record
 from whyness_events.delivery.ports import Answer
+from whyness_events.delivery.redelivery import Redelivery
+from whyness_events.delivery.report import Report
 from whyness_events.delivery.useragent import describe_useragent
 
 VISIBILITY_S = 725.0
@@ -41,12 +53,15 @@ class World:
         self.pool = FakePool(self.clock, self._respond)
         self.dead_letters = FakeDeadLetters(self.clock)
         self.log = FakeLog(self.clock)
+        self.queue = FakeSourceQueue()
+        rng = random.Random(1)  # noqa: S311  (jitter)
         self.deliverer = Deliverer(
             pool=self.pool,
             dead_letters=self.dead_letters,
             log=self.log,
+            redelivery=Redelivery(self.queue, rng),
             clock=self.clock,
-            rng=random.Random(1),  # noqa: S311  (jitter)
+            rng=rng,
             describe_useragent=describe_useragent,
             default_identity=self.identity,
             threads=self.threads,

@@ -21,13 +21,14 @@ from whyness_events.delivery.aws import client
 from whyness_events.delivery.clock import SystemClock
 from whyness_events.delivery.credentials import Credentials, FixedCredentials, SecretCredentials
 from whyness_events.delivery.dead_letters import SqsDeadLetters
-from whyness_events.delivery.deliver import Deliverer, Report, last_call_s
+from whyness_events.delivery.deliver import Deliverer
 from whyness_events.delivery.exhaust import Patience
 from whyness_events.delivery.items import Record
 from whyness_events.delivery.log_table import DynamoDbLog
 from whyness_events.delivery.mixpanel import MixpanelPool
 from whyness_events.delivery.outcomes import Reason
 from whyness_events.delivery.redelivery import Redelivery
+from whyness_events.delivery.report import Report
 from whyness_events.delivery.settings import Settings, SettingsFault, read_settings
 from whyness_events.delivery.settle import Settled
 from whyness_events.delivery.source_queue import SqsSourceQueue
@@ -54,7 +55,6 @@ class Container:
     """What one container keeps from invocation to invocation."""
 
     deliverer: Deliverer
-    redelivery: Redelivery
     pool: MixpanelPool
 
 
@@ -69,9 +69,6 @@ def handler(event: Any, context: Any) -> dict[str, list[dict[str, str]]]:
     records = read_records(event)
     try:
         report = container().deliverer.deliver(records, run_id=context.aws_request_id, deadline_s=deadline_s)
-        report.delays_lost = container().redelivery.delay(
-            report.settled.handed_back, deadline_s=last_call_s(deadline_s, remaining_s)
-        )
     except SettingsFault as fault:
         report = _all_waiting(records, str(fault))
     except Exception as bug:  # noqa: BLE001  (raised again, without the text that may hold payload)
@@ -98,10 +95,12 @@ def build(settings: Settings) -> Container:
     """Wire the parts."""
     rng = random.Random()  # noqa: S311  (jitter)
     pool = MixpanelPool(settings.api_url, settings.project_id, _credentials(settings))
+    queue = SqsSourceQueue(settings.queue_url, partial(client, "sqs"), clock)
     deliverer = Deliverer(
         pool=pool,
         dead_letters=SqsDeadLetters(settings.dead_letter_queue_url, partial(client, "sqs"), clock),
         log=DynamoDbLog(settings.log_table_name, partial(client, "dynamodb"), clock),
+        redelivery=Redelivery(queue, rng, settings.redelivery_base_s, settings.redelivery_cap_s),
         clock=clock,
         rng=rng,
         describe_useragent=describe_useragent,
@@ -109,10 +108,9 @@ def build(settings: Settings) -> Container:
         threads=settings.sender_threads,
         answer_timeout_s=settings.answer_timeout_s,
         patience=Patience(settings.exhaust_after_s, settings.max_receive_count),
+        breaker_s=settings.breaker_s,
     )
-    queue = SqsSourceQueue(settings.queue_url, partial(client, "sqs"), clock)
-    redelivery = Redelivery(queue, rng, settings.redelivery_base_s, settings.redelivery_cap_s)
-    return Container(deliverer, redelivery, pool)
+    return Container(deliverer, pool)
 
 
 def _credentials(settings: Settings) -> Credentials:
@@ -145,7 +143,14 @@ def _record(raw: Any) -> Record:
         receive_count=_number(found.get("ApproximateReceiveCount"), 1),
         sent_ms=_number(found.get("SentTimestamp"), 0),
         receipt_handle=handle if isinstance(handle := raw.get("receiptHandle"), str) else "",
+        log_key=_text_attribute(raw.get("messageAttributes"), "log_key"),
     )
+
+
+def _text_attribute(attributes: Any, name: str) -> str:
+    attribute = attributes.get(name) if isinstance(attributes, Mapping) else None
+    value = attribute.get("stringValue") if isinstance(attribute, Mapping) else None
+    return value if isinstance(value, str) else ""
 
 
 def _number(text: Any, default: int) -> int:

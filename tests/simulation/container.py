@@ -17,9 +17,10 @@ from tests.simulation.ports import (
     SimulatedSourceQueue,
 )
 from tests.simulation.queue_model import QueueModel, Received
-from whyness_events.delivery.deliver import Deliverer, Report
+from whyness_events.delivery.deliver import Deliverer
 from whyness_events.delivery.items import Record
 from whyness_events.delivery.redelivery import Redelivery
+from whyness_events.delivery.report import Report
 from whyness_events.delivery.useragent import describe_useragent
 
 TIMEOUT_S = 120.0
@@ -66,6 +67,7 @@ class Container:
             pool=self._pool,
             dead_letters=SimulatedDeadLetters(self.clock, fate=place, queue=place.dead_letters),
             log=SimulatedLog(self.clock, fate=place),
+            redelivery=Redelivery(SimulatedSourceQueue(place, place.queue), rng),
             clock=self.clock,
             rng=rng,
             describe_useragent=describe_useragent,
@@ -73,7 +75,6 @@ class Container:
             threads=4,
             answer_timeout_s=30.0,
         )
-        self._redelivery = Redelivery(SimulatedSourceQueue(place, place.queue), rng)
 
     def invoke(self, batch: Sequence[Received], run_id: str) -> Invocation:
         """Run one invocation from the clock's time on."""
@@ -83,7 +84,6 @@ class Container:
         deadline_s = start_s + TIMEOUT_S * (1 - _ANSWER_PART)
         try:
             report = self.deliverer.deliver(records, run_id=run_id, deadline_s=deadline_s)
-            report.delays_lost = self._redelivery.delay(report.settled.handed_back, deadline_s=deadline_s)
         except Killed:
             is_late = self.clock.monotonic_s() >= self.kill_at_s
             return Invocation(InvocationResult("", Fault.TIMEOUT if is_late else Fault.CRASH))
@@ -111,4 +111,5 @@ def _record(message: Received) -> Record:
         receive_count=message.receive_count,
         sent_ms=message.sent_ms,
         receipt_handle=message.receipt_handle,
+        log_key=message.attributes.get("log_key", ""),
     )

@@ -124,3 +124,11 @@ class SimulatedSourceQueue:
         except NotInFlight:  # it was handed out again meanwhile
             return False
         return True
+
+    def delete(self, receipt_handles: Sequence[str], *, deadline_s: float) -> int:
+        """Delete the records."""
+        del deadline_s
+        for handle in receipt_handles:
+            self.fate.port_call("source_queue.delete")
+            self.queue.delete(handle)
+        return len(receipt_handles)

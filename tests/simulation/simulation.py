@@ -22,11 +22,11 @@ from tests.simulation.queue_model import QueueModel, Received, settle
 from tests.simulation.traffic import DAY_S, Expected, Publication, canonical, make_traffic
 from tests.simulation.trouble import Window, make_trouble
 from whyness_events import UnreadableMessage, decode_message
-from whyness_events.delivery.deliver import Report
 from whyness_events.delivery.exhaust import EXHAUST_AFTER_S, Patience
 from whyness_events.delivery.outcomes import Reason
 from whyness_events.delivery.packing import REQUEST_BYTES
 from whyness_events.delivery.ports import Answer
+from whyness_events.delivery.report import Report
 
 START_S = NOW_MS / 1000
 NO_ANSWER = "no answer"  # the outcome of an invocation that died, or was throttled
@@ -264,7 +264,7 @@ class Simulation:
         found = self._warm[slot]
         if found is None or found.project_id != project_id:
             found = self._make_container(self, project_id, self._rng, self._respond)
-            found.deliverer._size.limit_bytes = self.scenario.request_bytes
+            found.deliverer.learned.size.limit_bytes = self.scenario.request_bytes
             found.deliverer.patience = Patience(self.scenario.exhaust_after_s)
             self._warm[slot] = found
         return found

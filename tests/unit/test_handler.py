@@ -11,11 +11,9 @@ import pytest
 
 import handler
 from tests.builders import make_body, make_event, make_record, sqs_event
-from tests.fakes import FakeSourceQueue
 from tests.responders import LOST, decline_any_of
 from tests.world import World
 from whyness_events.delivery.deliver import Deliverer
-from whyness_events.delivery.redelivery import Redelivery
 from whyness_events.delivery.settings import SETTINGS, SettingsFault
 
 MARKER = "Confidential7f3a"
@@ -38,8 +36,7 @@ class Context:
 def world(monkeypatch: pytest.MonkeyPatch) -> World:
     """Put fakes behind the handler, as a container whose settings are sound."""
     made = World()
-    redelivery = Redelivery(FakeSourceQueue(), made.deliverer.rng)
-    parts = handler.Container(made.deliverer, redelivery, made.pool)  # type: ignore[arg-type]  # a fake pool
+    parts = handler.Container(made.deliverer, made.pool)  # type: ignore[arg-type]  # a fake pool
     container = lru_cache(lambda: parts)
     container()
     monkeypatch.setattr(handler, "container", container)

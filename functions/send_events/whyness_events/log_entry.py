@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import zlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,6 +11,8 @@ from typing import Any
 from whyness_events.event import valid_insert_id
 from whyness_events.values import kind
 
+# An insert id, or message id and place, then the hash.
+_KEY = re.compile(r"([A-Za-z0-9-]{1,100}(?:#[0-9]{1,7})?)/([0-9a-f]{16})", re.ASCII)
 KEEP_S = 90 * 24 * 3600
 SHARDS = 16
 
@@ -23,6 +26,12 @@ class LogKey:
 
     def __str__(self) -> str:
         return f"{self.pk}/{self.sk}"
+
+    @classmethod
+    def parse(cls, text: str) -> "LogKey | None":
+        """Return the key that `text` is, None where it is none: anybody can write an attribute."""
+        found = _KEY.fullmatch(text)
+        return cls(*found.groups()) if found else None
 
 
 def log_key(raw: object, *, message_id: str, position: int) -> LogKey:
@@ -59,7 +68,8 @@ class LogEntry:
         first_failed_at_ms: when the message was sent, epoch milliseconds.
         last_failed_at_ms: now, epoch milliseconds.
         count: how many events the row speaks of.
-        state: `dead`, or `waiting` for a row about events that stay in the queue.
+        state: `dead`, or `waiting` for a row about events that stay in the queue; people's tools write
+            `redriven`, and what Mixpanel then confirms becomes `delivered`.
     """
 
     key: LogKey

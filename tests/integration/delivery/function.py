@@ -140,6 +140,7 @@ def environment_of(aws: AwsStub, mixpanel_url: str) -> dict[str, str]:
         "DEAD_LETTER_QUEUE_URL": aws.dead_letter_queue_url,
         "LOG_TABLE_NAME": TABLE,
         "ANSWER_TIMEOUT_S": "10",
+        "BREAKER_S": "0",  # each invocation probes: nothing here waits for time to pass
     }
 
 

@@ -102,14 +102,14 @@ def _main(result_path: Path) -> None:
 
 
 def _plant(bug: str) -> None:
-    from whyness_events.delivery import deliver, mixpanel  # noqa: PLC0415  (after the handler's own imports)
+    from whyness_events.delivery import deliver, mixpanel, reading  # noqa: PLC0415  (after the handler's own imports)
 
     def fail(*arguments: object, **named: object) -> None:
         raise ValueError(repr(arguments) + repr(named))
 
     module, name = {
         "in the core": (deliver, "drop_repeats"),
-        "in one record": (deliver, "translate"),
+        "in one record": (reading, "translate"),
         "in a thread": (mixpanel, "_post"),
     }[bug]
     setattr(module, name, fail)

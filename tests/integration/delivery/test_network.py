@@ -16,7 +16,7 @@ from tests.builders import make_record
 from tests.integration.delivery.function import Function, counted, recent_event, records_of, sent
 from tests.loopback import HOST, LoopbackServer, Request, Response, Trouble
 from tests.wire import accept, events_of, imported
-from whyness_events.delivery import sending
+from whyness_events.delivery import flights, sending
 
 FAULTS: dict[str, dict[str, Any]] = {
     "refused": {"connection": "refuse", "for_s": 3_600.0},
@@ -167,7 +167,7 @@ def test_a_slow_answer_is_left_behind_after_its_own_time(
     function: Function, monkeypatch: pytest.MonkeyPatch, trouble: Trouble
 ) -> None:
     """One that drips is cut at its own limit, so that the time that is left serves the others."""
-    monkeypatch.setattr(sending, "CONNECT_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(flights, "CONNECT_TIMEOUT_S", 0.1)
     slow, quick = make_record(recent_event(data="slow")), make_record(recent_event(), receive_count=3)
 
     def serve(request: Request) -> Response | Trouble:

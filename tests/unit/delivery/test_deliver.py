@@ -22,8 +22,9 @@ from tests.responders import (
     name_each_of,
     slowly,
 )
-from tests.world import World, handed_back
+from tests.world import VISIBILITY_S, World, handed_back
 from whyness_events import Event, decode_message
+from whyness_events.delivery.breaker import BREAKER_S
 from whyness_events.delivery.items import Record
 from whyness_events.delivery.outcomes import Reason
 from whyness_events.delivery.ports import Answer, SetupFault
@@ -520,8 +521,10 @@ def test_outage_of_credentials_loses_nothing() -> None:
 
     first = world.deliver(*records)
     world.pool.credentials_fault = "MIXPANEL_SECRET_ARN: the secret cannot be read"
+    world.clock.sleep(BREAKER_S)
     second = world.deliver(*records)
     world.pool.credentials_fault, world.respond = "", model.ingest
+    world.clock.sleep(BREAKER_S)
     third = world.deliver(*records)
 
     assert first.outcomes == second.outcomes == {Reason.SETUP: 30}
@@ -544,20 +547,20 @@ class PoolWithoutSecret(FakePool):
 def test_secret_that_cannot_be_fetched_late_in_an_invocation_does_not_make_it_late() -> None:
     """Slow answers, then 401 for all that is under way, then Secrets Manager hangs: still back in time."""
     refused = slowly(lambda _: Answer(401), 10)
-    world = World(in_turn(*[slowly(accept, 28)] * 12, then=refused), threads=4)
+    world = World(in_turn(*[slowly(accept, 14.5)] * 24, then=refused), threads=4)
     pool = PoolWithoutSecret(world.clock, world.pool.respond)
     world.pool = world.deliverer.pool = pool
     one_event_per_request(world)
 
-    found = world.deliver(*large_records(20, 60_000))
+    found = world.deliver(*large_records(32, 60_000))
 
     assert pool.refreshed == 1
-    assert found.outcomes == {Reason.DELIVERED: 12, Reason.SETUP: 8}
+    assert found.outcomes == {Reason.DELIVERED: 24, Reason.SETUP: 8}
 
 
 def one_event_per_request(world: World) -> None:
     """Let the container believe that large bodies are refused: events of 60 kB then travel alone."""
-    world.deliverer._size.limit_bytes = 100_000
+    world.deliverer.learned.size.limit_bytes = 100_000
 
 
 # --- trouble that passes
@@ -587,6 +590,7 @@ def test_long_trouble_dead_letters_nothing(fault: str) -> None:
 
     for _ in range(30):
         records = handed_back(records, world.deliver(*records))
+        world.clock.sleep(VISIBILITY_S)
 
     world.respond = model.ingest
     world.deliver_until_settled(*records, at_most=1)

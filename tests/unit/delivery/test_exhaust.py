@@ -59,7 +59,7 @@ def test_old_record_is_settled_event_by_event() -> None:
     good, waiting = make_event(), make_event(event="Waiting")
     body = make_body(good, make_raw(time=1), waiting)
     world = World(lambda posted: accept(posted) if good.insert_id in posted.insert_ids else down(posted))
-    world.deliverer._size.limit_bytes = 1  # one event a request
+    world.deliverer.learned.size.limit_bytes = 1  # one event a request
 
     report = world.deliver(make_record(body, sent_ms=LONG_AGO_MS))
 

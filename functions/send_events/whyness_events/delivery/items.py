@@ -17,6 +17,7 @@ class Record:
         receive_count: from 1.
         sent_ms: when it was published, epoch milliseconds; 0 where unknown.
         receipt_handle: of this receive; `""` where unknown.
+        log_key: of the row that a redriven message left in the Log table; `""` for all others.
     """
 
     message_id: str
@@ -24,6 +25,7 @@ class Record:
     receive_count: int = 1
     sent_ms: int = 0
     receipt_handle: str = ""
+    log_key: str = ""
 
 
 @dataclass(slots=True, eq=False)

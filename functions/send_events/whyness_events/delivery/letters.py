@@ -95,9 +95,15 @@ def _unless_altered(text: str) -> str:
 
 def _write(item: Item, opened: _Opened | None, now_ms: int) -> Letter:
     raw = opened.message.raw_events[item.position] if opened else None
-    key = log_key(raw, message_id=item.record.message_id, position=item.position)
+    key = _key(item, raw, is_alone=opened is None or len(opened.texts) == 1)
     body = _body(item, opened) if opened else item.record.body
     return _fit(Letter(body, _attributes(item, key, now_ms), key))
+
+
+def _key(item: Item, raw: object, *, is_alone: bool) -> LogKey:
+    """Return the row's key: the one that a redriven message carries, whatever was edited since."""
+    carried = LogKey.parse(item.record.log_key) if is_alone else None
+    return carried or log_key(raw, message_id=item.record.message_id, position=item.position)
 
 
 def _body(item: Item, opened: _Opened) -> str:

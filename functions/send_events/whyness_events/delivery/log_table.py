@@ -1,16 +1,20 @@
 """Edge: the Log table. Whatever happens to a row is a count, never a failure of the delivery."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from whyness_events.delivery.aws import LazyClient
 from whyness_events.delivery.ports import Clock
-from whyness_events.log_entry import LogEntry
+from whyness_events.log_entry import LogEntry, LogKey
 
-# Source: DynamoDB API reference, BatchWriteItem, 2026-11-23.
+# Source: DynamoDB API reference, BatchWriteItem and BatchExecuteStatement, 2026-11-23.
 _PUTS_PER_CALL = 25
 _ROUNDS = 4
 _BACKOFF_S = 0.1
+
+# PartiQL, for BatchWriteItem takes no conditions.
+_DELIVERED = 'SET "state" = ? SET "delivered_at" = ? WHERE "pk" = ? AND "sk" = ? AND "state" <> ?'
 
 Puts = dict[tuple[str, str], dict[str, Any]]
 
@@ -38,6 +42,28 @@ class DynamoDbLog:
             part = {key: puts[key] for key in keys[start : start + _PUTS_PER_CALL]}
             lost |= self._write_part(part, deadline_s)
         return [(e.key.pk, e.key.sk) not in lost for e in entries]
+
+    def mark_delivered(self, keys: Sequence[LogKey], *, now_ms: int, deadline_s: float) -> int:
+        """Update the rows; see Log. A row that is not there, or says so already, is no loss."""
+        lost = 0
+        for start in range(0, len(keys), _PUTS_PER_CALL):
+            left_s = deadline_s - self._clock.monotonic_s()
+            lost += self._mark_call(keys[start : start + _PUTS_PER_CALL], now_ms, left_s)
+        return lost
+
+    def _mark_call(self, keys: Sequence[LogKey], now_ms: int, left_s: float) -> int:
+        statements = [self._mark(key, now_ms) for key in keys]
+        call = partial(self._dynamodb.attempt, "batch_execute_statement", left_s)
+        answer = call(Statements=statements) if left_s > 0 else None
+        if answer is None:
+            return len(keys)
+        codes = [response.get("Error", {}).get("Code", "") for response in answer.get("Responses", [])]
+        return len(keys) - sum(code in ("", "ConditionalCheckFailed") for code in codes)
+
+    def _mark(self, key: LogKey, now_ms: int) -> dict[str, Any]:
+        statement = f'UPDATE "{self._table_name}" {_DELIVERED}'
+        values = [{"S": "delivered"}, {"N": str(now_ms)}, {"S": key.pk}, {"S": key.sk}, {"S": "delivered"}]
+        return {"Statement": statement, "Parameters": values}
 
     def _write_part(self, puts: Puts, deadline_s: float) -> set[tuple[str, str]]:
         """Return the keys that are not stored."""

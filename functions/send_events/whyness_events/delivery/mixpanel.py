@@ -17,8 +17,8 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError
 
 from whyness_events.delivery.credentials import Credentials
+from whyness_events.delivery.flights import CONNECT_TIMEOUT_S
 from whyness_events.delivery.ports import Answer
-from whyness_events.delivery.sending import CONNECT_TIMEOUT_S
 
 # 2,000 named failures are some 600 kB.
 _ANSWER_BYTES = 8_000_000

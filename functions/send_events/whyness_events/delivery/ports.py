@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from whyness_events.delivery.letters import Letter
-from whyness_events.log_entry import LogEntry
+from whyness_events.log_entry import LogEntry, LogKey
 
 # How long one call to SQS or DynamoDB can take at the worst: see aws.py.
 LONGEST_CALL_S = 10.0
@@ -74,12 +74,18 @@ class Log(Protocol):
     def write(self, entries: Sequence[LogEntry], *, deadline_s: float) -> list[bool]:
         """Return for each entry whether it is stored. Never raises for the table's failures."""
 
+    def mark_delivered(self, keys: Sequence[LogKey], *, now_ms: int, deadline_s: float) -> int:
+        """Move the rows that are there to `delivered`; return for how many that is not known to be done."""
+
 
 class SourceQueue(Protocol):
     """The queue that the records come from."""
 
     def delay(self, delays: Sequence[tuple[str, int]], *, deadline_s: float) -> int:
         """Hide records, by receipt handle, for so many seconds; return for how many that is confirmed."""
+
+    def delete(self, receipt_handles: Sequence[str], *, deadline_s: float) -> int:
+        """Delete records; return for how many that is confirmed."""
 
 
 class SetupFault(Exception):  # noqa: N818  (the word of the outcome table)

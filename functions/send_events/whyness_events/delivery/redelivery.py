@@ -32,7 +32,7 @@ class HandedBack:
 
 @dataclass(frozen=True, slots=True)
 class Redelivery:
-    """Sets the visibility of the records handed back, as an invocation's last act.
+    """Sets when records come again.
 
     Args:
         queue: the source queue.
@@ -46,9 +46,15 @@ class Redelivery:
     base_s: float = BASE_S
     cap_s: float = CAP_S
 
-    def delay(self, handed_back: Sequence[HandedBack], *, deadline_s: float) -> int:
-        """Delay each; return for how many the queue did not confirm it: those keep its own timeout."""
-        delays = [(h.receipt_handle, self._pause_s(h)) for h in handed_back if h.receipt_handle]
+    def delay(self, handed_back: Sequence[HandedBack], *, deadline_s: float, held_s: float = 0.0) -> int:
+        """Delay each; return for how many the queue did not confirm it: those keep its own timeout.
+
+        Args:
+            handed_back: the records.
+            deadline_s: no call is begun after it.
+            held_s: how much longer, for records that are still to be handled.
+        """
+        delays = [(h.receipt_handle, self._pause_s(h) + int(held_s)) for h in handed_back if h.receipt_handle]
         confirmed = self.queue.delay(delays, deadline_s=deadline_s) if delays else 0
         return len(handed_back) - confirmed
 

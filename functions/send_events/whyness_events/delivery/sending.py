@@ -1,4 +1,4 @@
-"""The flow of one invocation's requests: what to post next, and what each answer does.
+"""The flow of an invocation's requests: what to post next, and what each answer does.
 
 One thread decides and waits by deadline, never by join; the pool posts. So there is nothing to lock, and an
 answer that comes too late finds nobody.
@@ -9,276 +9,252 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from whyness_events.delivery.answers import Reaction, Verdict, judge
+from whyness_events.delivery.blame import confirmed, waiting
+from whyness_events.delivery.flights import Flights, Request
 from whyness_events.delivery.items import Item
-from whyness_events.delivery.outcomes import DELIVERED, Outcome, Reason
-from whyness_events.delivery.packing import REQUEST_BYTES, body_bytes
-from whyness_events.delivery.ports import Answer, Clock, SenderPool, SetupFault
+from whyness_events.delivery.learned import Learned
+from whyness_events.delivery.outcomes import Outcome, Reason
+from whyness_events.delivery.pacing import Pauses
+from whyness_events.delivery.ports import Answer, Clock, SetupFault
+from whyness_events.delivery.splitting import Splitting
 
 # Source of the backoff: Mixpanel, troubleshooting/errors/429, 2026-11-23.
 BACKOFF_S = 2.0
 BACKOFF_CAP_S = 60.0
 JITTER_S = (1.0, 5.0)
-ASLEEP_S = 30.0  # in all, per invocation: whoever must wait longer waits in the queue, which costs nothing
-EXTRA_REQUESTS = 64
-CONNECT_TIMEOUT_S = 5.0
 _SHORTEST_TRY_S = 1.0
-# A 413 for an event this small says nothing about the event. Design: a tenth of what Mixpanel takes.
-_OVERSIZED_FROM_BYTES = 100_000
-_DECLINED = {403: Reason.REJECTED, 413: Reason.OVERSIZED}
-
-
-@dataclass(slots=True)
-class RequestSize:
-    """What a container has learned of the largest body that passes; grows back by a quarter an invocation."""
-
-    limit_bytes: int = REQUEST_BYTES
-
-    def shrink(self, refused_bytes: int) -> None:
-        """Learn that a body of `refused_bytes` was too large."""
-        self.limit_bytes = max(_OVERSIZED_FROM_BYTES, min(self.limit_bytes, refused_bytes // 2))
-
-    def grow(self) -> None:
-        """Try a little more next time."""
-        self.limit_bytes = min(REQUEST_BYTES, self.limit_bytes * 5 // 4)
-
-
-@dataclass(slots=True)
-class SendingCounts:
-    """What the metrics tell of an invocation's requests."""
-
-    requests: int = 0
-    body_bytes: int = 0
-    confirmed: int = 0
-    latency_ms: list[float] = field(default_factory=list)
-
-
-@dataclass(slots=True, eq=False)
-class _Request:
-    items: Sequence[Item]
-    attempt: int = 0
-    ready_s: float = 0.0
-    started_s: float = 0.0
-    credentials: int = 0  # how often they had been refreshed when it was posted
+# An answer that takes so much of its time is a sign to ask less at once.
+_SLOW_PART = 0.5
+_UNAUTHORISED = (
+    "Mixpanel answered 401: check the service account, its role, MIXPANEL_PROJECT_ID and the region"
+)
 
 
 @dataclass(slots=True, eq=False)
 class Sending:
-    """Gives every item that is sent its outcome, by `deadline_s` of the monotonic clock.
+    """Gives every item that is sent its outcome; one for an invocation, whose runs share what they met.
 
     Args:
-        pool: posts the requests.
+        flights: the requests under way.
         clock: time.
         rng: jitter.
-        threads: how many requests at once.
-        answer_timeout_s: how long an answer may take, beside the time to connect.
-        size: what the container knows of body sizes.
-        deadline_s: when the last answer may come.
-        counts: for the metrics.
+        learned: what the container knows.
+        pauses: what is left of the invocation's sleep.
     """
 
-    pool: SenderPool
+    flights: Flights
     clock: Clock
     rng: random.Random
-    threads: int
-    answer_timeout_s: float
-    size: RequestSize
-    deadline_s: float
-    counts: SendingCounts = field(default_factory=SendingCounts)
-    _queue: list[_Request] = field(default_factory=list)
-    _in_flight: dict[int, _Request] = field(default_factory=dict)
-    _isolated: list[tuple[Item, Verdict]] = field(default_factory=list)
-    _unsplit: list[tuple[_Request, Verdict]] = field(default_factory=list)
-    _stopped: bool = False
+    learned: Learned
+    pauses: Pauses = field(default_factory=Pauses)
+    _splitting: Splitting = field(init=False)
+    _deadline_s: float = 0.0
+    _queue: list[Request] = field(default_factory=list)
+    _control: Item | None = None  # one that Mixpanel confirmed, whose copy deduplicates
+    _stopped: Outcome | None = None
+    _last_trouble: str = ""
     _asked_afresh: bool = False
     _refreshed: int = 0
-    _tickets: int = 0
-    _extra: int = 0
     _hold_until_s: float = 0.0
-    _asleep_s: float = 0.0
 
-    def run(self, batches: Iterable[Sequence[Item]]) -> None:
-        """Send the batches; on return each of their items has an outcome."""
-        self._queue = [_Request(batch) for batch in batches]
-        while self._in_flight or (self._queue and self._time_left_s() > _SHORTEST_TRY_S):
+    def __post_init__(self) -> None:
+        """Begin with nothing refused."""
+        self._splitting = Splitting(self.learned.size)
+
+    def run(self, batches: Iterable[Sequence[Item]], *, deadline_s: float) -> None:
+        """Send the batches, the last answer by `deadline_s`; on return each of their items has an outcome."""
+        self._deadline_s = deadline_s
+        self._queue = [Request(batch) for batch in batches]
+        self._heed_breaker()
+        if self._stopped is not None:
+            self._settle_all(self._queue, self._stopped)
+        while self.flights or (self._queue and self._has_time()):
             self._start()
             self._wait()
-            self._expire()
-        self._settle_all(self._queue, Outcome(Reason.RETRY, "handed back: the invocation's time was up"))
+        self._settle_all(self._queue, self._out_of_time())
         self._judge_refused()
 
     def _time_left_s(self) -> float:
-        return self.deadline_s - self.clock.monotonic_s()
+        return self._deadline_s - self.clock.monotonic_s()
+
+    def _has_time(self) -> bool:
+        return self._time_left_s() > _SHORTEST_TRY_S
 
     # --- what to post next
 
+    def _heed_breaker(self) -> None:
+        """While the set-up is believed to be wrong send nothing, or one event to see whether it still is."""
+        breaker = self.learned.breaker
+        if not (breaker.is_open and self._queue) or self._stopped is not None:
+            return
+        if breaker.rests(self.clock.monotonic_s()):
+            self._stop(None, Outcome(Reason.SETUP, f"not sent: {breaker.detail}"))
+        elif self._has_time():
+            self._probe(breaker.choose([item for request in self._queue for item in request.items]))
+
+    def _probe(self, item: Item) -> None:
+        request, breaker = Request([item]), self.learned.breaker
+        verdict = self._refresh() or self._ask(request)
+        if verdict.reaction in (Reaction.UNAUTHORISED, Reaction.SETUP, Reaction.SPLIT):
+            self._break(None, Outcome(Reason.SETUP, verdict.detail, verdict.status))
+            return
+        breaker.confirmed()
+        left = [[found for found in r.items if found is not item] for r in self._queue]
+        self._queue = [Request(items) for items in left if items]
+        self._react(request, verdict)
+
+    def _refresh(self) -> Verdict | None:
+        """Fetch the credentials afresh; return why there are none."""
+        self._asked_afresh = True
+        try:
+            self._refreshed = 1 if self.flights.pool.refresh_credentials() else 0
+        except SetupFault as fault:
+            return Verdict(Reaction.SETUP, 0, str(fault))
+        return None
+
+    def _ask(self, request: Request) -> Verdict:
+        """Send a request on its own, and return what came of it."""
+        request.credentials = self._refreshed
+        try:
+            return self._judge(request, self.flights.ask(request, self._deadline_s))
+        except SetupFault as fault:
+            return Verdict(Reaction.SETUP, 0, str(fault))
+
     def _start(self) -> None:
-        while len(self._in_flight) < self.threads and self._time_left_s() > _SHORTEST_TRY_S:
+        while len(self.flights) < self.learned.concurrency.limit and self._has_time():
             now_s = self.clock.monotonic_s()
-            request = next((r for r in self._queue if max(r.ready_s, self._hold_until_s) <= now_s), None)
+            request = next((r for r in self._queue if self._ready_s(r) <= now_s), None)
             if request is None:
                 return
             self._queue.remove(request)
-            self._post(request, now_s)
+            self._post(request)
 
-    def _post(self, request: _Request, now_s: float) -> None:
-        self._tickets += 1
-        request.started_s, request.credentials = now_s, self._refreshed
-        events = [item.encoded for item in request.items]
+    def _ready_s(self, request: Request) -> float:
+        return max(request.ready_s, self._hold_until_s)
+
+    def _post(self, request: Request) -> None:
+        request.credentials = self._refreshed
         try:
-            self.pool.submit(self._tickets, events, min(self.answer_timeout_s, self._time_left_s()))
+            self.flights.post(request, self._deadline_s)
         except SetupFault as fault:
-            self._stop(request, Outcome(Reason.SETUP, str(fault)))
-            return
-        self._in_flight[self._tickets] = request
-        self.counts.requests += 1
-        self.counts.body_bytes += body_bytes(request.items)
+            self._break(request, Outcome(Reason.SETUP, str(fault)))
 
     def _wait(self) -> None:
-        idle = not self._in_flight
-        before_s = self.clock.monotonic_s()
-        answers = self.pool.wait(self._pause_s(before_s)) if self._queue or self._in_flight else []
-        if idle:
-            self._asleep_s += self.clock.monotonic_s() - before_s
-        for ticket, answer in answers:
-            if (request := self._in_flight.pop(ticket, None)) is not None:
-                self._take(request, answer)
-
-    def _pause_s(self, now_s: float) -> float:
-        moments = [self.deadline_s, *(self._expires_s(r) for r in self._in_flight.values())]
-        if len(self._in_flight) < self.threads and self._time_left_s() > _SHORTEST_TRY_S:
-            moments += [max(r.ready_s, self._hold_until_s) for r in self._queue]
-        return max(0.0, min(moments) - now_s)
-
-    def _expires_s(self, request: _Request) -> float:
-        return min(self.deadline_s, request.started_s + CONNECT_TIMEOUT_S + self.answer_timeout_s)
-
-    def _expire(self) -> None:
-        """Leave behind what takes too long, whatever its socket says: a server may drip for hours."""
-        now_s = self.clock.monotonic_s()
-        for ticket in [t for t, r in self._in_flight.items() if self._expires_s(r) <= now_s]:
-            self.pool.abandon(ticket)
-            self._take(self._in_flight.pop(ticket), Answer(0, error="no answer in time"))
+        if not (self._queue or self.flights):
+            return
+        moments = [self._deadline_s]
+        if len(self.flights) < self.learned.concurrency.limit and self._has_time():
+            moments += [self._ready_s(request) for request in self._queue]
+        for request, answer in self.flights.wait(min(moments), self._deadline_s):
+            self._pace(request, answer)
+            self._react(request, self._judge(request, answer))
 
     # --- what an answer does
 
-    def _take(self, request: _Request, answer: Answer) -> None:
-        self.counts.latency_ms.append((self.clock.monotonic_s() - request.started_s) * 1000)
-        insert_ids = [item.insert_id for item in request.items]
-        verdict = judge(answer, insert_ids, now_s=self.clock.now_s())
+    def _judge(self, request: Request, answer: Answer) -> Verdict:
+        return judge(answer, [item.insert_id for item in request.items], now_s=self.clock.now_s())
+
+    def _pace(self, request: Request, answer: Answer) -> None:
+        now_s = self.clock.monotonic_s()
+        is_slow = now_s - request.started_s > _SLOW_PART * self.flights.answer_timeout_s
+        if is_slow or answer.status == 429:  # noqa: PLR2004
+            self.learned.concurrency.back_off(started_s=request.started_s, now_s=now_s)
+        else:
+            self.learned.concurrency.passed()
+
+    def _react(self, request: Request, verdict: Verdict) -> None:
         match verdict.reaction:
             case Reaction.CONFIRMED:
                 self._confirm(request, verdict)
             case Reaction.RETRY:
-                self._retry(request, verdict, Reason.RETRY)
+                self._retry(request, verdict)
             case Reaction.THROTTLED:
                 self._throttle(request, verdict)
             case Reaction.SETUP:
-                self._settle(request, Outcome(Reason.SETUP, verdict.detail, verdict.status))
+                self._refuse(request, verdict)
             case Reaction.UNAUTHORISED:
                 self._reauthorise(request, verdict)
             case Reaction.SPLIT:
                 self._split(request, verdict)
 
-    def _confirm(self, request: _Request, verdict: Verdict) -> None:
+    def _confirm(self, request: Request, verdict: Verdict) -> None:
         for index, item in enumerate(request.items):
-            named = verdict.named.get(index)
-            item.outcome = Outcome(Reason.REJECTED, named, verdict.status) if named else DELIVERED
-        self.counts.confirmed += len(request.items) - len(verdict.named)
+            item.outcome = confirmed(verdict.named.get(index), verdict.status)
+            if index not in verdict.named:
+                self._control = item
+        self.learned.breaker.confirmed()
 
-    def _retry(self, request: _Request, verdict: Verdict, reason: Reason) -> bool:
+    def _retry(self, request: Request, verdict: Verdict) -> bool:
         """Queue the same bytes again after a pause; False where the pause is too long for this invocation."""
-        pause_s = self._backoff_s(request, verdict)
-        too_long = self._asleep_s + pause_s > ASLEEP_S or pause_s + _SHORTEST_TRY_S > self._time_left_s()
-        if too_long or self._stopped:
-            self._settle(request, _waiting(reason, verdict))
+        self._last_trouble = verdict.detail
+        now_s, pause_s = self.clock.monotonic_s(), self._backoff_s(request, verdict)
+        outcome = waiting(verdict)
+        in_time = self._stopped is None and pause_s + _SHORTEST_TRY_S <= self._time_left_s()
+        if not (in_time and self.pauses.grant(outcome.reason, now_s=now_s, pause_s=pause_s)):
+            request.settle(outcome)
             return False
         request.attempt += 1
-        request.ready_s = self.clock.monotonic_s() + pause_s
+        request.ready_s = now_s + pause_s
         self._queue.append(request)
         return True
 
-    def _backoff_s(self, request: _Request, verdict: Verdict) -> float:
+    def _backoff_s(self, request: Request, verdict: Verdict) -> float:
         asked_s = verdict.retry_after_s
         own_s = min(BACKOFF_S * 2**request.attempt, BACKOFF_CAP_S)
         return (own_s if asked_s is None else asked_s) + self.rng.uniform(*JITTER_S)
 
-    def _throttle(self, request: _Request, verdict: Verdict) -> None:
+    def _throttle(self, request: Request, verdict: Verdict) -> None:
         # The limit is the project's: nobody else has better luck meanwhile.
-        if self._retry(request, verdict, Reason.THROTTLED):
+        if self._retry(request, verdict):
             self._hold_until_s = max(self._hold_until_s, request.ready_s)
         else:
-            self._stop(None, _waiting(Reason.THROTTLED, verdict))
+            self._stop(None, waiting(verdict))
 
-    def _reauthorise(self, request: _Request, verdict: Verdict) -> None:
+    def _refuse(self, request: Request, verdict: Verdict) -> None:
+        request.settle(waiting(verdict))
+        self._tell_breaker(request, verdict)
+
+    def _tell_breaker(self, request: Request, verdict: Verdict) -> None:
+        if self._control is None:
+            now_s = self.clock.monotonic_s()
+            self.learned.breaker.refused(request.message_ids, verdict.detail, now_s)
+
+    def _reauthorise(self, request: Request, verdict: Verdict) -> None:
         """After a 401 fetch the secret once: it may have been rotated."""
-        if not self._asked_afresh:
-            self._asked_afresh = True
-            try:
-                self._refreshed = 1 if self.pool.refresh_credentials() else 0
-            except SetupFault as fault:
-                self._stop(request, Outcome(Reason.SETUP, str(fault), verdict.status))
-                return
-        if request.credentials < self._refreshed and not self._stopped:
+        fault = None if self._asked_afresh else self._refresh()
+        if fault is None and request.credentials < self._refreshed and self._stopped is None:
             self._queue.insert(0, request)
             return
-        detail = (
-            "Mixpanel answered 401: check the service account, its role, MIXPANEL_PROJECT_ID and the region"
-        )
-        self._stop(request, Outcome(Reason.SETUP, detail, verdict.status))
+        self._break(request, Outcome(Reason.SETUP, fault.detail if fault else _UNAUTHORISED, verdict.status))
 
-    def _split(self, request: _Request, verdict: Verdict) -> None:
-        if len(request.items) == 1:
-            self._isolated.append((request.items[0], verdict))
-            return
-        if verdict.status == 413:  # noqa: PLR2004
-            self.size.shrink(body_bytes(request.items))
-        parts = _parts(request.items, verdict)
-        if self._stopped or self._extra + len(parts) > EXTRA_REQUESTS:
-            self._unsplit.append((request, verdict))
-            return
-        self._extra += len(parts)
-        self._queue[:0] = [_Request(part) for part in parts]
+    def _split(self, request: Request, verdict: Verdict) -> None:
+        self._queue[:0] = self._splitting.split(request, verdict, may_send=self._stopped is None)
 
     def _judge_refused(self) -> None:
-        """Blame a lone event only where another one passed: else it is the set-up that is wrong."""
-        for request, verdict in self._unsplit:
-            detail = f"{verdict.detail}; not isolated within {EXTRA_REQUESTS} extra requests"
-            reason = Reason.RETRY if self.counts.confirmed else Reason.SETUP
-            self._settle(request, Outcome(reason, detail, verdict.status))
-        for item, verdict in self._isolated:
-            reason = _DECLINED.get(verdict.status, Reason.REJECTED)
-            small = reason is Reason.OVERSIZED and len(item.encoded) <= _OVERSIZED_FROM_BYTES
-            blamed = self.counts.confirmed and not small
-            detail = f"{verdict.detail} to this event alone"
-            item.outcome = Outcome(reason if blamed else Reason.SETUP, detail, verdict.status)
+        for request, verdict in self._splitting.judge(self._control, self._ask_once_more):
+            self._tell_breaker(request, verdict)
+
+    def _ask_once_more(self, item: Item) -> Verdict | None:
+        return self._ask(Request([item])) if self._has_time() else None
 
     # --- outcomes of many
 
-    def _stop(self, request: _Request | None, outcome: Outcome) -> None:
+    def _out_of_time(self) -> Outcome:
+        last = f"; last: {self._last_trouble}" if self._last_trouble else ""
+        return Outcome(Reason.RETRY, f"handed back: the invocation's time was up{last}")
+
+    def _break(self, request: Request | None, outcome: Outcome) -> None:
+        """Stop, and keep the container from trying for a while."""
+        self.learned.breaker.open(outcome.detail, self.clock.monotonic_s())
+        self._stop(request, outcome)
+
+    def _stop(self, request: Request | None, outcome: Outcome) -> None:
         """Post nothing more in this invocation; what is under way may still be answered."""
-        self._stopped = True
+        self._stopped = outcome
         self._settle_all([request] if request else [], outcome)
         self._settle_all(self._queue, outcome)
 
-    def _settle_all(self, requests: list[_Request], outcome: Outcome) -> None:
+    def _settle_all(self, requests: list[Request], outcome: Outcome) -> None:
         for request in requests:
-            self._settle(request, outcome)
+            request.settle(outcome)
         requests.clear()
-
-    @staticmethod
-    def _settle(request: _Request, outcome: Outcome) -> None:
-        for item in request.items:
-            item.outcome = outcome
-
-
-def _waiting(reason: Reason, verdict: Verdict) -> Outcome:
-    return Outcome(reason, verdict.detail, verdict.status, verdict.retry_after_s or 0.0)
-
-
-def _parts(items: Sequence[Item], verdict: Verdict) -> list[Sequence[Item]]:
-    """Return the named apart from the others, or else two halves."""
-    named = [item for index, item in enumerate(items) if index in verdict.named]
-    others = [item for index, item in enumerate(items) if index not in verdict.named]
-    if named and others:
-        return [others, named]
-    return [items[: len(items) // 2], items[len(items) // 2 :]]

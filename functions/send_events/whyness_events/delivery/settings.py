@@ -58,6 +58,7 @@ class Settings:
     redelivery_base_s: float
     redelivery_cap_s: float
     exhaust_after_s: float
+    breaker_s: float
 
     def __repr__(self) -> str:
         """Show nothing: one of the fields is a password."""
@@ -152,6 +153,13 @@ SETTINGS = (
         _between(1, 1_036_800),
         "259200",
     ),
+    Setting(
+        "BREAKER_S",
+        "how long a container sends nothing after its set-up was refused, before it probes, seconds",
+        "0 to 3600",
+        _between(0, 3600),
+        "60",
+    ),
 )
 
 
@@ -184,6 +192,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         redelivery_base_s=float(values["REDELIVERY_BASE_S"]),
         redelivery_cap_s=float(values["REDELIVERY_CAP_S"]),
         exhaust_after_s=float(values["EXHAUST_AFTER_S"]),
+        breaker_s=float(values["BREAKER_S"]),
     )
 
 

@@ -18,17 +18,28 @@ _LOG_ENTRY_S = 0.002
 
 @dataclass(slots=True)
 class Settled:
-    """What came of it: the records to hand back, and the losses that metrics count."""
+    """What came of it: the records that are safe, those to hand back, and the losses that metrics count."""
 
-    failed_message_ids: list[str]
+    failed_message_ids: list[str] = field(default_factory=list)
     handed_back: list[HandedBack] = field(default_factory=list)
+    safe_receipts: list[str] = field(default_factory=list)
     letters_refused: int = 0
+    rows_delivered: int = 0
     log_writes_lost: int = 0
+
+    def add(self, other: "Settled") -> None:
+        """Add what came of more records."""
+        self.failed_message_ids += other.failed_message_ids
+        self.handed_back += other.handed_back
+        self.safe_receipts += other.safe_receipts
+        self.letters_refused += other.letters_refused
+        self.rows_delivered += other.rows_delivered
+        self.log_writes_lost += other.log_writes_lost
 
 
 @dataclass(slots=True)
 class Settlement:
-    """Settles an invocation's records.
+    """Settles an invocation's records, a few at a time or all at once.
 
     Args:
         dead_letters: the dead-letter queue.
@@ -41,6 +52,8 @@ class Settlement:
     log: Log
     clock: Clock
     run_id: str
+    _safe: set[Item] = field(default_factory=set)
+    _waiting: list[Item] = field(default_factory=list)
 
     def settle(self, parcels: Sequence[Parcel], *, deadline_s: float) -> Settled:
         """Send dead letters, write rows, and return which records are not safe.
@@ -49,17 +62,35 @@ class Settlement:
         record back time and again must not multiply them.
         """
         now_ms = int(self.clock.now_s() * 1000)
-        finished = [p for p in parcels if not any(i.result.reason.is_waiting for i in p.items)]
-        letters: dict[Item, Letter] = {}
-        for parcel in finished:
-            letters |= write_letters(parcel, now_ms=now_ms)
+        self._waiting += [i for p in parcels for i in p.items if i.result.reason.is_waiting]
+        letters = self._letters(parcels, now_ms)
         sent = self._send(letters, deadline_s)
-        logged, lost = self._log(letters, sent, parcels, now_ms, deadline_s)
-        safe = {item for item in sent if letters[item].attributes or item in logged}
-        settled = {id(p) for p in finished if all(_is_safe(item, safe) for item in p.items)}
-        failed = [p for p in parcels if id(p) not in settled]
-        message_ids = [p.record.message_id for p in failed]
-        return Settled(message_ids, [_handed_back(p) for p in failed], len(letters) - len(sent), lost)
+        found = Settled(letters_refused=len(letters) - len(sent))
+        logged, found.log_writes_lost = self._log(letters, sent, now_ms, deadline_s)
+        self._safe |= {item for item in sent if letters[item].attributes or item in logged}
+        for parcel in parcels:
+            if all(self._is_safe(item) for item in parcel.items):
+                found.safe_receipts.append(parcel.record.receipt_handle)
+            else:
+                found.failed_message_ids.append(parcel.record.message_id)
+                found.handed_back.append(_handed_back(parcel))
+        keys = _keys_delivered(parcels)
+        lost = self._mark(keys, now_ms, deadline_s)
+        found.rows_delivered, found.log_writes_lost = len(keys) - lost, found.log_writes_lost + lost
+        return found
+
+    def finish(self, *, deadline_s: float) -> int:
+        """Write a row for each reason why events wait; return how many were lost."""
+        now_ms = int(self.clock.now_s() * 1000)
+        rows = _waiting_entries(self._waiting, self.run_id, now_ms)
+        return self._write(rows, deadline_s).count(False)
+
+    def _letters(self, parcels: Sequence[Parcel], now_ms: int) -> dict[Item, Letter]:
+        letters: dict[Item, Letter] = {}
+        for parcel in parcels:
+            if not any(item.result.reason.is_waiting for item in parcel.items):
+                letters |= write_letters(parcel, now_ms=now_ms)
+        return {item: letter for item, letter in letters.items() if item not in self._safe}
 
     def _send(self, letters: Mapping[Item, Letter], deadline_s: float) -> dict[Item, str]:
         if not letters:
@@ -68,12 +99,7 @@ class Settlement:
         return {item: found for item, found in zip(letters, message_ids, strict=True) if found}
 
     def _log(
-        self,
-        letters: Mapping[Item, Letter],
-        sent: Mapping[Item, str],
-        parcels: Sequence[Parcel],
-        now_ms: int,
-        deadline_s: float,
+        self, letters: Mapping[Item, Letter], sent: Mapping[Item, str], now_ms: int, deadline_s: float
     ) -> tuple[set[Item], int]:
         """Write rows; return the items whose row is stored, and how many rows were lost.
 
@@ -81,12 +107,21 @@ class Settlement:
         """
         items = sorted(sent, key=lambda item: bool(letters[item].attributes))
         rows = [_dead_entry(item, letters[item].key, sent[item], now_ms) for item in items]
-        rows += _waiting_entries(parcels, self.run_id, now_ms)
-        if not rows:
-            return set(), 0
-        bound_s = self.clock.monotonic_s() + _LOG_S + _LOG_ENTRY_S * len(rows)
-        stored = self.log.write(rows, deadline_s=min(deadline_s, bound_s))
-        return {item for item, ok in zip(items, stored, strict=False) if ok}, stored.count(False)
+        stored = self._write(rows, deadline_s)
+        return {item for item, ok in zip(items, stored, strict=True) if ok}, stored.count(False)
+
+    def _write(self, rows: Sequence[LogEntry], deadline_s: float) -> list[bool]:
+        return self.log.write(rows, deadline_s=self._log_by_s(len(rows), deadline_s)) if rows else []
+
+    def _mark(self, keys: Sequence[LogKey], now_ms: int, deadline_s: float) -> int:
+        by_s = self._log_by_s(len(keys), deadline_s)
+        return self.log.mark_delivered(keys, now_ms=now_ms, deadline_s=by_s) if keys else 0
+
+    def _log_by_s(self, row_count: int, deadline_s: float) -> float:
+        return min(deadline_s, self.clock.monotonic_s() + _LOG_S + _LOG_ENTRY_S * row_count)
+
+    def _is_safe(self, item: Item) -> bool:
+        return item.result.reason is Reason.DELIVERED or (item.first or item) in self._safe
 
 
 def _handed_back(parcel: Parcel) -> HandedBack:
@@ -95,8 +130,11 @@ def _handed_back(parcel: Parcel) -> HandedBack:
     return HandedBack(record.receipt_handle, record.receive_count, wait_s)
 
 
-def _is_safe(item: Item, safe: set[Item]) -> bool:
-    return item.result.reason is Reason.DELIVERED or (item.first or item) in safe
+def _keys_delivered(parcels: Iterable[Parcel]) -> list[LogKey]:
+    """Return the rows of redriven records that Mixpanel has now confirmed."""
+    delivered = (p for p in parcels if all(i.result.reason is Reason.DELIVERED for i in p.items))
+    found = (LogKey.parse(parcel.record.log_key) for parcel in delivered if parcel.record.log_key)
+    return list(dict.fromkeys(key for key in found if key))
 
 
 def _dead_entry(item: Item, key: LogKey, dead_letter_message_id: str, now_ms: int) -> LogEntry:
@@ -115,13 +153,11 @@ def _dead_entry(item: Item, key: LogKey, dead_letter_message_id: str, now_ms: in
     )
 
 
-def _waiting_entries(parcels: Iterable[Parcel], run_id: str, now_ms: int) -> list[LogEntry]:
+def _waiting_entries(items: Iterable[Item], run_id: str, now_ms: int) -> list[LogEntry]:
     """Return one row per reason for all that stays in the queue; an outage would write a row per event."""
     waiting: dict[Reason, list[Item]] = defaultdict(list)
-    for parcel in parcels:
-        for item in parcel.items:
-            if item.result.reason.is_waiting:
-                waiting[item.result.reason].append(item)
+    for item in items:
+        waiting[item.result.reason].append(item)
     return [
         LogEntry(
             key=LogKey(f"run#{run_id}", reason),

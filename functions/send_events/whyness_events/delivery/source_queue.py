@@ -24,19 +24,21 @@ class SqsSourceQueue:
 
     def delay(self, delays: Sequence[tuple[str, int]], *, deadline_s: float) -> int:
         """Hide records for a while; see SourceQueue. No call is begun after the deadline."""
+        entries = [{"ReceiptHandle": handle, "VisibilityTimeout": seconds} for handle, seconds in delays]
+        return self._in_calls("change_message_visibility_batch", entries, deadline_s)
+
+    def delete(self, receipt_handles: Sequence[str], *, deadline_s: float) -> int:
+        """Delete records; see SourceQueue. No call is begun after the deadline."""
+        entries = [{"ReceiptHandle": handle} for handle in receipt_handles]
+        return self._in_calls("delete_message_batch", entries, deadline_s)
+
+    def _in_calls(self, operation: str, entries: Sequence[dict[str, Any]], deadline_s: float) -> int:
         confirmed = 0
-        for start in range(0, len(delays), limits.BATCH_ENTRIES):
+        for start in range(0, len(entries), limits.BATCH_ENTRIES):
             if self._clock.monotonic_s() >= deadline_s:
                 break
-            confirmed += self._delay_some(delays[start : start + limits.BATCH_ENTRIES])
+            part = entries[start : start + limits.BATCH_ENTRIES]
+            numbered = [{"Id": str(index), **entry} for index, entry in enumerate(part)]
+            answer = self._sqs.attempt(operation, LONGEST_CALL_S, QueueUrl=self._queue_url, Entries=numbered)
+            confirmed += len((answer or {}).get("Successful", []))
         return confirmed
-
-    def _delay_some(self, delays: Sequence[tuple[str, int]]) -> int:
-        entries = [
-            {"Id": str(index), "ReceiptHandle": handle, "VisibilityTimeout": seconds}
-            for index, (handle, seconds) in enumerate(delays)
-        ]
-        answer = self._sqs.attempt(
-            "change_message_visibility_batch", LONGEST_CALL_S, QueueUrl=self._queue_url, Entries=entries
-        )
-        return len((answer or {}).get("Successful", []))

@@ -6,8 +6,8 @@ from typing import NamedTuple
 from aws_lambda_powertools import Metrics, single_metric
 from aws_lambda_powertools.metrics import MetricUnit
 
-from whyness_events.delivery.deliver import Report
 from whyness_events.delivery.outcomes import Reason
+from whyness_events.delivery.report import Report
 
 NAMESPACE = "Whyness"
 # The one counter with the dimension `reason`, a closed list: each of its values is a billed metric.
@@ -30,9 +30,13 @@ METRICS = (
     Metric(
         "SetupFaults", MetricUnit.Count, "events that wait for an operator: credentials, project, settings"
     ),
+    Metric("BreakerOpen", MetricUnit.Count, "1 while the container sends nothing, for its set-up is refused"),
+    Metric("SuspectRecords", MetricUnit.Count, "records received so often that they were handled last"),
     Metric("InternalFaults", MetricUnit.Count, "records that met a bug; they stay in the queue"),
     Metric("DeadLettersRefused", MetricUnit.Count, "dead letters that the queue did not confirm"),
     Metric("DelaysLost", MetricUnit.Count, "records handed back that keep the queue's own timeout"),
+    Metric("DeletesLost", MetricUnit.Count, "settled records that the queue did not confirm to have deleted"),
+    Metric("RowsDelivered", MetricUnit.Count, "rows of redriven events moved to the state delivered"),
     Metric("LogWritesLost", MetricUnit.Count, "rows that the Log table did not take"),
     Metric("StringsCut", MetricUnit.Count, "strings over 255 bytes, cut as Mixpanel would"),
     Metric("Requests", MetricUnit.Count, "requests to Mixpanel"),
@@ -51,9 +55,13 @@ def values(report: Report) -> Mapping[str, float]:
         "Repeats": report.repeats,
         "RecordsHandedBack": len(report.settled.failed_message_ids),
         "SetupFaults": report.outcomes[Reason.SETUP],
+        "BreakerOpen": int(report.is_breaker_open),
+        "SuspectRecords": report.suspects,
         "InternalFaults": report.internal_faults.total(),
         "DeadLettersRefused": report.settled.letters_refused,
         "DelaysLost": report.delays_lost,
+        "DeletesLost": report.deletes_lost,
+        "RowsDelivered": report.settled.rows_delivered,
         "LogWritesLost": report.settled.log_writes_lost,
         "StringsCut": report.strings_cut,
         "Requests": report.sending.requests,

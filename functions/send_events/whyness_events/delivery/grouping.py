@@ -1,0 +1,55 @@
+"""Pure: which events may travel together, and which need not travel at all."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from whyness_events import limits
+from whyness_events.delivery.items import Item, Parcel, to_send
+from whyness_events.delivery.packing import RequestLimits, pack
+
+# Records received this often have met trouble: fresher ones do not travel with them ...
+_TROUBLED_FROM = 3
+# ... and from here on fewer events share a request with each receive, down to one: an event that makes
+# requests fail without being named ends up alone.
+_HALVED_FROM = 6
+# How many requests an invocation surely gets through, with some time to spare.
+_TROUBLED_REQUESTS = 500
+
+
+def batches(parcels: Sequence[Parcel], body_bytes: int) -> Iterator[Sequence[Item]]:
+    """Return what each request carries, of at most `body_bytes`: the freshest records first."""
+    for group in by_trouble(parcels):
+        items = to_send(group)
+        most = events_per_request(group[0].record.receive_count, sum(map(len, items)))
+        yield from pack(items, RequestLimits(most, body_bytes))
+
+
+def by_trouble(parcels: Iterable[Parcel]) -> list[list[Parcel]]:
+    """Return the parcels grouped by how much trouble they have met: the freshest first, order kept."""
+    groups: dict[tuple[bool, int], list[Parcel]] = {}
+    for parcel in parcels:
+        count = parcel.record.receive_count
+        groups.setdefault((count >= _TROUBLED_FROM, max(count, _HALVED_FROM - 1)), []).append(parcel)
+    return [groups[key] for key in sorted(groups)]
+
+
+def events_per_request(receive_count: int, event_count: int) -> int:
+    """Return how many events of records received this often may share a request, of `event_count` in all.
+
+    So many that all of them get their turn: a large record is settled in one invocation or never.
+    """
+    halved = limits.REQUEST_EVENTS >> max(0, receive_count - _HALVED_FROM + 1)
+    return max(1, halved, -(-event_count // _TROUBLED_REQUESTS))
+
+
+def drop_repeats(parcels: Iterable[Parcel], seen: dict[bytes, Item]) -> int:
+    """Let each event that is equal to one of `seen` share its outcome, add the others; return how many.
+
+    Equal means the same bytes for Mixpanel: equal keys with different content are both sent.
+    """
+    repeats = 0
+    for parcel in parcels:
+        for item in parcel.items:
+            if item.outcome is None and (first := seen.setdefault(item.encoded, item)) is not item:
+                item.first = first
+                repeats += 1
+    return repeats

@@ -1,0 +1,40 @@
+"""What a container learns of the other side, and keeps from invocation to invocation."""
+
+from dataclasses import dataclass, field
+
+from whyness_events.delivery.breaker import Breaker
+from whyness_events.delivery.pacing import Concurrency
+from whyness_events.delivery.packing import REQUEST_BYTES
+
+# A 413 for an event this small says nothing about the event. Design: a tenth of what Mixpanel takes.
+OVERSIZED_FROM_BYTES = 100_000
+
+
+@dataclass(slots=True)
+class RequestSize:
+    """The largest body that passes; grows back by a quarter with each invocation that refuses none."""
+
+    limit_bytes: int = REQUEST_BYTES
+
+    def shrink(self, refused_bytes: int) -> None:
+        """Learn that a body of `refused_bytes` was too large."""
+        self.limit_bytes = max(OVERSIZED_FROM_BYTES, min(self.limit_bytes, refused_bytes // 2))
+
+    def grow(self) -> None:
+        """Try a little more next time."""
+        self.limit_bytes = min(REQUEST_BYTES, self.limit_bytes * 5 // 4)
+
+
+@dataclass(slots=True)
+class Learned:
+    """All of it.
+
+    Args:
+        concurrency: requests at once.
+        breaker: whether the set-up is wrong.
+        size: of a body.
+    """
+
+    concurrency: Concurrency
+    breaker: Breaker = field(default_factory=Breaker)
+    size: RequestSize = field(default_factory=RequestSize)

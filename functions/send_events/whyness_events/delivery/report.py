@@ -1,0 +1,59 @@
+"""What happened in an invocation, as numbers."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from whyness_events.delivery.flights import SendingCounts
+from whyness_events.delivery.items import Parcel
+from whyness_events.delivery.outcomes import Reason
+from whyness_events.delivery.settle import Settled
+
+
+@dataclass(slots=True)
+class Report:
+    """What happened, as numbers.
+
+    Args:
+        outcomes: events by outcome.
+        details: the first event's detail of each outcome but `delivered`.
+        oldest_record_ms: age of the oldest record at the start, by when it was sent.
+        delivery_lag_ms: age of the oldest record of which something was delivered, at the end.
+        repeats: events that were equal to another one of the invocation.
+        strings_cut: strings over 255 bytes, cut.
+        internal_faults: records that met a bug of ours; they stay in the queue.
+        sending: of the requests.
+        suspects: records that were handled last, for they were received so often.
+        is_breaker_open: whether the container believes that its set-up is wrong.
+        delays_lost: records that keep the queue's own visibility timeout.
+        deletes_lost: records that the queue did not confirm to have deleted; Lambda deletes them later.
+        settled: of dead letters, rows, and records handed back.
+    """
+
+    outcomes: Counter[Reason] = field(default_factory=Counter)
+    details: dict[Reason, str] = field(default_factory=dict)
+    oldest_record_ms: int = 0
+    delivery_lag_ms: int = 0
+    repeats: int = 0
+    strings_cut: int = 0
+    internal_faults: Counter[str] = field(default_factory=Counter)
+    sending: SendingCounts = field(default_factory=SendingCounts)
+    suspects: int = 0
+    is_breaker_open: bool = False
+    delays_lost: int = 0
+    deletes_lost: int = 0
+    settled: Settled = field(default_factory=Settled)
+
+    @property
+    def event_count(self) -> int:
+        """How many events the invocation had."""
+        return self.outcomes.total()
+
+    def count_outcomes(self, parcels: Iterable[Parcel]) -> None:
+        """Add the events of these records."""
+        for parcel in parcels:
+            for item in parcel.items:
+                outcome = item.result
+                self.outcomes[outcome.reason] += 1
+                if outcome.reason is not Reason.DELIVERED:
+                    self.details.setdefault(outcome.reason, outcome.detail)
