@@ -24,18 +24,18 @@ class DeadLetterMessage(NamedTuple):
 
 def events_at_mixpanel(stack: LocalStack) -> list[dict[str, Any]]:
     """Return each event once, as a query at Mixpanel would count it."""
-    return [json.loads(line) for line in _ask(f"{stack.simulator_url}/_simulator/events").splitlines()]
+    return [json.loads(line) for line in ask(f"{stack.simulator_url}/_simulator/events").splitlines()]
 
 
 def counts_at_mixpanel(stack: LocalStack) -> dict[str, int]:
     """Return how many copies (`raw`) and how many events (`unique`) have arrived."""
-    counts: dict[str, int] = json.loads(_ask(f"{stack.simulator_url}/_simulator/stats"))["events"]
+    counts: dict[str, int] = json.loads(ask(f"{stack.simulator_url}/_simulator/stats"))["events"]
     return counts
 
 
 def change_mixpanel(stack: LocalStack, **settings: object) -> None:
     """Change settings of the simulator."""
-    _ask(f"{stack.simulator_url}/_simulator/settings", "PATCH", json.dumps(settings).encode())
+    ask(f"{stack.simulator_url}/_simulator/settings", "PATCH", json.dumps(settings).encode())
 
 
 def queued_message_count(stack: LocalStack) -> int:
@@ -50,7 +50,7 @@ def queued_message_count(stack: LocalStack) -> int:
 def queued_messages(stack: LocalStack) -> list[tuple[str, str]]:
     """Return id and body of each message in the queue; of hidden ones too, which only an emulator can do."""
     query = f"account={stack.account.access_key}&QueueUrl={stack.resources.queue_url}"
-    found = json.loads(_ask(f"{stack.account.endpoint}/_ministack/sqs/messages?{query}"))["messages"]
+    found = json.loads(ask(f"{stack.account.endpoint}/_ministack/sqs/messages?{query}"))["messages"]
     queues = (queue for regions in found.values() for region in regions.values() for queue in region.values())
     return [(message["MessageId"], message["Body"]) for queue in queues for message in queue]
 
@@ -84,7 +84,12 @@ def _dead_letter(message: "MessageTypeDef") -> DeadLetterMessage:
     )
 
 
-def _ask(url: str, method: str = "GET", body: bytes | None = None) -> str:
+def ask(url: str, method: str = "GET", body: bytes | None = None) -> str:
+    """Return the text of what a page of a local part answers.
+
+    Raises:
+        URLError: it does not answer, or not with success.
+    """
     request = urllib.request.Request(url, body, method=method)  # noqa: S310  (our own, on loopback)
     with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as answer:  # noqa: S310  (as above)
         text: str = answer.read().decode()

@@ -6,9 +6,12 @@ from typing import Any
 
 import pytest
 
+from whyness_events.delivery.exhaust import EXHAUST_AFTER_S
 from whyness_events.delivery.outcomes import Reason
+from whyness_events.delivery.redelivery import CAP_S
 from whyness_events.delivery.telemetry import METRICS, NAMESPACE, OUTCOME_METRIC
 
+DAY_S = 24 * 3_600
 Template = dict[str, Any]
 Resources = dict[str, Any]
 
@@ -59,40 +62,122 @@ def dimensions(entries: list[dict[str, Any]]) -> dict[str, Any]:
 def widgets(resources: Resources) -> list[dict[str, Any]]:
     """Return the dashboard's widgets, as if each reference were a word or a number."""
     text = re.sub(r"\$\{([^}]+)\}", r"1\1", resources["Dashboard"]["DashboardBody"]["Fn::Sub"])
-    body: dict[str, Any] = json.loads(re.sub(r": 1MaximumConcurrency\b", ": 1", text))
+    numbers = r": 1(MaximumConcurrency|BacklogAlarmMessageCount)\b"
+    body: dict[str, Any] = json.loads(re.sub(numbers, ": 1", text))
     found: list[dict[str, Any]] = body["widgets"]
     return found
 
 
+def metrics_of(alarm: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return namespace, name and dimensions of each metric that an alarm reads."""
+    stats = [query["MetricStat"]["Metric"] for query in alarm.get("Metrics", []) if "MetricStat" in query]
+    return stats or [alarm]
+
+
 def test_each_way_to_fail_has_its_alarm(template: Template) -> None:
-    """The first alarms: dead letters, backlog by age and count, the function, the set-up, bugs, lost rows."""
+    """An outage, a wrong set-up, a backlog by count and age, dead letters new and old, and our own faults."""
     assert set(alarms(template)) == {
-        "DeadLettersAlarm",
-        "BacklogAgeAlarm",
+        "NothingDeliveredAlarm",
+        "SetupFaultsAlarm",
+        "BreakerOpenAlarm",
+        "RecordAgeAlarm",
         "BacklogCountAlarm",
+        "BacklogAgeAlarm",
+        "QueueAgeAlarm",
+        "DeadLettersAlarm",
+        "DeadLettersAgeAlarm",
+        "DeadLettersLeftAlarm",
+        "DeadLettersRefusedAlarm",
+        "LogWritesLostAlarm",
+        "InternalFaultsAlarm",
         "FunctionErrorsAlarm",
         "FunctionThrottlesAlarm",
-        "SetupFaultsAlarm",
-        "InternalFaultsAlarm",
-        "LogWritesLostAlarm",
     }
+
+
+@pytest.mark.parametrize(
+    ("alarm", "metric", "threshold"),
+    [
+        ("RecordAgeAlarm", "OldestRecordAge", 15 * 60 * 1000),
+        ("BacklogAgeAlarm", "ApproximateAgeOfOldestMessage", 15 * 60),
+        ("DeadLettersAgeAlarm", "ApproximateAgeOfOldestMessage", 7 * DAY_S),
+        ("SetupFaultsAlarm", "SetupFaults", 0),
+        ("BreakerOpenAlarm", "BreakerOpen", 0),
+        ("InternalFaultsAlarm", "InternalFaults", 0),
+        ("DeadLettersRefusedAlarm", "DeadLettersRefused", 0),
+        ("LogWritesLostAlarm", "LogWritesLost", 0),
+        ("FunctionErrorsAlarm", "Errors", 0),
+        ("FunctionThrottlesAlarm", "Throttles", 0),
+    ],
+)
+def test_an_alarm_rings_above_its_threshold(
+    resources: Resources, alarm: str, metric: str, threshold: int
+) -> None:
+    """One metric each, in its own unit: SQS counts seconds, the function milliseconds."""
+    properties = resources[alarm]
+
+    assert (properties["MetricName"], properties["Threshold"]) == (metric, threshold)
+    assert properties["ComparisonOperator"] == "GreaterThanThreshold"
+
+
+def test_an_outage_is_received_and_not_delivered_for_15_minutes(resources: Resources) -> None:
+    """Counted on the function's own metrics, over three windows of five minutes, whatever the pauses."""
+    alarm = resources["NothingDeliveredAlarm"]
+    stats = {q["Id"]: q["MetricStat"] for q in alarm["Metrics"] if "MetricStat" in q}
+
+    assert {name: stat["Metric"]["MetricName"] for name, stat in stats.items()} == {
+        "received": "EventsReceived",
+        "delivered": "EventsDelivered",
+        "handed_back": "RecordsHandedBack",
+    }
+    assert {(stat["Stat"], stat["Period"]) for stat in stats.values()} == {("Sum", 300)}
+    assert alarm["EvaluationPeriods"] == alarm["DatapointsToAlarm"] == 3
+
+
+def test_a_queue_of_three_days_is_seen_by_either_age(resources: Resources) -> None:
+    """SQS knows the age of what nobody receives, the function of what it receives; both count as seconds."""
+    alarm = resources["QueueAgeAlarm"]
+    [expression] = [q["Expression"] for q in alarm["Metrics"] if q["ReturnData"]]
+
+    assert [metric["MetricName"] for metric in metrics_of(alarm)] == [
+        "ApproximateAgeOfOldestMessage",
+        "OldestRecordAge",
+    ]
+    assert expression == "MAX([FILL(queue_s, 0), FILL(record_ms, 0) / 1000])"
+    assert alarm["Threshold"] == 3 * DAY_S == EXHAUST_AFTER_S
+
+
+def test_the_longest_pause_of_a_record_fits_into_an_alarms_memory(resources: Resources) -> None:
+    """While records wait for their next try no alarm may end: 1 of 5 windows covers the longest pause."""
+    longest_s = max(CAP_S * 1.2, resources["EventQueue"]["VisibilityTimeout"])
+
+    for name in ("RecordAgeAlarm", "SetupFaultsAlarm", "BreakerOpenAlarm", "FunctionErrorsAlarm"):
+        alarm = resources[name]
+        assert alarm["DatapointsToAlarm"] == 1
+        assert alarm["Period"] * alarm["EvaluationPeriods"] >= longest_s + alarm["Period"]
+
+
+def test_an_alarm_looks_no_further_back_than_cloudwatch_allows(template: Template) -> None:
+    """A day, or seven with periods of an hour. Source: PutMetricAlarm, CloudWatch API Reference, 2026-11."""
+    for alarm in alarms(template).values():
+        periods = {q["MetricStat"]["Period"] for q in alarm.get("Metrics", []) if "MetricStat" in q}
+        [period_s] = periods or {alarm["Period"]}
+        assert period_s * alarm["EvaluationPeriods"] <= (7 * DAY_S if period_s >= 3_600 else DAY_S)
 
 
 def test_alarms_watch_metrics_that_exist(template: Template) -> None:
     """A misspelt metric or dimension would make an alarm that never rings."""
     for alarm in alarms(template).values():
-        if "MetricName" in alarm:
-            assert_exists(alarm["Namespace"], alarm["MetricName"], dimensions(alarm["Dimensions"]))
-        for query in alarm.get("Metrics", []):
-            if "MetricStat" in query:
-                metric = query["MetricStat"]["Metric"]
-                assert_exists(metric["Namespace"], metric["MetricName"], dimensions(metric["Dimensions"]))
+        for metric in metrics_of(alarm):
+            assert_exists(metric["Namespace"], metric["MetricName"], dimensions(metric["Dimensions"]))
 
 
 @pytest.mark.parametrize(
     ("alarm", "dimension", "value"),
     [
         ("DeadLettersAlarm", "QueueName", {"Fn::GetAtt": ["DeadLetterQueue", "QueueName"]}),
+        ("DeadLettersAgeAlarm", "QueueName", {"Fn::GetAtt": ["DeadLetterQueue", "QueueName"]}),
+        ("DeadLettersLeftAlarm", "QueueName", {"Fn::GetAtt": ["DeadLetterQueue", "QueueName"]}),
         ("BacklogAgeAlarm", "QueueName", {"Fn::GetAtt": ["EventQueue", "QueueName"]}),
         ("FunctionErrorsAlarm", "FunctionName", {"Ref": "SendEventsFunction"}),
         ("FunctionThrottlesAlarm", "FunctionName", {"Ref": "SendEventsFunction"}),
@@ -114,10 +199,10 @@ def test_one_dead_letter_rings(resources: Resources) -> None:
 def test_hidden_messages_count_as_backlog(resources: Resources) -> None:
     """The backlog is visible + in flight, both of the event queue, only their sum compared."""
     queries = {query["Id"]: query for query in resources["BacklogCountAlarm"]["Metrics"]}
-    shown = {name for name, query in queries.items() if query["ReturnData"]}
-    summed = [queries[name]["MetricStat"] for name in re.split(r" \+ ", queries["backlog"]["Expression"])]
+    [shown] = [query for query in queries.values() if query["ReturnData"]]
+    summed = [queries[name]["MetricStat"] for name in ("visible", "in_flight")]
 
-    assert shown == {"backlog"}
+    assert shown["Expression"] == "FILL(visible, 0) + FILL(in_flight, 0)"
     assert [stat["Metric"]["MetricName"] for stat in summed] == [
         "ApproximateNumberOfMessagesVisible",
         "ApproximateNumberOfMessagesNotVisible",
@@ -129,12 +214,14 @@ def test_hidden_messages_count_as_backlog(resources: Resources) -> None:
 
 
 def test_a_queue_that_falls_silent_does_not_clear_its_alarm(template: Template) -> None:
-    """SQS stops reporting idle queues whose messages stay, so counts keep their state; the rest is fine."""
+    """Counts keep their state, and so does what only the next try can tell; elsewhere nothing is fine."""
     missing = {name: alarm["TreatMissingData"] for name, alarm in alarms(template).items()}
 
     assert {name for name, treatment in missing.items() if treatment == "ignore"} == {
         "DeadLettersAlarm",
+        "DeadLettersLeftAlarm",
         "BacklogCountAlarm",
+        "NothingDeliveredAlarm",
     }
     assert set(missing.values()) == {"ignore", "notBreaching"}
 
@@ -160,8 +247,17 @@ def test_cloudwatch_can_use_the_encrypted_topic(resources: Resources) -> None:
 
 
 def test_an_alarm_says_what_it_means(template: Template) -> None:
-    """The text of the e-mail is one that a tired person understands."""
-    assert [n for n, alarm in alarms(template).items() if len(alarm["AlarmDescription"]) < 60] == []
+    """The text of the e-mail is one that a tired person understands, and CloudWatch takes (1,024)."""
+    texts = {name: alarm["AlarmDescription"] for name, alarm in alarms(template).items()}
+
+    assert [name for name, text in texts.items() if not 60 <= len(text) <= 1_024] == []
+
+
+def test_an_alarm_is_called_what_its_resource_is_called(template: Template) -> None:
+    """RecordAgeAlarm is `<stack>-record-age`: people find the one by the other."""
+    for name, alarm in alarms(template).items():
+        words = re.findall(r"[A-Z][a-z]+", name.removesuffix("Alarm"))
+        assert alarm["AlarmName"] == {"Fn::Sub": "${AWS::StackName}-" + "-".join(words).lower()}
 
 
 def test_the_dashboard_shows_metrics_that_exist(resources: Resources) -> None:

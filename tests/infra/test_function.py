@@ -1,10 +1,25 @@
 """The function: how it is called, what it may do, what it is told."""
 
+from pathlib import Path
 from typing import Any
 
+import botocore
+import botocore.session
+
+from whyness_events import delivery
 from whyness_events.delivery.settings import SETTINGS
 
 Resources = dict[str, Any]
+
+# What each call needs; a batch of SQS needs the permission of its single action.
+# Source: Service Authorization Reference of SQS and of DynamoDB, 2026-11.
+PERMISSIONS = {
+    "send_message_batch": "sqs:SendMessage",
+    "change_message_visibility_batch": "sqs:ChangeMessageVisibility",
+    "delete_message_batch": "sqs:DeleteMessage",
+    "batch_write_item": "dynamodb:BatchWriteItem",
+    "batch_execute_statement": "dynamodb:PartiQLUpdate",
+}
 
 
 def test_every_answer_is_taken_record_by_record(resources: Resources) -> None:
@@ -97,12 +112,31 @@ def test_the_function_may_do_what_it_does_and_nothing_else(resources: Resources)
             {"Fn::GetAtt": ["EventQueue", "Arn"]},
         ),
         ("Allow", "sqs:SendMessage", {"Fn::GetAtt": ["DeadLetterQueue", "Arn"]}),
-        ("Allow", "dynamodb:BatchWriteItem", {"Fn::GetAtt": ["LogTable", "Arn"]}),
+        ("Allow", ["dynamodb:BatchWriteItem", "dynamodb:PartiQLUpdate"], {"Fn::GetAtt": ["LogTable", "Arn"]}),
         ("Allow", "secretsmanager:GetSecretValue", {"Ref": "MixpanelSecret"}),
         ("Allow", ["logs:CreateLogStream", "logs:PutLogEvents"], {"Fn::GetAtt": ["SendEventsLogs", "Arn"]}),
     ]
     assert "ManagedPolicyArns" not in role
     assert resources["SendEventsFunction"]["Role"] == {"Fn::GetAtt": ["SendEventsRole", "Arn"]}
+
+
+def test_the_role_covers_every_call_of_the_function(resources: Resources) -> None:
+    """Each operation of SQS and DynamoDB that the code names is granted; a new one fails here first."""
+    [policy] = resources["SendEventsRole"]["Policies"]
+    granted = str([statement["Action"] for statement in policy["PolicyDocument"]["Statement"]])
+    code = "".join(path.read_text() for path in Path(delivery.__file__).parent.glob("*.py"))
+
+    called = {name for name in operations("sqs", "dynamodb") if f'"{name}"' in code}
+
+    assert called == set(PERMISSIONS)
+    assert [name for name in called if f"'{PERMISSIONS[name]}'" not in granted] == []
+
+
+def operations(*services: str) -> set[str]:
+    """Return the names that boto3 gives the operations of services."""
+    session = botocore.session.Session()
+    models = [session.get_service_model(service) for service in services]
+    return {botocore.xform_name(name) for model in models for name in model.operation_names}
 
 
 def test_only_lambda_can_take_the_role(resources: Resources) -> None:

@@ -9,8 +9,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 
+from tests.simulation.event_source import NO_ANSWER, NO_FAULT
+from tests.simulation.result import Result
+from tests.simulation.scenario import make_scenario
 from tests.simulation.shrink import shortest, told
-from tests.simulation.simulation import NO_ANSWER, NO_FAULT, Result, Simulation, make_scenario
+from tests.simulation.simulation import Simulation
 from tests.simulation.trouble import KINDS
 from whyness_events.delivery.outcomes import Reason
 

@@ -1,24 +1,23 @@
 """One container: the real delivery code over the simulated ports, wired as the handler does it."""
 
 import json
-import random
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from local.invocation import Fault, InvocationResult
-from tests.fakes import FakeClock, Responder
-from tests.simulation.ports import (
-    Fate,
-    Killed,
-    SimulatedDeadLetters,
-    SimulatedLog,
-    SimulatedPool,
-    SimulatedSourceQueue,
-)
-from tests.simulation.queue_model import QueueModel, Received
+from tests.fakes import Late
+from tests.simulation.ledger import as_known
+from tests.simulation.ports import SimulatedDeadLetters, SimulatedLog, SimulatedPool, SimulatedSourceQueue
+from tests.simulation.process import Killed, Place, Process
+from tests.simulation.queue_model import Received
+from tests.simulation.scenario import Version
+from tests.simulation.traffic import DIES_READING, NEVER_ENDS
 from whyness_events.delivery.deliver import Deliverer
+from whyness_events.delivery.exhaust import Patience
 from whyness_events.delivery.items import Record
+from whyness_events.delivery.letters import Letter
+from whyness_events.delivery.ports import Answer
 from whyness_events.delivery.redelivery import Redelivery
 from whyness_events.delivery.report import Report
 from whyness_events.delivery.useragent import describe_useragent
@@ -27,14 +26,30 @@ TIMEOUT_S = 120.0
 _ANSWER_PART = 0.02  # as in the handler
 
 
-class Place(Fate, Protocol):
+class Home(Place, Protocol):
     """What a container finds where it runs."""
-
-    queue: QueueModel
-    dead_letters: QueueModel
 
     def password(self) -> str:
         """Return the secret as it is now."""
+
+    def post(self, container: "Container", body: bytes) -> Answer | Late:
+        """Answer a request to Mixpanel."""
+
+    def take_letter(self, container: "Container", letter: Letter) -> str:
+        """Put a dead letter into its queue, and look at it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """How a record had come to its invocation.
+
+    Args:
+        sent_s: when it was sent, epoch seconds.
+        receive_count: from 1.
+    """
+
+    sent_s: float
+    receive_count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,50 +62,58 @@ class Invocation:
 
 
 class Container:
-    """Keeps what a warm container keeps: the learned body size, the password.
+    """Keeps what a warm container keeps: what it learned of Mixpanel, the password.
 
     Args:
         place: the run.
-        project_id: of its deployment.
-        rng: jitter.
-        respond: Mixpanel.
+        version: that is deployed.
+        max_receive_count: the queue's.
     """
 
-    def __init__(self, place: Place, project_id: str, rng: random.Random, respond: Responder) -> None:
-        self.project_id = project_id
-        self.clock = FakeClock()
-        self.kill_at_s = float("inf")
-        self._place = place
+    def __init__(self, place: Home, version: Version, max_receive_count: int) -> None:
+        self.version = version
+        self.process = Process(place)
+        self.started_s = place.scheduler.now_s
         self.password = place.password()
-        self._pool = SimulatedPool(self.clock, respond, fate=place, refresh=self._refresh)
+        self.arrivals: Mapping[str, Arrival] = {}
+        self._place = place
+        self.dead_letters = SimulatedDeadLetters(self.process, lambda letter: place.take_letter(self, letter))
+        self._pool = SimulatedPool(self.process, lambda body: place.post(self, body), self._refresh)
         self.deliverer = Deliverer(
             pool=self._pool,
-            dead_letters=SimulatedDeadLetters(self.clock, fate=place, queue=place.dead_letters),
-            log=SimulatedLog(self.clock, fate=place),
-            redelivery=Redelivery(SimulatedSourceQueue(place, place.queue), rng),
-            clock=self.clock,
-            rng=rng,
-            describe_useragent=describe_useragent,
-            default_identity="distinct_id",
+            dead_letters=self.dead_letters,
+            log=SimulatedLog(self.process),
+            redelivery=Redelivery(SimulatedSourceQueue(self.process), place.rng),
+            clock=self.process,
+            rng=place.rng,
+            describe_useragent=self._describe_useragent,
+            default_identity=version.identity,
             threads=4,
             answer_timeout_s=30.0,
+            patience=Patience(version.exhaust_after_s, max_receive_count),
         )
+        self.deliverer.learned.size.limit_bytes = version.request_bytes
 
     def invoke(self, batch: Sequence[Received], run_id: str) -> Invocation:
-        """Run one invocation from the clock's time on."""
-        records = [_record(message) for message in batch]
-        start_s = self.clock.monotonic_s()
-        self.kill_at_s = start_s + TIMEOUT_S
-        deadline_s = start_s + TIMEOUT_S * (1 - _ANSWER_PART)
+        """Run one invocation, in a task."""
+        records = [self._record(message) for message in batch]
+        self.arrivals = {m.message_id: Arrival(m.sent_ms / 1000, m.receive_count) for m in batch}
+        self.dead_letters.confirmed.clear()
+        self.process.struck.clear()
+        self.started_s = self.process.now_s()
+        self.process.kill_at_s = self.started_s + TIMEOUT_S
+        self.process.thaw()
+        deadline_s = self.started_s + TIMEOUT_S * (1 - _ANSWER_PART)
         try:
             report = self.deliverer.deliver(records, run_id=run_id, deadline_s=deadline_s)
         except Killed:
-            is_late = self.clock.monotonic_s() >= self.kill_at_s
+            is_late = self.process.now_s() >= self.process.kill_at_s
             return Invocation(InvocationResult("", Fault.TIMEOUT if is_late else Fault.CRASH))
         except Exception as bug:  # noqa: BLE001  (the handler raises it again; here it is a finding)
             return Invocation(InvocationResult("", Fault.ERROR), bug=repr(bug))
         finally:
             self._pool.abandon_all()
+            self.process.freeze()
         failed = dict.fromkeys(report.settled.failed_message_ids)
         answer = {"batchItemFailures": [{"itemIdentifier": found} for found in failed]}
         internal = f"internal fault: {dict(report.internal_faults)}" if report.internal_faults else ""
@@ -100,16 +123,20 @@ class Container:
         self.password = self._place.password()
         return True
 
+    def _describe_useragent(self, text: str) -> Any:
+        if text == DIES_READING:
+            self.process.die("poison", "reading")
+        if text == NEVER_ENDS:
+            self.process.struck.add("poison")
+            self.process.sleep(TIMEOUT_S)
+        return describe_useragent(text)
 
-MakeContainer = Callable[[Place, str, random.Random, Responder], Container]
-
-
-def _record(message: Received) -> Record:
-    return Record(
-        message_id=message.message_id,
-        body=message.body,
-        receive_count=message.receive_count,
-        sent_ms=message.sent_ms,
-        receipt_handle=message.receipt_handle,
-        log_key=message.attributes.get("log_key", ""),
-    )
+    def _record(self, message: Received) -> Record:
+        return Record(
+            message_id=message.message_id,
+            body=as_known(message.body) if self.version.reads_newer else message.body,
+            receive_count=message.receive_count,
+            sent_ms=message.sent_ms,
+            receipt_handle=message.receipt_handle,
+            log_key=message.attributes.get("log_key", ""),
+        )

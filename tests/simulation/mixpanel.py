@@ -8,7 +8,7 @@ from typing import Any
 from local.mixpanel_simulator import Project, Reply, Settings, Simulator
 from local.mixpanel_simulator.ingest import StoredEvent
 from local.mixpanel_simulator.store import EventStore
-from tests.fakes import Late, Posted
+from tests.fakes import Late
 from tests.mixpanel_model import FourFields, four_fields
 from tests.simulation.trouble import AT_MIXPANEL, UNCLEAR, Window
 from whyness_events.delivery.ports import Answer
@@ -27,12 +27,14 @@ class _WatchedStore(EventStore):
     def __init__(self) -> None:
         super().__init__()
         self.counted: dict[bytes, FourFields] = {}
+        self.fields: set[FourFields] = set()
 
     def add(self, event: StoredEvent) -> None:
         super().add(event)
         assert event.key is not None, "an event without insert id is never counted once"
         if event.key not in self.counted:
-            self.counted[event.key] = four_fields(json.loads(event.line))
+            found = self.counted[event.key] = four_fields(json.loads(event.line))
+            self.fields.add(found)
 
 
 class SimulatedMixpanel:
@@ -77,12 +79,16 @@ class SimulatedMixpanel:
         """The four fields of each event that its reports count: one that is there twice counts twice."""
         return list(self._store.counted.values())
 
-    def post(self, posted: Posted, *, project_id: str, password: str) -> tuple[Answer | Late, str]:
+    def counts(self, fields: FourFields) -> bool:
+        """Whether its reports count an event by these fields."""
+        return fields in self._store.fields
+
+    def post(self, body: bytes, *, project_id: str, password: str) -> tuple[Answer | Late, str]:
         """Take a request; return what comes back, and the name of the fault that struck it."""
         self._rotate()
         credential = base64.b64encode(f"{_ACCOUNT}:{password}".encode()).decode()
         headers = {**_HEADERS, "Authorization": f"Basic {credential}"}
-        reply = self._simulator.handle_import(headers, {"strict": "1", "project_id": project_id}, posted.body)
+        reply = self._simulator.handle_import(headers, {"strict": "1", "project_id": project_id}, body)
         return _answer(reply), self._simulator._stats._last[-1].fault
 
     def _rotate(self) -> None:

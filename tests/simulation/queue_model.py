@@ -8,12 +8,14 @@ Source: SQS Developer Guide (visibility timeout, dead-letter queues, at-least-on
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from local.event_source_mapping import ids_to_delete
 from local.invocation import InvocationResult
 
 LONGEST_VISIBILITY_S = 43_200
 MOST_PER_RECEIVE = 10
+_NEVER_DRAWN = object()
 
 
 class NotInFlight(Exception):  # noqa: N818  (SQS's own name for it is MessageNotInflight)
@@ -31,6 +33,7 @@ class Received:
         attributes: text attributes, as sent.
         receive_count: from 1.
         sent_ms: when it was sent, epoch milliseconds; kept when the redrive policy moves it.
+        source: the queue that the redrive policy moved it from, `""` for one that was sent here.
     """
 
     message_id: str
@@ -39,6 +42,17 @@ class Received:
     attributes: Mapping[str, str]
     receive_count: int
     sent_ms: int
+    source: str = ""
+
+
+class Watcher(Protocol):
+    """Who hears of every message that comes into a queue, and leaves it for whatever reason."""
+
+    def came(self, message_id: str, body: str) -> None:
+        """Hear that it is in the queue now."""
+
+    def left(self, message_id: str, body: str) -> None:
+        """Hear that it is not in the queue any more."""
 
 
 @dataclass(slots=True, eq=False)
@@ -50,6 +64,8 @@ class _Message:
     visible_s: float
     receive_count: int = 0
     receipt_handle: str = ""
+    source: str = ""
+    drawn_in: object = _NEVER_DRAWN
 
 
 @dataclass(slots=True)
@@ -58,13 +74,16 @@ class QueueModel:
 
     Args:
         name: begins its message ids.
-        now_s: epoch seconds; may go back a little, for invocations overlap.
+        now_s: epoch seconds.
         rng: order, and what is handed out twice.
         visibility_s: how long a received message is hidden.
         retention_s: after so long since it was sent, a message is forgotten.
         max_receive_count: the receive after so many moves the message to `dead_letters`.
         dead_letters: where to; None for a queue without redrive policy.
-        twice_part: chance that a hidden message is handed out again at a receive.
+        twice_part: chance that a hidden message is handed out again before its time.
+        twice_window: in each of these, of any kind, that is drawn once for a message: the copies that SQS
+            makes do not beget others.
+        watcher: hears of what comes and goes.
     """
 
     name: str
@@ -75,6 +94,8 @@ class QueueModel:
     max_receive_count: int = 1_000
     dead_letters: "QueueModel | None" = None
     twice_part: float = 0.0
+    twice_window: object = None
+    watcher: Watcher | None = None
     forgotten_count: int = 0
     moved_count: int = 0
     twice_count: int = 0
@@ -92,7 +113,7 @@ class QueueModel:
         self._sent_count += 1
         now_s = self.now_s()
         message = _Message(f"{self.name}-{self._sent_count}", body, attributes or {}, now_s, now_s)
-        self._messages[message.message_id] = message
+        self._add(message)
         return message.message_id
 
     def receive(
@@ -117,7 +138,7 @@ class QueueModel:
         """Delete the message of that receive; the handle of an older receive deletes nothing."""
         message = self._by_handle(receipt_handle)
         if message is not None:
-            del self._messages[message.message_id]
+            self._remove(message)
 
     def change_visibility(self, receipt_handle: str, seconds: float) -> None:
         """Hide the message for `seconds` from now on; 0 shows it at once.
@@ -148,15 +169,17 @@ class QueueModel:
 
     def _candidates(self) -> list[_Message]:
         now_s = self.now_s()
-        found = []
-        for message in self._messages.values():
-            if message.visible_s <= now_s:
-                found.append(message)
-            elif self.twice_part and self.rng.random() < self.twice_part:
-                self.twice_count += 1
-                found.append(message)
+        found = [m for m in self._messages.values() if m.visible_s <= now_s or self._comes_twice(m)]
         self.rng.shuffle(found)
         return found
+
+    def _comes_twice(self, message: _Message) -> bool:
+        if not self.twice_part or message.drawn_in == self.twice_window:
+            return False
+        message.drawn_in = self.twice_window
+        is_twice = self.rng.random() < self.twice_part
+        self.twice_count += is_twice
+        return is_twice
 
     def _hand_out(self, message: _Message, hidden_s: float) -> Received:
         self._receives += 1
@@ -170,13 +193,32 @@ class QueueModel:
             message.attributes,
             message.receive_count,
             int(message.sent_s * 1000),
+            message.source,
         )
 
     def _move(self, message: _Message, target: "QueueModel") -> None:
-        del self._messages[message.message_id]
         self.moved_count += 1
-        moved = _Message(message.message_id, message.body, message.attributes, message.sent_s, self.now_s())
-        target._messages[moved.message_id] = moved
+        target._add(
+            _Message(
+                message.message_id,
+                message.body,
+                message.attributes,
+                message.sent_s,
+                self.now_s(),
+                source=self.name,
+            )
+        )
+        self._remove(message)
+
+    def _add(self, message: _Message) -> None:
+        self._messages[message.message_id] = message
+        if self.watcher is not None:
+            self.watcher.came(message.message_id, message.body)
+
+    def _remove(self, message: _Message) -> None:
+        del self._messages[message.message_id]
+        if self.watcher is not None:
+            self.watcher.left(message.message_id, message.body)
 
     def _by_handle(self, receipt_handle: str) -> _Message | None:
         message = self._messages.get(receipt_handle.partition("/")[0])
@@ -185,8 +227,8 @@ class QueueModel:
     def _forget(self) -> None:
         oldest_s = self.now_s() - self.retention_s
         for message in [m for m in self._messages.values() if m.sent_s <= oldest_s]:
-            del self._messages[message.message_id]
             self.forgotten_count += 1
+            self._remove(message)
 
 
 def settle(queue: QueueModel, batch: Sequence[Received], result: InvocationResult) -> list[Received]:

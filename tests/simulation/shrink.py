@@ -3,20 +3,23 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tests.simulation.container import Container, MakeContainer
-from tests.simulation.simulation import Result, Scenario, Simulation
+from tests.simulation.result import Result
+from tests.simulation.scenario import Scenario
+from tests.simulation.simulation import Simulation, line
 
-_MOST_RUNS = 200
-_DRAWS = 4
+# In all the runs of a search; what a run costs beside its messages counts as some more.
+_MOST_MESSAGES = 6_000
+_RUN_MESSAGES = 5
+_DRAWS, _DRAWS_OF_FEW, _FEW = 3, 24, 20
 
 
-def shortest(scenario: Scenario, make_container: MakeContainer = Container) -> tuple[Scenario, Result]:
+def shortest(scenario: Scenario) -> tuple[Scenario, Result]:
     """Leave out windows and messages for as long as the run still breaks a promise; return what is left.
 
     Raises:
         ValueError: it breaks none as it is.
     """
-    search = _Search(make_container)
+    search = _Search()
     found = search.failing(scenario)
     if found is None:
         raise ValueError(f"seed {scenario.seed} breaks no promise")
@@ -24,22 +27,22 @@ def shortest(scenario: Scenario, make_container: MakeContainer = Container) -> t
     for _ in range(2):
         found = search.shorter(found, "windows")
         found = search.shorter(found, "publications")
-    return found, Simulation(found, make_container).run()
+    return found, Simulation(found).run()
 
 
 @dataclass
 class _Search:
-    make_container: MakeContainer
-    runs: int = 0
+    messages: int = 0
 
     def failing(self, candidate: Scenario) -> Scenario | None:
         """Return it with draws that break a promise: what is left out changes what the draws mean."""
-        for draws in range(candidate.draws, candidate.draws + _DRAWS):
-            self.runs += 1
-            if self.runs > _MOST_RUNS:
+        is_short = len(candidate.publications) <= _FEW
+        for draws in range(candidate.draws, candidate.draws + (_DRAWS_OF_FEW if is_short else _DRAWS)):
+            self.messages += len(candidate.publications) + _RUN_MESSAGES
+            if self.messages > _MOST_MESSAGES:
                 return None
             tried = replace(candidate, draws=draws)
-            if Simulation(tried, self.make_container).run().violations:
+            if Simulation(tried).run().violations:
                 return tried
         return None
 
@@ -64,6 +67,6 @@ def told(scenario: Scenario, result: Result) -> str:
     lines = [
         f"seed {scenario.seed}, {scenario.days:g} days: {len(scenario.publications)} messages are enough",
         *windows,
-        *result.history,
+        *(line(at_s, text) for at_s, text in result.history),
     ]
     return "\n".join(lines)

@@ -1,101 +1,48 @@
 """One run: seeded, in virtual time, in one thread; every invariant is checked by counting events.
 
-An invocation runs as a plain call on its container's own clock, and what it means for the queue happens when
-that clock says; so several overlap. Faults are windows of time, and so the same for all of them.
+Whatever runs (invocations side by side, requests on their way, people at work) waits at each of its port
+calls, and the scheduler says who goes on. Faults are windows of time, and so the same for all of them.
 """
 
-import heapq
-import itertools
 import random
-from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+import re
+from collections import defaultdict
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
-from local.invocation import InvocationResult
 from tests.builders import NOW_MS
-from tests.fakes import Late, Posted
-from tests.simulation.container import Container, MakeContainer
-from tests.simulation.mixpanel import OTHER_PROJECT, PROJECT, SimulatedMixpanel
-from tests.simulation.ports import Killed
-from tests.simulation.queue_model import QueueModel, Received, settle
-from tests.simulation.traffic import DAY_S, Expected, Publication, canonical, make_traffic
-from tests.simulation.trouble import Window, make_trouble
-from whyness_events import UnreadableMessage, decode_message
-from whyness_events.delivery.exhaust import EXHAUST_AFTER_S, Patience
-from whyness_events.delivery.outcomes import Reason
-from whyness_events.delivery.packing import REQUEST_BYTES
+from tests.fakes import Late
+from tests.simulation.checks import problems
+from tests.simulation.container import Container
+from tests.simulation.event_source import WINDOW_S, EventSource
+from tests.simulation.ledger import Ledger, Watch, is_newer
+from tests.simulation.letter_checks import LetterChecks
+from tests.simulation.log_model import LogModel
+from tests.simulation.mixpanel import PROJECT, SimulatedMixpanel
+from tests.simulation.operator import Operator
+from tests.simulation.queue_model import QueueModel, Received
+from tests.simulation.result import Result
+from tests.simulation.scenario import Scenario
+from tests.simulation.scheduler import Scheduler
+from tests.simulation.traffic import DAY_S, POISONS, Publication
+from tests.simulation.trouble import REDRIVES, Trouble
+from whyness_events.delivery.letters import Letter
 from whyness_events.delivery.ports import Answer
 from whyness_events.delivery.report import Report
 
+if TYPE_CHECKING:
+    from whyness_events.log_entry import LogKey
+
 START_S = NOW_MS / 1000
-NO_ANSWER = "no answer"  # the outcome of an invocation that died, or was throttled
-NO_FAULT = "no fault"
 VISIBILITY_S = 725.0
-_WINDOW_S = 5.0
-_STALL_S = 300.0
-_IMPATIENT_PART = 0.1
-# Nothing of a day's trouble outlasts this much calm.
-_CALM_S = DAY_S
-
-
-@dataclass(frozen=True, slots=True)
-class Scenario:
-    """Everything that a seed decides.
-
-    Args:
-        seed: where it came from.
-        draws: seeds what is drawn on the way.
-        days: of traffic and trouble.
-        publications: by time.
-        windows: of trouble.
-        slots: how many invocations at once.
-        request_bytes: what a new container begins with; a small one makes many requests of few events.
-        batch_size: messages of an invocation.
-        unknown_project_status: Mixpanel's answer to a wrong project id.
-        exhaust_after_s: the function's setting: waiting this long, an event is dead-lettered.
-    """
-
-    seed: int
-    draws: int
-    days: float
-    publications: Sequence[Publication]
-    windows: Sequence[Window]
-    slots: int
-    request_bytes: int
-    batch_size: int
-    unknown_project_status: int
-    exhaust_after_s: float
-
-
-def make_scenario(seed: int, days: float) -> Scenario:
-    """Return the scenario of a seed."""
-    rng = random.Random(f"{seed}/{days}")  # noqa: S311  (a script)
-    publications = make_traffic(rng, days)
-    return Scenario(
-        seed,
-        seed,
-        days,
-        publications,
-        make_trouble(rng, days, [publication.at_s for publication in publications]),
-        slots=rng.randint(1, 4),
-        request_bytes=rng.choice([REQUEST_BYTES, REQUEST_BYTES, 6_000, 1_500]),
-        batch_size=rng.choice([10, 30, 100]),
-        unknown_project_status=rng.choice([400, 401]),
-        exhaust_after_s=1_800.0 if rng.random() < _IMPATIENT_PART else EXHAUST_AFTER_S,
-    )
-
-
-@dataclass
-class Result:
-    """What a run found: broken promises, what happened together, and what happened at all."""
-
-    seed: int
-    violations: list[str] = field(default_factory=list)
-    pairs: Counter[tuple[str, str]] = field(default_factory=Counter)
-    history: list[str] = field(default_factory=list)
-    invocations: int = 0
-    events: int = 0
+# Nothing of a day's trouble outlasts this much calm: a poison that was redriven comes 60 times more.
+_CALM_S = 3 * DAY_S
+# Without trouble a message is gone after this long, whatever its neighbours do: three receives at the queue's
+# own timeout, beside a poison, then once more as a suspect.
+_BOUND_S = 3 * 3_600.0
+_UNANSWERED_MOST = 20
+_INSERT_ID = re.compile(rb'"\$insert_id":"([^"]+)"')
 
 
 class Simulation:
@@ -103,258 +50,170 @@ class Simulation:
 
     Args:
         scenario: of a seed.
-        make_container: of the code under test.
     """
 
-    def __init__(self, scenario: Scenario, make_container: MakeContainer = Container) -> None:
+    def __init__(self, scenario: Scenario) -> None:
         self.scenario = scenario
         self.result = Result(scenario.seed, events=sum(len(p.events) for p in scenario.publications))
-        self._make_container = make_container
-        self._rng = random.Random(scenario.draws)  # noqa: S311  (a script)
-        self._now_s = START_S
-        self._actions: list[tuple[float, int, Callable[[], None]]] = []
-        self._order = itertools.count()
-        self._running: Container | None = None
-        self._warm: list[Container | None] = [None] * scenario.slots
-        self._struck: set[str] = set()
-        self._free = list(range(scenario.slots))
-        self._look_s = float("inf")
-        self.dead_letters = QueueModel("dead", self._time, self._rng)
-        self.queue = QueueModel(
-            "message",
-            self._time,
-            self._rng,
-            visibility_s=VISIBILITY_S,
-            dead_letters=self.dead_letters,
-        )
+        self.rng = random.Random(scenario.draws)  # noqa: S311  (a script)
+        self.scheduler = Scheduler(START_S, self.rng)
+        self.trouble = Trouble(scenario.windows, self.passed_s, self.rng)
+        self.log = LogModel()
         self.mixpanel = SimulatedMixpanel(
-            self._time,
+            self.now_s,
             START_S,
             scenario.windows,
             unknown_project_status=scenario.unknown_project_status,
             seed=scenario.draws,
         )
-        self._contents: dict[str, Sequence[Expected]] = {}
-        self._dead: Counter[str] = Counter()
-        self._letters_seen = 0
-        self._blamable: set[str] = set()
-        self._met: defaultdict[str, set[str]] = defaultdict(set)
+        self.ledger = Ledger(self.mixpanel.counts, self.violate)
+        watch = Watch(self.ledger, "dead", arrived=self._moved)
+        self.dead_letters = QueueModel("dead", self.now_s, self.rng, watcher=watch)
+        self.queue = QueueModel(
+            "message",
+            self.now_s,
+            self.rng,
+            visibility_s=VISIBILITY_S,
+            max_receive_count=scenario.max_receive_count,
+            dead_letters=self.dead_letters,
+            watcher=Watch(self.ledger, "message", arrived=self._sent, gone=self._gone),
+        )
+        self.source = EventSource(self, scenario, self.result)
+        self._letter_checks = LetterChecks(self.ledger, self.trouble, scenario.max_receive_count, START_S)
+        self._sent_s: dict[str, float] = {}
+        self._log_keys: defaultdict[str, set[LogKey]] = defaultdict(set)
 
     def run(self) -> Result:
         """Run to the end, and check."""
         for publication in self.scenario.publications:
-            self._at(START_S + publication.at_s, lambda p=publication: self._publish(p))  # type: ignore[misc]  # a default binds the loop's value
-        end_s = START_S + self.scenario.days * DAY_S + _CALM_S
-        while self._actions and self._actions[0][0] < end_s:
-            self._now_s, _, action = heapq.heappop(self._actions)
-            action()
-        self._check()
+            self._at(publication.at_s, lambda p=publication: self._publish(p))
+        for window in self.scenario.windows:
+            if window.kind in REDRIVES:
+                operator = Operator(self, window.kind)
+                self._at(window.from_s, lambda o=operator: self.scheduler.start(o.work))
+        self.scheduler.run(START_S + self.scenario.days * DAY_S + _CALM_S)
+        for problem in problems(self.ledger, self.mixpanel.counted, self.log, self._log_keys):
+            self.violate(problem)
+        if self.queue.forgotten_count:
+            self.violate("the queue forgot messages")
+        if len(self.queue):
+            self.violate(f"{len(self.queue)} messages are still in the queue after days of calm")
         return self.result
 
-    # --- what the ports ask (Place)
+    # --- what the others ask (Place)
+
+    def now_s(self) -> float:
+        """Return seconds since the epoch."""
+        return self.scheduler.now_s
+
+    def passed_s(self) -> float:
+        """Return seconds since the start."""
+        return self.scheduler.now_s - START_S
 
     def password(self) -> str:
         """Return the secret: put right when a window of wrong credentials ends."""
-        ends = [w.from_s + w.for_s for w in self.scenario.windows if w.kind == "401"]
-        return f"secret-{sum(end_s <= self._passed_s() for end_s in ends)}"
-
-    def port_call(self, name: str) -> None:
-        """Stall or kill the process where its time or its luck is over."""
-        container = self._running
-        assert container is not None
-        if self.strikes("stall", rarely=True):
-            self.note(f"  stalls at {name}")
-            container.clock.sleep(_STALL_S)
-        if container.clock.monotonic_s() >= container.kill_at_s:
-            self.note(f"  time is over at {name}")
-            raise Killed
-        if self.strikes("kill", rarely=True):
-            self.note(f"  killed at {name}")
-            raise Killed
-
-    def strikes(self, kind: str, *, rarely: bool = False) -> bool:
-        """Draw whether a fault of this kind strikes now; `rarely` for what is asked at every call."""
-        passed_s = self._passed_s()
-        for window in self.scenario.windows:
-            if window.kind == kind and window.is_open(passed_s):
-                part = window.part / 10 if rarely else window.part
-                if self._rng.random() < part:
-                    self._struck.add(kind)
-                    return True
-        return False
+        ends = [w.from_s + w.for_s for w in self.trouble.of("401")]
+        return f"secret-{sum(end_s <= self.passed_s() for end_s in ends)}"
 
     def note(self, text: str) -> None:
         """Write a line of the history."""
-        at = datetime.fromtimestamp(self._time(), UTC)
-        self.result.history.append(f"{at:%d %H:%M:%S} {text}")
+        self.result.history.append((self.scheduler.now_s, text))
 
-    # --- what happens
-
-    def _time(self) -> float:
-        return self._running.clock.now_s() if self._running else self._now_s
-
-    def _passed_s(self) -> float:
-        return self._time() - START_S
-
-    def _at(self, at_s: float, action: Callable[[], None]) -> None:
-        heapq.heappush(self._actions, (at_s, next(self._order), action))
-
-    def _publish(self, publication: Publication) -> None:
-        message_id = self.queue.send(publication.body)
-        self._contents[message_id] = publication.events
-        self.note(f"publish {message_id}: {len(publication.events)} events: {publication.body[:120]}")
-        self._look_again(self._now_s + self._rng.random() * _WINDOW_S)
-
-    def _dispatch(self) -> None:
-        """Give what is visible to the free slots; look again when more can be there."""
-        while self._free and (batch := self._receive()):
-            self._struck = {"delivered twice"} if self.queue.twice_part else set()
-            if self.strikes("throttled invoke"):
-                self._count(batch, None)
-                self.note(f"throttled: {len(batch)} messages wait for their visibility")
-            else:
-                self._invoke(self._free.pop(), batch)
-        if self._free:
-            self._look_again(self.queue.next_visible_s())
-
-    def _look_again(self, at_s: float) -> None:
-        if at_s < self._look_s or self._look_s <= self._now_s:
-            self._look_s = max(at_s, self._now_s + 0.1)
-            if at_s < float("inf"):
-                self._at(self._look_s, self._dispatch)
-
-    def _receive(self) -> list[Received]:
-        open_parts = [
-            w.part / 10
-            for w in self.scenario.windows
-            if w.kind == "delivered twice" and w.is_open(self._passed_s())
-        ]
-        self.queue.twice_part = max(open_parts, default=0.0)
-        batch: list[Received] = []
-        while len(batch) < self.scenario.batch_size:
-            found = self.queue.receive(min(10, self.scenario.batch_size - len(batch)))
-            if not found:
-                break
-            batch += found
-        return batch
-
-    def _invoke(self, slot: int, batch: Sequence[Received]) -> None:
-        container = self._container(slot)
-        container.clock.passed_s = self._now_s - START_S
-        self.result.invocations += 1
-        number = self.result.invocations
-        ids = ", ".join(f"{m.message_id} (receive {m.receive_count})" for m in batch)
-        self.note(f"invocation {number} in slot {slot}: {ids}")
-        self._running = container
-        done = container.invoke(batch, f"run-{number}")
-        self._running = None
-        done_s = START_S + container.clock.passed_s
-        if done.result.fault is not None:
-            self._warm[slot] = None
-        if done.bug:
-            self._violate(f"invocation {number}: {done.bug}")
-        self._count(batch, done.report)
-        self._read_letters(self._now_s - START_S, container.clock.passed_s)
-        self._at(done_s, lambda: self._settle(number, slot, batch, done.result))
-
-    def _container(self, slot: int) -> Container:
-        """Return the slot's warm container, or a new one where it died or another version is deployed."""
-        wrong = any(w.kind == "wrong project" and w.is_open(self._passed_s()) for w in self.scenario.windows)
-        project_id = OTHER_PROJECT if wrong else PROJECT
-        found = self._warm[slot]
-        if found is None or found.project_id != project_id:
-            found = self._make_container(self, project_id, self._rng, self._respond)
-            found.deliverer.learned.size.limit_bytes = self.scenario.request_bytes
-            found.deliverer.patience = Patience(self.scenario.exhaust_after_s)
-            self._warm[slot] = found
-        return found
-
-    def _respond(self, posted: Posted) -> Answer | Late:
-        container = self._running
-        assert container is not None
-        answer, fault = self.mixpanel.post(
-            posted, project_id=container.project_id, password=container.password
-        )
-        plain = answer.answer if isinstance(answer, Late) else answer
-        if not fault and container.project_id != PROJECT:
-            fault = "wrong project"
-        elif not fault and plain.status == 401:
-            fault = "401"
-        if fault:
-            self._struck.add(fault)
-        self.note(f"  post {len(posted.events)} events: {plain.status} {plain.error} {fault}")
-        return answer
-
-    def _count(self, batch: Sequence[Received], report: Report | None) -> None:
-        """Count what came of the invocation together with every fault that its messages have met so far."""
-        for message in batch:
-            self._met[message.message_id] |= self._struck
-        met = set().union(*(self._met[message.message_id] for message in batch))
-        for outcome in [NO_ANSWER] if report is None else [str(found) for found in report.outcomes]:
-            for fault in met or {NO_FAULT}:
-                self.result.pairs[outcome, fault] += 1
-
-    def _settle(self, number: int, slot: int, batch: Sequence[Received], result: InvocationResult) -> None:
-        deleted = settle(self.queue, batch, result)
-        kept = len(batch) - len(deleted)
-        self.note(f"invocation {number} over: {result.fault or 'answered'}; {kept} messages stay")
-        self._free.append(slot)
-        self._look_again(self._now_s)
-        counted = set(self.mixpanel.counted)
-        for message in deleted:
-            for event in self._contents[message.message_id]:
-                if event.fields not in counted and not self._dead[event.key]:
-                    self._violate(f"{message.message_id} was acknowledged, and lost {event.key[:200]}")
-
-    def _read_letters(self, from_s: float, to_s: float) -> None:
-        """Look at the dead letters that are new, written between these seconds since the start."""
-        blames = any(w.kind in self._struck and w.may_blame(from_s, to_s) for w in self.scenario.windows)
-        letters = self.dead_letters.contents()
-        for body, attributes in letters[self._letters_seen :]:
-            is_exhausted = attributes.get("reason") == Reason.EXHAUSTED
-            for key in _keys(body):
-                self._dead[key] += 1
-                if blames or (is_exhausted and self._has_waited(key, to_s)):
-                    self._blamable.add(key)
-        self._letters_seen = len(letters)
-
-    def _has_waited(self, key: str, at_s: float) -> bool:
-        since_s = at_s - self.scenario.exhaust_after_s
-        sent = (p for p in self.scenario.publications if p.at_s <= since_s)
-        return any(event.key == key for publication in sent for event in publication.events)
-
-    # --- what must be true
-
-    def _violate(self, text: str) -> None:
+    def violate(self, text: str) -> None:
+        """Write down a broken promise."""
         self.note(f"VIOLATION: {text}")
         self.result.violations.append(text)
 
-    def _check(self) -> None:
-        expected = {event.key: event for p in self.scenario.publications for event in p.events}
-        good = {event.fields for event in expected.values() if event.fields}
-        counted = Counter(self.mixpanel.counted)
-        for fields in [f for f, count in counted.items() if f not in good or count > 1]:
-            self._violate(f"counted twice, or by other fields than the message's: {fields}")
-        for event in expected.values():
-            self._check_event(event, is_counted=event.fields in counted)
-        for key in self._dead:
-            if key not in expected:
-                self._violate(f"a dead letter that nobody published: {key[:200]}")
-        if self.queue.forgotten_count or self.queue.moved_count:
-            self._violate("the queue gave messages up by itself")
-        if len(self.queue):
-            self._violate(f"{len(self.queue)} messages are still in the queue after a day of calm")
+    def post(self, container: Container, body: bytes) -> Answer | Late:
+        """Answer a request."""
+        project_id = container.version.project_id
+        answer, fault = self.mixpanel.post(body, project_id=project_id, password=container.password)
+        plain = answer.answer if isinstance(answer, Late) else answer
+        if not fault and project_id != PROJECT:
+            fault = "wrong project"
+        elif not fault and plain.status == 401:
+            fault = "401"
+        insert_ids = _INSERT_ID.findall(body)
+        if fault:
+            container.process.struck.add(fault)
+            self._doubt(insert_ids)
+        self.note(f"  post {len(insert_ids)} events: {plain.status} {plain.error} {fault}")
+        return answer
 
-    def _check_event(self, event: Expected, *, is_counted: bool) -> None:
-        is_dead = self._dead[event.key] > 0
-        if not is_counted and not is_dead:
-            self._violate(f"in neither place: {event.key[:200]}")
-        if event.fields and is_dead and event.key not in self._blamable:
-            self._violate(f"dead-lettered, and nothing is wrong with it: {event.key[:200]}")
+    def doubt_answer(self, body: bytes) -> None:
+        """Hear that nobody waits for the answer to this request any more."""
+        self._doubt(_INSERT_ID.findall(body))
+
+    def ended(self, container: Container, batch: Sequence[Received], report: Report | None) -> None:
+        """Hear of an invocation when it has run."""
+        keys = [key for message in batch for key in self.ledger.keys(message.body)]
+        if report is None:
+            self.ledger.doubt.process_died(keys)
+            return
+        if report.settled.letters_refused:
+            self.ledger.doubt.came_twice(keys)
+        if report.settled.log_writes_lost:
+            self.ledger.doubt.unlogged.update(keys)
+        rowless = sum(key not in self.log.rows for key in container.dead_letters.confirmed)
+        if rowless > report.settled.log_writes_lost:
+            self.violate(f"{rowless} dead letters without a row, which nobody counts")
+
+    def take_letter(self, container: Container, letter: Letter) -> str:
+        """Put a dead letter into its queue, and look at it."""
+        found = self.dead_letters.send(letter.body, letter.attributes)
+        told = f"{letter.attributes.get('reason')}: {letter.attributes.get('detail')}"
+        self.note(f"  dead letter {found}: {told}: {letter.body[:160]}")
+        keys = self.ledger.keys(letter.body)
+        for key in keys:
+            self.ledger.letters[key] += 1
+            if len(keys) == 1:
+                self._log_keys[key].add(letter.key)
+        for problem in self._letter_checks.problems(letter, container):
+            self.violate(problem)
+        return found
+
+    def redriven(self, kind: str, message_id: str) -> None:
+        """Hear that a dead letter is in the queue again, under this id."""
+        self.source.meets(message_id, kind)
+        self.source.look_again(self.now_s() + self.rng.random() * WINDOW_S)
+
+    # --- what happens
+
+    def _at(self, passed_s: float, action: object) -> None:
+        self.scheduler.at(START_S + passed_s, action)  # type: ignore[arg-type]  # lambdas with a default
+
+    def _publish(self, publication: Publication) -> None:
+        self.ledger.publish(publication.body, publication.events)
+        message_id = self.queue.send(publication.body)
+        self.note(f"publish {message_id}: {len(publication.events)} events: {publication.body[:120]}")
+        self.source.look_again(self.now_s() + self.rng.random() * WINDOW_S)
+
+    def _doubt(self, insert_ids: Sequence[bytes]) -> None:
+        for insert_id in insert_ids:
+            self.ledger.doubt.unknown |= self.ledger.by_insert_id[insert_id.decode()]
+
+    def _sent(self, message_id: str, body: str) -> None:
+        del body
+        self._sent_s[message_id] = self.now_s()
+
+    def _gone(self, message_id: str, body: str) -> None:
+        if any(poison in body for poison in POISONS) or is_newer(body):
+            return
+        calm_since_s = START_S + self.trouble.last_before(self.passed_s())
+        waited_s = self.now_s() - max(self._sent_s[message_id], calm_since_s)
+        if waited_s > _BOUND_S:
+            self.violate(f"{message_id} waited for {waited_s:.0f} s without any trouble")
+
+    def _moved(self, message_id: str, body: str) -> None:
+        """Look at what comes into the dead-letter queue: under its old id, SQS itself moved it."""
+        if not message_id.startswith("message"):
+            return
+        is_poison = any(poison in body for poison in POISONS)
+        self.note(f"SQS moves {message_id} to the dead-letter queue")
+        if not is_poison and self.source.unanswered[message_id] < _UNANSWERED_MOST:
+            self.violate(f"SQS gave {message_id} up, and nothing is wrong with it")
 
 
-def _keys(body: str) -> list[str]:
-    try:
-        return [canonical(raw) for raw in decode_message(body).raw_events]
-    except UnreadableMessage:
-        return [body]
+def line(at_s: float, text: str) -> str:
+    """Return a line of the history as people read it."""
+    return f"{datetime.fromtimestamp(at_s, UTC):%d %H:%M:%S} {text}"

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -10,9 +11,12 @@ from tests.fakes import Late
 from tests.responders import LOST, UNEXPLAINED, in_turn
 from tests.simulation import trouble
 from tests.simulation.__main__ import main
+from tests.simulation.ports import SimulatedPool
+from tests.simulation.scenario import Scenario, make_scenario
 from tests.simulation.shrink import shortest, told
-from tests.simulation.simulation import Simulation, make_scenario
-from tests.simulation.traffic import LEAST_EVENTS, LEAST_MESSAGES
+from tests.simulation.simulation import Simulation
+from tests.simulation.traffic import DAY_S, LEAST_EVENTS, LEAST_MESSAGES
+from tests.simulation.trouble import Window
 from tests.world import World
 from whyness_events.delivery import sending
 from whyness_events.delivery.answers import Reaction, Verdict, judge
@@ -29,6 +33,7 @@ _A_CHUNK = 20
 _BUG_SEEDS = range(60)
 
 Break = Callable[[pytest.MonkeyPatch], None]
+Prepare = Callable[[Scenario], Scenario]
 
 
 @pytest.mark.parametrize("first", SEEDS[::_A_CHUNK])
@@ -105,20 +110,40 @@ def _new_insert_id_at_a_retry(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Reader, "_encode", altered)
 
 
+def _late_thread_writes_an_old_outcome(patch: pytest.MonkeyPatch) -> None:
+    # The tickets of each invocation begin at 1.
+    patch.setattr(SimulatedPool, "_is_awaited", lambda self, ticket, _body: ticket in self._busy)
+
+
+def _as_it_is(scenario: Scenario) -> Scenario:
+    return scenario
+
+
+def _with_late_answers(scenario: Scenario) -> Scenario:
+    """Leave requests of one event behind in a container whose next ones may never be answered."""
+    windows = [Window("too slow", 0.0, 2 * DAY_S, 0.3), Window("no answer", 0.0, 2 * DAY_S, 0.3)]
+    lone = [each for each in scenario.publications if len(each.events) == 1]
+    publications = [replace(each, at_s=DAY_S + 60 * n) for n, each in enumerate(lone)]
+    return replace(scenario, publications=publications, windows=windows, slots=1)
+
+
 @pytest.mark.parametrize(
-    ("bug", "broken_promise"),
+    ("bug", "prepare", "broken_promise"),
     [
-        (_acknowledge_before_the_queue_confirmed, "was acknowledged, and lost"),
-        (_trust_a_400_that_does_not_add_up, "was acknowledged, and lost"),
-        (_swallow_a_failed_entry, "was acknowledged, and lost"),
-        (_new_insert_id_at_a_retry, "counted twice, or by other fields"),
+        (_acknowledge_before_the_queue_confirmed, _as_it_is, "was acknowledged, and lost"),
+        (_trust_a_400_that_does_not_add_up, _as_it_is, "was acknowledged, and lost"),
+        (_swallow_a_failed_entry, _as_it_is, "was acknowledged, and lost"),
+        (_late_thread_writes_an_old_outcome, _with_late_answers, "was acknowledged, and lost"),
+        (_new_insert_id_at_a_retry, _as_it_is, "counted twice, or by other fields"),
     ],
 )
-def test_a_deliberate_bug_is_found(bug: Break, broken_promise: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_deliberate_bug_is_found(
+    bug: Break, prepare: Prepare, broken_promise: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The simulation names the promise that the bug breaks, and needs few messages to show it."""
     bug(monkeypatch)
 
-    scenarios = (make_scenario(seed, DAYS) for seed in _BUG_SEEDS)
+    scenarios = (prepare(make_scenario(seed, DAYS)) for seed in _BUG_SEEDS)
     failing = next((each for each in scenarios if Simulation(each).run().violations), None)
 
     assert failing is not None, "the simulation does not see the bug"

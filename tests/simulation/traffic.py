@@ -2,7 +2,7 @@
 
 import json
 import random
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,7 +18,7 @@ _USERAGENT = "Mozilla/5.0 (iPhone; CPU iPhone OS 17_0 like Mac OS X) Version/17.
 # Passes the contract (8,192 bytes), and not the simulator's smaller reading of Mixpanel's "8 kB".
 _TOO_MUCH_FOR_MIXPANEL = {"list": ["x" * 29] * 252}
 # What is wrong with an event: by whom it is refused does not matter, only that it ends in the DLQ.
-_WRONGS: tuple[dict[str, Any], ...] = (
+WRONGS: tuple[dict[str, Any], ...] = (
     {"event": " "},
     {"user": 7},
     {"time": "2026-11-23"},
@@ -29,7 +29,11 @@ _WRONGS: tuple[dict[str, Any], ...] = (
     {"properties": {"n": float("nan")}},
     {"properties": {"large": _TOO_MUCH_FOR_MIXPANEL}},
 )
-_TOO_LARGE_PART = 0.03
+_TOO_LARGE_PART = 0.04
+# In each event, and never to be seen in a reason.
+PRIVATE = "private"
+# The user agents of events that end the process: when read, when sent, or by taking for ever.
+DIES_READING, DIES_SENDING, NEVER_ENDS = POISONS = ("dies reading", "dies sending", "never ends")
 _UNREADABLE = ("no JSON", "[]", '{"schema_version":1,"events":[]}', "[" * 2_000)
 
 
@@ -66,9 +70,12 @@ def canonical(raw: object) -> str:
     return json.dumps(raw, sort_keys=True)
 
 
-def make_traffic(rng: random.Random, days: float) -> list[Publication]:
-    """Return the messages of so many days, in bursts: at least 50 a run, with at least 200 events."""
-    maker = _Maker(rng)
+def make_traffic(rng: random.Random, kinds: Collection[str], days: float) -> list[Publication]:
+    """Return the messages of so many days, in bursts: at least 50 a run, with at least 200 events.
+
+    Some of the kinds of trouble come with a message.
+    """
+    maker = _Maker(rng, kinds)
     found: list[Publication] = []
     while len(found) < LEAST_MESSAGES * max(1, days) or sum(len(p.events) for p in found) < LEAST_EVENTS:
         at_s = rng.random() * days * DAY_S * 0.8
@@ -79,15 +86,20 @@ def make_traffic(rng: random.Random, days: float) -> list[Publication]:
                 found.append(replace(message, at_s=at_s + rng.choice([0.5, 60, 3_600])))
     if rng.random() < _TOO_LARGE_PART:
         found.append(maker.too_large(rng.choice(found).at_s))
+    if "poison" in kinds:
+        found.append(maker.poison(rng.choice(found).at_s))
     return sorted(found, key=lambda publication: publication.at_s)
 
 
 class _Maker:
-    def __init__(self, rng: random.Random) -> None:
+    def __init__(self, rng: random.Random, kinds: Collection[str]) -> None:
         self._rng = rng
         self._count = 0
         # As in a real project, all messages that are stamped are stamped alike.
         self._identity = rng.choice(_IDENTITIES)
+        # Where a deploy changes the function's own identity, all must be: it serves what has no stamp.
+        self._all_stamped = "changed default" in kinds
+        self._newer_part = 0.2 if "newer message" in kinds or "newer reader" in kinds else 0.0
 
     def message(self, at_s: float) -> Publication:
         kind = self._rng.random()
@@ -103,20 +115,31 @@ class _Maker:
             raws.append(raws[0])  # the same event twice
         if self._rng.random() < 0.1:
             raws.append({**raws[0], "event": "Another name"})  # the same row key from another table
-        stamp = {"schema_version": 1, "identity": self._identity, "events": raws}
-        return Publication(at_s, json.dumps(stamp), [self._expect(raw, self._identity) for raw in raws])
+        return self._envelope(at_s, raws, 2 if self._rng.random() < self._newer_part else 1)
 
     def too_large(self, at_s: float) -> Publication:
         """Publish what fits into a message and is more than Mixpanel takes as an event, with a neighbour."""
         large = {**self._event(at_s), "event": "Large", "data": "x" * 1_010_000}
         raws = [large, self._event(at_s)]
-        stamp = {"schema_version": 1, "identity": self._identity, "events": raws}
-        events = [Expected(canonical(large)), self._expect(raws[1], self._identity)]
+        found = self._envelope(at_s, raws, 1)
+        return replace(found, events=[Expected(canonical(large)), *found.events[1:]])
+
+    def poison(self, at_s: float) -> Publication:
+        """Publish an event that ends each process which reads it, sends it, or takes its time."""
+        poison = {**self._event(at_s), "useragent": self._rng.choice(POISONS)}
+        return self._envelope(at_s, [poison, self._event(at_s)], 1)
+
+    def _envelope(self, at_s: float, raws: Sequence[dict[str, Any]], version: int) -> Publication:
+        stamp = {"schema_version": version, "identity": self._identity, "events": raws}
+        events = [expect(raw, self._identity) for raw in raws]
         return Publication(at_s, json.dumps(stamp), events)
 
     def _single(self, at_s: float) -> Publication:
         raw = self._event(at_s)
-        return Publication(at_s, json.dumps(raw), [self._expect(raw, "distinct_id")])
+        stamp = {"identity": self._identity} if self._all_stamped else {}
+        stamped = {**raw, **stamp}
+        expected = expect(raw, stamp.get("identity", "distinct_id"))
+        return Publication(at_s, json.dumps(stamped), [replace(expected, key=canonical(stamped))])
 
     def _event(self, at_s: float) -> dict[str, Any]:
         self._count += 1
@@ -125,21 +148,22 @@ class _Maker:
             "event": self._rng.choice(_NAMES),
             "user": self._rng.choice(["", "17", str(self._count), f"p:{self._count}"]),
             "time": NOW_MS + int(at_s) * 1_000 - self._rng.randint(0, 60) * 1_000,
-            "data": f"GET {self._count}",
+            "data": f"GET /{PRIVATE}/{self._count}",
         }
         if self._rng.random() < 0.3:
             raw["useragent"] = _USERAGENT
         if self._rng.random() < 0.1:
             raw["prospect"] = "45"
         if self._rng.random() < 0.1:
-            raw |= self._rng.choice(_WRONGS)
+            raw |= self._rng.choice(WRONGS)
         return raw
 
-    @staticmethod
-    def _expect(raw: dict[str, Any], identity: str) -> Expected:
-        if any(all(raw.get(name) is value for name, value in wrong.items()) for wrong in _WRONGS):
-            return Expected(canonical(raw))
-        user = raw["user"]
-        is_device = identity == "simplified" and user.startswith("p:")
-        distinct_id = f"$device:p-{user.removeprefix('p:')}" if is_device else user
-        return Expected(canonical(raw), (raw["event"], distinct_id, raw["time"], raw["insert_id"]))
+
+def expect(raw: dict[str, Any], identity: str) -> Expected:
+    """Return what must become of an event that is sent in this identity mode."""
+    if any(all(raw.get(name) is value for name, value in wrong.items()) for wrong in WRONGS):
+        return Expected(canonical(raw))
+    user = raw["user"]
+    is_device = identity == "simplified" and user.startswith("p:")
+    distinct_id = f"$device:p-{user.removeprefix('p:')}" if is_device else user
+    return Expected(canonical(raw), (raw["event"], distinct_id, raw["time"], raw["insert_id"]))

@@ -1,7 +1,7 @@
 """What goes wrong in a run: kinds of fault, each in windows of time and with a chance to strike."""
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,24 +36,32 @@ AT_SETUP = ("401", "wrong project")
 AT_AWS = (
     "letters refused",
     "letters unconfirmed",
+    "letters throttled",
     "rows lost",
+    "rows throttled",
     "delays refused",
+    "deletes refused",
     "throttled invoke",
     "delivered twice",
     "kill",
     "stall",
 )
-KINDS = (*AT_MIXPANEL, *AT_SETUP, *AT_AWS)
+# Another version of the function runs meanwhile: one that reads newer messages, one with other defaults.
+DEPLOYS = ("newer reader", "changed default")
+# When a window of these begins, somebody sends dead letters again.
+REDRIVES = ("redrive", "redrive with edit", "redrive of all")
+# What a message brings along.
+BY_MESSAGE = ("poison", "newer message")
+KINDS = (*AT_MIXPANEL, *AT_SETUP, *AT_AWS, *DEPLOYS, *REDRIVES, *BY_MESSAGE)
 # An answer that blames a lone event while others pass is believed: the event may lie in the DLQ, with a
 # reason. Where everything is refused alike it may not.
 UNCLEAR = frozenset({"short 200", "uncounted 200", "unexplained 400", "proxy's 403"})
-# The positive control is asked for per invocation, not per moment: a refusal of everything that begins or
-# ends within one may blame events that it isolated. False makes the simulation find that.
-CHANGE_MAY_BLAME = True
 LEAST_KINDS = 3
 _MOST_KINDS = 8
 _LENGTHS_S = (20, 90, 600, 3_600, 4 * 3_600)
+_ALWAYS_WHOLE = frozenset({*AT_SETUP, *DEPLOYS, *REDRIVES, *BY_MESSAGE})
 _NEVER_WHOLE = ("kill", "stall", "delivered twice")
+_PER_CALL_PART = 0.1  # of a window's part, where every port call is asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,18 +85,28 @@ class Window:
         return self.from_s <= at_s < self.from_s + self.for_s
 
     def may_blame(self, from_s: float, to_s: float) -> bool:
-        """Whether, between these moments, some requests pass while others are blamed."""
+        """Whether it may make an invocation from `from_s` to `to_s` blame a good event.
+
+        It may where some requests pass and others are refused by chance, or where it begins and ends between
+        two requests: an event is blamed that is refused once more between two others that pass.
+        """
         is_partial = self.part < 1 and self.from_s < to_s and from_s < self.from_s + self.for_s
-        changes = from_s <= self.from_s < to_s or from_s < self.from_s + self.for_s <= to_s
-        return self.kind in UNCLEAR and (is_partial or (CHANGE_MAY_BLAME and changes))
+        is_within = from_s <= self.from_s and self.from_s + self.for_s <= to_s
+        return self.kind in UNCLEAR and (is_partial or is_within)
 
 
-def make_trouble(rng: random.Random, days: float, moments: Sequence[float]) -> list[Window]:
-    """Return windows of at least three kinds, most of them at one of the `moments` when something is sent.
+def draw_kinds(rng: random.Random) -> list[str]:
+    """Return the kinds of a run, three or more."""
+    return rng.sample(KINDS, rng.randint(LEAST_KINDS, _MOST_KINDS))
+
+
+def make_trouble(
+    rng: random.Random, kinds: Sequence[str], days: float, moments: Sequence[float]
+) -> list[Window]:
+    """Return windows of these kinds, most of them at one of the `moments` when something is sent.
 
     All are over when the last tenth of the days begins.
     """
-    kinds = rng.sample(KINDS, rng.randint(LEAST_KINDS, _MOST_KINDS))
     until_s = days * DAY_S * 0.9
     return [_window(rng, kind, until_s, moments) for kind in kinds for _ in range(rng.randint(1, 3))]
 
@@ -96,6 +114,46 @@ def make_trouble(rng: random.Random, days: float, moments: Sequence[float]) -> l
 def _window(rng: random.Random, kind: str, until_s: float, moments: Sequence[float]) -> Window:
     for_s = rng.choice(_LENGTHS_S) * rng.uniform(0.5, 1.5)
     from_s = min(max(0.0, rng.choice(moments) - rng.random() * for_s), until_s * 0.95)
-    is_whole = kind in AT_SETUP or (kind not in _NEVER_WHOLE and rng.random() < 0.3)
+    if kind in REDRIVES:
+        from_s = min(from_s + rng.random() * 4 * 3_600, until_s * 0.95)  # there must be something to redrive
+    is_whole = kind in _ALWAYS_WHOLE or (kind not in _NEVER_WHOLE and rng.random() < 0.3)
     part = 1.0 if is_whole else rng.uniform(0.02, 0.6)
     return Window(kind, from_s, min(for_s, until_s - from_s), part)
+
+
+class Trouble:
+    """The windows of a run, asked as its time passes.
+
+    Args:
+        windows: all of them.
+        passed_s: seconds since the start.
+        rng: what strikes.
+    """
+
+    def __init__(self, windows: Iterable[Window], passed_s: Callable[[], float], rng: random.Random) -> None:
+        self.windows = list(windows)
+        self._passed_s = passed_s
+        self._rng = rng
+        self._by_kind: dict[str, list[Window]] = {}
+        for window in self.windows:
+            self._by_kind.setdefault(window.kind, []).append(window)
+
+    def of(self, kind: str) -> Sequence[Window]:
+        """Return the windows of a kind."""
+        return self._by_kind.get(kind, ())
+
+    def open(self, kind: str) -> Window | None:
+        """Return a window of this kind that is open, if there is one."""
+        passed_s = self._passed_s()
+        return next((window for window in self.of(kind) if window.is_open(passed_s)), None)
+
+    def strikes(self, kind: str, *, rarely: bool = False) -> bool:
+        """Draw whether a fault of this kind strikes now; `rarely` for what is asked at every call."""
+        if kind not in self._by_kind or (window := self.open(kind)) is None:
+            return False
+        return self._rng.random() < window.part * (_PER_CALL_PART if rarely else 1.0)
+
+    def last_before(self, at_s: float) -> float:
+        """Return when, up to `at_s` seconds since the start, something was wrong for the last time."""
+        ends = (min(w.from_s + w.for_s, at_s) for w in self.windows if w.from_s < at_s)
+        return max(ends, default=0.0)
