@@ -1,0 +1,63 @@
+"""What must be true of a dead letter at the moment it is sent."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from tests.simulation.container import Container
+from tests.simulation.ledger import Ledger
+from tests.simulation.traffic import PRIVATE
+from tests.simulation.trouble import Trouble
+from whyness_events.delivery.letters import Letter
+from whyness_events.delivery.outcomes import Reason
+
+_SPARE_RECEIVES = 20
+# Parts of values that the traffic sends, of the insert ids, and of the secret.
+_NEVER_TOLD = (PRIVATE, "row-", "mended-", "secret-", "Mozilla")
+_READABLE_CHARS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class LetterChecks:
+    """Looks at the letters of a run.
+
+    Args:
+        ledger: of the run.
+        trouble: of the run.
+        max_receive_count: of the queue.
+        start_s: of the run, epoch seconds.
+    """
+
+    ledger: Ledger
+    trouble: Trouble
+    max_receive_count: int
+    start_s: float
+
+    def problems(self, letter: Letter, container: Container) -> Iterator[str]:
+        """Yield what is wrong with a letter that this container sends now."""
+        reason, detail = letter.attributes.get("reason", ""), letter.attributes.get("detail", "")
+        for key in self.ledger.keys(letter.body):
+            if key not in self.ledger.expected:
+                yield f"a dead letter that nobody published: {key[:200]}"
+            elif self.ledger.is_good(key) and not self._may_be_dead(letter, container):
+                yield f"dead-lettered as {reason}, and nothing is wrong with it: {key[:200]}"
+        yield from _text_problems(reason, detail)
+
+    def _may_be_dead(self, letter: Letter, container: Container) -> bool:
+        """Whether a good event may be in such a letter."""
+        now_s = container.process.now_s()
+        arrival = container.arrivals.get(letter.attributes.get("source_message_id", ""))
+        if letter.attributes.get("reason") == Reason.EXHAUSTED and arrival is not None:
+            is_old = now_s - arrival.sent_s >= container.version.exhaust_after_s
+            return is_old or arrival.receive_count >= self.max_receive_count - _SPARE_RECEIVES
+        from_s, to_s = container.started_s - self.start_s, now_s - self.start_s
+        struck = container.process.struck
+        return any(w.kind in struck and w.may_blame(from_s, to_s) for w in self.trouble.windows)
+
+
+def _text_problems(reason: str, detail: str) -> Iterator[str]:
+    if reason not in [str(known) for known in Reason if known.is_dead]:
+        yield f"a dead letter with the reason {reason!r}"
+    if len(detail) < _READABLE_CHARS or not detail.isprintable():
+        yield f"a dead letter whose detail nobody can read: {detail!r}"
+    if told := [text for text in _NEVER_TOLD if text in detail]:
+        yield f"a dead letter's detail tells {told}: {detail!r}"
