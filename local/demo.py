@@ -17,6 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from local.demo_run import Demo
 from local.emulator import EmulatorMissing
+from local.keep import keep_running
 from local.loopback import bypass_proxies
 from local.processes import ProcessFailed, raise_if_interrupted, stop_like_ctrl_c
 from local.reconcile import Reconciliation
@@ -32,6 +33,7 @@ _WINDOW_S = 1  # the template's is longer; nothing else depends on it
 _EPILOG = """examples:
   make demo                     3,000 events
   make demo DEMO_EVENTS=20000   more of them
+  make demo KEEP=1              stay up afterwards, to try things on the pipeline
 """
 _KNOWN_FAULTS = (EmulatorMissing, ProcessFailed, RieUnavailable, TemplateError, TrafficError)
 _GONE = (BotoCoreError, ClientError, URLError)
@@ -39,11 +41,11 @@ _GONE = (BotoCoreError, ClientError, URLError)
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit status."""
-    event_count = _parser().parse_args(arguments).events
+    options = _parser().parse_args(arguments)
     CACHE_DIR.mkdir(exist_ok=True)
     work_dir = Path(tempfile.mkdtemp(prefix=f"demo-{os.getpid()}-", dir=CACHE_DIR))
     try:
-        account = _run(work_dir, event_count)
+        account = _run(work_dir, options.events, keep=options.keep)
     except KeyboardInterrupt:
         shutil.rmtree(work_dir)
         print("make demo: stopped", file=sys.stderr)
@@ -72,6 +74,12 @@ def _parser() -> argparse.ArgumentParser:
         default=os.environ.get("DEMO_EVENTS") or _EVENT_COUNT,
         help=f"how many (default: $DEMO_EVENTS or {_EVENT_COUNT})",
     )
+    parser.add_argument(
+        "--keep",
+        action="store_true",
+        default=os.environ.get("KEEP", "") not in ("", "0"),
+        help="stay up afterwards until Ctrl-C (default: $KEEP)",
+    )
     return parser
 
 
@@ -81,7 +89,7 @@ def _count(text: str) -> int:
     return int(text)
 
 
-def _run(work_dir: Path, event_count: int) -> Reconciliation:
+def _run(work_dir: Path, event_count: int, *, keep: bool) -> Reconciliation:
     begin = time.monotonic()
 
     def say(what: str) -> None:
@@ -92,6 +100,9 @@ def _run(work_dir: Path, event_count: int) -> Reconciliation:
         environment = {**stack.account.environment, "WHYNESS_MIXPANEL_QUEUE_URL": stack.resources.queue_url}
         with Site(work_dir, environment, say) as site:
             account = Demo(stack, site, say).run(event_count)
+            if keep:
+                print(_table(account), flush=True)
+                keep_running(stack, site, CACHE_DIR / "demo.env")
         say("stopping everything")
     say("done")
     return account

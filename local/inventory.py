@@ -56,15 +56,19 @@ def queued_messages(stack: LocalStack) -> list[tuple[str, str]]:
 
 
 def dead_letters(stack: LocalStack) -> Iterator[DeadLetterMessage]:
-    """Receive all dead letters; they are hidden afterwards."""
-    sqs = stack.account.client("sqs")
+    """Receive all dead letters; when all have been taken they are visible again."""
+    sqs, queue_url = stack.account.client("sqs"), stack.resources.dead_letter_queue_url
+    receipts: list[str] = []
     while messages := sqs.receive_message(
-        QueueUrl=stack.resources.dead_letter_queue_url,
+        QueueUrl=queue_url,
         MaxNumberOfMessages=10,
         VisibilityTimeout=_HIDDEN_S,
         MessageAttributeNames=["All"],
     ).get("Messages"):
+        receipts += [message["ReceiptHandle"] for message in messages]
         yield from map(_dead_letter, messages)
+    for receipt in receipts:
+        sqs.change_message_visibility(QueueUrl=queue_url, ReceiptHandle=receipt, VisibilityTimeout=0)
 
 
 def log_keys(stack: LocalStack) -> list[str]:

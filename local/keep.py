@@ -1,0 +1,50 @@
+"""Keeps the demo's pipeline up for commands of one's own, and says how to reach it."""
+
+import shlex
+import time
+from pathlib import Path
+from typing import NoReturn
+
+from local.processes import raise_if_interrupted
+from local.site import Site
+from local.stack import ROOT, LocalStack
+
+_LOOK_EACH_S = 0.5
+
+_HOW = """
+The pipeline stays up until Ctrl-C. In another terminal, here:
+
+  . {file}
+  $WHYNESS_MIXPANEL dlq list              # the command whyness-mixpanel, on this pipeline
+  curl -s $MIXPANEL_SIMULATOR/_simulator/stats
+  curl -s $SITE/                          # the example site: each visit is an event
+
+docs/runbook.md has a drill: break Mixpanel, put bad events right and send them again.
+"""
+
+
+def keep_running(stack: LocalStack, site: Site, env_file: Path) -> NoReturn:
+    """Write `env_file`, say what can be done with it, and wait for Ctrl-C; the file goes then."""
+    env_file.write_text(_exports(stack, site))
+    env_file.chmod(0o600)
+    try:
+        print(_HOW.format(file=env_file.relative_to(ROOT)), flush=True)
+        while True:
+            raise_if_interrupted()
+            time.sleep(_LOOK_EACH_S)
+    finally:
+        env_file.unlink(missing_ok=True)
+
+
+def _exports(stack: LocalStack, site: Site) -> str:
+    variables = {
+        **stack.account.environment,
+        "QUEUE_URL": stack.resources.queue_url,
+        "DEAD_LETTER_QUEUE_URL": stack.resources.dead_letter_queue_url,
+        "LOG_TABLE_NAME": stack.resources.log_table_name,
+        "MIXPANEL_SIMULATOR": stack.simulator_url,
+        "SITE": site.url,
+        "PYTHONPATH": "functions/send_events",
+        "WHYNESS_MIXPANEL": ".venv/bin/python -m whyness_ops",
+    }
+    return "".join(f"export {name}={shlex.quote(value)}\n" for name, value in variables.items())

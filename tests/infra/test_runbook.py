@@ -1,0 +1,80 @@
+"""docs/runbook.md: each alarm has its section, and what people copy from it is right."""
+
+import re
+import shlex
+from typing import Any
+
+import pytest
+
+from infra.build import ROOT
+from whyness_ops.cli import make_parser
+
+RUNBOOK = (ROOT / "docs/runbook.md").read_text()
+ALARMS = RUNBOOK[RUNBOOK.index("## Alarms") : RUNBOOK.index("## Metrics")]
+# Source: CloudWatch price list, us-east-1, 2026; an alarm on metric math is billed for each metric it reads.
+USD_PER_METRIC = 0.10
+Template = dict[str, Any]
+
+
+def alarm_names(template: Template) -> set[str]:
+    """Return the alarms' names without the stack's."""
+    found = [r["Properties"] for r in template["Resources"].values() if r["Type"] == "AWS::CloudWatch::Alarm"]
+    return {alarm["AlarmName"]["Fn::Sub"].removeprefix("${AWS::StackName}-") for alarm in found}
+
+
+def test_each_alarm_has_a_section_of_its_own(template: Template) -> None:
+    """Who is woken finds the name in the mail as a heading, and no heading is of an alarm that is gone."""
+    headings = re.findall(r"^### (.+)$", ALARMS, flags=re.MULTILINE)
+
+    assert sorted(headings) == sorted(alarm_names(template))
+
+
+def test_each_section_says_what_to_look_at_what_to_do_and_when_it_is_over() -> None:
+    """The same three lines everywhere, so that a tired person finds them."""
+    _, *sections = ALARMS.split("\n### ")
+
+    for section in sections:
+        starts = re.findall(r"^- (Look first|Look first, mend|Mend|Mended): \S", section, flags=re.MULTILINE)
+        assert ", ".join(starts).lower() == "look first, mend, mended", section
+
+
+def test_the_price_of_the_alarms_is_that_of_the_template(template: Template) -> None:
+    """An alarm is billed for each metric that it reads."""
+    alarms = [
+        r["Properties"] for r in template["Resources"].values() if r["Type"] == "AWS::CloudWatch::Alarm"
+    ]
+    count = sum(sum("MetricStat" in query for query in alarm.get("Metrics", [])) or 1 for alarm in alarms)
+
+    assert f"read {count} metrics: about {count * USD_PER_METRIC:.2f} USD a month" in ALARMS
+
+
+COMMANDS = sorted(set(re.findall(r"`(whyness-mixpanel [^`]+)`", RUNBOOK)))
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_in_the_runbook_is_one_that_exists(command: str) -> None:
+    """Each line that begins with the command's name is taken by its parser."""
+    _, *arguments = shlex.split(command)
+
+    make_parser().parse_args(arguments)
+
+
+def test_names_in_its_aws_commands_are_the_stacks(template: Template) -> None:
+    """Outputs that are read exist; function, log group and queue are called what the commands say."""
+    resources = {name: r["Properties"] for name, r in template["Resources"].items()}
+    outputs = re.findall(r"\$\(output (\w+)\)", ALARMS)
+
+    assert set(outputs) == {"QueueUrl", "DeadLetterQueueUrl", "LogTableName"} <= set(template["Outputs"])
+    assert resources["SendEventsFunction"]["FunctionName"] == {"Fn::Sub": "${AWS::StackName}-send-events"}
+    assert resources["SendEventsLogs"]["LogGroupName"] == {
+        "Fn::Sub": "/aws/lambda/${AWS::StackName}-send-events"
+    }
+    assert resources["EventQueue"]["QueueName"] == {"Fn::Sub": "${AWS::StackName}-events"}
+
+
+def test_metrics_and_parameters_that_it_names_exist(template: Template) -> None:
+    """Words in the form of a parameter or metric are one."""
+    words = set(re.findall(r"`(MaximumConcurrency|MemorySize|Backlog\w+)`", ALARMS))
+
+    assert words == {"MaximumConcurrency", "MemorySize", "BacklogAlarmMessageCount"}
+    assert words <= set(template["Parameters"])
