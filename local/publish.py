@@ -1,4 +1,4 @@
-"""`python -m local.publish --count 500 --bad`: put events into the queue that QUEUE_URL names, for a drill."""
+"""`python -m local.publish --count 500 --bad`: put events into the queue at QUEUE_URL, for a drill."""
 
 import argparse
 import os

@@ -28,6 +28,8 @@ _SETTLE_EVENT_S = 0.002
 # ... but never more than these parts of the whole, however short the function's timeout.
 _SETTLE_PART = 0.2
 _LAST_CALL_PART = 0.1
+# ... and for the rows about what waits, as the last thing.
+_ROWS_S, _ROWS_PART = 2.0, 0.05
 # Of the time that is left: for the fresh records where there are suspects, and for hiding those.
 _FRESH_PART = 0.5
 _HIDE_PART = 0.15
@@ -101,6 +103,7 @@ class _Invocation:
         self._now_ms = int(parts.clock.now_s() * 1000)
         self._left_s = deadline_s - parts.clock.monotonic_s()
         self._last_call_s = deadline_s - min(LONGEST_CALL_S, _LAST_CALL_PART * self._left_s)
+        self._work_by_s = self._last_call_s - min(_ROWS_S, _ROWS_PART * self._left_s)
         self._seen: dict[bytes, Item] = {}
         self._reader = Reader(parts.describe_useragent, parts.default_identity)
         flights = Flights(parts.pool, parts.clock, parts.answer_timeout_s, self._report.sending)
@@ -123,7 +126,7 @@ class _Invocation:
         return report
 
     def _time_left_s(self) -> float:
-        return self._last_call_s - self._clock.monotonic_s()
+        return self._work_by_s - self._clock.monotonic_s()
 
     # --- some records, from reading to settling
 
@@ -173,7 +176,7 @@ class _Invocation:
         at_once = 1
         while left and self._time_left_s() > self._reserve_s(left):
             group, left = left[:at_once], left[at_once:]
-            self._handle(group, self._last_call_s - self._reserve_s(left), is_last=not left)
+            self._handle(group, self._work_by_s - self._reserve_s(left), is_last=not left)
             at_once *= 2
         self._leave(left)
 
@@ -195,7 +198,7 @@ class _Invocation:
         over = {record for record in records if patience.is_over(record, now_ms=now_ms)}
         parcels = [self._read_unsent(r) if r in over else waiting_whole(r, _NO_TIME) for r in records]
         exhaust([parcel for parcel in parcels if parcel.record in over], patience, now_ms=now_ms)
-        self._settle(parcels, self._last_call_s, is_last=True)
+        self._settle(parcels, self._work_by_s, is_last=True)
 
     def _read_unsent(self, record: Record) -> Parcel:
         parcel = self._reader.read(record, now_ms=self._now_ms)
