@@ -6,10 +6,11 @@ DEMO_EVENTS ?= 3000
 CONFIG_ENV ?= dev
 EVENT ?= events/sample.json
 SEEDS ?= 160
+SCALE ?= 1
 DAYS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types template wheel simulate bench build deploy invoke clean
+.PHONY: help demo test check lint types template wheel simulate chaos bench build deploy invoke clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -20,8 +21,10 @@ demo: .venv/demo.stamp .venv-emulator/stamp ## the whole pipeline on this machin
 test: .venv/dev.stamp .venv-emulator/stamp ## the tests
 	@$(PY) -m pytest -n 2 --dist worksteal
 
-check: lint types template build wheel ## all that CI runs: lint, types, template, build, wheel, tests
+check: lint types template build wheel ## all that CI runs: lint, types, template, build, wheel, tests, quick chaos
 	@$(MAKE) --no-print-directory test
+	@echo "== chaos, the quick run"
+	@$(MAKE) --no-print-directory chaos SCALE=0.02
 
 lint: .venv/dev.stamp
 	@echo "== lint"
@@ -52,6 +55,9 @@ invoke: .venv/demo.stamp .venv-emulator/stamp ## the built function on an event 
 
 simulate: .venv/dev.stamp ## days of trouble in virtual time, by seed (SEEDS=160 DAYS=1)
 	@PYTHONPATH=functions/send_events $(PY) -m tests.simulation --seeds $(SEEDS) --days $(DAYS)
+
+chaos: .venv/demo.stamp .venv-emulator/stamp ## faults on the real stack, each row accounted for (SCALE=1; 0.02 is quick)
+	@PYTHONPATH=functions/send_events $(PY) -m local.chaos --scale $(SCALE)
 
 bench: .venv/demo.stamp .venv-emulator/stamp ## CPU, throughput, memory and import time of the handler
 	@$(PY) -m bench

@@ -308,6 +308,71 @@ def test_a_message_may_be_handed_out_twice_at_once() -> None:
     assert queue.twice_count == 1
 
 
+def test_a_copy_does_not_beget_others() -> None:
+    """Whether a hidden message comes twice is drawn once for each window of trouble."""
+    _, queue = make_model(twice_part=1.0, twice_window="first")
+    queue.send("body")
+
+    found = [len(queue.receive()) for _ in range(3)]
+    queue.twice_window = "second"
+
+    assert found == [1, 1, 0]
+    assert len(queue.receive()) == 1
+
+
+def test_a_moved_message_says_where_from() -> None:
+    """As SQS's attribute DeadLetterQueueSourceArn; one that was sent there says nothing."""
+    clock = FakeClock()
+    dead = model(clock, "dead")
+    queue = model(clock, dead_letters=dead, max_receive_count=1)
+    queue.send("moved")
+    dead.send("sent")
+    queue.receive()
+    clock.sleep(queue.visibility_s)
+
+    queue.receive()
+
+    assert {message.body: message.source for message in dead.receive()} == {"moved": queue.name, "sent": ""}
+
+
+def test_a_watcher_hears_of_all_that_comes_and_goes() -> None:
+    """Sent, deleted, moved, forgotten: at each moment somebody can count what is where."""
+    heard: list[str] = []
+
+    class Ear:
+        def came(self, message_id: str, body: str) -> None:
+            heard.append(f"{message_id} came: {body}")
+
+        def left(self, message_id: str, body: str) -> None:
+            heard.append(f"{message_id} left: {body}")
+
+    clock, queue = make_model(watcher=Ear(), retention_s=100.0)
+    first, second = queue.send("first"), queue.send("second")
+    found = {message.body: message.receipt_handle for message in queue.receive()}
+
+    queue.delete(found["first"])
+    clock.sleep(100.0)
+    queue.receive()
+
+    assert heard == [
+        f"{first} came: first",
+        f"{second} came: second",
+        f"{first} left: first",
+        f"{second} left: second",
+    ]
+
+
+def test_a_deletion_that_is_refused_leaves_the_message() -> None:
+    """Lambda's own deletion can fail: the message comes again although it was answered for."""
+    _, queue = make_model()
+    queue.send("body")
+    batch = queue.receive()
+
+    deleted = settle(queue, batch, InvocationResult('{"batchItemFailures":[]}'), is_refused=lambda _: True)
+
+    assert (deleted, len(queue)) == ([], 1)
+
+
 def test_an_older_handle_deletes_nothing() -> None:
     """SQS promises a delete for the handle of the last receive only: the model keeps the message."""
     _, queue = make_model(twice_part=1.0)

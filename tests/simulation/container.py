@@ -8,7 +8,8 @@ from typing import Any, Protocol
 from local.invocation import Fault, InvocationResult
 from tests.fakes import Late
 from tests.simulation.ledger import as_known
-from tests.simulation.ports import SimulatedDeadLetters, SimulatedLog, SimulatedPool, SimulatedSourceQueue
+from tests.simulation.pool import SimulatedPool
+from tests.simulation.ports import SimulatedDeadLetters, SimulatedLog, SimulatedSourceQueue
 from tests.simulation.process import Killed, Place, Process
 from tests.simulation.queue_model import Received
 from tests.simulation.scenario import Version
@@ -128,7 +129,7 @@ class Container:
             self.process.die("poison", "reading")
         if text == NEVER_ENDS:
             self.process.struck.add("poison")
-            self.process.sleep(TIMEOUT_S)
+            self.process.let_pass(TIMEOUT_S)
         return describe_useragent(text)
 
     def _record(self, message: Received) -> Record:

@@ -148,13 +148,21 @@ class EventSource:
                 self._result.pairs[outcome, fault] += 1
 
     def _settle(self, number: int, slot: int, batch: Sequence[Received], done: Invocation) -> None:
-        deleted = settle(self._place.queue, batch, done.result)
+        deleted = settle(self._place.queue, batch, done.result, is_refused=self._is_refused)
         kept = len(batch) - len(deleted)
         told = done.result.fault or _told(done.report)
         self._place.note(f"invocation {number} over: {told}; {kept} messages stay")
         self._let_go(batch)
         self._free.append(slot)
         self.look_again(self._place.scheduler.now_s)
+
+    def _is_refused(self, message: Received) -> bool:
+        """Draw whether Lambda's own deletion fails: then the message comes again, settled as it is."""
+        if not self._place.trouble.strikes("deletes refused"):
+            return False
+        self.meets(message.message_id, "deletes refused")
+        self._place.ledger.doubt.came_twice(self._place.ledger.keys(message.body))
+        return True
 
     def _let_go(self, batch: Sequence[Received]) -> None:
         for message in batch:

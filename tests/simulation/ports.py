@@ -1,114 +1,18 @@
-"""A container's ports over the models of a run: at each call the others may run, and the process may die."""
+"""A container's ports to AWS over the models of a run: at each call the process may wait, or die."""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
-from tests.fakes import Late
 from tests.simulation.process import Process
 from tests.simulation.queue_model import NotInFlight
-from tests.simulation.traffic import DIES_SENDING
 from whyness_events import limits
 from whyness_events.delivery.letters import Letter, pack_entries
-from whyness_events.delivery.ports import LONGEST_CALL_S, Answer
+from whyness_events.delivery.ports import LONGEST_CALL_S
 from whyness_events.log_entry import LogEntry, LogKey
 
-if TYPE_CHECKING:
-    from tests.simulation.scheduler import Task
-
-_NETWORK_S = 0.05
-_DRIPPING_PART = 0.5
-_NEVER = float("inf")
-_POISON = DIES_SENDING.encode()
 _AWS_CALL_S = 0.02
 
 EntryT = TypeVar("EntryT")
-Respond = Callable[[bytes], Answer | Late]
-
-
-class SimulatedPool:
-    """The SenderPool port. A request reaches Mixpanel, and its answer comes back, whoever waits for it.
-
-    Args:
-        process: that it belongs to.
-        respond: Mixpanel.
-        refresh: fetches the secret.
-    """
-
-    def __init__(self, process: Process, respond: Respond, refresh: Callable[[], bool]) -> None:
-        self._process, self._respond, self._refresh = process, respond, refresh
-        self._busy: dict[int, bytes] = {}
-        self._arrived: list[tuple[int, bytes, Answer]] = []
-        self._waiting: Task | None = None
-
-    def submit(self, ticket: int, events: Sequence[bytes], timeout_s: float) -> None:
-        """Post."""
-        self._process.port_call("submit")
-        # A new object each time: by it an answer is known to be of this request.
-        body = bytes(bytearray(b"[" + b",".join(events) + b"]"))
-        if _POISON in body:
-            self._process.die("poison", "sending")
-        self._busy[ticket] = body
-        late_s = self._process.place.rng.random() * _NETWORK_S
-        until_s = self._process.now_s() + timeout_s
-        self._at(self._process.now_s() + late_s, lambda: self._post(ticket, body, until_s))
-        self._process.port_call("submitted")
-
-    def wait(self, timeout_s: float) -> list[tuple[int, Answer]]:
-        """Wait for answers."""
-        give_up_s = self._process.now_s() + timeout_s
-        self._process.port_call("wait", 0.0)
-        while not (found := self._take()) and (left_s := give_up_s - self._process.now_s()) > 0:
-            self._waiting = self._process.place.scheduler.running
-            self._process.sleep(left_s)
-            self._waiting = None
-        return found
-
-    def abandon(self, ticket: int) -> None:
-        """Cut the connection; the answer may be on its way already."""
-        body = self._busy.pop(ticket)
-        self._process.place.doubt_answer(body)
-
-    def abandon_all(self) -> None:
-        """Cut all connections."""
-        for ticket in list(self._busy):
-            self.abandon(ticket)
-
-    def refresh_credentials(self) -> bool:
-        """Fetch the secret that is valid now."""
-        self._process.port_call("refresh_credentials", 0.1)
-        return self._refresh()
-
-    def _at(self, at_s: float, action: Callable[[], None]) -> None:
-        self._process.place.scheduler.at(at_s, action)
-
-    def _post(self, ticket: int, body: bytes, until_s: float) -> None:
-        found = self._respond(body)
-        late = found if isinstance(found, Late) else Late(found, 0.02)
-        if late.after_s == _NEVER:
-            return
-        at_s = self._process.now_s() + late.after_s
-        # A server that drips keeps a socket's own timeout from ever being over.
-        if at_s > until_s and self._process.place.rng.random() > _DRIPPING_PART:
-            at_s, late = until_s, Late(Answer(0, error="no answer in time"), 0.0)
-        self._at(at_s, lambda: self._come(ticket, body, late.answer))
-
-    def _come(self, ticket: int, body: bytes, answer: Answer) -> None:
-        if self._process.is_frozen:
-            self._process.at_thaw(lambda: self._come(ticket, body, answer))
-            return
-        self._arrived.append((ticket, body, answer))
-        if self._waiting is not None:
-            self._process.place.scheduler.wake(self._waiting)
-
-    def _take(self) -> list[tuple[int, Answer]]:
-        found = [(t, answer) for t, body, answer in self._arrived if self._is_awaited(t, body)]
-        self._arrived.clear()
-        for ticket, _ in found:
-            self._busy.pop(ticket, None)
-        return found
-
-    def _is_awaited(self, ticket: int, body: bytes) -> bool:
-        return self._busy.get(ticket) is body
 
 
 class SimulatedDeadLetters:
@@ -129,7 +33,7 @@ class SimulatedDeadLetters:
     def _send_call(self, letters: Sequence[Letter]) -> list[str | None]:
         self._process.port_call("dead_letters.send", _AWS_CALL_S)
         if self._process.strikes("letters throttled"):
-            self._process.sleep(LONGEST_CALL_S)
+            self._process.let_pass(LONGEST_CALL_S)
             return [None] * len(letters)
         found = [self._take(letter) for letter in letters]
         self._process.port_call("dead_letters.sent", _AWS_CALL_S)
@@ -167,7 +71,7 @@ class SimulatedLog:
         """Tell whether the table takes calls."""
         self._process.port_call(name, _AWS_CALL_S)
         if self._process.strikes("rows throttled"):
-            self._process.sleep(max(0.0, min(LONGEST_CALL_S, deadline_s - self._process.now_s())))
+            self._process.let_pass(max(0.0, min(LONGEST_CALL_S, deadline_s - self._process.now_s())))
             return False
         return True
 

@@ -8,14 +8,13 @@ Source: SQS Developer Guide (visibility timeout, dead-letter queues, at-least-on
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from local.event_source_mapping import ids_to_delete
 from local.invocation import InvocationResult
+from tests.simulation.messages import Message, Watcher
 
 LONGEST_VISIBILITY_S = 43_200
 MOST_PER_RECEIVE = 10
-_NEVER_DRAWN = object()
 
 
 class NotInFlight(Exception):  # noqa: N818  (SQS's own name for it is MessageNotInflight)
@@ -43,29 +42,6 @@ class Received:
     receive_count: int
     sent_ms: int
     source: str = ""
-
-
-class Watcher(Protocol):
-    """Who hears of every message that comes into a queue, and leaves it for whatever reason."""
-
-    def came(self, message_id: str, body: str) -> None:
-        """Hear that it is in the queue now."""
-
-    def left(self, message_id: str, body: str) -> None:
-        """Hear that it is not in the queue any more."""
-
-
-@dataclass(slots=True, eq=False)
-class _Message:
-    message_id: str
-    body: str
-    attributes: Mapping[str, str]
-    sent_s: float
-    visible_s: float
-    receive_count: int = 0
-    receipt_handle: str = ""
-    source: str = ""
-    drawn_in: object = _NEVER_DRAWN
 
 
 @dataclass(slots=True)
@@ -101,7 +77,7 @@ class QueueModel:
     twice_count: int = 0
     _sent_count: int = 0
     _receives: int = 0
-    _messages: dict[str, _Message] = field(default_factory=dict)
+    _messages: dict[str, Message] = field(default_factory=dict)
 
     def __len__(self) -> int:
         """Return how many messages there are, hidden ones too."""
@@ -112,7 +88,7 @@ class QueueModel:
         """Store a message; return its id."""
         self._sent_count += 1
         now_s = self.now_s()
-        message = _Message(f"{self.name}-{self._sent_count}", body, attributes or {}, now_s, now_s)
+        message = Message(f"{self.name}-{self._sent_count}", body, attributes or {}, now_s, now_s)
         self._add(message)
         return message.message_id
 
@@ -167,13 +143,13 @@ class QueueModel:
         """Return body and attributes of every message, in the order sent, without receiving anything."""
         return [(message.body, message.attributes) for message in self._messages.values()]
 
-    def _candidates(self) -> list[_Message]:
+    def _candidates(self) -> list[Message]:
         now_s = self.now_s()
         found = [m for m in self._messages.values() if m.visible_s <= now_s or self._comes_twice(m)]
         self.rng.shuffle(found)
         return found
 
-    def _comes_twice(self, message: _Message) -> bool:
+    def _comes_twice(self, message: Message) -> bool:
         if not self.twice_part or message.drawn_in == self.twice_window:
             return False
         message.drawn_in = self.twice_window
@@ -181,7 +157,7 @@ class QueueModel:
         self.twice_count += is_twice
         return is_twice
 
-    def _hand_out(self, message: _Message, hidden_s: float) -> Received:
+    def _hand_out(self, message: Message, hidden_s: float) -> Received:
         self._receives += 1
         message.receive_count += 1
         message.receipt_handle = f"{message.message_id}/{self._receives}"
@@ -196,10 +172,10 @@ class QueueModel:
             message.source,
         )
 
-    def _move(self, message: _Message, target: "QueueModel") -> None:
+    def _move(self, message: Message, target: "QueueModel") -> None:
         self.moved_count += 1
         target._add(
-            _Message(
+            Message(
                 message.message_id,
                 message.body,
                 message.attributes,
@@ -210,17 +186,17 @@ class QueueModel:
         )
         self._remove(message)
 
-    def _add(self, message: _Message) -> None:
+    def _add(self, message: Message) -> None:
         self._messages[message.message_id] = message
         if self.watcher is not None:
             self.watcher.came(message.message_id, message.body)
 
-    def _remove(self, message: _Message) -> None:
+    def _remove(self, message: Message) -> None:
         del self._messages[message.message_id]
         if self.watcher is not None:
             self.watcher.left(message.message_id, message.body)
 
-    def _by_handle(self, receipt_handle: str) -> _Message | None:
+    def _by_handle(self, receipt_handle: str) -> Message | None:
         message = self._messages.get(receipt_handle.partition("/")[0])
         return message if message and message.receipt_handle == receipt_handle else None
 
@@ -231,10 +207,16 @@ class QueueModel:
             self._remove(message)
 
 
-def settle(queue: QueueModel, batch: Sequence[Received], result: InvocationResult) -> list[Received]:
-    """Delete what Lambda deletes after `result`; return the messages that were deleted."""
+def settle(
+    queue: QueueModel,
+    batch: Sequence[Received],
+    result: InvocationResult,
+    *,
+    is_refused: Callable[[Received], bool] = lambda _: False,
+) -> list[Received]:
+    """Delete what Lambda deletes after `result`, unless SQS refuses; return what was deleted."""
     ids = ids_to_delete([m.message_id for m in batch], result, reports_item_failures=True)
-    deleted = [message for message in batch if message.message_id in ids]
+    deleted = [message for message in batch if message.message_id in ids and not is_refused(message)]
     for message in deleted:
         queue.delete(message.receipt_handle)
     return deleted

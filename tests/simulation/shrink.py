@@ -8,7 +8,7 @@ from tests.simulation.scenario import Scenario
 from tests.simulation.simulation import Simulation, line
 
 # In all the runs of a search; what a run costs beside its messages counts as some more.
-_MOST_MESSAGES = 6_000
+_MOST_MESSAGES = 4_000
 _RUN_MESSAGES = 5
 _DRAWS, _DRAWS_OF_FEW, _FEW = 3, 24, 20
 

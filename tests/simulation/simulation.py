@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from tests.builders import NOW_MS
 from tests.fakes import Late
+from tests.simulation.bounds import Bounds
 from tests.simulation.checks import problems
 from tests.simulation.container import Container
 from tests.simulation.event_source import WINDOW_S, EventSource
@@ -25,9 +26,10 @@ from tests.simulation.queue_model import QueueModel, Received
 from tests.simulation.result import Result
 from tests.simulation.scenario import Scenario
 from tests.simulation.scheduler import Scheduler
-from tests.simulation.traffic import DAY_S, POISONS, Publication
+from tests.simulation.traffic import DAY_S, Publication
 from tests.simulation.trouble import REDRIVES, Trouble
 from whyness_events.delivery.letters import Letter
+from whyness_events.delivery.outcomes import Reason
 from whyness_events.delivery.ports import Answer
 from whyness_events.delivery.report import Report
 
@@ -38,10 +40,6 @@ START_S = NOW_MS / 1000
 VISIBILITY_S = 725.0
 # Nothing of a day's trouble outlasts this much calm: a poison that was redriven comes 60 times more.
 _CALM_S = 3 * DAY_S
-# Without trouble a message is gone after this long, whatever its neighbours do: three receives at the queue's
-# own timeout, beside a poison, then once more as a suspect.
-_BOUND_S = 3 * 3_600.0
-_UNANSWERED_MOST = 20
 _INSERT_ID = re.compile(rb'"\$insert_id":"([^"]+)"')
 
 
@@ -67,7 +65,8 @@ class Simulation:
             seed=scenario.draws,
         )
         self.ledger = Ledger(self.mixpanel.counts, self.violate)
-        watch = Watch(self.ledger, "dead", arrived=self._moved)
+        bounds = Bounds(self, START_S)
+        watch = Watch(self.ledger, "dead", arrived=bounds.moved)
         self.dead_letters = QueueModel("dead", self.now_s, self.rng, watcher=watch)
         self.queue = QueueModel(
             "message",
@@ -76,11 +75,10 @@ class Simulation:
             visibility_s=VISIBILITY_S,
             max_receive_count=scenario.max_receive_count,
             dead_letters=self.dead_letters,
-            watcher=Watch(self.ledger, "message", arrived=self._sent, gone=self._gone),
+            watcher=Watch(self.ledger, "message", arrived=bounds.sent, gone=bounds.gone),
         )
         self.source = EventSource(self, scenario, self.result)
         self._letter_checks = LetterChecks(self.ledger, self.trouble, scenario.max_receive_count, START_S)
-        self._sent_s: dict[str, float] = {}
         self._log_keys: defaultdict[str, set[LogKey]] = defaultdict(set)
 
     def run(self) -> Result:
@@ -150,6 +148,9 @@ class Simulation:
         if report is None:
             self.ledger.doubt.process_died(keys)
             return
+        if not container.version.reads_newer:  # it cannot know what a newer one delivered of them
+            newer = (message.body for message in batch if is_newer(message.body))
+            self.ledger.doubt.unknown.update(key for body in newer for key in self.ledger.keys(body))
         if report.settled.letters_refused:
             self.ledger.doubt.came_twice(keys)
         if report.settled.log_writes_lost:
@@ -164,6 +165,8 @@ class Simulation:
         told = f"{letter.attributes.get('reason')}: {letter.attributes.get('detail')}"
         self.note(f"  dead letter {found}: {told}: {letter.body[:160]}")
         keys = self.ledger.keys(letter.body)
+        if letter.attributes.get("reason") == Reason.EXHAUSTED:  # an earlier receive may have delivered it
+            self.ledger.doubt.unknown.update(keys)
         for key in keys:
             self.ledger.letters[key] += 1
             if len(keys) == 1:
@@ -191,27 +194,6 @@ class Simulation:
     def _doubt(self, insert_ids: Sequence[bytes]) -> None:
         for insert_id in insert_ids:
             self.ledger.doubt.unknown |= self.ledger.by_insert_id[insert_id.decode()]
-
-    def _sent(self, message_id: str, body: str) -> None:
-        del body
-        self._sent_s[message_id] = self.now_s()
-
-    def _gone(self, message_id: str, body: str) -> None:
-        if any(poison in body for poison in POISONS) or is_newer(body):
-            return
-        calm_since_s = START_S + self.trouble.last_before(self.passed_s())
-        waited_s = self.now_s() - max(self._sent_s[message_id], calm_since_s)
-        if waited_s > _BOUND_S:
-            self.violate(f"{message_id} waited for {waited_s:.0f} s without any trouble")
-
-    def _moved(self, message_id: str, body: str) -> None:
-        """Look at what comes into the dead-letter queue: under its old id, SQS itself moved it."""
-        if not message_id.startswith("message"):
-            return
-        is_poison = any(poison in body for poison in POISONS)
-        self.note(f"SQS moves {message_id} to the dead-letter queue")
-        if not is_poison and self.source.unanswered[message_id] < _UNANSWERED_MOST:
-            self.violate(f"SQS gave {message_id} up, and nothing is wrong with it")
 
 
 def line(at_s: float, text: str) -> str:

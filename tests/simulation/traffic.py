@@ -29,7 +29,7 @@ WRONGS: tuple[dict[str, Any], ...] = (
     {"properties": {"n": float("nan")}},
     {"properties": {"large": _TOO_MUCH_FOR_MIXPANEL}},
 )
-_TOO_LARGE_PART = 0.04
+_TOO_LARGE_PART = 0.1
 # In each event, and never to be seen in a reason.
 PRIVATE = "private"
 # The user agents of events that end the process: when read, when sent, or by taking for ever.

@@ -1,0 +1,130 @@
+"""What can go wrong with a call to AWS, as data, and which calls it strikes."""
+
+import random
+import threading
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any, Self
+
+
+class Effect(StrEnum):
+    """What a call gets that a fault strikes."""
+
+    THROTTLE = "throttle"  # the service's own throttling error; the call is not forwarded
+    UNAVAILABLE = "unavailable"  # 503; the call is not forwarded
+    DROP_BEFORE = "drop_before"  # the connection ends; the call is not forwarded
+    DROP_AFTER = "drop_after"  # the call is forwarded, its answer is not
+    PARTIAL = "partial"  # some entries of a batch are reported as failed and not forwarded
+
+
+# The operations that can fail in part: where their entries are, is known in `partial`.
+BATCHES = (
+    "SendMessageBatch",
+    "DeleteMessageBatch",
+    "ChangeMessageVisibilityBatch",
+    "BatchWriteItem",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AwsFault:
+    """A fault, which strikes until it is removed.
+
+    Args:
+        effect: one of `Effect`.
+        probability: above 0, to 1; drawn for each call, or with PARTIAL for each entry.
+        operations: such as `SendMessageBatch`; empty for all.
+        seed: of the draws.
+
+    Raises:
+        ValueError: a value that cannot be meant.
+    """
+
+    effect: Effect
+    probability: float = 1.0
+    operations: tuple[str, ...] = ()
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.probability <= 1:
+            raise ValueError("probability must be above 0 and at most 1")
+        if self.effect is Effect.PARTIAL and not (self.operations and set(self.operations) <= set(BATCHES)):
+            raise ValueError(f"partial needs operations, from {', '.join(BATCHES)}")
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Self:
+        """Build a fault from a decoded JSON object.
+
+        Raises:
+            ValueError: an unknown effect or a value that cannot be meant.
+            TypeError: an unknown field.
+        """
+        given = dict(value)
+        given["effect"] = Effect(given.get("effect", ""))
+        given["operations"] = tuple(given.get("operations", ()))
+        return cls(**given)
+
+
+@dataclass(slots=True)
+class _Armed:
+    fault: AwsFault
+    chance: random.Random = field(init=False)
+    fired: int = 0
+
+    def __post_init__(self) -> None:
+        self.chance = random.Random(self.fault.seed)  # noqa: S311  (a repeatable script, not a secret)
+
+    def draws(self) -> bool:
+        return self.chance.random() < self.fault.probability
+
+
+@dataclass(slots=True)
+class Struck:
+    """What strikes one call: `effect`, and with PARTIAL the `entries` (by position) that fail."""
+
+    effect: Effect | None = None
+    entries: frozenset[int] = frozenset()
+
+
+class AwsFaults:
+    """The faults that are switched on; usable from any thread."""
+
+    def __init__(self) -> None:
+        self._armed: list[_Armed] = []
+        self._lock = threading.Lock()
+
+    def add(self, fault: AwsFault) -> None:
+        """Switch a fault on."""
+        with self._lock:
+            self._armed.append(_Armed(fault))
+
+    def clear(self) -> None:
+        """Switch all off."""
+        with self._lock:
+            self._armed = []
+
+    def listed(self) -> list[dict[str, Any]]:
+        """Describe the faults, with how many calls each struck as `fired`."""
+        with self._lock:
+            return [{**asdict(armed.fault), "fired": armed.fired} for armed in self._armed]
+
+    def strike(self, operation: str, entry_count: int) -> Struck:
+        """Find what strikes a call: the first fault that does, for one whole call."""
+        with self._lock:
+            for armed in self._armed:
+                if armed.fault.operations and operation not in armed.fault.operations:
+                    continue
+                struck = _strike(armed, entry_count)
+                if struck.effect is not None:
+                    armed.fired += 1
+                    return struck
+        return Struck()
+
+
+def _strike(armed: _Armed, entry_count: int) -> Struck:
+    effect = armed.fault.effect
+    if effect is not Effect.PARTIAL:
+        return Struck(effect if armed.draws() else None)
+    entries = frozenset(position for position in range(entry_count) if armed.draws())
+    return Struck(effect if entries else None, entries)
