@@ -57,7 +57,7 @@ simulate: .venv/dev.stamp ## days of trouble in virtual time, by seed (SEEDS=160
 	@PYTHONPATH=functions/send_events $(PY) -m tests.simulation --seeds $(SEEDS) --days $(DAYS)
 
 chaos: .venv/demo.stamp .venv-emulator/stamp ## faults on the real stack, each row accounted for (SCALE=1; 0.02 is quick)
-	@PYTHONPATH=functions/send_events $(PY) -m local.chaos --scale $(SCALE)
+	@PYTHONPATH=.:functions/send_events $(PY) -m local.chaos --scale $(SCALE)
 
 bench: .venv/demo.stamp .venv-emulator/stamp ## CPU, throughput, memory and import time of the handler
 	@$(PY) -m bench
