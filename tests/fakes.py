@@ -172,11 +172,15 @@ class FakeLog:
 
     def mark_delivered(self, keys: Sequence[LogKey], *, now_ms: int, deadline_s: float) -> int:
         """Change the rows that are there."""
-        for key in keys if self.clock.monotonic_s() < deadline_s else ():
+        lost = 0
+        for key in keys:
             row = self.rows.get((key.pk, key.sk))
-            if row is not None and row["state"] != "delivered":
+            entry = LogEntry(key, "", "")
+            if self.lose(entry) or self.clock.monotonic_s() >= deadline_s:
+                lost += 1
+            elif row is not None and row["state"] != "delivered":
                 row |= {"state": "delivered", "delivered_at": now_ms}
-        return 0 if self.clock.monotonic_s() < deadline_s else len(keys)
+        return lost
 
     def _put(self, entry: LogEntry, deadline_s: float) -> bool:
         if self.lose(entry) or self.clock.monotonic_s() >= deadline_s:
@@ -187,18 +191,30 @@ class FakeLog:
 
 @dataclass
 class FakeSourceQueue:
-    """The SourceQueue port; confirms at most `most` of each call."""
+    """The SourceQueue port; confirms at most `most` of each call, and each ten take `call_s`."""
 
     most: int = 1_000_000
+    clock: FakeClock = field(default_factory=FakeClock)
+    call_s: float = 0.01
     delays: dict[str, int] = field(default_factory=dict)
     deleted: list[str] = field(default_factory=list)
 
-    def delay(self, delays: Sequence[tuple[str, int]], *, deadline_s: float) -> int:  # noqa: ARG002  (the port's)
+    def delay(self, delays: Sequence[tuple[str, int]], *, deadline_s: float) -> int:
         """Keep them."""
-        self.delays |= dict(delays[: self.most])
-        return min(len(delays), self.most)
+        taken = delays[: self._taken(len(delays), deadline_s)]
+        self.delays |= dict(taken)
+        return len(taken)
 
-    def delete(self, receipt_handles: Sequence[str], *, deadline_s: float) -> int:  # noqa: ARG002  (the port's)
+    def delete(self, receipt_handles: Sequence[str], *, deadline_s: float) -> int:
         """Delete them."""
-        self.deleted += receipt_handles[: self.most]
-        return min(len(receipt_handles), self.most)
+        taken = receipt_handles[: self._taken(len(receipt_handles), deadline_s)]
+        self.deleted += taken
+        return len(taken)
+
+    def _taken(self, count: int, deadline_s: float) -> int:
+        """Return how many of the entries there is time for."""
+        taken = 0
+        while taken < count and self.clock.monotonic_s() < deadline_s:
+            taken = min(taken + limits.BATCH_ENTRIES, count)
+            self.clock.sleep(self.call_s)
+        return min(taken, self.most)

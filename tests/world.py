@@ -53,7 +53,7 @@ class World:
         self.pool = FakePool(self.clock, self._respond)
         self.dead_letters = FakeDeadLetters(self.clock)
         self.log = FakeLog(self.clock)
-        self.queue = FakeSourceQueue()
+        self.queue = FakeSourceQueue(clock=self.clock)
         rng = random.Random(1)  # noqa: S311  (jitter)
         self.deliverer = Deliverer(
             pool=self.pool,

@@ -2,6 +2,7 @@
 
 from tests.aws_stub.errors import DENIED, DOWN, THROTTLED, AwsError
 from tests.aws_stub.stub import (
+    EXECUTE,
     GET_SECRET,
     SECRET_ARN,
     SEND,
@@ -16,6 +17,7 @@ from tests.aws_stub.stub import (
 __all__ = [
     "DENIED",
     "DOWN",
+    "EXECUTE",
     "GET_SECRET",
     "SECRET_ARN",
     "SEND",

@@ -1,12 +1,20 @@
-"""What DynamoDB demands of a BatchWriteItem of puts. Source: its API reference, 2026-11-23."""
+"""What DynamoDB demands of a BatchWriteItem of puts, and of our one PartiQL statement.
+
+Source: its API reference, 2026-11-23.
+"""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from tests.aws_stub.errors import AwsError
 
 _MOST_PUTS = 25
+MOST_STATEMENTS = 25
+_STATEMENT = re.compile(
+    r'UPDATE "(?P<table>[^"]+)" SET "(?P<first>\w+)" = \? SET "(?P<second>\w+)" = \?'
+    r' WHERE "pk" = \? AND "sk" = \? AND "(?P<unequal>\w+)" <> \?'
+)
 _ITEM_BYTES = 400 * 1024
 _KEYS_BYTES = {"pk": 2_048, "sk": 1_024, "gsi1pk": 2_048, "gsi1sk": 1_024}
 _NUMBER = re.compile(r"-?\d{1,38}")
@@ -23,6 +31,27 @@ def check_batch(items: Sequence[Item]) -> None:
     keys = [key_of(item) for item in items]
     if len(set(keys)) < len(keys):
         raise AwsError("ValidationException", "Provided list of item keys contains duplicates")
+
+
+def update_unless_equal(
+    rows: dict[tuple[str, str], dict[str, Any]],
+    table: str,
+    statement: Mapping[str, Any],
+    leave_out: Callable[[Mapping[str, Any]], bool],
+) -> dict[str, Any]:
+    """Run an UPDATE of two attributes of a row by its key, with a condition; return its response."""
+    found = _STATEMENT.fullmatch(statement["Statement"])
+    if found is None or found["table"] != table:
+        return {"Error": {"Code": "ValidationError"}}
+    values = to_python({str(n): value for n, value in enumerate(statement["Parameters"])})
+    first, second, pk, sk, unequal = values.values()
+    if leave_out({"pk": {"S": pk}}):
+        return {"Error": {"Code": "ThrottlingError"}, "TableName": table}
+    row = rows.get((pk, sk))
+    if row is None or row.get(found["unequal"]) == unequal:
+        return {"Error": {"Code": "ConditionalCheckFailed"}, "TableName": table}
+    row |= {found["first"]: first, found["second"]: second}
+    return {"TableName": table}
 
 
 def key_of(item: Item) -> tuple[str, str]:

@@ -30,10 +30,17 @@ def check_call(entries: Sequence[Mapping[str, Any]]) -> None:
         raise AwsError("BatchRequestTooLong")
 
 
-def check_visibility(entries: Sequence[Mapping[str, Any]]) -> None:
-    """Raise the AwsError by which SQS refuses a ChangeMessageVisibilityBatch."""
+def check_entry_ids(entries: Sequence[Mapping[str, Any]]) -> None:
+    """Raise the AwsError by which SQS refuses a batch of whatever kind."""
     if not 0 < len(entries) <= _MOST_ENTRIES:
         raise AwsError("TooManyEntriesInBatchRequest")
+    if len({entry["Id"] for entry in entries}) < len(entries):
+        raise AwsError("BatchEntryIdsNotDistinct")
+
+
+def check_visibility(entries: Sequence[Mapping[str, Any]]) -> None:
+    """Raise the AwsError by which SQS refuses a ChangeMessageVisibilityBatch."""
+    check_entry_ids(entries)
     for entry in entries:
         if type(entry["VisibilityTimeout"]) is not int or not 0 <= entry["VisibilityTimeout"] <= _LONGEST_S:
             raise AwsError("InvalidParameterValue")

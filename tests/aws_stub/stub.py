@@ -1,8 +1,8 @@
 """SQS, DynamoDB and Secrets Manager on loopback, as strict as AWS is where an emulator is not.
 
-Only what the Lambda calls: SendMessageBatch, ChangeMessageVisibilityBatch, BatchWriteItem, GetSecretValue,
-in AWS's JSON protocols. The
-limits are written down here a second time on purpose: the product's own would prove nothing.
+Only what the Lambda calls, in AWS's JSON protocols: SendMessageBatch, ChangeMessageVisibilityBatch,
+DeleteMessageBatch, BatchWriteItem, BatchExecuteStatement (its one statement), GetSecretValue. The limits
+are written down here a second time on purpose: the product's own would prove nothing.
 Source: API references of the three services and botocore 1.44.5's service models, 2026-11-23.
 """
 
@@ -13,16 +13,23 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
 
-from tests.aws_stub.dynamodb_rules import check_batch, key_of, to_python
+from tests.aws_stub.dynamodb_rules import (
+    MOST_STATEMENTS,
+    check_batch,
+    key_of,
+    to_python,
+    update_unless_equal,
+)
 from tests.aws_stub.errors import AwsError
-from tests.aws_stub.sqs_rules import check_call, check_visibility, fault_of
+from tests.aws_stub.sqs_rules import check_call, check_entry_ids, check_visibility, fault_of
 from tests.loopback import LoopbackServer, Request, Response, Trouble
 
 ACCOUNT = "123456789012"
 SECRET_ARN = f"arn:aws:secretsmanager:eu-west-1:{ACCOUNT}:secret:mixpanel-AbCdEf"
 TABLE = "Log"
 SEND, WRITE, GET_SECRET = "SendMessageBatch", "BatchWriteItem", "GetSecretValue"
-DELAY = "ChangeMessageVisibilityBatch"
+DELAY, DELETE = "ChangeMessageVisibilityBatch", "DeleteMessageBatch"
+EXECUTE = "BatchExecuteStatement"
 
 Payload = Mapping[str, Any]
 Script = Callable[[Payload], AwsError | Trouble | None]
@@ -50,6 +57,7 @@ class AwsStub:
         letters: what the dead-letter queue took, in order.
         rows: the table, by key, as Python values.
         delays: seconds of visibility by receipt handle.
+        deleted: receipt handles of what was deleted.
         calls: operation and payload of every call, in order.
     """
 
@@ -60,6 +68,7 @@ class AwsStub:
     letters: list[StoredLetter] = field(default_factory=list)
     rows: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
     delays: dict[str, int] = field(default_factory=dict)
+    deleted: list[str] = field(default_factory=list)
     calls: list[tuple[str, Payload]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -129,6 +138,8 @@ class AwsStub:
             WRITE: self._write,
             GET_SECRET: self._get_secret,
             DELAY: self._delay,
+            DELETE: self._delete,
+            EXECUTE: self._execute,
         }
         body = json.dumps(answers[operation](payload)).encode()
         return Response(200, body, {"Content-Type": "application/x-amz-json-1.0"})
@@ -160,6 +171,21 @@ class AwsStub:
         check_visibility(entries)
         self.delays |= {entry["ReceiptHandle"]: entry["VisibilityTimeout"] for entry in entries}
         return {"Successful": [{"Id": entry["Id"]} for entry in entries]}
+
+    def _delete(self, payload: Payload) -> dict[str, Any]:
+        if payload["QueueUrl"] != self.queue_url:
+            raise AwsError("QueueDoesNotExist", "The specified queue does not exist.")
+        check_entry_ids(payload["Entries"])
+        self.deleted += [entry["ReceiptHandle"] for entry in payload["Entries"]]
+        return {"Successful": [{"Id": entry["Id"]} for entry in payload["Entries"]]}
+
+    def _execute(self, payload: Payload) -> dict[str, Any]:
+        statements = payload["Statements"]
+        if not 1 <= len(statements) <= MOST_STATEMENTS:
+            raise AwsError("ValidationException", "from 1 to 25 statements")
+        return {
+            "Responses": [update_unless_equal(self.rows, TABLE, each, self.leave_out) for each in statements]
+        }
 
     def _write(self, payload: Payload) -> dict[str, Any]:
         tables = payload["RequestItems"]

@@ -14,9 +14,19 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from tests.aws_stub import DENIED, SEND, TABLE, WRITE, AwsStub, always
+from tests.aws_stub import DENIED, EXECUTE, SEND, TABLE, WRITE, AwsStub, always
 from tests.builders import NOW_MS
-from tests.fakes import FakeClock, FakeDeadLetters, FakeLog, FakePool, Late, Posted, Responder, accept
+from tests.fakes import (
+    FakeClock,
+    FakeDeadLetters,
+    FakeLog,
+    FakePool,
+    FakeSourceQueue,
+    Late,
+    Posted,
+    Responder,
+    accept,
+)
 from tests.loopback import LoopbackServer, Request, Response, Trouble
 from whyness_events.delivery.clock import SystemClock
 from whyness_events.delivery.credentials import FixedCredentials
@@ -24,7 +34,16 @@ from whyness_events.delivery.dead_letters import SqsDeadLetters
 from whyness_events.delivery.letters import Letter
 from whyness_events.delivery.log_table import DynamoDbLog
 from whyness_events.delivery.mixpanel import MixpanelPool
-from whyness_events.delivery.ports import Answer, Clock, DeadLetters, Log, SenderPool, SetupFault
+from whyness_events.delivery.ports import (
+    Answer,
+    Clock,
+    DeadLetters,
+    Log,
+    SenderPool,
+    SetupFault,
+    SourceQueue,
+)
+from whyness_events.delivery.source_queue import SqsSourceQueue
 from whyness_events.log_entry import LogEntry, LogKey
 
 KINDS = ["fake", "real"]
@@ -386,6 +405,11 @@ class TableUnderTest:
         """Write with a deadline that is so far away."""
         return self.port.write(entries, deadline_s=self.clock.monotonic_s() + in_s)
 
+    def mark(self, keys: Sequence[LogKey], *, in_s: float = PATIENCE_S) -> int:
+        """Mark as delivered with a deadline that is so far away."""
+        deadline_s = self.clock.monotonic_s() + in_s
+        return self.port.mark_delivered(keys, now_ms=NOW_MS, deadline_s=deadline_s)
+
 
 def fake_table() -> Iterator[TableUnderTest]:
     """Yield the fake."""
@@ -407,7 +431,7 @@ def real_table() -> Iterator[TableUnderTest]:
         def lose(pk: str) -> None:
             stub.leave_out = lambda item: item["pk"]["S"] == pk
 
-        fail = lambda: stub.scripts.update({WRITE: always(DENIED)})  # noqa: E731  (one line says it)
+        fail = lambda: stub.scripts.update({WRITE: always(DENIED), EXECUTE: always(DENIED)})  # noqa: E731  (one line says it)
         yield TableUnderTest(log, clock, stub.rows, lose, fail)
 
 
@@ -480,3 +504,120 @@ def test_after_the_deadline_no_row_is_written(table: TableUnderTest) -> None:
 
     assert found == [False]
     assert table.rows == {}
+
+
+@pytest.mark.parametrize("count", [0, 1, 25, 26, 60])
+def test_rows_become_delivered_however_many(table: TableUnderTest, count: int) -> None:
+    """With the moment; the rest of the row stays."""
+    entries = [make_entry(f"id-{number}") for number in range(count)]
+    table.write(entries)
+
+    lost = table.mark([entry.key for entry in entries])
+
+    told = {"state": "delivered", "delivered_at": NOW_MS}
+    assert lost == 0
+    assert table.rows == {(e.key.pk, e.key.sk): e.to_item() | told for e in entries}
+
+
+def test_a_row_that_is_missing_or_delivered_already_is_no_loss(table: TableUnderTest) -> None:
+    """Nothing is made, and the first moment stays."""
+    done = make_entry("id-1", state="delivered")
+    table.write([done])
+
+    lost = table.mark([done.key, LogKey("id-2", "sk")])
+
+    assert lost == 0
+    assert table.rows == {("id-1", "sk"): done.to_item()}
+
+
+def test_a_row_that_cannot_be_marked_is_lost_alone(table: TableUnderTest) -> None:
+    """Its neighbours are delivered."""
+    entries = [make_entry(f"id-{number}") for number in range(30)]
+    table.write(entries)
+    table.lose("id-3")
+
+    lost = table.mark([entry.key for entry in entries])
+
+    assert lost == 1
+    assert [pk for (pk, _), row in table.rows.items() if row["state"] == "dead"] == ["id-3"]
+
+
+def test_a_table_that_fails_marks_nothing_and_raises_nothing(table: TableUnderTest) -> None:
+    """A failing Log is a count."""
+    table.write([make_entry("id-1")])
+    table.fail()
+
+    assert table.mark([LogKey("id-1", "sk")]) == 1
+    assert table.rows["id-1", "sk"]["state"] == "dead"
+
+
+def test_after_the_deadline_no_row_is_marked(table: TableUnderTest) -> None:
+    """Time is up."""
+    table.write([make_entry("id-1")])
+
+    assert table.mark([LogKey("id-1", "sk")], in_s=-1.0) == 1
+    assert table.rows["id-1", "sk"]["state"] == "dead"
+
+
+# --- SourceQueue
+
+
+@dataclass
+class SourceUnderTest:
+    """A source queue of either kind.
+
+    Args:
+        port: the port.
+        clock: for deadlines.
+        delays: seconds by receipt handle.
+        deleted: receipt handles.
+    """
+
+    port: SourceQueue
+    clock: Clock
+    delays: dict[str, int]
+    deleted: list[str]
+
+
+def fake_source() -> Iterator[SourceUnderTest]:
+    """Yield the fake."""
+    clock = FakeClock()
+    queue = FakeSourceQueue(clock=clock)
+    yield SourceUnderTest(queue, clock, queue.delays, queue.deleted)
+
+
+def real_source() -> Iterator[SourceUnderTest]:
+    """Yield the edge over the stub."""
+    with AwsStub() as stub:
+        clock = SystemClock()
+        queue = SqsSourceQueue(stub.queue_url, partial(aws_client, stub, "sqs"), clock)
+        yield SourceUnderTest(queue, clock, stub.delays, stub.deleted)
+
+
+@pytest.fixture(params=KINDS)
+def source(request: pytest.FixtureRequest) -> Iterator[SourceUnderTest]:
+    """A source queue of either kind."""
+    yield from {"fake": fake_source, "real": real_source}[request.param]()
+
+
+@pytest.mark.parametrize("count", [0, 1, 10, 11, 25])
+def test_records_are_hidden_and_deleted_however_many(source: SourceUnderTest, count: int) -> None:
+    """In as many calls as it takes."""
+    delays = {f"receipt-{number}": number for number in range(count)}
+    deadline_s = source.clock.monotonic_s() + PATIENCE_S
+
+    hidden = source.port.delay(list(delays.items()), deadline_s=deadline_s)
+    deleted = source.port.delete(list(delays), deadline_s=deadline_s)
+
+    assert (hidden, deleted) == (count, count)
+    assert source.delays == delays
+    assert source.deleted == list(delays)
+
+
+def test_after_the_deadline_nothing_is_hidden_or_deleted(source: SourceUnderTest) -> None:
+    """Time is up: nothing is confirmed."""
+    deadline_s = source.clock.monotonic_s() - 1.0
+
+    assert source.port.delay([("receipt", 1)], deadline_s=deadline_s) == 0
+    assert source.port.delete(["receipt"], deadline_s=deadline_s) == 0
+    assert (source.delays, source.deleted) == ({}, [])

@@ -293,3 +293,27 @@ def test_handler_answers_before_lambda_stops_it(monkeypatch: pytest.MonkeyPatch,
     handler.handler(sqs_event(make_record()), Context(remaining_ms=remaining_ms))
 
     assert 0.97 * remaining_ms / 1_000 <= seen[0] <= 0.99 * remaining_ms / 1_000
+
+
+@pytest.mark.parametrize(
+    ("attributes", "log_key"),
+    [
+        ({"log_key": {"stringValue": "a/b", "dataType": "String"}}, "a/b"),
+        ({"log_key": {"binaryValue": "YQ==", "dataType": "Binary"}}, ""),
+        ({"log_key": {"stringValue": 7}}, ""),
+        ({"log_key": "a/b"}, ""),
+        ({"log_key": None}, ""),
+        ({}, ""),
+        (None, ""),
+        ("log_key", ""),
+        ([1], ""),
+    ],
+)
+def test_the_rows_key_is_read_from_the_messages_attribute(attributes: Any, log_key: str) -> None:
+    """Whatever stands there: a message is hostile until it is read."""
+    event = sqs_event(make_record())
+    event["Records"][0]["messageAttributes"] = attributes
+
+    [record] = handler.read_records(event)
+
+    assert record.log_key == log_key

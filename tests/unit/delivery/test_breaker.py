@@ -3,9 +3,9 @@
 import pytest
 
 from tests.builders import make_event, make_record
-from tests.fakes import Posted, Responder, accept
+from tests.fakes import accept
 from tests.mixpanel_model import MixpanelModel
-from tests.responders import UNEXPLAINED, always, decline_any_of
+from tests.responders import UNEXPLAINED, always, decline_any_of, in_turn
 from tests.world import World
 from whyness_events.delivery.breaker import BREAKER_S
 from whyness_events.delivery.items import Record
@@ -121,23 +121,47 @@ def test_a_proxy_that_dislikes_one_string_does_not_open_it() -> None:
 
 
 def test_a_probe_that_meets_an_outage_is_no_verdict_on_the_set_up() -> None:
-    """A 503 says nothing of credentials: sending goes on, with its own pauses."""
+    """Nothing is known yet: it stays open, and the next probe decides."""
     world = World(always(UNAUTHORISED))
     world.deliver(make_record())
 
-    world.respond = in_turn_then_accept(Answer(503))
+    world.respond = always(Answer(503))
     world.clock.sleep(BREAKER_S + 1)
-    report = world.deliver(*records_of(2))
+    second = world.deliver(*records_of(2))
+    world.respond = accept
+    world.clock.sleep(BREAKER_S + 1)
+    third = world.deliver(*records_of(2))
 
-    assert report.outcomes == {Reason.DELIVERED: 2}
+    assert second.outcomes == {Reason.RETRY: 2}
+    assert second.is_breaker_open
+    assert third.outcomes == {Reason.DELIVERED: 2}
+    assert not third.is_breaker_open
+
+
+def test_a_good_record_is_tried_although_two_others_are_disliked() -> None:
+    """No record is probed with twice while another one was not."""
+    disliked = [make_event(), make_event()]
+    world = World(always(UNAUTHORISED))
+    records = [*map(make_record, disliked), make_record()]
+    world.deliver(*records)
+
+    world.respond = decline_any_of([event.insert_id for event in disliked], FORBIDDEN)
+    for _ in range(3):
+        world.clock.sleep(BREAKER_S + 1)
+        report = world.deliver(*records)
+
     assert not report.is_breaker_open
+    assert report.outcomes == {Reason.DELIVERED: 1, Reason.REJECTED: 2}
 
 
-def in_turn_then_accept(first: Answer) -> Responder:
-    """Answer the first request with `first`, and accept the rest."""
-    left = [first]
+def test_after_it_opened_no_control_is_sent() -> None:
+    """An isolated event waits for another invocation."""
+    disliked = make_event()
+    world = World(in_turn(FORBIDDEN, accept, then=always(UNAUTHORISED)), threads=1)
+    world.deliverer.learned.size.limit_bytes = 1
 
-    def respond(posted: Posted) -> Answer:
-        return left.pop() if left else accept(posted)
+    report = world.deliver(make_record(disliked), make_record(), make_record())
 
-    return respond
+    assert len(world.pool.posted) == 4
+    assert report.is_breaker_open
+    assert world.dead_letters.letters == []

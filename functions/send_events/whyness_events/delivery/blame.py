@@ -7,7 +7,7 @@ from whyness_events.delivery.items import Item
 from whyness_events.delivery.learned import OVERSIZED_FROM_BYTES
 from whyness_events.delivery.outcomes import DELIVERED, Outcome, Reason
 
-# Sends one event and returns what came back; None where there is no time for it.
+# Sends one event and returns what came back; None where nothing can be sent any more.
 Ask = Callable[[Item], Verdict | None]
 
 _DECLINED = {403: Reason.REJECTED, 413: Reason.OVERSIZED}
@@ -58,7 +58,9 @@ def _outcome(item: Item, again: Verdict | None, control: Verdict | None) -> Outc
     if control is not None and control.reaction is not Reaction.CONFIRMED:
         return waiting(control, f"refused alone; then another event did not pass either: {control.detail}")
     if again is None or control is None:
-        return Outcome(Reason.RETRY, "refused alone; there was no time to make sure that it is the event")
+        return Outcome(
+            Reason.RETRY, "refused alone; it could not be tried again to make sure that it is the event"
+        )
     reason = _DECLINED.get(again.status, Reason.REJECTED)
     is_small = reason is Reason.OVERSIZED and len(item.encoded) <= OVERSIZED_FROM_BYTES
     detail = f"{again.detail} to this event alone"

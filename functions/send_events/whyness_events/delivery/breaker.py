@@ -27,7 +27,7 @@ class Breaker:
     open_s: float = BREAKER_S
     detail: str = ""
     _until_s: float = 0.0
-    _probed: str = ""
+    _probed: set[str] = field(default_factory=set)
     _refused: set[str] = field(default_factory=set)
 
     @property
@@ -47,6 +47,7 @@ class Breaker:
         """Learn that Mixpanel took an event."""
         self.detail = ""
         self._refused.clear()
+        self._probed.clear()
 
     def refused(self, message_ids: Iterable[str], detail: str, now_s: float) -> None:
         """Learn of records refused although nothing is known to be wrong with them."""
@@ -55,7 +56,10 @@ class Breaker:
             self.open(detail, now_s)
 
     def choose(self, items: Sequence[Item]) -> Item:
-        """Return one of `items` to probe with: of another record than the last time if there is one."""
-        found = next((item for item in items if item.record.message_id != self._probed), items[0])
-        self._probed = found.record.message_id
+        """Return one of `items` to probe with: of a record that was not probed with, if there is one."""
+        fresh = [item for item in items if item.record.message_id not in self._probed]
+        if not fresh:
+            self._probed.clear()
+        found = (fresh or items)[0]
+        self._probed.add(found.record.message_id)
         return found

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from whyness_events.delivery.aws import LazyClient
 from whyness_events.delivery.ports import Clock
@@ -16,7 +16,11 @@ _BACKOFF_S = 0.1
 # PartiQL, for BatchWriteItem takes no conditions.
 _DELIVERED = 'SET "state" = ? SET "delivered_at" = ? WHERE "pk" = ? AND "sk" = ? AND "state" <> ?'
 
+# A row that is not there, or is delivered already, fails the condition.
+_DONE = ("", "ConditionalCheckFailed")
+
 Puts = dict[tuple[str, str], dict[str, Any]]
+LeftT = TypeVar("LeftT", Puts, list[LogKey])
 
 
 class DynamoDbLog:
@@ -40,42 +44,43 @@ class DynamoDbLog:
         keys = list(puts)
         for start in range(0, len(keys), _PUTS_PER_CALL):
             part = {key: puts[key] for key in keys[start : start + _PUTS_PER_CALL]}
-            lost |= self._write_part(part, deadline_s)
+            lost |= self._in_rounds(part, partial(self._write_call, deadline_s=deadline_s), deadline_s).keys()
         return [(e.key.pk, e.key.sk) not in lost for e in entries]
 
     def mark_delivered(self, keys: Sequence[LogKey], *, now_ms: int, deadline_s: float) -> int:
         """Update the rows; see Log. A row that is not there, or says so already, is no loss."""
         lost = 0
         for start in range(0, len(keys), _PUTS_PER_CALL):
-            left_s = deadline_s - self._clock.monotonic_s()
-            lost += self._mark_call(keys[start : start + _PUTS_PER_CALL], now_ms, left_s)
+            left = list(keys[start : start + _PUTS_PER_CALL])
+            call = partial(self._mark_call, now_ms=now_ms, deadline_s=deadline_s)
+            lost += len(self._in_rounds(left, call, deadline_s))
         return lost
 
-    def _mark_call(self, keys: Sequence[LogKey], now_ms: int, left_s: float) -> int:
+    def _mark_call(self, keys: list[LogKey], *, now_ms: int, deadline_s: float) -> list[LogKey]:
+        """Return the keys for which it is not known to be done."""
+        left_s = deadline_s - self._clock.monotonic_s()
         statements = [self._mark(key, now_ms) for key in keys]
-        call = partial(self._dynamodb.attempt, "batch_execute_statement", left_s)
-        answer = call(Statements=statements) if left_s > 0 else None
-        if answer is None:
-            return len(keys)
-        codes = [response.get("Error", {}).get("Code", "") for response in answer.get("Responses", [])]
-        return len(keys) - sum(code in ("", "ConditionalCheckFailed") for code in codes)
+        answer = self._dynamodb.attempt("batch_execute_statement", left_s, Statements=statements)
+        responses = (answer or {}).get("Responses", [{"Error": {"Code": "none"}}] * len(keys))
+        codes = [response.get("Error", {}).get("Code", "") for response in responses]
+        return [key for key, code in zip(keys, codes, strict=True) if code not in _DONE]
 
     def _mark(self, key: LogKey, now_ms: int) -> dict[str, Any]:
         statement = f'UPDATE "{self._table_name}" {_DELIVERED}'
         values = [{"S": "delivered"}, {"N": str(now_ms)}, {"S": key.pk}, {"S": key.sk}, {"S": "delivered"}]
         return {"Statement": statement, "Parameters": values}
 
-    def _write_part(self, puts: Puts, deadline_s: float) -> set[tuple[str, str]]:
-        """Return the keys that are not stored."""
+    def _in_rounds(self, left: LeftT, call: Callable[[LeftT], LeftT], deadline_s: float) -> LeftT:
+        """Call with what is left, after a pause each time, and return what is left in the end."""
         for round_ in range(_ROUNDS):
-            if not puts or self._clock.monotonic_s() >= deadline_s:
+            if not left or self._clock.monotonic_s() >= deadline_s:
                 break
             if round_:
                 self._clock.sleep(_BACKOFF_S * 2**round_)
-            puts = self._write_call(puts, deadline_s)
-        return set(puts)
+            left = call(left)
+        return left
 
-    def _write_call(self, puts: Puts, deadline_s: float) -> Puts:
+    def _write_call(self, puts: Puts, *, deadline_s: float) -> Puts:
         """Return what DynamoDB did not process."""
         requests = [{"PutRequest": {"Item": item}} for item in puts.values()]
         left_s = deadline_s - self._clock.monotonic_s()

@@ -93,12 +93,11 @@ class Sending:
             self._probe(breaker.choose([item for request in self._queue for item in request.items]))
 
     def _probe(self, item: Item) -> None:
-        request, breaker = Request([item]), self.learned.breaker
+        request = Request([item])
         verdict = self._refresh() or self._ask(request)
-        if verdict.reaction in (Reaction.UNAUTHORISED, Reaction.SETUP, Reaction.SPLIT):
-            self._break(None, Outcome(Reason.SETUP, verdict.detail, verdict.status))
+        if verdict.reaction is not Reaction.CONFIRMED:
+            self._break(None, waiting(verdict))
             return
-        breaker.confirmed()
         left = [[found for found in r.items if found is not item] for r in self._queue]
         self._queue = [Request(items) for items in left if items]
         self._react(request, verdict)
@@ -235,7 +234,7 @@ class Sending:
             self._tell_breaker(request, verdict)
 
     def _ask_once_more(self, item: Item) -> Verdict | None:
-        return self._ask(Request([item])) if self._has_time() else None
+        return self._ask(Request([item])) if self._stopped is None and self._has_time() else None
 
     # --- outcomes of many
 

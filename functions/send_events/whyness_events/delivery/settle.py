@@ -1,7 +1,8 @@
 """What makes a record safe: its dead letters confirmed, its Log rows written as far as they go."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from whyness_events.delivery.items import Item, Parcel
@@ -11,7 +12,7 @@ from whyness_events.delivery.ports import Clock, DeadLetters, Log
 from whyness_events.delivery.redelivery import HandedBack
 from whyness_events.log_entry import LogEntry, LogKey
 
-# Rows are worth this much of everybody's time, and this much more for each.
+# Rows are worth this much of an invocation's time, and this much more for each.
 _LOG_S = 2.0
 _LOG_ENTRY_S = 0.002
 
@@ -54,6 +55,7 @@ class Settlement:
     run_id: str
     _safe: set[Item] = field(default_factory=set)
     _waiting: list[Item] = field(default_factory=list)
+    _log_left_s: float = _LOG_S
 
     def settle(self, parcels: Sequence[Parcel], *, deadline_s: float) -> Settled:
         """Send dead letters, write rows, and return which records are not safe.
@@ -111,14 +113,20 @@ class Settlement:
         return {item for item, ok in zip(items, stored, strict=True) if ok}, stored.count(False)
 
     def _write(self, rows: Sequence[LogEntry], deadline_s: float) -> list[bool]:
-        return self.log.write(rows, deadline_s=self._log_by_s(len(rows), deadline_s)) if rows else []
+        with self._log_time(len(rows), deadline_s) as by_s:
+            return self.log.write(rows, deadline_s=by_s) if rows else []
 
     def _mark(self, keys: Sequence[LogKey], now_ms: int, deadline_s: float) -> int:
-        by_s = self._log_by_s(len(keys), deadline_s)
-        return self.log.mark_delivered(keys, now_ms=now_ms, deadline_s=by_s) if keys else 0
+        with self._log_time(len(keys), deadline_s) as by_s:
+            return self.log.mark_delivered(keys, now_ms=now_ms, deadline_s=by_s) if keys else 0
 
-    def _log_by_s(self, row_count: int, deadline_s: float) -> float:
-        return min(deadline_s, self.clock.monotonic_s() + _LOG_S + _LOG_ENTRY_S * row_count)
+    @contextmanager
+    def _log_time(self, row_count: int, deadline_s: float) -> Iterator[float]:
+        """Give the deadline of a call; all calls of the invocation share one measure of time."""
+        self._log_left_s += _LOG_ENTRY_S * row_count
+        began_s = self.clock.monotonic_s()
+        yield min(deadline_s, began_s + self._log_left_s)
+        self._log_left_s -= self.clock.monotonic_s() - began_s
 
     def _is_safe(self, item: Item) -> bool:
         return item.result.reason is Reason.DELIVERED or (item.first or item) in self._safe
