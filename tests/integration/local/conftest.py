@@ -1,19 +1,9 @@
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from local.emulator import MINISTACK, Account, Emulator
+from local.emulator import Account, Emulator
 from local.rie import RieUnavailable, get_rie
-
-
-@pytest.fixture(scope="session")
-def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
-    """One emulator for all tests of this worker; each test has an account of its own in it."""
-    if not MINISTACK.exists():
-        pytest.skip(f"{MINISTACK} is missing: `make demo` installs it")
-    with Emulator(tmp_path_factory.mktemp("emulator")) as running:
-        yield running
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 import io
 import json
 import time
-from collections.abc import Iterator
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from local.emulator import MINISTACK, Account, Emulator
+from local.emulator import Account, Emulator
 from local.resources import Resources, create_resources
 from local.template import Template
 from tests.builders import make_body
@@ -96,15 +95,6 @@ class Desk:
     def states(self, insert_id: str) -> list[str]:
         """Return the states of the rows of an insert id."""
         return [row["state"] for row in self.ask("log", "show", insert_id)]
-
-
-@pytest.fixture(scope="session")
-def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
-    """One emulator for all tests of this worker; each test has an account of its own in it."""
-    if not MINISTACK.exists():
-        pytest.skip(f"{MINISTACK} is missing: `make demo` installs it")
-    with Emulator(tmp_path_factory.mktemp("emulator")) as running:
-        yield running
 
 
 @pytest.fixture

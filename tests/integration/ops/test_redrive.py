@@ -11,6 +11,8 @@ import pytest
 
 from tests.builders import make_event
 from tests.integration.ops.conftest import Desk
+from whyness_events.delivery.clock import SystemClock
+from whyness_events.delivery.log_table import DynamoDbLog
 from whyness_events.log_entry import LogKey
 from whyness_ops import Aws, LogTable, Redrive, Selection, Stack
 
@@ -222,3 +224,21 @@ def test_a_row_that_speaks_of_something_newer_is_left_alone(desk: Desk) -> None:
     assert (found["sent"], found["rows_not_marked"]) == (2, 0)
     assert desk.states("delivered") == ["delivered"]
     assert desk.states("anew") == ["dead"]
+
+
+def test_the_function_moves_the_row_of_a_redriven_event_to_delivered(desk: Desk) -> None:
+    """By the key that the message carries, as the Lambda's own edge does it."""
+    event = make_event()
+    desk.bury(event)
+    desk.run("redrive", "--reason", "rejected")
+    [message] = desk.queued()
+    carried = LogKey.parse(message["MessageAttributes"]["log_key"]["StringValue"])
+    log = DynamoDbLog(desk.resources.log_table_name, lambda: desk.dynamodb, SystemClock())
+    assert carried is not None
+
+    lost = log.mark_delivered(
+        [carried, LogKey("nobody", "0" * 16)], now_ms=1, deadline_s=SystemClock().monotonic_s() + 30
+    )
+
+    assert lost == 0
+    assert desk.states(event.insert_id) == ["delivered"]
