@@ -153,6 +153,7 @@ _EDGES: dict[str, list[object]] = {
     "useragent": ["", "x", None, 7, []],
     "data": ["", {}, [], None, nested(3), nested(4)],
     "prospect": ["", "x", "4" * 245, "4" * 246, None, 7, []],
+    "time_unit": ["", "s", "ms", "S", None, 7],
     "schema_version": [1, 0, -1, "1", None, True],
     "identity": ["distinct_id", "simplified", None, "", "Simplified", 1],
     "other": [None, 1, {}, []],

@@ -18,6 +18,8 @@ _INSERT_ID = re.compile(r"[A-Za-z0-9-]{1,36}", re.ASCII).fullmatch
 _INSERT_ID_ALLOWED = "1 to 36 letters A-Z a-z, digits and hyphens, not a placeholder such as null or 0"
 _DEVICE_PREFIX = "$device:"
 _PROSPECT_PREFIX = "p:"
+# Milliseconds, or seconds: an event that was once sent in seconds counts once only if it is so again.
+_TIME_UNITS = ("", "s")
 # A prospect may become `$device:p-45`, which must be no longer than any other id.
 _PROSPECT_BYTES = limits.DISTINCT_ID_BYTES - len("$device:p-")
 
@@ -36,6 +38,7 @@ class Event:
         data: what the request was, a string or an object.
         properties: ad-hoc properties, at most 230.
         prospect: the prospect this registered user used to be; `""` is none.
+        time_unit: `"s"` where Mixpanel is to get `time` in seconds, as the app's old code sent it; else `""`.
 
     `insert_id`, `event`, `user` and `time` decide what Mixpanel counts as the same event: nothing
     downstream may alter them.
@@ -50,11 +53,12 @@ class Event:
     data: str | dict[str, Any] = ""
     properties: dict[str, Any] = field(default_factory=dict)
     prospect: str = ""
+    time_unit: str = ""
 
     def to_wire(self) -> dict[str, Any]:
         """Return the event as JSON data, optional fields only where they say something."""
         required = {"insert_id": self.insert_id, "event": self.event, "user": self.user, "time": self.time}
-        optional = ("ip", "useragent", "data", "properties", "prospect")
+        optional = ("ip", "useragent", "data", "properties", "prospect", "time_unit")
         return required | {name: value for name in optional if (value := getattr(self, name))}
 
 
@@ -80,6 +84,7 @@ def parse_event(raw: object, *, now_ms: int) -> Event:
         data=_optional(raw, "data", _is_string_or_object, "a string or an object"),
         properties=_optional(raw, "properties", _is_object, "an object", default={}),
         prospect=_optional(raw, "prospect", _is_string, "a string"),
+        time_unit=_optional(raw, "time_unit", _is_string, "a string"),
     )
     check_event(event, now_ms=now_ms)
     return event
@@ -99,6 +104,8 @@ def check_event(event: Event, *, now_ms: int) -> None:
     check_text("useragent", event.useragent)
     check_value("data", event.data)
     _check_prospect(event.prospect)
+    if event.time_unit not in _TIME_UNITS:
+        raise InvalidEvent("time_unit", kind(event.time_unit), '"s", or nothing')
     if event.properties:
         _check_properties(event.properties)
 

@@ -25,7 +25,7 @@ def translate(
         describe_useragent: from the raw header to Mixpanel's default properties.
     """
     cutter = _Cutter()
-    properties: dict[str, Any] = {"time": event.time, "$insert_id": event.insert_id}
+    properties: dict[str, Any] = {"time": _time(event), "$insert_id": event.insert_id}
     properties |= _person(event, identity)
     properties["ip"] = location_address(event.ip)
     if event.useragent:
@@ -88,3 +88,7 @@ class _Cutter:
     def _cut_text(self, text: str) -> str:
         self.cut_count += 1
         return text.encode()[: limits.STRING_BYTES].decode(errors="ignore")
+
+
+def _time(event: Event) -> int:
+    return event.time // 1000 if event.time_unit == "s" else event.time
