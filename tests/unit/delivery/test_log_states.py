@@ -125,6 +125,28 @@ def test_a_table_that_hangs_is_counted_and_holds_nobody_for_long() -> None:
     assert world.clock.monotonic_s() < 5
 
 
+class Stuck(FakeLog):
+    """A table whose calls last as long as they are let."""
+
+    def write(self, entries: Sequence[LogEntry], *, deadline_s: float) -> list[bool]:
+        """Wait."""
+        self.clock.sleep(max(0.0, deadline_s - self.clock.monotonic_s()))
+        return [False] * len(entries)
+
+
+def test_a_table_that_hangs_takes_its_time_once_however_many_groups_there_are() -> None:
+    """A thousand bad suspects are ten groups; all their rows together have one measure of time."""
+    world = World()
+    world.deliverer.log = Stuck(world.clock)
+
+    report = world.deliver(*[make_record(make_body(make_raw(time=1)), receive_count=4) for _ in range(1_000)])
+
+    assert report.outcomes == {Reason.REJECTED: 1_000}
+    assert report.settled.failed_message_ids == []
+    assert report.settled.log_writes_lost == 1_000
+    assert world.clock.monotonic_s() < 15
+
+
 def test_a_storm_of_rejected_events_meets_a_table_that_takes_nothing() -> None:
     """100,000 in ten invocations: each is a dead letter, each lost row is counted, nobody is late."""
     world = World()

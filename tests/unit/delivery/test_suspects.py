@@ -169,6 +169,19 @@ def test_what_is_too_old_is_settled_although_there_was_no_time() -> None:
     assert report.settled.failed_message_ids == []
 
 
+def test_what_there_is_no_time_to_read_is_handed_back() -> None:
+    """A dead-letter queue that takes all the time leaves the others as they are."""
+    world = World()
+    world.dead_letters.call_s = 40.0
+    bad = make_body(make_raw(time=1))
+
+    report = world.deliver(*[make_record(bad.replace("row-", f"r{n}-"), receive_count=4) for n in range(100)])
+
+    assert report.outcomes[Reason.RETRY] > 0
+    assert len(report.settled.failed_message_ids) + len(world.dead_letters.letters) >= 100
+    assert report.outcomes.total() == 100
+
+
 def test_an_event_equal_to_a_dead_one_of_an_earlier_group_has_one_letter() -> None:
     """Repeats are repeats of the invocation, whichever group they are in."""
     body = make_body(make_raw(time=1))

@@ -10,7 +10,7 @@ from whyness_events.delivery.flights import Flights
 from whyness_events.delivery.grouping import batches, drop_repeats
 from whyness_events.delivery.items import Item, Parcel, Record
 from whyness_events.delivery.learned import Learned
-from whyness_events.delivery.outcomes import Outcome, Reason
+from whyness_events.delivery.outcomes import Reason
 from whyness_events.delivery.pacing import Concurrency
 from whyness_events.delivery.ports import LONGEST_CALL_S, Clock, DeadLetters, Log, SenderPool
 from whyness_events.delivery.reading import Reader, waiting_whole
@@ -181,7 +181,7 @@ class _Invocation:
         self._leave(left)
 
     def _reserve_s(self, left: Sequence[Record]) -> float:
-        """Return what it may take to dead-letter those for which there is no time, and which are too old."""
+        """Return what it may take to settle those that cannot be sent: some may be too old to wait."""
         return min(_SETTLE_EVENT_S * len(left), _SETTLE_PART * self._left_s)
 
     def _hide(self, suspects: Sequence[Record]) -> None:
@@ -193,15 +193,6 @@ class _Invocation:
             self._parts.redelivery.delay(held, deadline_s=by_s, held_s=left_s)
 
     def _leave(self, records: Sequence[Record]) -> None:
-        """Hand back what there was no time for; what may not wait any longer is read, and given up."""
-        patience, now_ms = self._parts.patience, self._now_ms
-        over = {record for record in records if patience.is_over(record, now_ms=now_ms)}
-        parcels = [self._read_unsent(r) if r in over else waiting_whole(r, _NO_TIME) for r in records]
-        exhaust([parcel for parcel in parcels if parcel.record in over], patience, now_ms=now_ms)
+        """Hand back, unread, what there was not even time for to say that there is none."""
+        parcels = [waiting_whole(record, _NO_TIME) for record in records]
         self._settle(parcels, self._work_by_s, is_last=True)
-
-    def _read_unsent(self, record: Record) -> Parcel:
-        parcel = self._reader.read(record, now_ms=self._now_ms)
-        for item in parcel.items:
-            item.outcome = item.outcome or Outcome(Reason.RETRY, _NO_TIME)
-        return parcel
