@@ -20,7 +20,7 @@ from whyness_events import (
 from whyness_events.values import size_bytes
 from whyness_events.wire import to_sqs_json
 from whyness_ops.errors import EditFault
-from whyness_ops.letters import NEVER_COUNTED, DeadLetter
+from whyness_ops.letters import DeadLetter
 
 Edit = Callable[[Any], object]
 DEDUPLICATION_FIELDS = ("insert_id", "event", "user", "time")
@@ -59,7 +59,7 @@ def edit_body(letter: DeadLetter, edit: Edit, *, now_ms: int) -> str:
     """
     message = _message(letter)
     raws = message.raw_events if message else [letter.body]
-    edited = [_edit_one(raw, edit, letter.reason, now_ms) for raw in raws]
+    edited = [_edit_one(raw, edit, letter, now_ms) for raw in raws]
     fields: dict[str, Any] = {"schema_version": message.schema_version if message else SCHEMA_VERSION}
     if message and message.identity:
         fields["identity"] = message.identity
@@ -78,7 +78,7 @@ def _message(letter: DeadLetter) -> Any:
         return None
 
 
-def _edit_one(raw: object, edit: Edit, reason: str, now_ms: int) -> dict[str, Any]:
+def _edit_one(raw: object, edit: Edit, letter: DeadLetter, now_ms: int) -> dict[str, Any]:
     try:
         edited = edit(copy.deepcopy(raw))
     except Exception as error:  # a person's function can raise anything, and must not stop the others
@@ -86,8 +86,8 @@ def _edit_one(raw: object, edit: Edit, reason: str, now_ms: int) -> dict[str, An
     if not isinstance(edited, dict):
         raise CannotEdit(f"the edit function returned {_kind(edited)}; it must return the event, a dict")
     _check_event(edited, now_ms)
-    if reason not in NEVER_COUNTED:
-        _check_unchanged(raw, edited, reason)
+    if letter.may_count:
+        _check_unchanged(raw, edited, letter.reason)
     return edited
 
 

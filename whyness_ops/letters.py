@@ -13,8 +13,11 @@ from whyness_events.log_entry import LogKey, log_key
 CRASHED = "crashed"
 # No attribute `reason` and no source: written by hand, or a letter so large that no attribute had room.
 UNKNOWN = "unknown"
-# Reasons after which the event cannot have been counted by Mixpanel.
-NEVER_COUNTED = frozenset({"rejected", "oversized", "unreadable"})
+# Reasons after which the event cannot have been counted by Mixpanel ...
+_NEVER_COUNTED = frozenset({"rejected", "oversized", "unreadable"})
+# ... unless it was refused alone by an answer that explains nothing, which may have come after the import.
+_UNEXPLAINED_STATUSES = frozenset({"200", "400"})
+_REFUSED_ALONE = "to this event alone"
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,14 @@ class DeadLetter:
     def reason(self) -> str:
         """Why it is here: the attribute, or `crashed`, or `unknown`."""
         return self.attributes.get("reason") or (CRASHED if self.source_arn else UNKNOWN)
+
+    @property
+    def may_count(self) -> bool:
+        """Whether Mixpanel may count its event already."""
+        detail = self.attributes.get("detail", "")
+        is_named = bool(detail) and not detail.endswith(_REFUSED_ALONE)
+        is_unclear = self.attributes.get("http_status") in _UNEXPLAINED_STATUSES and not is_named
+        return self.reason not in _NEVER_COUNTED or is_unclear
 
     @cached_property
     def message(self) -> Message | None:

@@ -39,6 +39,31 @@ def test_what_may_count_already_keeps_its_deduplication_fields(reason: str, fiel
         edit_body(letter, lambda event: {**event, field: value}, now_ms=NOW_MS)
 
 
+@pytest.mark.parametrize(
+    ("status", "detail", "may_change"),
+    [
+        ("400", "properties.time: Mixpanel says: '*' is invalid", True),
+        ("403", "Mixpanel answered 403 to this event alone", True),
+        ("413", "Mixpanel answered 413 to this event alone", True),
+        ("200", "Mixpanel answered 200 with a report that does not add up to this event alone", False),
+        ("400", "Mixpanel answered 400 with a body that is no report to this event alone", False),
+        ("400", "", False),
+    ],
+)
+def test_what_was_refused_without_a_reason_may_count(status: str, detail: str, *, may_change: bool) -> None:
+    """An answer that explains nothing may have come after the import: only a name proves that it is not in."""
+    attributes = {"reason": "rejected", "http_status": status, "detail": detail}
+    letter = DeadLetter("id", make_body(make_event()), {n: v for n, v in attributes.items() if v})
+
+    try:
+        edit_body(letter, lambda event: {**event, "user": "new"}, now_ms=NOW_MS)
+    except CannotEdit as fault:
+        assert not may_change
+        assert "may already count" in str(fault)
+    else:
+        assert may_change
+
+
 @pytest.mark.parametrize("reason", COUNTED)
 def test_other_fields_may_be_changed_whatever_the_reason(reason: str) -> None:
     """Properties decide nothing about what counts as the same event."""
