@@ -77,6 +77,10 @@ class Site:
             counters: dict[str, int] = json.load(answer)
             return counters
 
+    def drain(self) -> None:
+        """Publish what the site could not publish within a page's time, and has kept in its outbox."""
+        self._run("mixpanel_outbox", "drain")
+
     def logged(self) -> list[Key]:
         """Return what the database says has happened, as events."""
         with closing(sqlite3.connect(f"file:{self._database}?mode=ro", uri=True)) as database:

@@ -4,6 +4,7 @@ import atexit
 import functools
 import json
 import os
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -22,7 +23,7 @@ from django.test.utils import (  # noqa: E402
     teardown_databases,
 )
 
-from whyness_mixpanel import counters, publisher  # noqa: E402
+from whyness_mixpanel import counters, live, publisher  # noqa: E402
 from whyness_mixpanel.backends import locmem  # noqa: E402
 
 
@@ -48,9 +49,11 @@ def pristine(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith(("AWS_", "MIXPANEL_", "WHYNESS_")):
             monkeypatch.delenv(name)
-    monkeypatch.setattr(publisher, "_standing_fault", "")
+    monkeypatch.setattr(live, "_last_look_s", time.monotonic())  # no look at old rows unless a test wants it
+    publisher.start_afresh()
     counters.reset()
     locmem.messages.clear()
+    locmem.sent.clear()
 
 
 def override(**chosen: object) -> override_settings:

@@ -84,7 +84,7 @@ def _wrong_region() -> Iterator[CheckMessage]:
 def _no_queue() -> Iterator[CheckMessage]:
     if conf.ENABLED.get() and conf.BACKEND.get() == "sqs" and not conf.QUEUE_URL.get():
         yield Warning(
-            "There is no queue URL: events are not published, and send() returns False.",
+            "There is no queue URL: events stay in the outbox, and nothing publishes them.",
             hint=f"Set QUEUE_URL in {conf.DICT_NAME}, or {conf.QUEUE_URL.environment} in the environment, "
             "to the stack's output QueueUrl.",
             id="whyness_mixpanel.W001",

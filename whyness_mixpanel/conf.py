@@ -14,10 +14,11 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
 from whyness_events import IDENTITIES
-from whyness_mixpanel import parse
+from whyness_mixpanel import parse, proxies, scrub
 
 DICT_NAME = "WHYNESS_MIXPANEL"
 BACKEND_NAMES = ("sqs", "locmem", "console", "dummy")
+OUTBOX_MODES = ("always", "on_failure")
 
 _REGION_IN_HOST = re.compile(r"sqs\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?").fullmatch
 
@@ -139,6 +140,20 @@ RAISE_INVALID: Setting[bool | None] = Setting(
     allowed="True or False",
     environment="WHYNESS_MIXPANEL_RAISE_INVALID",
 )
+OUTBOX = Setting(
+    key="OUTBOX",
+    default="always",
+    parse=parse.one_of(*OUTBOX_MODES),
+    allowed=f"one of {', '.join(OUTBOX_MODES)}",
+    environment="WHYNESS_MIXPANEL_OUTBOX",
+)
+PUBLISH_BUDGET_MS = Setting(
+    key="PUBLISH_BUDGET_MS",
+    default=500,
+    parse=parse.milliseconds,
+    allowed=f"a whole number of milliseconds from 1 to {parse.LONGEST_BUDGET_MS}",
+    environment="WHYNESS_MIXPANEL_PUBLISH_BUDGET_MS",
+)
 CONNECT_TIMEOUT_S = Setting(
     key="CONNECT_TIMEOUT_S",
     default=1.0,
@@ -154,6 +169,70 @@ READ_TIMEOUT_S = Setting(
     environment="WHYNESS_MIXPANEL_READ_TIMEOUT_S",
 )
 
+SCRUB_NAMES = Setting(
+    key="SCRUB_NAMES",
+    default=scrub.NAMES,
+    parse=scrub.parse_names,
+    allowed="a collection of parts of keys (letters and digits), or text with commas between them",
+    environment="WHYNESS_MIXPANEL_SCRUB_NAMES",
+)
+SCRUB_PATTERNS = Setting(
+    key="SCRUB_PATTERNS",
+    default=scrub.PATTERNS,
+    parse=scrub.parse_patterns,
+    allowed="a collection of regular expressions, none of which matches nothing",
+    environment="WHYNESS_MIXPANEL_SCRUB_PATTERNS",
+)
+OPT_OUT: Setting[Callable[[Any], Any] | None] = Setting(
+    key="OPT_OUT",
+    default=None,
+    parse=parse.function,
+    allowed="a function, or its dotted path",
+    environment="WHYNESS_MIXPANEL_OPT_OUT",
+)
+TRUSTED_PROXIES: Setting[tuple[proxies.Trusted, ...]] = Setting(
+    key="TRUSTED_PROXIES",
+    default=(),
+    parse=proxies.parse_trusted,
+    allowed="a collection of addresses and networks such as 10.0.0.0/8, and unix for a Unix socket",
+    environment="WHYNESS_MIXPANEL_TRUSTED_PROXIES",
+)
+DEAD_LETTER_QUEUE_URL = Setting(
+    key="DEAD_LETTER_QUEUE_URL",
+    default="",
+    parse=parse.queue_url,
+    allowed="the URL of the dead-letter queue",
+    environment="WHYNESS_MIXPANEL_DEAD_LETTER_QUEUE_URL",
+)
+PROJECT_TOKEN = Setting(
+    key="PROJECT_TOKEN",
+    default="",
+    parse=str,
+    allowed="the token of the Mixpanel project",
+    environment="MIXPANEL_PROJECT_TOKEN",
+)
+GDPR_TOKEN = Setting(
+    key="GDPR_TOKEN",
+    default="",
+    parse=str,
+    allowed="a GDPR OAuth token of Mixpanel",
+    environment="MIXPANEL_GDPR_TOKEN",
+)
+MIXPANEL_URL = Setting(
+    key="MIXPANEL_URL",
+    default=parse.MIXPANEL_URLS[0],
+    parse=parse.mixpanel_url,
+    allowed=f"one of {', '.join(parse.MIXPANEL_URLS)}, without a path",
+    environment="MIXPANEL_URL",
+)
+LOG_TABLE_NAME = Setting(
+    key="LOG_TABLE_NAME",
+    default="",
+    parse=str,
+    allowed="the name of the Log table, the stack's output LogTableName",
+    environment="WHYNESS_MIXPANEL_LOG_TABLE_NAME",
+)
+
 SETTINGS: tuple[Setting[Any], ...] = (
     ENABLED,
     BACKEND,
@@ -163,8 +242,19 @@ SETTINGS: tuple[Setting[Any], ...] = (
     PROJECT_ID,
     ANONYMOUS_USERS,
     RAISE_INVALID,
+    OUTBOX,
+    PUBLISH_BUDGET_MS,
     CONNECT_TIMEOUT_S,
     READ_TIMEOUT_S,
+    SCRUB_NAMES,
+    SCRUB_PATTERNS,
+    OPT_OUT,
+    TRUSTED_PROXIES,
+    DEAD_LETTER_QUEUE_URL,
+    PROJECT_TOKEN,
+    GDPR_TOKEN,
+    MIXPANEL_URL,
+    LOG_TABLE_NAME,
 )
 
 

@@ -1,69 +1,97 @@
-"""Holds a transaction's events back until it commits, then publishes all of them together.
+"""Publishes a transaction's events once it has committed, and never those of what was rolled back.
 
-Each event has a commit hook of its own, so that Django drops those of a rolled-back savepoint. That hook only
-collects; the last hook of the transaction publishes what was collected.
+Each send has a commit hook of its own, so that Django drops the hook together with its savepoint. Where the
+events have rows in the outbox, the first hook to run publishes the rows that survived, also those of later
+hooks, which then find nothing. Events without a row are collected hook by hook; the last one publishes.
 """
 
+from collections.abc import Sequence
 from typing import Any, cast
+from uuid import uuid4
 
 from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from whyness_mixpanel import publisher
+from whyness_mixpanel import live, outbox
+from whyness_mixpanel.tables import Outbox
+
+
+class _Claim:
+    """The rows of one transaction: they carry its id."""
+
+    def __init__(self) -> None:
+        self.id = uuid4().hex
+        self.last_row_id = 0
+        self.is_done = False
 
 
 class _Publish:
-    """The hook that publishes, unless a later one of the same transaction will."""
+    """The hook of one send whose rows are in the outbox."""
 
-    def __init__(self, collected: list[str]) -> None:
-        self.collected = collected
+    def __init__(self, claim: _Claim, first_row_id: int, alias: str) -> None:
+        self.claim, self.first_row_id, self.alias = claim, first_row_id, alias
+
+    def run(self) -> None:
+        """Publish what survived of the transaction, from this send on."""
+        if not self.claim.is_done:
+            self.claim.is_done = True
+            live.publish_claim(
+                self.claim.id, self.alias, first_id=self.first_row_id, last_id=self.claim.last_row_id
+            )
+
+
+class _PublishHeld:
+    """The hook that publishes what has no row, unless a later one of the same transaction will."""
+
+    def __init__(self, held: list[Outbox], alias: str) -> None:
+        self.held, self.alias = held, alias
         self.superseded = False
 
     def run(self) -> None:
-        if self.superseded or not self.collected:
+        """Publish what the hooks before this one have collected."""
+        if self.superseded or not self.held:
             return
-        encoded = list(self.collected)
-        self.collected.clear()
-        publisher.publish(encoded)
+        rows = list(self.held)
+        self.held.clear()
+        live.publish_now(rows, self.alias)
 
 
-def publish_on_commit(encoded: str, using: str | None = None) -> bool:
-    """Publish an encoded event once the transaction it belongs to has committed, or now if there is none.
-
-    Args:
-        encoded: what `Event.json()` returned.
-        using: alias of the database whose transaction counts; None is the default one.
-
-    Returns:
-        In an atomic block: True, the commit hook is registered. Elsewhere: whether the queue confirmed it.
-        Where a transaction is managed by hand (autocommit off), nobody can tell when it commits: False.
-    """
-    connection = transaction.get_connection(using)
-    if connection.in_atomic_block:
-        _register(connection, encoded)
-        return True
-    if connection.connection is not None and not connection.autocommit:
-        publisher.record(failed=1, fault="autocommit is off: use transaction.atomic()")
+def write_and_publish(rows: Sequence[Outbox], connection: BaseDatabaseWrapper) -> bool:
+    """Write `rows` in the transaction and publish them after it; False where they cannot be written."""
+    earlier = _latest(connection, _Publish)
+    claim = earlier.claim if earlier and not earlier.claim.is_done else _Claim()
+    for row in rows:
+        row.claimed_by = claim.id
+    if not outbox.write(rows, connection.alias):
+        for row in rows:
+            row.pk, row.claimed_by = None, ""
         return False
-    return publisher.publish([encoded])
+    claim.last_row_id = rows[-1].id
+    hook = _Publish(claim, rows[0].id, connection.alias)
+    transaction.on_commit(hook.run, using=connection.alias, robust=True)
+    return True
 
 
-def _register(connection: BaseDatabaseWrapper, encoded: str) -> None:
-    # django-stubs 6.1.2 knows two of the three members of a hook: savepoints, function, robust.
-    hooks = cast("list[tuple[set[Any], Any, bool]]", connection.run_on_commit)
-    earlier = next((hook for _, function, _ in reversed(hooks) if (hook := _publish_of(function))), None)
-    collected: list[str] = earlier.collected if earlier else []
+def hold_and_publish(rows: Sequence[Outbox], connection: BaseDatabaseWrapper) -> None:
+    """Publish `rows` once the transaction has committed; until then only this process knows of them."""
+    earlier = _latest(connection, _PublishHeld)
+    held: list[Outbox] = earlier.held if earlier else []
 
     def collect() -> None:
-        collected.append(encoded)
+        held.extend(rows)
 
     transaction.on_commit(collect, using=connection.alias, robust=True)
     # Entered by hand, as belonging to no savepoint: it must run whatever is rolled back before the commit.
-    hooks.append((set(), _Publish(collected).run, True))
+    _hooks(connection).append((set(), _PublishHeld(held, connection.alias).run, True))
     if earlier:
         earlier.superseded = True
 
 
-def _publish_of(function: object) -> _Publish | None:
-    owner = getattr(function, "__self__", None)
-    return owner if isinstance(owner, _Publish) else None
+def _latest(connection: BaseDatabaseWrapper, kind: type[Any]) -> Any:
+    owners = (getattr(function, "__self__", None) for _, function, _ in reversed(_hooks(connection)))
+    return next((owner for owner in owners if isinstance(owner, kind)), None)
+
+
+def _hooks(connection: BaseDatabaseWrapper) -> list[tuple[set[Any], Any, bool]]:
+    # django-stubs 6.1.2 knows two of the three members of a hook: savepoints, function, robust.
+    return cast("list[tuple[set[Any], Any, bool]]", connection.run_on_commit)

@@ -5,7 +5,12 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
+from django.utils.module_loading import import_string
+
 LONGEST_TIMEOUT_S = 60
+LONGEST_BUDGET_MS = 60_000
+# Source: docs.mixpanel.com/reference/gdpr-api, 2026-11-23.
+MIXPANEL_URLS = ("https://mixpanel.com", "https://eu.mixpanel.com", "https://in.mixpanel.com")
 _TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off"}
 
 
@@ -34,6 +39,14 @@ def seconds(found: Any) -> float:
     if isinstance(found, bool) or not 0 < duration_s <= LONGEST_TIMEOUT_S:
         raise ValueError
     return duration_s
+
+
+def milliseconds(found: Any) -> int:
+    """Return a duration in whole milliseconds, from 1 to LONGEST_BUDGET_MS."""
+    duration_ms = int(found)
+    if isinstance(found, bool | float) or not 1 <= duration_ms <= LONGEST_BUDGET_MS:
+        raise ValueError
+    return duration_ms
 
 
 def project_id(found: Any) -> int:
@@ -69,3 +82,23 @@ def users(found: Any) -> frozenset[str]:
     if not isinstance(found, list | tuple | set | frozenset):
         raise TypeError
     return frozenset(str(user) for user in found)
+
+
+def function(found: Any) -> Callable[[Any], Any]:
+    """Return a function, or the one that a dotted path names."""
+    if isinstance(found, str):
+        try:
+            found = import_string(found)
+        except ImportError as error:
+            raise ValueError from error
+    if not callable(found):
+        raise TypeError
+    return found  # type: ignore[no-any-return]  # import_string gives Any
+
+
+def mixpanel_url(found: object) -> str:
+    """Return the address of one of Mixpanel's regions, or of a stand-in on this machine."""
+    url = str(found).rstrip("/")
+    if url in MIXPANEL_URLS or re.fullmatch(r"http://127\.0\.0\.1:[0-9]{1,5}", url):
+        return url
+    raise ValueError

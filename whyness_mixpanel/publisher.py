@@ -1,49 +1,117 @@
-"""Packs encoded events, hands them to the backend, counts what comes of it, and logs each fault once."""
+"""Packs encoded events and hands them to the backend within a budget; counts and logs what comes of it."""
 
 import logging
+import os
 import re
+import sys
 from collections.abc import Sequence
 
-from whyness_mixpanel import backends, conf, counters, packing
+from whyness_mixpanel import backends, conf, counters, packing, pool, signals
+from whyness_mixpanel.breaker import Breaker
 
 logger = logging.getLogger("whyness_mixpanel")
 
+_LATE = "no answer within PUBLISH_BUDGET_MS"
 _SAFE_CODE = re.compile(r"[A-Za-z0-9.]{1,100}").fullmatch
 
-_standing_fault = ""
+_breaker = Breaker()
+_is_failing = False
 
 
-def publish(encoded: Sequence[str]) -> bool:
-    """Publish events that `Event.json()` made, now; True when the queue confirmed each of them."""
-    published = 0
+def publish(encoded: Sequence[str], *, identity: str | None = None) -> bool:
+    """Publish events that `Event.json()` made, now; True when the queue confirmed each of them.
+
+    Waits at most PUBLISH_BUDGET_MS, and not at all while the breaker is open. Raises nothing.
+    """
+    return all(publish_each(encoded, identity=identity))
+
+
+def publish_each(
+    encoded: Sequence[str], *, identity: str | None = None, budget_s: float | None = None
+) -> list[bool]:
+    """Publish events now; return for each whether the queue confirmed it.
+
+    Args:
+        encoded: what `Event.json()` made.
+        identity: the mode they travel in; None is the setting's.
+        budget_s: how long to wait, at most; with it the breaker is not asked. None is PUBLISH_BUDGET_MS.
+    """
+    if not encoded:
+        return []
+    if budget_s is None and not _breaker.lets_through():
+        _count(published=0, failed=len(encoded), fault="not tried: the queue failed just now")
+        return [False] * len(encoded)
+    attempt = _Attempt()
     fault = ""
     try:
-        send = backends.get_publish(conf.BACKEND.get())
-        for call in packing.calls(packing.pack(encoded, identity=conf.IDENTITY.get())):
-            answer = send([message.body for message in call])
-            published += sum(call[index].event_count for index in answer.confirmed)
-            fault = fault or _safe_code(answer.refusal)
+        backend = backends.get_publish(conf.BACKEND.get())
+        calls = packing.calls(packing.pack(encoded, identity=identity or conf.IDENTITY.get()))
+        wait_s = conf.PUBLISH_BUDGET_MS.get() / 1000 if budget_s is None else budget_s
+        pool.run(lambda job: attempt.make(backend, calls, job), budget_s=wait_s)
+    except pool.BudgetExceeded:
+        fault = _LATE
     except Exception as error:  # noqa: BLE001  (whatever ails the queue, the page goes on; counted and logged)
         fault = name_fault(error)
-    record(published=published, failed=len(encoded) - published, fault=fault)
-    return published == len(encoded)
+    confirmed = list(attempt.confirmed)  # a copy: whoever hangs may still add to it
+    confirmed += [False] * (len(encoded) - len(confirmed))
+    record(published=sum(confirmed), failed=confirmed.count(False), fault=fault or attempt.refusal)
+    return confirmed
+
+
+class _Attempt:
+    """One publishing: what the thread that makes it has found out, while another may stop waiting."""
+
+    def __init__(self) -> None:
+        self.confirmed: list[bool] = []
+        self.refusal = ""
+
+    def make(
+        self, publish: backends.Publish, calls: Sequence[Sequence[packing.Packed]], job: pool.Job
+    ) -> None:
+        """Send `calls` one after the other, while anybody waits."""
+        for call in calls:
+            if not job.is_wanted:
+                return
+            answer = publish([message.body for message in call])
+            if not answer.confirmed <= set(range(len(call))):
+                raise RuntimeError  # it speaks of messages that were not sent: nothing in it can be trusted
+            self.refusal = self.refusal or _safe_code(answer.refusal)
+            for index, message in enumerate(call):
+                self.confirmed += [index in answer.confirmed] * message.event_count
 
 
 def record(*, published: int = 0, failed: int = 0, fault: str = "") -> None:
-    """Count the events of one attempt, and log where things turned for the worse or the better.
+    """Count the events of an attempt, send the signals, log where things turned for the worse or the better.
 
     Args:
-        published: how many are safe.
+        published: how many are safe in the queue.
         failed: how many are not.
         fault: what was wrong, free of anything that was sent; not looked at where none failed.
     """
-    global _standing_fault
+    fault = fault or "incomplete answer"
+    _count(published=published, failed=failed, fault=fault)
+    _tell(fault, published=published, failed=failed)
+
+
+def _count(*, published: int, failed: int, fault: str) -> None:
     counters.add("published", published)
     counters.add("failed", failed)
-    before, _standing_fault = _standing_fault, (fault or "incomplete answer") if failed else ""
-    if _standing_fault and _standing_fault != before:
-        logger.warning("Publishing fails: %s. Logged again when that changes.", _standing_fault)
-    elif before and not _standing_fault:
+    if published:
+        signals.event_published.send_robust(sender=None, count=published)
+    if failed:
+        signals.publish_failed.send_robust(sender=None, count=failed, fault=fault)
+
+
+def _tell(fault: str, *, published: int, failed: int) -> None:
+    global _is_failing
+    before, _is_failing = _is_failing, bool(failed)
+    if failed and not published:
+        _breaker.open(is_late=fault == _LATE)
+    else:
+        _breaker.close()
+    if failed and not before:
+        logger.warning("Publishing fails: %s. Events wait in the outbox; logged again when it works.", fault)
+    elif before and not failed:
         logger.info("Publishing works again.")
 
 
@@ -58,3 +126,13 @@ def name_fault(error: Exception) -> str:
 
 def _safe_code(code: str) -> str:
     return code if not code or _SAFE_CODE(code) else "a refusal without a readable code"
+
+
+def start_afresh() -> None:
+    """Forget what went wrong, as a forked worker does."""
+    global _breaker, _is_failing
+    _breaker, _is_failing = Breaker(), False
+
+
+if sys.platform != "win32":
+    os.register_at_fork(after_in_child=start_afresh)

@@ -4,6 +4,9 @@ from collections.abc import Sequence
 
 from whyness_mixpanel.backends import Answer, all_of
 
+# What send() was called with, encoded, whether or not its transaction commits.
+sent: list[str] = []
+# What was published: message bodies.
 messages: list[str] = []
 
 

@@ -43,8 +43,12 @@ _lock = threading.Lock()
 _made: _Made | None = None
 
 
-def publish(bodies: Sequence[str]) -> Answer:
+def publish(bodies: Sequence[str], *, group: str = LIVE_GROUP) -> Answer:
     """Send `bodies` in one call; at most 10, at most 1 MiB together.
+
+    Args:
+        bodies: of the messages.
+        group: of the fair queue: another one than the live events' does not delay them.
 
     Raises:
         SettingError: there is no queue URL, or a setting is not allowed.
@@ -57,7 +61,7 @@ def publish(bodies: Sequence[str]) -> Answer:
         answer = _client().send_message_batch(
             QueueUrl=queue_url,
             Entries=[
-                {"Id": str(index), "MessageBody": body, "MessageGroupId": LIVE_GROUP}
+                {"Id": str(index), "MessageBody": body, "MessageGroupId": group}
                 for index, body in enumerate(bodies)
             ],
         )

@@ -4,7 +4,8 @@ import json
 import logging
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -14,11 +15,13 @@ from django.db import transaction
 from local.emulator import Account
 from tests.integration.django.conftest import Publishing
 from whyness_events import decode_message, parse_event
-from whyness_mixpanel import counters
-from whyness_mixpanel.models import Event
+from whyness_mixpanel import counters, pool, publisher
+from whyness_mixpanel.models import Event, Outbox
 
 NOW_MS = 1_763_900_000_000
 MARKER = "MARKER-4711"
+
+pytestmark = pytest.mark.usefixtures("db")
 
 
 def make_event(insert_id: int = 42, **fields: Any) -> Event:
@@ -29,6 +32,8 @@ def make_event(insert_id: int = 42, **fields: Any) -> Event:
 def outcome() -> tuple[int, int]:
     """Return the events published and failed."""
     counts = counters.snapshot()
+    assert counts["lost"] == 0
+    assert Outbox.objects.count() == counts["failed"]
     return counts["published"], counts["failed"]
 
 
@@ -46,7 +51,6 @@ def receive(account: Account, queue_url: str) -> list[Any]:
     return list(received.get("Messages", []))
 
 
-@pytest.mark.usefixtures("db")
 def test_an_event_arrives_as_the_lambda_reads_it(
     account: Account, queue_url: str, publishing_to: Publishing
 ) -> None:
@@ -63,7 +67,6 @@ def test_an_event_arrives_as_the_lambda_reads_it(
     assert outcome() == (1, 0)
 
 
-@pytest.mark.usefixtures("db")
 def test_a_transaction_arrives_as_one_message_without_what_was_rolled_back(
     account: Account, queue_url: str, publishing_to: Publishing
 ) -> None:
@@ -88,7 +91,6 @@ def test_a_transaction_arrives_as_one_message_without_what_was_rolled_back(
     assert outcome() == (2, 0)
 
 
-@pytest.mark.usefixtures("db")
 def test_many_large_events_arrive_in_several_calls(
     account: Account, queue_url: str, publishing_to: Publishing
 ) -> None:
@@ -119,9 +121,9 @@ def test_characters_that_sqs_refuses_arrive_escaped(
 def test_a_queue_that_does_not_exist_is_named_in_the_log(
     account: Account, publishing_to: Publishing, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """False, counted, and the code that SQS gave."""
+    """The event waits in the outbox, and the log has the code that SQS gave."""
     with publishing_to(account.endpoint, account.access_key):
-        assert make_event().send() is False
+        assert make_event().send() is True
 
     assert outcome() == (0, 1)
     assert "QueueDoesNotExist" in caplog.text or "NonExistentQueue" in caplog.text
@@ -130,12 +132,12 @@ def test_a_queue_that_does_not_exist_is_named_in_the_log(
 def test_a_refused_connection_breaks_nothing(
     publishing_to: Publishing, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """SQS is down: False, counted, one warning that tells nothing of the event."""
+    """SQS is down: both events wait, and one warning tells nothing of them."""
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         endpoint = f"http://127.0.0.1:{unused.getsockname()[1]}"
         with publishing_to(endpoint), caplog.at_level(logging.WARNING):
-            assert [make_event().send(), make_event().send()] == [False, False]
+            assert [make_event().send(), make_event().send()] == [True, True]
 
     assert outcome() == (0, 2)
     assert [record.levelname for record in caplog.records] == ["WARNING"]
@@ -143,15 +145,14 @@ def test_a_refused_connection_breaks_nothing(
     assert MARKER not in caplog.text
 
 
-@pytest.mark.usefixtures("db")
 def test_an_answer_that_never_comes_is_waited_for_only_as_long_as_set(
     publishing_to: Publishing, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A black hole: the page goes on after two short attempts, in a transaction as outside of one."""
+    """A black hole: after two short attempts the thread is free again, and the log names the timeout."""
     with socket.create_server(("127.0.0.1", 0)) as black_hole:
         endpoint = f"http://127.0.0.1:{black_hole.getsockname()[1]}"
         with publishing_to(endpoint, READ_TIMEOUT_S=0.1):
-            assert make_event().send() is False
+            assert make_event().send() is True
             with transaction.atomic():
                 assert make_event().send() is True
 
@@ -173,13 +174,86 @@ def test_a_connection_that_is_never_accepted_is_waited_for_only_as_long_as_set(
                 client.connect_ex(full.getsockname())
             endpoint = f"http://127.0.0.1:{full.getsockname()[1]}"
             with publishing_to(endpoint, CONNECT_TIMEOUT_S=0.1):
-                assert make_event().send() is False
+                assert make_event().send() is True
         finally:
             for client in waiting:
                 client.close()
 
     assert outcome() == (0, 1)
     assert "ConnectTimeoutError" in caplog.text
+
+
+@contextmanager
+def hanging_endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A server that takes connections and never answers."""
+    del monkeypatch
+    with socket.create_server(("127.0.0.1", 0)) as black_hole:
+        yield f"http://127.0.0.1:{black_hole.getsockname()[1]}"
+
+
+@contextmanager
+def hanging_connect(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A port whose backlog is full: it drops what comes, as a firewall does."""
+    del monkeypatch
+    with socket.socket() as full, ExitStack() as stack:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        for client in [stack.enter_context(socket.socket()) for _ in range(4)]:
+            client.settimeout(0)
+            client.connect_ex(full.getsockname())
+        yield f"http://127.0.0.1:{full.getsockname()[1]}"
+
+
+@contextmanager
+def hanging_dns(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A name server that never answers."""
+    is_over = threading.Event()
+    hung: list[str] = []
+
+    def hang(host: str, *_: object, **__: object) -> list[Any]:
+        hung.append(host)
+        is_over.wait()
+        raise socket.gaierror
+
+    monkeypatch.setattr(socket, "getaddrinfo", hang)
+    yield "http://sqs.example.test:9"
+    is_over.set()
+    assert hung[0] == "sqs.example.test"
+
+
+@contextmanager
+def hanging_credentials(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A provider of credentials that never answers."""
+    with hanging_endpoint(monkeypatch) as endpoint:
+        monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", f"{endpoint}/credentials")
+        yield "http://127.0.0.1:9"
+
+
+@pytest.mark.parametrize("hang", [hanging_endpoint, hanging_connect, hanging_dns, hanging_credentials])
+def test_whatever_hangs_a_page_waits_no_longer_than_its_budget(
+    hang: Callable[[pytest.MonkeyPatch], AbstractContextManager[str]],
+    publishing_to: Publishing,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """send() returns while the hanging goes on, in a transaction as outside; then nobody waits at all."""
+    with hang(monkeypatch) as endpoint:  # noqa: SIM117  (its end must come last)
+        with publishing_to(endpoint, PUBLISH_BUDGET_MS=100, CONNECT_TIMEOUT_S=60, READ_TIMEOUT_S=60):
+            if hang is hanging_credentials:
+                monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+                monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+            with transaction.atomic():
+                assert make_event(1).send() is True
+            assert make_event(2).send() is True
+            publisher.start_afresh()  # another process, as it were: the breaker is closed
+            assert make_event(3).send() is True
+    pool.start_afresh()
+
+    assert Outbox.objects.count() == 3
+    assert counters.snapshot()["lost"] == 0
+    assert [
+        record.getMessage().split(".")[0] for record in caplog.records if record.name == "whyness_mixpanel"
+    ] == ["Publishing fails: no answer within PUBLISH_BUDGET_MS"] * 2
 
 
 def test_no_credentials_break_no_page(
@@ -189,7 +263,7 @@ def test_no_credentials_break_no_page(
     with publishing_to("http://127.0.0.1:9"):
         monkeypatch.delenv("AWS_ACCESS_KEY_ID")
         monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
-        assert make_event().send() is False
+        assert make_event().send() is True
 
     assert outcome() == (0, 1)
     assert "NoCredentialsError" in caplog.text
@@ -198,7 +272,7 @@ def test_no_credentials_break_no_page(
 def test_no_region_breaks_no_page(publishing_to: Publishing, caplog: pytest.LogCaptureFixture) -> None:
     """Nor does a set-up from which no client can be built."""
     with publishing_to("http://127.0.0.1:9", REGION=None):
-        assert make_event().send() is False
+        assert make_event().send() is True
 
     assert outcome() == (0, 1)
     assert "NoRegionError" in caplog.text
@@ -256,7 +330,6 @@ def answer(*, taken: list[int], refused: list[int]) -> tuple[int, bytes]:
     return 200, json.dumps(document).encode()
 
 
-@pytest.mark.usefixtures("db")
 def test_entries_that_sqs_refuses_are_counted_and_the_others_are_published(
     scripted: ScriptedSqs, publishing_to: Publishing, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -274,11 +347,11 @@ def test_entries_that_sqs_refuses_are_counted_and_the_others_are_published(
 
 
 def test_a_single_refused_event_is_not_published(scripted: ScriptedSqs, publishing_to: Publishing) -> None:
-    """The caller hears it."""
+    """It waits in the outbox."""
     scripted.script = [answer(taken=[], refused=[0])]
 
     with publishing_to(scripted.endpoint):
-        assert make_event().send() is False
+        assert make_event().send() is True
 
     assert outcome() == (0, 1)
 
@@ -305,7 +378,7 @@ def test_a_call_is_tried_at_most_twice_and_believed_only_when_it_names_the_entry
     scripted.script = script
 
     with publishing_to(scripted.endpoint):
-        assert make_event().send() is (expected == (1, 0))
+        assert make_event().send() is True
 
     assert len(scripted.calls) == call_count
     assert outcome() == expected

@@ -202,6 +202,8 @@ def test_the_counts_as_json(site: Client) -> None:
         "failed": 0,
         "invalid": 0,
         "clamped": 0,
+        "unwritten": 0,
+        "lost": 0,
     }
 
 

@@ -1,15 +1,24 @@
+from collections.abc import Iterator
 from io import StringIO
 
 import pytest
 from django.core.management import call_command
 from django.db import connection, migrations
+from django.db.migrations.exceptions import IrreversibleError
 from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.loader import MigrationLoader
 
-from whyness_mixpanel.models import Event, Log
+from whyness_mixpanel.models import Event, Log, Outbox
 
 OLD = [("whyness_mixpanel", "0001_initial")]
 NEW = [("whyness_mixpanel", "0002_event_without_table")]
+
+
+@pytest.fixture
+def whole(db: None) -> Iterator[None]:  # noqa: ARG001  (a fixture that is needed, not read)
+    """The databases, migrated to the newest state again afterwards."""
+    yield
+    call_command("migrate", verbosity=0)
 
 
 def test_models_and_migrations_agree() -> None:
@@ -35,17 +44,35 @@ def test_the_first_migration_is_the_one_that_databases_have_applied() -> None:
 
 
 @pytest.mark.usefixtures("db")
-def test_the_second_migration_runs_no_sql() -> None:
-    """A database of the old version is upgraded without being touched."""
+def test_the_second_migration_touches_no_old_table() -> None:
+    """A database of the old version is upgraded by adding the outbox, and by nothing else."""
     out = StringIO()
 
     call_command("sqlmigrate", *NEW[0], stdout=out)
 
     statements = [line for line in out.getvalue().splitlines() if line and not line.startswith("--")]
-    assert statements in ([], ["BEGIN;", "COMMIT;"])
+    made = [line for line in statements if line not in {"BEGIN;", "COMMIT;"}]
+    assert made
+    assert all(line.startswith("CREATE") and '"whyness_mixpanel_outbox"' in line for line in made)
 
 
-@pytest.mark.usefixtures("db")
+@pytest.mark.usefixtures("whole")
+def test_the_outbox_is_not_dropped_while_events_wait_in_it() -> None:
+    """Reversing the migration would lose them: it says what to do, and goes once they are gone."""
+    Outbox.objects.create(encoded="{}", identity="distinct_id")
+    executor = MigrationExecutor(connection)
+
+    with pytest.raises(IrreversibleError, match=r"1 events .* mixpanel_outbox drain"):
+        executor.migrate(OLD)
+    kept = Outbox.objects.count()
+    Outbox.objects.all().delete()
+    MigrationExecutor(connection).migrate(OLD)
+    MigrationExecutor(connection).migrate(NEW)
+
+    assert (kept, Outbox.objects.count()) == (1, 0)
+
+
+@pytest.mark.usefixtures("whole")
 def test_an_upgrade_keeps_every_row_of_the_log() -> None:
     """From the old state to the new one and back, with rows in the table."""
     executor = MigrationExecutor(connection)
@@ -72,5 +99,7 @@ def test_event_has_no_table() -> None:
     """It is a plain object: nothing in Django's registry knows it."""
     from django.apps import apps  # noqa: PLC0415  (only this test looks at the registry)
 
-    assert [model.__name__ for model in apps.get_app_config("whyness_mixpanel").get_models()] == ["Log"]
+    models = {model.__name__ for model in apps.get_app_config("whyness_mixpanel").get_models()}
+    assert "Event" not in models
+    assert {"Log", "Outbox"} <= models
     assert not hasattr(Event, "_meta")

@@ -101,6 +101,15 @@ def test_one_client_serves_the_process_until_its_settings_change(monkeypatch: py
     ]
 
 
+def test_a_backfill_has_a_group_of_its_own(stub: Stubber) -> None:
+    """SQS then serves today's events first."""
+    entries = [{"Id": "0", "MessageBody": "a", "MessageGroupId": "backfill"}]
+    expected = {"QueueUrl": QUEUE_URL, "Entries": entries}
+    stub.add_response("send_message_batch", {"Successful": taken("0"), "Failed": []}, expected)
+
+    assert sqs.publish(["a"], group="backfill") == Answer(frozenset({0}))
+
+
 def test_a_client_waits_only_as_long_as_the_settings_say() -> None:
     """Botocore's own timeouts are a minute each, with more attempts."""
     client = sqs._build(sqs._Options("eu-west-1", connect_timeout_s=0.25, read_timeout_s=0.75))

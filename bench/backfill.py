@@ -1,0 +1,113 @@
+"""`python -m bench.backfill`: a backfill of many rows beside the simplest loop, in one run, on loopback."""
+
+import argparse
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import urllib.request
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from bench.run_backfill import QUEUE
+
+_EPILOG = """examples:
+  PYTHONPATH=.:functions/send_events .venv/bin/python -m bench.backfill
+  PYTHONPATH=.:functions/send_events .venv/bin/python -m bench.backfill --rows 100000 --loop-rows 5000
+"""
+_ROWS = (
+    ("events", "events"),
+    ("events_per_s", "events/s"),
+    ("cpu_s_per_100k", "CPU, s per 100,000 events"),
+    ("peak_over_idle_mib", "peak memory over idle, MiB"),
+    ("messages", "messages"),
+)
+
+
+def main() -> None:
+    """Run, print the table, end with one line of JSON."""
+    options = _options()
+    with tempfile.TemporaryDirectory() as directory, _sink() as url:
+        environment = _environment(url, Path(directory) / "bench.sqlite3")
+        print(f"making {options.rows:,} rows", flush=True)
+        _python(environment, "-m", "bench.rows", str(options.rows))
+        results = {
+            "a tenth, backfilled": _measure(environment, url, "backfill", options.rows // 10),
+            "all, backfilled": _measure(environment, url, "backfill", options.rows),
+            "simplest loop": _measure(environment, url, "loop", options.loop_rows),
+        }
+    _print_table(results)
+    print(json.dumps(results))
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.backfill",
+        description="Measure a backfill beside the simplest loop: json.dumps and send_message per row.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--rows", type=int, default=1_000_000, help="rows of the table (default 1000000)")
+    parser.add_argument("--loop-rows", type=int, default=20_000, help="rows of the loop (default 20000)")
+    return parser.parse_args()
+
+
+def _environment(url: str, database: Path) -> Mapping[str, str]:
+    return {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([".", "functions/send_events"]),
+        "DJANGO_SETTINGS_MODULE": "example.settings",
+        "EXAMPLE_DATABASE": str(database),
+        "WHYNESS_MIXPANEL_QUEUE_URL": url + QUEUE,
+        "WHYNESS_MIXPANEL_REGION": "us-east-1",
+        "AWS_ENDPOINT_URL_SQS": url,
+        "AWS_ACCESS_KEY_ID": "bench",
+        "AWS_SECRET_ACCESS_KEY": "bench",
+    }
+
+
+@contextlib.contextmanager
+def _sink() -> Iterator[str]:
+    command = [sys.executable, "-m", "bench.sqs_sink"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout  # noqa: S101  (it is a pipe)
+            yield json.loads(process.stdout.readline())["url"]
+        finally:
+            process.terminate()
+
+
+def _measure(environment: Mapping[str, str], url: str, way: str, rows: int) -> dict[str, float]:
+    print(f"{way}: {rows:,} rows", flush=True)
+    before = _message_count(url)
+    found: dict[str, float] = json.loads(_python(environment, "-m", "bench.run_backfill", way, str(rows)))
+    if found["events"] != rows:
+        raise SystemExit(f"{found['events']} of {rows} events were published: the figures would mean nothing")
+    return found | {"messages": _message_count(url) - before - 1}  # one to warm up
+
+
+def _message_count(url: str) -> int:
+    with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310  (loopback, by http)
+        count: int = json.load(answer)["messages"]
+        return count
+
+
+def _python(environment: Mapping[str, str], *arguments: str) -> str:
+    done = subprocess.run(
+        [sys.executable, *arguments], env=environment, stdout=subprocess.PIPE, text=True, check=True
+    )
+    return (done.stdout.splitlines() or [""])[-1]
+
+
+def _print_table(results: Mapping[str, Mapping[str, Any]]) -> None:
+    print(f"\n{'':30}" + "".join(f"{name:>22}" for name in results))
+    for key, title in _ROWS:
+        print(f"{title:30}" + "".join(f"{found[key]:>22,.1f}" for found in results.values()))
+    print()
+
+
+if __name__ == "__main__":
+    main()

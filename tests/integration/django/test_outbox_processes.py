@@ -1,0 +1,312 @@
+"""The outbox with real processes, threads and databases: killed, many at once, on SQLite and PostgreSQL."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.integration.django import postgres
+
+ROOT = Path(__file__).parents[3]
+
+# A project whose backend appends each event to a file: what several processes have published can be read.
+SETTINGS = """
+import json, os
+SECRET_KEY = "x"
+INSTALLED_APPS = ["whyness_mixpanel"]
+DATABASES = {"default": json.loads(os.environ["DATABASE"])}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+USE_TZ = True
+WHYNESS_MIXPANEL = {"BACKEND": "console", "RAISE_INVALID": False, "PUBLISH_BUDGET_MS": 10000}
+from whyness_mixpanel.backends import all_of, console
+def publish(bodies):
+    if os.path.exists(os.environ["QUEUE"] + ".down"):
+        raise TimeoutError
+    with open(os.environ["QUEUE"], "a") as queue:
+        queue.write("".join(body + "\\n" for body in bodies))
+    return all_of(bodies)
+console.publish = publish
+"""
+
+
+class Project:
+    """A project in a directory, on one database."""
+
+    def __init__(self, directory: Path, database: Mapping[str, object]) -> None:
+        self.queue = directory / "queue"
+        (directory / "outbox_settings.py").write_text(SETTINGS)
+        paths = [str(directory), str(ROOT), str(ROOT / "functions" / "send_events")]
+        self.environment = {
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": os.pathsep.join(paths),
+            "DJANGO_SETTINGS_MODULE": "outbox_settings",
+            "DATABASE": json.dumps(database),
+            "QUEUE": str(self.queue),
+        }
+
+    def start(self, *arguments: str) -> "subprocess.Popen[str]":
+        """Start Python with `arguments`."""
+        return subprocess.Popen(  # noqa: S603  (our own code)
+            [sys.executable, *arguments],
+            env=self.environment,
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def run(self, *arguments: str) -> str:
+        """Run Python with `arguments` and return what it printed; the exit code must be 0."""
+        process = self.start(*arguments)
+        printed, _ = process.communicate(timeout=90)
+        assert process.returncode == 0, printed
+        return printed
+
+    def script(self, text: str) -> list[str]:
+        """Return arguments for a script in this project."""
+        return ["-c", "import django\ndjango.setup()\n" + text]
+
+    def down(self, *, is_down: bool) -> None:
+        """Let the queue fail, or work again."""
+        flag = Path(f"{self.queue}.down")
+        flag.touch() if is_down else flag.unlink()
+
+    def published(self) -> list[str]:
+        """Return the insert ids in the queue."""
+        lines = self.queue.read_text().splitlines() if self.queue.exists() else []
+        return [event["insert_id"] for line in lines for event in json.loads(line)["events"]]
+
+
+@pytest.fixture(scope="module")
+def postgres_port() -> Iterator[int]:
+    """A server for this module's tests."""
+    pytest.importorskip("psycopg", reason="psycopg is not installed: it is Django's way to PostgreSQL")
+    try:
+        with postgres.server() as port:
+            yield port
+    except postgres.PostgresMissing as missing:
+        pytest.skip(str(missing))
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def project(request: pytest.FixtureRequest, tmp_path: Path) -> Project:
+    """A migrated project on each database."""
+    if request.param == "sqlite":
+        options = {"transaction_mode": "IMMEDIATE", "timeout": 30, "init_command": "PRAGMA journal_mode=WAL"}
+        database: dict[str, object] = {
+            "ENGINE": "django.db.backends.sqlite3",
+            "NAME": str(tmp_path / "db"),
+            "OPTIONS": options,
+        }
+    else:
+        port = request.getfixturevalue("postgres_port")
+        database = {
+            "ENGINE": "django.db.backends.postgresql",
+            "NAME": f"site_{abs(hash(str(tmp_path)))}",
+            "USER": "postgres",
+            "HOST": "127.0.0.1",
+            "PORT": port,
+        }
+        _create_database(port, str(database["NAME"]))
+    made = Project(tmp_path, database)
+    made.run("-m", "django", "migrate", "--verbosity=0")
+    return made
+
+
+def _create_database(port: int, name: str) -> None:
+    import psycopg  # noqa: PLC0415  (only where there is a server)
+
+    with psycopg.connect(f"host=127.0.0.1 port={port} user=postgres", autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"'.encode())
+
+
+KILLED = """
+import os, signal
+from django.db import transaction
+from whyness_mixpanel import live
+from whyness_mixpanel.models import Event
+live.publish = lambda rows, **_: os.kill(os.getpid(), signal.SIGKILL)  # after the commit, before the queue
+with transaction.atomic():
+    assert Event(event="A", insert_id=1).send() is True
+"""
+
+
+def test_a_process_killed_between_commit_and_publish_loses_nothing(project: Project) -> None:
+    """The next drain publishes."""
+    killed = project.start(*project.script(KILLED))
+    killed.communicate(timeout=60)
+
+    printed = project.run("-m", "django", "mixpanel_outbox", "drain")
+
+    assert killed.returncode == -signal.SIGKILL
+    assert printed.endswith("published 1, left 0\n")
+    assert project.published() == ["1"]
+
+
+WORKER = """
+import sys
+from django.db import connection, transaction
+from whyness_mixpanel.models import Event
+base = int(sys.argv[1])
+for number in range(base, base + 40):
+    if number % 4 == 0:
+        Event(event="A", insert_id=number).send()
+        continue
+    try:
+        with transaction.atomic():
+            assert Event(event="A", insert_id=number).send() is True
+            if number % 4 == 1:
+                raise KeyError
+    except KeyError:
+        pass
+"""
+
+
+def test_ten_workers_and_two_drains_lose_nothing_and_send_nothing_rolled_back(project: Project) -> None:
+    """While the queue fails and works again."""
+    project.down(is_down=True)
+    drains = [
+        project.start("-m", "django", "mixpanel_outbox", "drain", "--loop", "--interval=1") for _ in "12"
+    ]
+    workers = [project.start(*project.script(WORKER), str(base)) for base in range(1_000, 2_000, 100)]
+    for worker in workers[:5]:
+        worker.wait(timeout=90)
+    project.down(is_down=False)
+    for worker in workers:
+        printed, _ = worker.communicate(timeout=90)
+        assert worker.returncode == 0, printed
+    for drain in drains:
+        drain.send_signal(signal.SIGTERM)
+        assert drain.wait(timeout=60) == 0
+        drain.communicate()
+
+    project.run("-m", "django", "mixpanel_outbox", "drain")
+
+    expected = {str(n) for base in range(1_000, 2_000, 100) for n in range(base, base + 40) if n % 4 != 1}
+    assert set(project.published()) == expected
+
+
+def test_two_drains_share_the_rows(project: Project) -> None:
+    """Each row is published once when nobody dies."""
+    fill = """
+from whyness_mixpanel import outbox
+from whyness_mixpanel.models import Event, Outbox
+rows = [Outbox(encoded=Event(event="A", insert_id=n).json(), identity="distinct_id") for n in range(1, 2001)]
+assert outbox.write(rows, "default")
+"""
+    project.run(*project.script(fill))
+
+    drains = [project.start("-m", "django", "mixpanel_outbox", "drain", "--batch=50") for _ in "12"]
+    for drain in drains:
+        printed, _ = drain.communicate(timeout=90)
+        assert drain.returncode == 0, printed
+
+    assert sorted(project.published(), key=int) == [str(n) for n in range(1, 2001)]
+
+
+BROKEN = """
+from django.db import connection, transaction
+from whyness_mixpanel import counters
+from whyness_mixpanel.models import Event, Log
+with connection.cursor() as cursor:
+    cursor.execute("DROP TABLE whyness_mixpanel_outbox")
+with transaction.atomic():
+    Log.objects.create(message="before")
+    assert Event(event="A", insert_id=1).send() is False
+    Log.objects.create(message="after")  # PostgreSQL refuses this where the failure was not in a savepoint
+assert Log.objects.count() == 2
+assert counters.snapshot()["unwritten"] == 1
+"""
+
+
+def test_without_the_table_the_transaction_of_the_page_goes_on(project: Project) -> None:
+    """The page's own rows are written, and the event is published by its hook."""
+    project.run(*project.script(BROKEN))
+
+    assert project.published() == ["1"]
+
+
+REFUSED = """
+from django.db import connection, transaction
+from whyness_mixpanel.models import Event, Log
+with connection.cursor() as cursor:
+    cursor.execute("CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS "
+                   "$$ BEGIN RAISE EXCEPTION 'full' USING ERRCODE = 'disk_full'; END $$")
+    cursor.execute("CREATE TRIGGER full_disk BEFORE INSERT ON whyness_mixpanel_outbox "
+                   "FOR EACH ROW EXECUTE FUNCTION full_disk()")
+with transaction.atomic():
+    assert Event(event="A", insert_id=1).send() is False
+    Log.objects.create(message="after")
+assert Log.objects.count() == 1
+"""
+
+
+@pytest.mark.parametrize("project", ["postgresql"], indirect=True)
+def test_a_full_disk_breaks_no_transaction(project: Project) -> None:
+    """The database refuses the row as it does when there is no room."""
+    project.run(*project.script(REFUSED))
+
+    assert project.published() == ["1"]
+
+
+BY_HAND = """
+from django.db import connection, transaction
+from whyness_mixpanel.models import Event, Outbox
+connection.ensure_connection()
+connection.set_autocommit(False)
+assert Event(event="A", insert_id=1).send() is True
+connection.commit()
+assert Event(event="A", insert_id=2).send() is True
+connection.rollback()
+connection.set_autocommit(True)
+with transaction.atomic():
+    savepoint = transaction.savepoint()
+    Event(event="A", insert_id=3).send()
+    transaction.savepoint_rollback(savepoint)
+    Event(event="A", insert_id=4).send()
+"""
+
+
+def test_transactions_and_savepoints_by_hand(project: Project) -> None:
+    """What is rolled back is never sent; what a transaction by hand commits is the drain's."""
+    project.run(*project.script(BY_HAND))
+    before = project.published()
+
+    project.run("-m", "django", "mixpanel_outbox", "drain")
+
+    assert (before, project.published()) == (["4"], ["4", "1"])
+
+
+THREADS = """
+import os, threading
+from django.db import connection, transaction
+from whyness_mixpanel import counters
+from whyness_mixpanel.models import Event
+def page(number):
+    with transaction.atomic():
+        assert Event(event="A", insert_id=number).send() is True
+    connection.close()
+Event(event="A", insert_id=100).send()  # the parent has a pool; each child makes its own
+connection.close()
+child = os.fork()
+base = 1000 if child else 2000
+threads = [threading.Thread(target=page, args=(base + n,)) for n in range(50)]
+[t.start() for t in threads]
+[t.join() for t in threads]
+if child:
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+"""
+
+
+def test_fifty_threads_of_a_forked_worker_and_of_its_parent(project: Project) -> None:
+    """As gunicorn does with preload and threads: each process has a pool of its own."""
+    project.run(*project.script(THREADS))
+    project.run("-m", "django", "mixpanel_outbox", "drain")
+
+    expected = {"100"} | {str(base + n) for base in (1000, 2000) for n in range(50)}
+    assert set(project.published()) == expected

@@ -1,0 +1,216 @@
+import json
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from io import StringIO
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+from django.core.management import call_command
+
+from example.whyness_django.models import TrackerItem
+from tests.django_support import override
+from tests.loopback import LoopbackServer, Request, Response, Trouble
+from whyness_mixpanel import diagnose
+
+URL = "https://sqs.eu-west-1.amazonaws.com/123456789012/events"
+
+
+def empty_batch() -> Response:
+    """Return what SQS says to a batch of nothing."""
+    body = {"__type": "com.amazonaws.sqs#EmptyBatchRequest", "message": "MARKER"}
+    return Response(400, json.dumps(body).encode())
+
+
+def run(*arguments: str) -> tuple[int, str]:
+    """Return the exit code, and what is printed."""
+    out = StringIO()
+    try:
+        call_command("mixpanel_check", *arguments, stdout=out)
+    except SystemExit as stop:
+        return int(str(stop.code)), out.getvalue()
+    return 0, out.getvalue()
+
+
+def states(found: list[diagnose.Finding]) -> dict[str, str]:
+    """Return the states by name."""
+    return {each.what: each.state.value for each in found}
+
+
+class Client:
+    """An SQS client in memory: one answer for whoever sends nothing."""
+
+    def __init__(self, *, code: str = "", date: str = "") -> None:
+        self.code, self.date = code, date
+
+    def send_message_batch(self, **asked: Any) -> dict[str, Any]:
+        """Answer."""
+        assert asked == {"QueueUrl": URL, "Entries": []}
+        meta: Any = {"ResponseMetadata": {"HTTPHeaders": {"date": self.date}}}
+        if self.code:
+            meta["Error"] = {"Code": self.code, "Message": "MARKER"}
+            raise ClientError(meta, "SendMessageBatch")
+        return dict(meta)
+
+
+@pytest.fixture
+def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some credentials, and no file of the machine's user."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    monkeypatch.setenv("AWS_CONFIG_FILE", "none")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "none")
+
+
+def tried(
+    code: str = "AWS.SimpleQueueService.EmptyBatchRequest", *, off_s: float = 0
+) -> list[diagnose.Finding]:
+    """Return what is found with a queue that answers so, by a clock that is so far ahead of this one."""
+    date = format_datetime(datetime.now(UTC) + timedelta(seconds=off_s), usegmt=True)
+    with override(BACKEND="sqs", QUEUE_URL=URL):
+        return diagnose.diagnose(lambda: Client(code=code, date=date))
+
+
+@pytest.mark.usefixtures("db", "credentials")
+def test_a_site_where_all_is_well_has_nothing_to_mend() -> None:
+    """Each line is ok, and none has a remedy."""
+    found = tried()
+
+    assert set(states(found).values()) == {"ok"}
+    assert [each.what for each in found] == ["settings", "region", "credentials", "queue", "clock", "titles"]
+    assert not any(each.remedy for each in found)
+
+
+@pytest.mark.usefixtures("db", "credentials")
+@pytest.mark.parametrize(
+    ("code", "remedy"),
+    [
+        ("AWS.SimpleQueueService.NonExistentQueue", "QueueUrl"),
+        ("AccessDenied", "PublisherPolicyArn"),
+        ("InvalidClientTokenId", "account"),
+        ("ExpiredToken", "Renew"),
+        ("RequestExpired", "clock"),
+        ("SomethingNew", "documentation"),
+    ],
+)
+def test_each_refusal_of_the_queue_has_its_remedy(code: str, remedy: str) -> None:
+    """In plain words, without what AWS says in its own."""
+    queue = next(each for each in tried(code) if each.what == "queue")
+
+    assert queue.state is diagnose.State.WRONG
+    assert remedy in queue.remedy
+    assert "MARKER" not in queue.found
+
+
+@pytest.mark.usefixtures("db", "credentials")
+@pytest.mark.parametrize(("off_s", "expected"), [(0, "ok"), (-300, "wrong"), (300, "wrong")])
+def test_a_clock_that_is_wrong_is_named(off_s: float, expected: str) -> None:
+    """AWS refuses what is signed by such a clock."""
+    assert states(tried(off_s=off_s))["clock"] == expected
+
+
+@pytest.mark.usefixtures("db", "credentials")
+def test_titles_that_would_collide_are_wrong() -> None:
+    """An activity titled as a click has the click's insert ids."""
+    TrackerItem.objects.create(title="User click")
+    TrackerItem.objects.create(title="Audio upload")
+
+    titles = next(each for each in tried() if each.what == "titles")
+
+    assert titles.state is diagnose.State.WRONG
+    assert "User click" in titles.found
+    assert "Audio upload" not in titles.found
+
+
+@pytest.mark.usefixtures("db")
+def test_without_credentials_the_queue_cannot_be_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And nobody waits for a metadata service that is not there."""
+    monkeypatch.setattr(boto3.session.Session, "get_credentials", lambda _: None)
+
+    found = states(tried())
+
+    assert (found["credentials"], found["queue"], found["clock"]) == (
+        "wrong",
+        "could not be tried",
+        "could not be tried",
+    )
+
+
+@pytest.mark.usefixtures("db")
+def test_another_backend_has_no_queue_to_try() -> None:
+    """Exit code 3: nothing is wrong, and not all is known."""
+    with override():
+        code, printed = run()
+
+    assert code == 3
+    assert "could not be tried" in printed
+    assert "BACKEND is locmem" in printed
+
+
+@pytest.mark.usefixtures("db")
+def test_faulty_settings_are_named_with_their_remedy() -> None:
+    """Exit code 1, and the hint of the system check."""
+    with override(READ_TIMEOUT_S=0):
+        code, printed = run()
+
+    assert code == 1
+    assert "READ_TIMEOUT_S" in printed
+    assert "-> Set it to" in printed
+
+
+@pytest.mark.usefixtures("db")
+def test_json_is_for_programs() -> None:
+    """One line, with the worst state."""
+    with override(BACKEND="sqs", QUEUE_URL=""):
+        code, printed = run("--json")
+
+    found = json.loads(printed)
+    assert (code, found["state"]) == (1, "wrong")
+    assert {each["what"] for each in found["findings"]} == {
+        "settings",
+        "region",
+        "credentials",
+        "queue",
+        "clock",
+        "titles",
+    }
+
+
+@pytest.mark.usefixtures("db", "credentials")
+@pytest.mark.parametrize("reply", [empty_batch(), Trouble.RESET])
+def test_a_real_client_asks_and_reads_the_answer(
+    reply: Response | Trouble, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Over HTTP: a batch of nothing arrives, and whatever comes back is a finding."""
+    asked: list[Request] = []
+
+    def recorded(request: Request) -> Response | Trouble:
+        asked.append(request)
+        return reply
+
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with LoopbackServer(recorded) as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
+        with override(BACKEND="sqs", QUEUE_URL=f"{server.url}/1/events", REGION="eu-west-1"):
+            found = {each.what: each for each in diagnose.diagnose()}
+
+    assert json.loads(asked[0].body)["Entries"] == []
+    assert found["queue"].state == ("wrong" if reply is Trouble.RESET else "ok")
+
+
+@pytest.mark.usefixtures("db", "credentials")
+def test_a_site_without_the_activities_has_no_titles_to_try(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The table is another app's."""
+    monkeypatch.setattr(diagnose, "_TITLES_MODEL", "nowhere.TrackerItem")
+
+    assert states(tried())["titles"] == "could not be tried"
+
+
+@pytest.mark.usefixtures("db", "credentials")
+def test_a_queue_without_a_region_is_wrong() -> None:
+    """A URL that names none, no setting, and nothing in the environment."""
+    with override(BACKEND="sqs", QUEUE_URL="http://127.0.0.1:1/1/events"):
+        found = states(diagnose.diagnose(lambda: pytest.fail("the queue was asked")))
+
+    assert found["region"] == "wrong"

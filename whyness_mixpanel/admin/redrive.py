@@ -1,0 +1,55 @@
+"""Sending chosen letters again, some seconds at a time: no request runs into a server's time-out."""
+
+import time
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import Any
+
+from whyness_mixpanel import privacy
+from whyness_mixpanel.admin.stack import AdminAws, read_stack
+from whyness_ops import DeadLetter, Redrive, Redriven, Selection, Stop
+
+SLICE_S = 8.0
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen(Selection):
+    """The letters of rows that a person has ticked.
+
+    Args:
+        keys: of the rows, as letters carry them.
+        who: the person's id in the admin; the audit row says it beside the ARN of the site.
+    """
+
+    keys: Collection[str] = field(default_factory=frozenset)
+    who: str = ""
+
+    def matches(self, letter: DeadLetter) -> bool:
+        """Whether the letter's row is among them."""
+        return letter.log_key is not None and str(letter.log_key) in self.keys
+
+    def describe(self) -> dict[str, Any]:
+        """Return what the audit row keeps."""
+        return {"rows": len(self.keys), "admin_user_id": self.who}
+
+
+def redrive(keys: Collection[str], *, who: str, slice_s: float = SLICE_S) -> Redriven:
+    """Send the letters of `keys` again for about `slice_s` seconds; `stopped` means that there is more to do.
+
+    Raises:
+        OpsError, SettingError: the stack cannot be asked, or refuses.
+    """
+    stop, end_s = Stop(), time.monotonic() + slice_s
+
+    def look_at_the_clock(_: Redriven) -> None:
+        if time.monotonic() >= end_s:
+            stop.set()
+
+    return Redrive(
+        AdminAws(),
+        read_stack(),
+        Chosen(keys=frozenset(keys), who=who),
+        edit=privacy.refuse_suppressed,
+        stop=stop,
+        progress=look_at_the_clock,
+    ).run()

@@ -1,0 +1,95 @@
+"""Tries what publishing needs, and says in plain words what is wrong and how to mend it."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.exceptions import BotoCoreError
+from django.apps import apps
+from django.db import Error
+
+from whyness_mixpanel import checks, conf
+from whyness_mixpanel.diagnose_queue import ROLE, Finding, State, not_tried, queue_and_clock
+
+if TYPE_CHECKING:
+    from django.core.checks import CheckMessage
+
+__all__ = ["Finding", "State", "diagnose"]
+
+# The names that clicks are sent under, now and by older versions: with them a bare key is the insert id too.
+CLICK_EVENTS = frozenset({"User click", "Prospect click", "Contact click"})
+
+_TITLES_MODEL = "whyness_django.TrackerItem"
+
+
+def diagnose(client: Callable[[], Any] | None = None) -> list[Finding]:
+    """Return what is found, in the order in which it should be mended.
+
+    Args:
+        client: returns a boto3 SQS client; None builds the one of the settings.
+    """
+    settings = _settings()
+    titles = _titles()
+    if settings.state is State.WRONG:
+        return [settings, *not_tried("mend the settings first"), titles]
+    if conf.BACKEND.get() != "sqs" or not conf.QUEUE_URL.get():
+        why = "there is no QUEUE_URL" if conf.BACKEND.get() == "sqs" else f"BACKEND is {conf.BACKEND.get()}"
+        return [settings, *not_tried(why), titles]
+    needed = [_region(), _credentials()]
+    wrong = [each.what for each in needed if each.state is State.WRONG]
+    if wrong:
+        why = f"mend first: {' and '.join(wrong)}"
+        return [settings, *needed, *not_tried(why, "queue", "clock"), titles]
+    return [settings, *needed, *queue_and_clock(client), titles]
+
+
+def _settings() -> Finding:
+    found: list[CheckMessage] = [*checks.check_settings(None), *checks.check_discarding_backend(None)]
+    if not found:
+        return Finding("settings", State.OK, "each can be read, and no two contradict each other")
+    serious = any(message.is_serious() or message.id == "whyness_mixpanel.W001" for message in found)
+    return Finding(
+        "settings",
+        State.WRONG if serious else State.OK,
+        " ".join(message.msg for message in found),
+        " ".join(message.hint or "" for message in found),
+    )
+
+
+def _region() -> Finding:
+    named, in_force = (
+        conf.region_of(conf.QUEUE_URL.get()),
+        conf.region() or boto3.session.Session().region_name,
+    )
+    if not in_force:
+        return Finding("region", State.WRONG, "nobody says which", "Set REGION to the region of the queue.")
+    return Finding("region", State.OK, f"{in_force}{', as the queue' if named == in_force else ''}")
+
+
+def _credentials() -> Finding:
+    remedy = f"Run the site under a role of AWS, or set the variables that boto3 reads. {ROLE}"
+    try:
+        found = boto3.session.Session().get_credentials()
+    except (BotoCoreError, OSError) as error:
+        return Finding("credentials", State.WRONG, f"boto3 fails: {type(error).__name__}", remedy)
+    if found is None:
+        return Finding("credentials", State.WRONG, "boto3 finds none", remedy)
+    return Finding("credentials", State.OK, f"boto3 finds some ({found.method})")
+
+
+def _titles() -> Finding:
+    try:
+        model = apps.get_model(_TITLES_MODEL)
+        titles = set(model._base_manager.filter(title__in=CLICK_EVENTS).values_list("title", flat=True))  # noqa: SLF001  (Django's public API for models)
+    except LookupError:
+        return Finding("titles", State.NOT_TRIED, f"{_TITLES_MODEL} is not installed")
+    except Error as error:
+        return Finding("titles", State.NOT_TRIED, f"the database says {type(error).__name__}")
+    if not titles:
+        return Finding("titles", State.OK, "no activity is titled as a click")
+    return Finding(
+        "titles",
+        State.WRONG,
+        f"activities are titled as clicks: {', '.join(sorted(titles))}",
+        "Rename them: an activity and a click of the same key would count as one event.",
+    )

@@ -1,0 +1,110 @@
+"""Takes a person's events out of the dead-letter queue, and leaves those of everybody else."""
+
+from collections.abc import Collection
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from whyness_events.wire import to_sqs_json
+from whyness_mixpanel import conf
+from whyness_mixpanel.privacy import people_of
+from whyness_ops import Aws, DeadLetter, DeadLetterQueue, SetupFault, Stop
+from whyness_ops.aws import explained
+
+
+@dataclass(slots=True)
+class Letters:
+    """What came of it.
+
+    Attributes:
+        looked_at: letters received.
+        purged: letters of nobody else, deleted (in a dry run: that would be).
+        rewritten: letters with events of others too, replaced by letters of these alone.
+        unreadable: letters that do not say about whom they are; they stay.
+        not_deleted: letters whose deletion the queue did not confirm.
+        hidden: messages that somebody else looks at.
+        complete: whether every letter was looked at.
+    """
+
+    looked_at: int = 0
+    purged: int = 0
+    rewritten: int = 0
+    unreadable: int = 0
+    not_deleted: int = 0
+    hidden: int = 0
+    complete: bool = True
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether nothing of the person can be left."""
+        return self.complete and not self.not_deleted and not self.hidden
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as JSON data."""
+        return asdict(self) | {"is_clean": self.is_clean}
+
+
+def queue_from_settings() -> DeadLetterQueue | None:
+    """Return the dead-letter queue, None where none is set."""
+    url = conf.DEAD_LETTER_QUEUE_URL.get()
+    if not url:
+        return None
+    return DeadLetterQueue(Aws(region=conf.REGION.get() or conf.region_of(url) or conf.region()).sqs, url)
+
+
+def purge(queue: DeadLetterQueue, users: Collection[str], *, dry_run: bool) -> Letters:
+    """Delete the events about `users`.
+
+    Raises:
+        whyness_ops.OpsError: the queue cannot be asked.
+    """
+    report = Letters()
+    unwanted = set(users)
+    with queue.hold(Stop()) as hold:
+        for batch in hold.batches():
+            report.looked_at += len(batch)
+            report.unreadable += sum(not letter.raw_events for letter in batch)
+            meant = [letter for letter in batch if _about(letter, unwanted)]
+            done = [
+                letter for letter in meant if _keep_others(letter, unwanted, queue, report, dry_run=dry_run)
+            ]
+            if done and not dry_run:
+                report.not_deleted += hold.delete(done)
+        report.complete = not hold.is_full
+    report.hidden = 0 if dry_run else queue.depth().hidden
+    return report
+
+
+def _about(letter: DeadLetter, unwanted: set[str]) -> bool:
+    return any(people_of(raw) & unwanted for raw in letter.raw_events)
+
+
+def _keep_others(
+    letter: DeadLetter, unwanted: set[str], queue: DeadLetterQueue, report: Letters, *, dry_run: bool
+) -> bool:
+    """Send what is about others as a letter of its own, before this one goes; return whether it may go."""
+    others = [raw for raw in letter.raw_events if not people_of(raw) & unwanted]
+    if not others:
+        report.purged += 1
+        return True
+    report.rewritten += 1
+    if not dry_run:
+        attributes = {**letter.attributes, "reason": letter.reason}
+        with explained(f"dead-letter queue {queue.url}"):
+            queue.sqs.send_message(
+                QueueUrl=queue.url,
+                MessageBody=_body(letter, others),
+                MessageAttributes={
+                    name: {"DataType": "String", "StringValue": text} for name, text in attributes.items()
+                },
+            )
+    return True
+
+
+def _body(letter: DeadLetter, raw_events: list[Any]) -> str:
+    message = letter.message
+    if message is None:
+        raise SetupFault("a letter without a message has no events")
+    identity = {"identity": message.identity} if message.identity else {}
+    return to_sqs_json(
+        {"schema_version": message.schema_version, **identity, **message.fields, "events": raw_events}
+    )

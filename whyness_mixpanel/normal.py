@@ -1,0 +1,43 @@
+"""Values as call sites assign them, into what the contract has."""
+
+import math
+import time
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from whyness_events import InvalidEvent
+
+# Numbers below this in magnitude are seconds: as milliseconds they would be in or before March 1973.
+_SECONDS_BELOW = 1e11
+_TIME_ALLOWED = "an aware datetime, or a number of seconds or milliseconds since 1970"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def text(value: object) -> object:
+    """Return numbers and UUIDs as text, None as `""`, and anything else as it is."""
+    if value is None:
+        return ""
+    if isinstance(value, UUID):
+        return str(value)
+    return str(int(value)) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def milliseconds(value: object) -> int:
+    """Return a time as epoch milliseconds.
+
+    Raises:
+        InvalidEvent: it is no instant.
+    """
+    if isinstance(value, datetime):
+        if value.utcoffset() is None:
+            raise InvalidEvent("time", "a naive datetime", _TIME_ALLOWED)
+        return (value - _EPOCH) // timedelta(milliseconds=1)
+    unclear = isinstance(value, bool) or (isinstance(value, float) and not math.isfinite(value))
+    if unclear or not isinstance(value, int | float):
+        raise InvalidEvent("time", f"a {type(value).__name__}", _TIME_ALLOWED)
+    return round(value * 1000 if abs(value) < _SECONDS_BELOW else value)
+
+
+def now_ms() -> int:
+    """Return the time in epoch milliseconds."""
+    return time.time_ns() // 1_000_000

@@ -1,0 +1,66 @@
+"""The three tables of Whyness. What is sent here is what their call sites send, field by field."""
+
+from typing import Any
+
+from whyness_mixpanel.models import Event
+from whyness_mixpanel.sources.source import Source
+
+# Nobody, in the call sites of clicks: whatever ANONYMOUS_USERS says, they send no user for it.
+_NOBODY_ID = 1
+
+
+def _activity(row: Any) -> Event:
+    event = Event(event=row.item.title, user=str(row.user_id), ip=row.ip, useragent=row.useragent.useragent)
+    event.method = row.method
+    return event
+
+
+def _user_click(row: Any) -> Event:
+    return Event(event="User click", user=_user_of_click(row), ip=row.update_ip, data=_destination(row))
+
+
+def _prospect_click(row: Any) -> Event:
+    return Event(event="Prospect click", user=_prospect_of(row), ip=row.update_ip, data=_destination(row))
+
+
+def _user_of_activity(row: Any) -> str:
+    return str(row.user_id)  # of the stand-in too: older versions sent "1"
+
+
+def _user_of_click(row: Any) -> str:
+    return "" if row.contact_id == _NOBODY_ID else str(row.contact_id)
+
+
+def _prospect_of(row: Any) -> str:
+    return "" if row.contact_id == _NOBODY_ID else f"p:{row.contact_id}"
+
+
+def _destination(row: Any) -> str:
+    return f"{row.destination.xref}: {row.destination.title}"
+
+
+ACTIVITY = Source(
+    name="activity",
+    model="whyness_django.TrackerLog",
+    build=_activity,
+    joins=("item", "useragent"),
+    bare_key=True,
+    old_user=_user_of_activity,
+)
+USER_CLICK = Source(
+    name="user-click",
+    model="whyness_crm.AuthUserTrackerClick",
+    build=_user_click,
+    joins=("destination",),
+    bare_key=True,
+    old_user=_user_of_click,
+)
+PROSPECT_CLICK = Source(
+    name="contact-click",
+    model="whyness_crm.ContactTrackerClick",
+    build=_prospect_click,
+    joins=("destination",),
+    bare_key=True,
+    old_user=_prospect_of,
+)
+SOURCES = (ACTIVITY, USER_CLICK, PROSPECT_CLICK)

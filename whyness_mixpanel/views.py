@@ -1,0 +1,51 @@
+"""The health view: how many events wait in the outbox, and for how long."""
+
+from typing import TypedDict
+
+from django.db import Error
+from django.http import HttpRequest, JsonResponse
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from whyness_mixpanel import outbox
+
+# Counting more would be slow where a database has millions.
+MOST_COUNTED = 10_000
+
+
+class Figures(TypedDict):
+    """What waits: `pending` and `parked` count to MOST_COUNTED; the age is None where nothing is pending."""
+
+    pending: int
+    parked: int
+    oldest_pending_s: int | None
+
+
+@never_cache
+@require_safe
+def health(request: HttpRequest) -> JsonResponse:
+    """Return the figures of each database; 503 where one fails, or an event is older than `?max_age_s=`."""
+    max_age_s = request.GET.get("max_age_s", "")
+    if max_age_s and not (max_age_s.isascii() and max_age_s.isdigit()):
+        return JsonResponse({"error": "max_age_s: allowed is a whole number of seconds"}, status=400)
+    try:
+        found = {alias: figures(alias) for alias in outbox.aliases()}
+    except Error as error:
+        return JsonResponse({"ok": False, "error": type(error).__name__}, status=503)
+    ages_s = [numbers["oldest_pending_s"] or 0 for numbers in found.values()]
+    is_ok = bool(found) and not (max_age_s and max(ages_s) > int(max_age_s))
+    return JsonResponse({"ok": is_ok, "databases": found}, status=200 if is_ok else 503)
+
+
+def figures(alias: str) -> Figures:
+    """Return what waits in a database."""
+    pending = outbox.pending(alias)
+    oldest = pending.order_by("id").values_list("created_at", flat=True).first()
+    return {
+        "pending": pending[:MOST_COUNTED].count(),
+        "parked": outbox.parked(alias)[:MOST_COUNTED].count(),
+        "oldest_pending_s": None
+        if oldest is None
+        else max(0, int((timezone.now() - oldest).total_seconds())),
+    }
