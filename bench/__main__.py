@@ -1,16 +1,17 @@
 """`make bench`: the handler against a loopback sink that only counts; medians of several runs."""
 
 import argparse
-import contextlib
 import json
 import os
 import statistics
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from tqdm import tqdm
+
+from bench.sink import running_sink
 
 _EPILOG = """examples:
   make bench                                   # 200,000 events, five runs
@@ -31,7 +32,10 @@ def main() -> None:
     """Run, print the table, end with one line of JSON."""
     options = _options()
     results: dict[str, Any] = {"events": options.events, "runs": options.runs}
-    with _sink() as url, tqdm(total=4 * options.runs, desc="measuring", unit="run") as bar:
+    with (
+        running_sink("local.mixpanel_simulator", "--sink", "--port", "0") as url,
+        tqdm(total=4 * options.runs, desc="measuring", unit="run") as bar,
+    ):
         for name, per_message in (("packed, 100 a message", 100), ("one a message", 1)):
             runs = [_run(options.events, per_message, url, bar) for _ in range(options.runs)]
             results[name] = {key: statistics.median(run[key] for run in runs) for key, _ in _ROWS}
@@ -53,17 +57,6 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--events", type=int, default=200_000, help="events a run (default 200000)")
     parser.add_argument("--runs", type=int, default=5, help="runs of each kind (default 5)")
     return parser.parse_args()
-
-
-@contextlib.contextmanager
-def _sink() -> Iterator[str]:
-    command = [sys.executable, "-m", "local.mixpanel_simulator", "--sink", "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout  # noqa: S101  (it is a pipe)
-            yield json.loads(process.stdout.readline())["url"]
-        finally:
-            process.terminate()
 
 
 def _environment(url: str) -> Mapping[str, str]:

@@ -1,18 +1,18 @@
 """`python -m bench.backfill`: a backfill of many rows beside the simplest loop, in one run, on loopback."""
 
 import argparse
-import contextlib
 import json
 import os
 import subprocess
 import sys
 import tempfile
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from bench.run_backfill import QUEUE
+from bench.sink import running_sink
 
 _EPILOG = """examples:
   PYTHONPATH=.:functions/send_events .venv/bin/python -m bench.backfill
@@ -30,7 +30,7 @@ _ROWS = (
 def main() -> None:
     """Run, print the table, end with one line of JSON."""
     options = _options()
-    with tempfile.TemporaryDirectory() as directory, _sink() as url:
+    with tempfile.TemporaryDirectory() as directory, running_sink("bench.sqs_sink") as url:
         environment = _environment(url, Path(directory) / "bench.sqlite3")
         print(f"making {options.rows:,} rows", flush=True)
         _python(environment, "-m", "bench.rows", str(options.rows))
@@ -67,17 +67,6 @@ def _environment(url: str, database: Path) -> Mapping[str, str]:
         "AWS_ACCESS_KEY_ID": "bench",
         "AWS_SECRET_ACCESS_KEY": "bench",
     }
-
-
-@contextlib.contextmanager
-def _sink() -> Iterator[str]:
-    command = [sys.executable, "-m", "bench.sqs_sink"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout  # noqa: S101  (it is a pipe)
-            yield json.loads(process.stdout.readline())["url"]
-        finally:
-            process.terminate()
 
 
 def _measure(environment: Mapping[str, str], url: str, way: str, rows: int) -> dict[str, float]:

@@ -85,8 +85,10 @@ def claim_oldest(
     while ids := _oldest_free(alias, count, after_id, older_than, max_bytes):
         claim = uuid4().hex
         until = timezone.now() + timedelta(seconds=LEASE_S)
-        taken = (_free(alias).filter(id__in=ids)).update(
-            claimed_by=claim, claimed_until=until, attempts=F("attempts") + 1
+        taken = (
+            _free(alias)
+            .filter(id__in=ids)
+            .update(claimed_by=claim, claimed_until=until, attempts=F("attempts") + 1)
         )
         if taken:
             return claim, of_claim(claim, alias, first_id=ids[0], last_id=ids[-1])

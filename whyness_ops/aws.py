@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import boto3
-from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
@@ -83,6 +81,10 @@ class Aws:
             return str(self._client("sts").get_caller_identity()["Arn"])
 
     def _client(self, service: str) -> Any:
+        # Importing it takes longer than all else together, and a site's admin imports this at its start.
+        import boto3  # noqa: PLC0415
+        from botocore.config import Config  # noqa: PLC0415
+
         config = Config(connect_timeout=5, read_timeout=20, max_pool_connections=16)
         with explained(service):
             try:

@@ -74,9 +74,8 @@ class DeadLetter:
     @property
     def log_key(self) -> LogKey | None:
         """Where its Log row is; None where nobody can tell, as for a message of several events."""
-        pk, slash, sk = self.attributes.get("log_key", "").rpartition("/")
-        if slash and pk and sk:
-            return LogKey(pk, sk)
+        if carried := LogKey.parse(self.attributes.get("log_key", "")):
+            return carried
         if len(self.raw_events) != 1 or not valid_insert_id(_field(self.raw_events[0], "insert_id")):
             return None
         return log_key(self.raw_events[0], message_id=self.message_id, position=0)

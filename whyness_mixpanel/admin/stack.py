@@ -4,9 +4,6 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
-import boto3
-from botocore.config import Config
-
 from whyness_mixpanel import conf
 from whyness_ops import Aws, LogTable, OpsError, SetupFault, Stack
 from whyness_ops.aws import explained
@@ -30,6 +27,9 @@ class AdminAws(Aws):
         super().__init__(region=conf.region())
 
     def _client(self, service: str) -> Any:
+        import boto3  # noqa: PLC0415  (not at the start of every process of the site)
+        from botocore.config import Config  # noqa: PLC0415  (as above)
+
         config = Config(
             connect_timeout=_CONNECT_TIMEOUT_S,
             read_timeout=_READ_TIMEOUT_S,

@@ -1,8 +1,8 @@
-"""Where message bodies go: one module per backend, each with `publish(bodies)`. They decide nothing."""
+"""Where message bodies go: one module per backend, each with a `publish`. They decide nothing."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from importlib import import_module
-from typing import NamedTuple, cast
+from typing import NamedTuple, Protocol, cast
 
 
 class Answer(NamedTuple):
@@ -17,14 +17,22 @@ class Answer(NamedTuple):
     refusal: str = ""
 
 
-Publish = Callable[[Sequence[str]], Answer]
+# SQS serves the groups of a fair queue in turn: a backfill then does not delay today's events.
+LIVE_GROUP, BACKFILL_GROUP = "live", "backfill"
+
+
+class Publish(Protocol):
+    """What a backend has."""
+
+    def __call__(self, bodies: Sequence[str], *, group: str = LIVE_GROUP) -> Answer:
+        """Send `bodies` in one call, as messages of `group`; may raise anything: then no body is safe."""
 
 
 def get_publish(backend: str) -> Publish:
-    """Return a backend's `publish`; it may raise anything, which means that no body is safe."""
+    """Return a backend's `publish`."""
     return cast("Publish", import_module(f"{__name__}.{backend}").publish)
 
 
-def all_of(bodies: Sequence[str]) -> Answer:
+def all_of(bodies: Sequence[str], *, group: str = LIVE_GROUP) -> Answer:  # noqa: ARG001  (a Publish)
     """Return the answer that confirms each of `bodies`."""
     return Answer(frozenset(range(len(bodies))))

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from whyness_mixpanel.backends import Answer, all_of
+from whyness_mixpanel.backends import LIVE_GROUP, Answer, all_of
 
 # What send() was called with, encoded, whether or not its transaction commits.
 sent: list[str] = []
@@ -10,7 +10,7 @@ sent: list[str] = []
 messages: list[str] = []
 
 
-def publish(bodies: Sequence[str]) -> Answer:
+def publish(bodies: Sequence[str], *, group: str = LIVE_GROUP) -> Answer:  # noqa: ARG001  (no queue)
     """Append `bodies` to `messages`."""
     messages.extend(bodies)
     return all_of(bodies)

@@ -12,13 +12,10 @@ from botocore.config import Config
 from botocore.exceptions import NoCredentialsError
 
 from whyness_mixpanel import conf
-from whyness_mixpanel.backends import Answer
+from whyness_mixpanel.backends import LIVE_GROUP, Answer
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
-
-# Live and backfill messages carry different groups, so that SQS serves today's events first (fair queue).
-LIVE_GROUP = "live"
 
 _ATTEMPT_COUNT = 2
 _POOL_CONNECTIONS = 50

@@ -1,24 +1,12 @@
 """Sends the messages of a backfill: no faster than asked, and again where the queue fails."""
 
-import functools
-import inspect
 from collections.abc import Callable, Sequence
-from typing import cast
 
 from whyness_mixpanel import conf, publisher
-from whyness_mixpanel.backends import Answer, Publish
+from whyness_mixpanel.backends import BACKFILL_GROUP, Publish
 from whyness_mixpanel.packing import Packed
 
-# Live messages carry another group, so that SQS serves today's events first (fair queue).
-BACKFILL_GROUP = "backfill"
 PAUSES_S = (1, 2, 4, 8, 16, 32)
-
-
-def in_backfill_group(publish: Publish) -> Publish:
-    """Return a backend's `publish` for the backfill's group; one that knows no groups is left as it is."""
-    if "group" not in inspect.signature(publish).parameters:
-        return publish
-    return functools.partial(cast("Callable[..., Answer]", publish), group=BACKFILL_GROUP)
 
 
 class NotPublished(Exception):  # noqa: N818  (it is the messages that are not)
@@ -29,7 +17,7 @@ class Sender:
     """Sends calls one after the other.
 
     Args:
-        publish: the backend's, for the group of the backfill.
+        publish: the backend's.
         rate: events a second on average; None for as many as go.
         monotonic: a clock, in seconds.
         sleep: waits so many seconds.
@@ -69,7 +57,7 @@ class Sender:
 
     def _attempt(self, messages: Sequence[Packed]) -> tuple[Sequence[Packed], str]:
         try:
-            answer = self._publish([message.body for message in messages])
+            answer = self._publish([message.body for message in messages], group=BACKFILL_GROUP)
         except conf.SettingError:
             raise
         except Exception as error:  # noqa: BLE001  (whatever ails the queue: it is asked again, and then named)

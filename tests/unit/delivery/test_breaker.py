@@ -128,12 +128,14 @@ def test_a_probe_that_meets_an_outage_is_no_verdict_on_the_set_up() -> None:
     world.respond = always(Answer(503))
     world.clock.sleep(BREAKER_S + 1)
     second = world.deliver(*records_of(2))
+    resting = world.deliver(*records_of(2))
     world.respond = accept
     world.clock.sleep(BREAKER_S + 1)
     third = world.deliver(*records_of(2))
 
     assert second.outcomes == {Reason.RETRY: 2}
     assert second.is_breaker_open
+    assert "401" in resting.details[Reason.SETUP]
     assert third.outcomes == {Reason.DELIVERED: 2}
     assert not third.is_breaker_open
 

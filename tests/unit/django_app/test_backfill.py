@@ -1,5 +1,5 @@
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from io import StringIO
 from itertools import pairwise
@@ -16,10 +16,10 @@ from tests.django_support import override, published
 from tests.unit.django_app.rows import CREATED, LONG_BEFORE, backfill, make_activities, migrated_at
 from whyness_events import limits
 from whyness_mixpanel import conf, counters, packing, sources
-from whyness_mixpanel.backends import Answer, all_of, locmem
+from whyness_mixpanel.backends import BACKFILL_GROUP, LIVE_GROUP, Answer, Publish, all_of, locmem
 from whyness_mixpanel.sources import Source, registry, sender
 from whyness_mixpanel.sources import backfill as walk
-from whyness_mixpanel.sources.sender import NotPublished, Sender, in_backfill_group
+from whyness_mixpanel.sources.sender import NotPublished, Sender
 
 MARKER = "MARKER-4711"
 
@@ -46,11 +46,11 @@ def keys() -> list[int]:
     return [int(event["insert_id"]) for event in published()]
 
 
-def failing_after(calls: int, fault: BaseException) -> Callable[[Sequence[str]], Answer]:
+def failing_after(calls: int, fault: BaseException) -> Publish:
     """Return a `publish` that works for some calls, and then raises."""
     left = iter(range(calls))
 
-    def publish(bodies: Sequence[str]) -> Answer:
+    def publish(bodies: Sequence[str], *, group: str = LIVE_GROUP) -> Answer:  # noqa: ARG001  (a Publish)
         if next(left, None) is None:
             raise fault
         locmem.messages.extend(bodies)
@@ -362,18 +362,18 @@ def test_a_walk_counts_nothing_as_sent_by_the_site() -> None:
     assert counters.snapshot()["published"] == 0
 
 
-def test_the_group_is_asked_of_backends_that_know_groups() -> None:
+def test_its_messages_have_a_group_of_their_own() -> None:
     """Live events carry another one, so that a backfill does not delay them."""
     asked: list[str] = []
 
-    def with_group(bodies: Sequence[str], *, group: str = "live") -> Answer:
+    def publish(bodies: Sequence[str], *, group: str = LIVE_GROUP) -> Answer:
         asked.append(group)
         return all_of(bodies)
 
-    in_backfill_group(with_group)(["{}"])
+    send, _ = make_sender(publish, Clock())
+    send(messages("a"))
 
-    assert asked == ["backfill"]
-    assert in_backfill_group(all_of) is all_of
+    assert asked == [BACKFILL_GROUP]
 
 
 class Clock:
@@ -393,9 +393,7 @@ class Clock:
         self.now_s += duration_s
 
 
-def make_sender(
-    publish: Callable[[Sequence[str]], Answer], clock: Clock, rate: float | None = None
-) -> tuple[Sender, list[str]]:
+def make_sender(publish: Publish, clock: Clock, rate: float | None = None) -> tuple[Sender, list[str]]:
     """Return a sender, and the list of the faults it tells."""
     faults: list[str] = []
     made = Sender(
@@ -420,7 +418,7 @@ def test_only_what_was_refused_is_sent_again(monkeypatch: pytest.MonkeyPatch) ->
     sent: list[list[str]] = []
     clock = Clock()
 
-    def publish(bodies: Sequence[str]) -> Answer:
+    def publish(bodies: Sequence[str], *, group: str = LIVE_GROUP) -> Answer:  # noqa: ARG001  (a Publish)
         sent.append(list(bodies))
         return next(answers)
 

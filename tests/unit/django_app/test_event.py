@@ -14,6 +14,8 @@ from whyness_events import EventTooLarge, InvalidEvent, parse_event
 from whyness_mixpanel import counters
 from whyness_mixpanel.models import Event
 
+pytestmark = pytest.mark.usefixtures("db")
+
 NOW_S = 1_763_900_000
 MARKER = "MARKER-4711"
 

@@ -283,6 +283,28 @@ def test_a_claim_goes_to_one(monkeypatch: pytest.MonkeyPatch) -> None:
     assert Outbox.objects.count() == 3  # the claim had been lost
 
 
+def test_rows_that_another_takes_between_the_look_and_the_claim_are_its_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Two drains that saw the same rows publish each of them once."""
+    outbox.write([Outbox(encoded="{}", identity="distinct_id") for _ in range(3)], "default")
+    look, others = outbox._oldest_free, list[outbox.Waiting]()
+
+    def overtaken(*arguments: Any) -> list[int]:
+        found = look(*arguments)
+        monkeypatch.setattr(outbox, "_oldest_free", look)
+        others.extend(outbox.claim_oldest("default", count=2)[1])
+        return found
+
+    monkeypatch.setattr(outbox, "_oldest_free", overtaken)
+
+    _, rows = outbox.claim_oldest("default", count=3)
+
+    assert len(others) == 2
+    assert {row.id for row in rows}.isdisjoint(row.id for row in others)
+    assert len(rows) == 1
+
+
 def test_a_claim_is_bounded_in_bytes() -> None:
     """Memory holds a few large events, not a batch of them; a single one larger than that goes alone."""
     outbox.write([Outbox(encoded="x" * 1_000, identity="d") for _ in range(3)], "default")

@@ -18,7 +18,7 @@ def buried(count: int, **attributes: str) -> FakeAws:
     """Return queues with so many letters, `x0` and on."""
     aws = FakeAws()
     for n in range(count):
-        texts = {"reason": "rejected", "log_key": f"x{n}/hash", **attributes}
+        texts = {"reason": "rejected", "log_key": f"x{n}/{'0' * 16}", **attributes}
         aws.sqs.bury(f"id-{n:02}", make_body(make_event(insert_id=f"x{n}")), **texts)
     return aws
 

@@ -13,7 +13,7 @@ EVENT = make_event(insert_id="row-x", event="Click", user="p:45")
 LETTER = DeadLetter(
     "id",
     make_body(EVENT),
-    {"reason": "rejected", "failed_at": "2026-11-20T10:00:00.000+00:00", "log_key": "row-x/hash"},
+    {"reason": "rejected", "failed_at": "2026-11-20T10:00:00.000+00:00", "log_key": "row-x/0123456789abcdef"},
     sent_ms=NOW_MS,
 )
 DIED_MS = 1_795_168_800_000
@@ -71,7 +71,7 @@ def test_the_log_key_is_carried_or_computed() -> None:
     """It comes from the attribute; where that had no room, from the event, as the Lambda makes it."""
     bare = DeadLetter("id", make_body(EVENT), {})
 
-    assert LETTER.log_key == LogKey("row-x", "hash")
+    assert LETTER.log_key == LogKey("row-x", "0123456789abcdef")
     assert bare.log_key == log_key(EVENT.to_wire(), message_id="any", position=0)
     assert DeadLetter("id", json.dumps(make_raw(insert_id="null")), {}).log_key is None
 

@@ -5,7 +5,6 @@ import functools
 import json
 import time
 from argparse import ArgumentParser
-from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -18,7 +17,7 @@ from django.utils.dateparse import parse_datetime
 from whyness_mixpanel import backends, conf, privacy, sources
 from whyness_mixpanel.sources.backfill import Backfill, Period
 from whyness_mixpanel.sources.progress import Progress
-from whyness_mixpanel.sources.sender import NotPublished, Sender, in_backfill_group
+from whyness_mixpanel.sources.sender import NotPublished, Sender
 from whyness_mixpanel.sources.source import Source
 
 # Younger rows may still be on their way from their call site, or behind a transaction that is under way.
@@ -130,12 +129,12 @@ def _period(cut_over: datetime | None, options: dict[str, Any]) -> Period:
     return Period(since=since, until=until, settled=timezone.now() - SETTLED_AFTER)
 
 
-def _publish(*, dry_run: bool) -> Callable[[Sequence[str]], backends.Answer]:
+def _publish(*, dry_run: bool) -> backends.Publish:
     if dry_run:
         return backends.all_of
     if not conf.ENABLED.get():
         raise CommandError("ENABLED is False, so nothing may be sent. --dry-run sends nothing.")
-    return in_backfill_group(backends.get_publish(conf.BACKEND.get()))
+    return backends.get_publish(conf.BACKEND.get())
 
 
 def _again(options: dict[str, Any], key: int) -> str:

@@ -243,8 +243,10 @@ class Sending:
         return Outcome(Reason.RETRY, f"handed back: the invocation's time was up{last}")
 
     def _break(self, request: Request | None, outcome: Outcome) -> None:
-        """Stop, and keep the container from trying for a while."""
-        self.learned.breaker.open(outcome.detail, self.clock.monotonic_s())
+        """Stop, and keep the container from trying for a while; what passes by itself is no news of it."""
+        breaker = self.learned.breaker
+        detail = outcome.detail if outcome.reason is Reason.SETUP else breaker.detail
+        breaker.open(detail, self.clock.monotonic_s())
         self._stop(request, outcome)
 
     def _stop(self, request: Request | None, outcome: Outcome) -> None:
