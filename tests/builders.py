@@ -2,17 +2,19 @@
 
 import itertools
 import json
+from dataclasses import fields
 from typing import Any
 
 from whyness_events import Event, encode_message
-from whyness_events.delivery.items import Record
+from whyness_events.delivery.items import Item, Record
+from whyness_events.delivery.translate import AnyEvent, DescribeUseragent, Translator
 
 NOW_MS = 1_795_000_000_000
 SENT_MS = NOW_MS - 30_000
 _numbers = itertools.count(1)
 
 
-def make_event(**fields: Any) -> Event:
+def make_event(**over: Any) -> Event:
     """Return a valid event; each call another insert id."""
     defaults = {
         "insert_id": f"row-{next(_numbers)}",
@@ -20,12 +22,12 @@ def make_event(**fields: Any) -> Event:
         "user": "123",
         "time": NOW_MS - 60_000,
     }
-    return Event(**{**defaults, **fields})
+    return Event(**{**defaults, **over})
 
 
-def make_raw(**fields: Any) -> dict[str, Any]:
-    """Return a valid event as JSON data, with `fields` put over it; None removes one."""
-    raw = {**make_event().to_wire(), **fields}
+def make_raw(**over: Any) -> dict[str, Any]:
+    """Return a valid event as JSON data, with `over` put over it; None removes one."""
+    raw = {**make_event().to_wire(), **over}
     return {name: value for name, value in raw.items() if value is not REMOVED}
 
 
@@ -40,11 +42,26 @@ def make_body(*events: Any, identity: str = "distinct_id") -> str:
     return json.dumps({"schema_version": 1, "identity": identity, "events": raws})
 
 
-def make_record(body: str | Event | None = None, **fields: Any) -> Record:
+def make_record(body: str | Event | None = None, **over: Any) -> Record:
     """Return a record as the core sees it."""
     text = body if isinstance(body, str) else make_body(body or make_event())
     defaults = {"message_id": f"message-{next(_numbers)}", "receive_count": 1, "sent_ms": SENT_MS}
-    return Record(body=text, **{**defaults, **fields})
+    return Record(body=text, **{**defaults, **over})
+
+
+def as_event(item: Item) -> Event | None:
+    """Return an item's event as the contract's type, whichever reader it came from."""
+    if item.event is None:
+        return None
+    return Event(**{field.name: getattr(item.event, field.name) for field in fields(Event)})
+
+
+def translated(
+    event: AnyEvent, identity: str, describe_useragent: DescribeUseragent
+) -> tuple[dict[str, Any], int]:
+    """Return what Mixpanel gets, decoded, and how many strings were cut."""
+    encoded, cut_count = Translator(describe_useragent).translate(event, identity)
+    return json.loads(encoded), cut_count
 
 
 def sqs_event(*records: Record) -> dict[str, Any]:

@@ -2,7 +2,9 @@
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+
+from msgspec import structs
 
 from tests.fakes import (
     FakeClock,
@@ -28,7 +30,7 @@ VISIBILITY_S = 725.0
 def handed_back(records: Sequence[Record], report: Report) -> list[Record]:
     """Return the records that come back after an invocation, as they come back."""
     failed = set(report.settled.failed_message_ids)
-    return [replace(r, receive_count=r.receive_count + 1) for r in records if r.message_id in failed]
+    return [structs.replace(r, receive_count=r.receive_count + 1) for r in records if r.message_id in failed]
 
 
 @dataclass

@@ -9,7 +9,7 @@ import os
 import random
 import traceback
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import PurePath
@@ -19,7 +19,7 @@ from aws_lambda_powertools import Logger
 
 from whyness_events.delivery.aws import client
 from whyness_events.delivery.clock import SystemClock
-from whyness_events.delivery.credentials import Credentials, FixedCredentials, SecretCredentials
+from whyness_events.delivery.credentials import SecretCredentials
 from whyness_events.delivery.dead_letters import SqsDeadLetters
 from whyness_events.delivery.deliver import Deliverer
 from whyness_events.delivery.exhaust import Patience
@@ -29,6 +29,7 @@ from whyness_events.delivery.mixpanel import MixpanelPool
 from whyness_events.delivery.outcomes import Reason
 from whyness_events.delivery.redelivery import Redelivery
 from whyness_events.delivery.report import Report
+from whyness_events.delivery.service_account import Credentials, FixedCredentials
 from whyness_events.delivery.settings import Settings, SettingsFault, read_settings
 from whyness_events.delivery.settle import Settled
 from whyness_events.delivery.source_queue import SqsSourceQueue
@@ -125,31 +126,32 @@ def read_records(event: Any) -> list[Record]:
     Raises:
         InvocationFault: it is none, or a record has no message id, without which nothing can be answered.
     """
-    records = event.get("Records") if isinstance(event, Mapping) else None
+    records = event.get("Records") if isinstance(event, dict) else None
     if not isinstance(records, list):
         raise InvocationFault("the event has no list of Records: this function takes SQS events")
     return [_record(raw) for raw in records]
 
 
 def _record(raw: Any) -> Record:
-    message_id = raw.get("messageId") if isinstance(raw, Mapping) else None
+    message_id = raw.get("messageId") if isinstance(raw, dict) else None
     if not (isinstance(message_id, str) and message_id):
         raise InvocationFault("a record has no messageId")
-    body, attributes = raw.get("body"), raw.get("attributes")
-    found = attributes if isinstance(attributes, Mapping) else {}
+    body, receipt_handle = raw.get("body"), raw.get("receiptHandle")
+    found = attributes if isinstance(attributes := raw.get("attributes"), dict) else {}
+    carried = raw.get("messageAttributes")
     return Record(
-        message_id=message_id,
-        body=body if isinstance(body, str) else "",
-        receive_count=_number(found.get("ApproximateReceiveCount"), 1),
-        sent_ms=_number(found.get("SentTimestamp"), 0),
-        receipt_handle=handle if isinstance(handle := raw.get("receiptHandle"), str) else "",
-        log_key=_text_attribute(raw.get("messageAttributes"), "log_key"),
+        message_id,
+        body if isinstance(body, str) else "",
+        _number(found.get("ApproximateReceiveCount"), 1),
+        _number(found.get("SentTimestamp"), 0),
+        receipt_handle if isinstance(receipt_handle, str) else "",
+        _text_attribute(carried, "log_key") if carried else "",
     )
 
 
 def _text_attribute(attributes: Any, name: str) -> str:
-    attribute = attributes.get(name) if isinstance(attributes, Mapping) else None
-    value = attribute.get("stringValue") if isinstance(attribute, Mapping) else None
+    attribute = attributes.get(name) if isinstance(attributes, dict) else None
+    value = attribute.get("stringValue") if isinstance(attribute, dict) else None
     return value if isinstance(value, str) else ""
 
 

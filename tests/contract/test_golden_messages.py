@@ -19,11 +19,10 @@ from typing import Any
 
 import pytest
 
-from tests.builders import make_record
+from tests.builders import as_event, make_record, translated
 from whyness_events import IDENTITIES, decode_message, encode_message
 from whyness_events.delivery.decode import read_record
 from whyness_events.delivery.items import Item
-from whyness_events.delivery.translate import translate
 from whyness_events.event import parse_event
 
 GOLDEN = Path(__file__).parent / "golden" / "v1"
@@ -44,7 +43,7 @@ def _read(body: str, setting: str, **record: Any) -> list[Item]:
 
 def _sent(item: Item) -> dict[str, Any]:
     assert item.event is not None, item.outcome
-    sent, _ = translate(item.event, item.identity, lambda _: {})
+    sent, _ = translated(item.event, item.identity, lambda _: {})
     del sent["properties"]["$lib_version"]
     return sent
 
@@ -91,7 +90,7 @@ def test_golden_message_reads_the_same_for_both_decoders(path: Path) -> None:
 
     events = [parse_event(raw, now_ms=LATER_MS) for raw in message.raw_events]
 
-    found = [item.event for item in _read(path.read_text(), "distinct_id")]
+    found = [as_event(item) for item in _read(path.read_text(), "distinct_id")]
     assert [event.to_wire() for event in events] == [event.to_wire() for event in found if event]
 
 
@@ -125,6 +124,6 @@ def test_events_survive_being_published_again(path: Path) -> None:
     identity = decode_message(path.read_text()).identity or "distinct_id"
     items = _read(path.read_text(), identity)
 
-    body = encode_message([item.event for item in items if item.event], identity=identity)
+    body = encode_message([event for item in items if (event := as_event(item))], identity=identity)
 
     assert [_sent(item) for item in _read(body, "simplified")] == _expected(path)[identity]

@@ -8,10 +8,9 @@ from typing import Any
 
 import pytest
 
-from tests.builders import NOW_MS, make_record
+from tests.builders import NOW_MS, make_record, translated
 from whyness_events import limits
 from whyness_events.delivery.decode import read_record
-from whyness_events.delivery.translate import translate
 from whyness_events.event import CALLERS_PROPERTY_KEYS, OWN_PROPERTIES, Event
 from whyness_events.limits import Limit
 
@@ -105,7 +104,7 @@ def test_table_of_people_is_what_the_lambda_sends(row: tuple[str, ...], column: 
     fields = json.loads(f"{{{row[0]}}}")
     event = Event(insert_id="a", event="b", time=NOW_MS, **fields)
 
-    sent, _ = translate(event, ("distinct_id", "simplified")[column - 1], lambda _: {})
+    sent, _ = translated(event, ("distinct_id", "simplified")[column - 1], lambda _: {})
 
     assert _person(row[column]) == {
         name: value or "empty"

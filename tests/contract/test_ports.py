@@ -29,7 +29,6 @@ from tests.fakes import (
 )
 from tests.loopback import LoopbackServer, Request, Response, Trouble
 from whyness_events.delivery.clock import SystemClock
-from whyness_events.delivery.credentials import FixedCredentials
 from whyness_events.delivery.dead_letters import SqsDeadLetters
 from whyness_events.delivery.letters import Letter
 from whyness_events.delivery.log_table import DynamoDbLog
@@ -43,6 +42,7 @@ from whyness_events.delivery.ports import (
     SetupFault,
     SourceQueue,
 )
+from whyness_events.delivery.service_account import FixedCredentials
 from whyness_events.delivery.source_queue import SqsSourceQueue
 from whyness_events.log_entry import LogEntry, LogKey
 

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.builders import NOW_MS, make_record
+from tests.builders import NOW_MS, as_event, make_record
 from tests.strategies import any_json, events
 from whyness_events import IDENTITIES, Event, check_event, decode_message, encode_message, parse_event
 from whyness_events.delivery.decode import read_record
@@ -27,7 +27,7 @@ def test_events_come_out_as_they_went_in(sent: list[Event], identity: str) -> No
 
     items = read_record(record, now_ms=NOW_MS, default_identity="distinct_id").items
 
-    assert [_exactly(item.event) for item in items] == [_exactly(event) for event in sent]
+    assert [_exactly(as_event(item)) for item in items] == [_exactly(event) for event in sent]
     assert {item.identity for item in items} == {identity}
 
 

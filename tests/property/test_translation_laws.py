@@ -9,10 +9,10 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.builders import make_event
+from tests.builders import make_event, translated
 from tests.strategies import events, texts
 from whyness_events import IDENTITIES, Event, limits
-from whyness_events.delivery.translate import location_address, translate
+from whyness_events.delivery.translate import location_address
 from whyness_events.delivery.useragent import describe_useragent
 
 _identities = st.sampled_from(IDENTITIES)
@@ -37,7 +37,7 @@ def _key(sent: dict[str, Any]) -> list[Any]:
 @given(events(), _identities)
 def test_sent_event_is_json_within_mixpanels_limits(event: Event, identity: str) -> None:
     """It can be written, has at most 254 properties, and no string that Mixpanel would cut."""
-    sent, _ = translate(event, identity, describe_useragent)
+    sent, _ = translated(event, identity, describe_useragent)
 
     assert json.loads(msgspec.json.encode(sent)) == sent
     assert len(sent["properties"]) <= limits.PROPERTY_KEYS
@@ -49,7 +49,7 @@ def test_four_fields_depend_on_four_fields_only(event: Event, other: Event, iden
     """Invariant 2: address, header, data, properties and prospect have no say in what counts as the same."""
     same = replace(other, insert_id=event.insert_id, event=event.event, user=event.user, time=event.time)
 
-    keys = [_key(translate(each, identity, describe_useragent)[0]) for each in (event, same)]
+    keys = [_key(translated(each, identity, describe_useragent)[0]) for each in (event, same)]
 
     assert keys[0] == keys[1]
     assert keys[0][0] == event.event
@@ -59,8 +59,8 @@ def test_four_fields_depend_on_four_fields_only(event: Event, other: Event, iden
 @given(events(), _identities)
 def test_callers_properties_override_nothing(event: Event, identity: str) -> None:
     """What translation sets is what it would set without them."""
-    with_them, _ = translate(event, identity, describe_useragent)
-    without, _ = translate(replace(event, properties={}), identity, describe_useragent)
+    with_them, _ = translated(event, identity, describe_useragent)
+    without, _ = translated(replace(event, properties={}), identity, describe_useragent)
 
     assert without["properties"].items() <= with_them["properties"].items()
 
@@ -85,7 +85,7 @@ def test_any_header_is_described_in_short_strings(header: str) -> None:
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1).map(lambda text: text * 300))
 def test_cut_text_is_the_longest_beginning_that_fits(text: str) -> None:
     """On a character's boundary, and not one character less than there is room for."""
-    sent, cut_count = translate(make_event(data=text), "distinct_id", lambda _: {})
+    sent, cut_count = translated(make_event(data=text), "distinct_id", lambda _: {})
 
     cut = sent["properties"]["data"]
     assert text.startswith(cut)

@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tests.builders import NOW_MS, make_event, make_record
+from tests.builders import NOW_MS, as_event, make_event, make_record
 from tests.strategies import any_json, any_text
 from whyness_events.delivery import decode
 from whyness_events.delivery.decode import read_record
@@ -64,7 +64,11 @@ _cut_bodies = st.tuples(_bodies, st.integers(0, 60)).map(lambda pair: pair[0][: 
 
 def _described(parcel: Parcel) -> list[Any]:
     """Return what a parcel says, in words: 1, 1.0 and True are equal, and not the same."""
-    fields = [(repr(i.event and i.event.to_wire()), i.identity, i.position, i.outcome) for i in parcel.items]
+    events = [as_event(item) for item in parcel.items]
+    fields = [
+        (repr(e and e.to_wire()), i.identity, i.position, i.outcome)
+        for e, i in zip(events, parcel.items, strict=True)
+    ]
     return [parcel.whole, *fields]
 
 

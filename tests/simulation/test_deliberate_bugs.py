@@ -20,6 +20,7 @@ from whyness_events.delivery.outcomes import Outcome, Reason
 from whyness_events.delivery.ports import Answer
 from whyness_events.delivery.reading import Reader
 from whyness_events.delivery.settle import Settlement
+from whyness_events.delivery.translate import AnyEvent
 
 DAYS = 1.0
 HOUR_S = 3_600.0
@@ -55,8 +56,8 @@ def _swallow_a_failed_entry(patch: pytest.MonkeyPatch) -> None:
 def _new_insert_id_at_a_retry(patch: pytest.MonkeyPatch) -> None:
     encode = Reader._encode
 
-    def altered(self: Reader, item: Item) -> None:
-        encode(self, item)
+    def altered(self: Reader, item: Item, event: AnyEvent, now_ms: int) -> None:
+        encode(self, item, event, now_ms)
         suffix = f"-{item.record.receive_count}" if item.record.receive_count > 1 else ""
         item.encoded = item.encoded.replace(
             f'"$insert_id":"{item.insert_id}'.encode(), f'"$insert_id":"{item.insert_id}{suffix}'.encode()

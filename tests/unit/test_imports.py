@@ -29,6 +29,7 @@ PURE = frozenset(
         "pacing",
         "packing",
         "ports",
+        "quick",
         "reading",
         "redelivery",
         "report",

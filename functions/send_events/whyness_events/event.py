@@ -1,7 +1,7 @@
 """What an event is, and the one set of rules that publisher and Lambda both apply to it."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, TypeGuard
 
@@ -90,16 +90,16 @@ def parse_event(raw: object, *, now_ms: int) -> Event:
     return event
 
 
-def check_event(event: Event, *, now_ms: int) -> None:
+def check_event(event: Any, *, now_ms: int) -> None:
     """Raise InvalidEvent unless every rule holds for `event`, whose fields have their declared types.
 
     Args:
-        event: the event.
+        event: an Event, or whatever has its fields.
         now_ms: the reader's clock, epoch milliseconds; a time more than an hour ahead is refused.
     """
     _check_insert_id(event.insert_id)
-    _check_name(event.event)
-    _check_user(event.user)
+    check_name(event.event)
+    check_user(event.user)
     _check_time(event.time, now_ms)
     check_text("useragent", event.useragent)
     check_value("data", event.data)
@@ -166,7 +166,8 @@ def _class_of_id(text: str) -> str:
     return f"{kind(text)} with other characters"
 
 
-def _check_name(name: str) -> None:
+def check_name(name: str) -> None:
+    """Raise InvalidEvent unless this may be an event's name."""
     if not name or name.isspace():
         raise InvalidEvent("event", "a blank string", "a name of 1 to 255 bytes")
     check_text("event", name)
@@ -176,7 +177,8 @@ def _check_name(name: str) -> None:
         raise InvalidEvent("event", "an identity verb", "names other than $identify, $merge, $create_alias")
 
 
-def _check_user(user: str) -> None:
+def check_user(user: str) -> None:
+    """Raise InvalidEvent unless this may be a user, a prospect or nobody."""
     check_text("user", user)
     if longer_than(user, limits.DISTINCT_ID_BYTES):
         raise InvalidEvent("user", kind(user), f"at most {limits.DISTINCT_ID_BYTES} bytes")
@@ -214,9 +216,15 @@ def _check_time(time_ms: int, now_ms: int) -> None:
 def _check_properties(properties: dict[str, Any]) -> None:
     if len(properties) > CALLERS_PROPERTY_KEYS:
         raise InvalidEvent("properties", kind(properties), f"at most {CALLERS_PROPERTY_KEYS} keys")
-    for name, value in properties.items():
-        _check_property_name(name)
+    check_property_names(properties)
+    for value in properties.values():
         check_value("properties.*", value)
+
+
+def check_property_names(names: Iterable[object]) -> None:
+    """Raise InvalidEvent unless a caller may set properties of these names."""
+    for name in names:
+        _check_property_name(name)
 
 
 def _check_property_name(name: object) -> None:

@@ -6,10 +6,11 @@ import logging
 import os
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 import handler
 from local.mixpanel_simulator import MixpanelSimulator
@@ -152,7 +153,7 @@ def recent_event(**fields: Any) -> Event:
 def recent_sqs_event(*records: Record) -> dict[str, Any]:
     """Return the records as if just published: on the real clock, the builders' moment is long ago."""
     sent_ms = int(time.time() * 1000) - 30_000
-    moved = (replace(r, sent_ms=sent_ms) if r.sent_ms == SENT_MS else r for r in records)
+    moved = (structs.replace(r, sent_ms=sent_ms) if r.sent_ms == SENT_MS else r for r in records)
     return sqs_event(*moved)
 
 

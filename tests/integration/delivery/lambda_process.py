@@ -109,7 +109,7 @@ def _plant(bug: str) -> None:
 
     module, name = {
         "in the core": (deliver, "drop_repeats"),
-        "in one record": (reading, "translate"),
+        "in one record": (reading, "read_record"),
         "in a thread": (mixpanel, "_post"),
     }[bug]
     setattr(module, name, fail)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.builders import NOW_MS, make_body, make_event, make_raw, make_record
+from tests.builders import NOW_MS, as_event, make_body, make_event, make_raw, make_record
 from tests.corpus import event_text, oversized_event
 from whyness_events import limits
 from whyness_events.delivery import decode
@@ -29,7 +29,7 @@ def test_events_are_read_in_order_with_their_place() -> None:
 
     parcel = read_record(record, now_ms=NOW_MS, default_identity="distinct_id")
 
-    assert [item.event for item in parcel.items] == events
+    assert [as_event(item) for item in parcel.items] == events
     assert [item.position for item in parcel.items] == [0, 1, 2]
     assert all(item.record is record for item in parcel.items)
     assert not parcel.whole
@@ -41,8 +41,9 @@ def test_single_event_is_one_item() -> None:
 
     (item,) = _items(json.dumps(raw))
 
-    assert item.event is not None
-    assert item.event.to_wire() == raw
+    event = as_event(item)
+    assert event is not None
+    assert event.to_wire() == raw
 
 
 @pytest.mark.parametrize("stamp", ["distinct_id", "simplified"])

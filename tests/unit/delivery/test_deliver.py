@@ -28,6 +28,7 @@ from whyness_events.delivery.breaker import BREAKER_S
 from whyness_events.delivery.items import Record
 from whyness_events.delivery.outcomes import Reason
 from whyness_events.delivery.ports import Answer, SetupFault
+from whyness_events.delivery.translate import Translator
 
 DISLIKED = Answer(403, b"<html>Forbidden</html>")
 
@@ -682,7 +683,7 @@ def test_bug_in_one_record_leaves_the_others_delivered(where: str) -> None:
             raise ZeroDivisionError(header)
         return describe(header)
 
-    world.deliverer.describe_useragent = trapped
+    world.deliverer.translator = Translator(trapped)
 
     found = world.deliver(*records)
 

@@ -1,13 +1,15 @@
 """An event of the contract into the event that Mixpanel gets."""
 
+import ipaddress
+import tracemalloc
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from tests.builders import NOW_MS, make_event
+from tests.builders import NOW_MS, make_event, translated
 from whyness_events import Event, InvalidEvent, check_event
-from whyness_events.delivery.translate import location_address, translate
+from whyness_events.delivery.translate import Translator, location_address
 from whyness_events.delivery.useragent import describe_useragent
 
 RICHEST_USERAGENT = (
@@ -16,7 +18,7 @@ RICHEST_USERAGENT = (
 
 
 def _properties(event: Event, identity: str = "distinct_id") -> dict[str, Any]:
-    sent, _ = translate(event, identity, lambda _: {})
+    sent, _ = translated(event, identity, lambda _: {})
     found: dict[str, Any] = sent["properties"]
     return found
 
@@ -25,7 +27,7 @@ def test_minimal_event_says_who_when_and_by_whom_it_was_sent() -> None:
     """What is not known is left out, but for the address, which must say "nowhere"."""
     event = make_event(insert_id="4711", event="E", user="123", time=1_795_000_000_000)
 
-    sent, cut_count = translate(event, "distinct_id", describe_useragent)
+    sent, cut_count = translated(event, "distinct_id", describe_useragent)
 
     assert sent == {
         "event": "E",
@@ -50,7 +52,7 @@ def test_all_there_is_to_say_is_said() -> None:
         properties={"plan": "pro", "n": None, "$city": "Zürich"},
     )
 
-    sent, _ = translate(event, "distinct_id", lambda header: {"$browser": header[:4]})
+    sent, _ = translated(event, "distinct_id", lambda header: {"$browser": header[:4]})
 
     found = sent["properties"]
     assert found["ip"] == "8.8.8.8"
@@ -104,7 +106,7 @@ def test_deduplication_fields_depend_on_nothing_else(identity: str) -> None:
 
     keys = [
         (sent["event"], *(sent["properties"][name] for name in ("distinct_id", "time", "$insert_id")))
-        for sent, _ in (translate(event, identity, describe_useragent) for event in (poor, rich))
+        for sent, _ in (translated(event, identity, describe_useragent) for event in (poor, rich))
     ]
 
     assert keys[0] == keys[1]
@@ -141,7 +143,7 @@ def test_fullest_event_keeps_mixpanels_254_properties() -> None:
         properties={f"p{n}": n for n in range(230)},
     )
 
-    sent, _ = translate(event, "simplified", describe_useragent)
+    sent, _ = translated(event, "simplified", describe_useragent)
 
     assert 230 + 17 < len(sent["properties"]) <= 254
 
@@ -222,9 +224,9 @@ def test_long_strings_are_cut_at_255_bytes_between_characters(where: str, text: 
     }
     fields = fields_of[where]
 
-    sent, cut_count = translate(make_event(**fields), "distinct_id", lambda _: {})
+    sent, cut_count = translated(make_event(**fields), "distinct_id", lambda _: {})
 
-    plain, _ = translate(make_event(**_with(fields, text, cut)), "distinct_id", lambda _: {})
+    plain, _ = translated(make_event(**_with(fields, text, cut)), "distinct_id", lambda _: {})
     assert {**sent["properties"], "$insert_id": ""} == {**plain["properties"], "$insert_id": ""}
     assert cut_count == (text != cut)
 
@@ -240,7 +242,7 @@ def _with(value: Any, old: str, new: str) -> Any:
 
 def test_what_the_parser_finds_is_cut_too() -> None:
     """A device's name comes from the header, which is whatever a stranger sends."""
-    sent, cut_count = translate(make_event(useragent="x"), "distinct_id", lambda _: {"$device": "d" * 256})
+    sent, cut_count = translated(make_event(useragent="x"), "distinct_id", lambda _: {"$device": "d" * 256})
 
     assert sent["properties"]["$device"] == "d" * 255
     assert cut_count == 1
@@ -251,7 +253,7 @@ def test_cutting_leaves_the_event_as_it_was() -> None:
     properties = {"p": ["x" * 300], "n" * 300: {"k": "y" * 300}}
     event = make_event(properties=properties)
 
-    translate(event, "distinct_id", lambda _: {})
+    translated(event, "distinct_id", lambda _: {})
 
     assert event.properties == {"p": ["x" * 300], "n" * 300: {"k": "y" * 300}}
 
@@ -260,7 +262,7 @@ def test_every_cut_is_counted() -> None:
     """Somebody who writes too long strings can see how many."""
     event = make_event(useragent="u" * 300, data="d" * 300, properties={"n" * 300: ["v" * 300, "v" * 255]})
 
-    _, cut_count = translate(event, "distinct_id", lambda _: {})
+    _, cut_count = translated(event, "distinct_id", lambda _: {})
 
     assert cut_count == 4
 
@@ -273,7 +275,51 @@ def test_parser_is_asked_only_where_there_is_a_header() -> None:
         asked.append(header)
         return {}
 
-    translate(make_event(), "distinct_id", describe)
-    translate(make_event(useragent="ua"), "distinct_id", describe)
+    translated(make_event(), "distinct_id", describe)
+    translated(make_event(useragent="ua"), "distinct_id", describe)
 
     assert asked == ["ua"]
+
+
+def test_equal_headers_are_parsed_once() -> None:
+    """Traffic repeats itself."""
+    asked: list[str] = []
+
+    def describe(header: str) -> dict[str, str]:
+        asked.append(header)
+        return {"$browser": "B"}
+
+    translator = Translator(describe)
+    sent = {translator.translate(make_event(insert_id="a", useragent="ua"), "simplified") for _ in range(3)}
+
+    assert asked == ["ua"]
+    assert len(sent) == 1
+
+
+def test_hostile_headers_are_not_kept() -> None:
+    """4,096 headers of 100 kB would be 400 MB."""
+    translator = Translator(lambda _: {})
+    translator.translate(make_event(useragent="warm"), "simplified")
+    tracemalloc.start()
+
+    for number in range(40):
+        translator.translate(make_event(useragent=f"{number} " + "x" * 100_000), "simplified")
+    kept_bytes, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert kept_bytes < 1_000_000
+
+
+@pytest.mark.parametrize("tail", ["0.0", "7.255", "256.1", "01.1", "1"])
+def test_addresses_are_placed_as_the_standard_library_says(tail: str) -> None:
+    """The short way for IPv4 is only short: all networks of 16 bits, and what is no address."""
+    for network in range(0x10000 + 0x200):
+        ip = f"{network >> 8}.{network & 255}.{tail}"
+
+        try:
+            address = ipaddress.ip_address(ip)
+        except ValueError:
+            expected: str | int = 0
+        else:
+            expected = ip if address.is_global else 0
+        assert location_address(ip) == expected

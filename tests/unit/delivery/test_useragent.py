@@ -143,12 +143,3 @@ def test_hostile_headers_are_not_kept() -> None:
     tracemalloc.stop()
 
     assert kept_bytes < 1_000_000
-
-
-def test_equal_headers_are_parsed_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Traffic repeats itself."""
-    header = "Mozilla/5.0 (once only)"
-    first = describe_useragent(header)
-    monkeypatch.setattr(useragent, "_parser", None)  # would raise
-
-    assert describe_useragent(header) == first

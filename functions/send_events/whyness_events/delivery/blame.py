@@ -20,9 +20,9 @@ def waiting(verdict: Verdict, detail: str = "") -> Outcome:
     return Outcome(reason, detail or verdict.detail, verdict.status, verdict.retry_after_s or 0.0)
 
 
-def confirmed(named: str | None, status: int) -> Outcome:
-    """Return the outcome of an event in an answer that adds up, named there or not."""
-    return Outcome(Reason.REJECTED, named, status) if named else DELIVERED
+def rejected(detail: str, status: int) -> Outcome:
+    """Return the outcome of an event that an answer which adds up names."""
+    return Outcome(Reason.REJECTED, detail, status)
 
 
 def judge_isolated(isolated: Sequence[tuple[Item, Verdict]], control: Item | None, ask: Ask) -> None:
@@ -52,7 +52,7 @@ def judge_isolated(isolated: Sequence[tuple[Item, Verdict]], control: Item | Non
 
 def _outcome(item: Item, again: Verdict | None, control: Verdict | None) -> Outcome:
     if again is not None and again.reaction is Reaction.CONFIRMED:
-        return confirmed(again.named.get(0), again.status)
+        return rejected(again.named[0], again.status) if again.named else DELIVERED
     if again is not None and again.reaction is not Reaction.SPLIT:
         return waiting(again)
     if control is not None and control.reaction is not Reaction.CONFIRMED:

@@ -1,7 +1,6 @@
-"""Edge: the service account's credentials, from Secrets Manager or the environment."""
+"""Edge: the service account's credentials in Secrets Manager."""
 
 from functools import partial
-from typing import Protocol
 
 from aws_lambda_powertools.utilities.parameters import SecretsProvider
 from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError, TransformParameterError
@@ -11,39 +10,6 @@ from whyness_events.delivery.bounded import call_within
 from whyness_events.delivery.ports import LONGEST_CALL_S, SetupFault
 
 CACHE_S = 300
-
-
-class Credentials(Protocol):
-    """Where the credentials come from."""
-
-    def get(self) -> tuple[str, str]:
-        """Return account and password, from a cache where there is one.
-
-        Raises:
-            SetupFault: there are none to be had.
-        """
-
-    def refresh(self) -> bool:
-        """Fetch them afresh; False where they cannot change.
-
-        Raises:
-            SetupFault: there are none to be had.
-        """
-
-
-class FixedCredentials:
-    """Credentials from the environment: they change with the next deploy."""
-
-    def __init__(self, account: str, password: str) -> None:
-        self._pair = account, password
-
-    def get(self) -> tuple[str, str]:
-        """Return them."""
-        return self._pair
-
-    def refresh(self) -> bool:
-        """Return False."""
-        return False
 
 
 class SecretCredentials:

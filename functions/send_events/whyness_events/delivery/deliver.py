@@ -10,7 +10,6 @@ from whyness_events.delivery.flights import Flights
 from whyness_events.delivery.grouping import batches, drop_repeats
 from whyness_events.delivery.items import Item, Parcel, Record
 from whyness_events.delivery.learned import Learned
-from whyness_events.delivery.outcomes import Reason
 from whyness_events.delivery.pacing import Concurrency
 from whyness_events.delivery.ports import LONGEST_CALL_S, Clock, DeadLetters, Log, SenderPool
 from whyness_events.delivery.reading import Reader, waiting_whole
@@ -18,7 +17,7 @@ from whyness_events.delivery.redelivery import HandedBack, Redelivery
 from whyness_events.delivery.report import Report
 from whyness_events.delivery.sending import Sending
 from whyness_events.delivery.settle import Settlement
-from whyness_events.delivery.translate import DescribeUseragent
+from whyness_events.delivery.translate import DescribeUseragent, Translator
 
 # Records received this often may be what kills the process, or takes all its time.
 SUSPECT_FROM = 4
@@ -54,6 +53,7 @@ class Deliverer:
         patience: how long a record may wait.
         breaker_s: how long to send nothing where the set-up is wrong.
         learned: what the container has found out.
+        translator: the container's.
     """
 
     pool: SenderPool
@@ -69,9 +69,11 @@ class Deliverer:
     patience: Patience = field(default_factory=Patience)
     breaker_s: float = BREAKER_S
     learned: Learned = field(init=False)
+    translator: Translator = field(init=False)
 
     def __post_init__(self) -> None:
         """Know nothing."""
+        self.translator = Translator(self.describe_useragent)
         self.learned = Learned(Concurrency(self.threads), Breaker(self.breaker_s))
 
     def deliver(self, records: Sequence[Record], *, run_id: str, deadline_s: float) -> Report:
@@ -105,7 +107,7 @@ class _Invocation:
         self._last_call_s = deadline_s - min(LONGEST_CALL_S, _LAST_CALL_PART * self._left_s)
         self._work_by_s = self._last_call_s - min(_ROWS_S, _ROWS_PART * self._left_s)
         self._seen: dict[bytes, Item] = {}
-        self._reader = Reader(parts.describe_useragent, parts.default_identity)
+        self._reader = Reader(parts.translator, parts.default_identity)
         flights = Flights(parts.pool, parts.clock, parts.answer_timeout_s, self._report.sending)
         self._sending = Sending(flights, parts.clock, parts.rng, parts.learned)
         self._settlement = Settlement(parts.dead_letters, parts.log, parts.clock, run_id)
@@ -135,6 +137,8 @@ class _Invocation:
         self._report.repeats += drop_repeats(parcels, self._seen)
         requests = list(batches(parcels, self._parts.learned.size.limit_bytes))
         self._sending.run(requests, deadline_s=by_s - self._settling_s(parcels, by_s))
+        for parcel in parcels:
+            parcel.conclude()
         exhaust(parcels, self._parts.patience, now_ms=self._now_ms)
         self._settle(parcels, by_s, is_last=is_last)
 
@@ -159,7 +163,7 @@ class _Invocation:
 
     def _delivery_lag_ms(self, parcels: Sequence[Parcel]) -> int:
         now_ms = int(self._clock.now_s() * 1000)
-        delivered = (p.record for p in parcels if any(i.result.reason is Reason.DELIVERED for i in p.items))
+        delivered = (p.record for p in parcels if p.has_delivered)
         return max((now_ms - r.sent_ms for r in delivered if r.sent_ms), default=0)
 
     # --- suspects

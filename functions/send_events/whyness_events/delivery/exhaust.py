@@ -37,7 +37,7 @@ class Patience:
 def exhaust(parcels: Iterable[Parcel], patience: Patience, *, now_ms: int) -> None:
     """Make what still waits in records that have waited long enough `exhausted`, event by event."""
     for parcel in parcels:
-        if not patience.is_over(parcel.record, now_ms=now_ms):
+        if parcel.is_delivered or not patience.is_over(parcel.record, now_ms=now_ms):
             continue
         for item in parcel.items:
             last = item.result

@@ -25,11 +25,12 @@ def batches(parcels: Sequence[Parcel], body_bytes: int) -> Iterator[Sequence[Ite
 
 def by_trouble(parcels: Iterable[Parcel]) -> list[list[Parcel]]:
     """Return the parcels grouped by how much trouble they have met: the freshest first, order kept."""
-    groups: dict[tuple[bool, int], list[Parcel]] = {}
+    groups: dict[int, list[Parcel]] = {}
     for parcel in parcels:
         count = parcel.record.receive_count
-        groups.setdefault((count >= _TROUBLED_FROM, max(count, _HALVED_FROM - 1)), []).append(parcel)
-    return [groups[key] for key in sorted(groups)]
+        trouble = 0 if count < _TROUBLED_FROM else max(count, _HALVED_FROM - 1)
+        groups.setdefault(trouble, []).append(parcel)
+    return [groups[trouble] for trouble in sorted(groups)]
 
 
 def events_per_request(receive_count: int, event_count: int) -> int:
@@ -47,9 +48,10 @@ def drop_repeats(parcels: Iterable[Parcel], seen: dict[bytes, Item]) -> int:
     Equal means the same bytes for Mixpanel: equal keys with different content are both sent.
     """
     repeats = 0
+    add = seen.setdefault
     for parcel in parcels:
         for item in parcel.items:
-            if item.outcome is None and (first := seen.setdefault(item.encoded, item)) is not item:
+            if item.outcome is None and (first := add(item.encoded, item)) is not item:
                 item.first = first
                 repeats += 1
     return repeats

@@ -28,10 +28,6 @@ class RequestLimits:
     events: int = limits.REQUEST_EVENTS
     body_bytes: int = REQUEST_BYTES
 
-    def allow(self, event_count: int, size_bytes: int) -> bool:
-        """Whether a request of this many events and bytes is within."""
-        return event_count <= self.events and size_bytes <= self.body_bytes
-
 
 def body_bytes(items: Sequence[Encoded]) -> int:
     """Return the exact size of the JSON array of `items`, at least one."""
@@ -39,7 +35,8 @@ def body_bytes(items: Sequence[Encoded]) -> int:
 
 
 def _added_bytes(items: Sequence[Encoded]) -> int:
-    return sum(len(item.encoded) + 1 for item in items)  # each is followed by a comma or the bracket
+    # Behind each is a comma, or the bracket.
+    return sum([len(item.encoded) for item in items]) + len(items)
 
 
 def pack(groups: Iterable[Sequence[ItemT]], within: RequestLimits) -> list[list[ItemT]]:
@@ -50,10 +47,9 @@ def pack(groups: Iterable[Sequence[ItemT]], within: RequestLimits) -> list[list[
     """
     requests: list[list[ItemT]] = []
     current: list[ItemT] = []
-    size = 1
-    for part in _parts(groups, within):
-        added = _added_bytes(part)
-        if current and not within.allow(len(current) + len(part), size + added):
+    size, most_events, most_bytes = 1, within.events, within.body_bytes
+    for part, added in _parts(groups, within):
+        if current and (len(current) + len(part) > most_events or size + added > most_bytes):
             requests.append(current)
             current, size = [], 1
         current.extend(part)
@@ -61,9 +57,11 @@ def pack(groups: Iterable[Sequence[ItemT]], within: RequestLimits) -> list[list[
     return [*requests, current] if current else requests
 
 
-def _parts(groups: Iterable[Sequence[ItemT]], within: RequestLimits) -> Iterable[Sequence[ItemT]]:
+def _parts(groups: Iterable[Sequence[ItemT]], within: RequestLimits) -> Iterable[tuple[Sequence[ItemT], int]]:
+    """Return what stays together, with the bytes it adds to a request."""
     for group in groups:
-        if within.allow(len(group), body_bytes(group)):
-            yield group
+        added = _added_bytes(group)
+        if len(group) <= within.events and 1 + added <= within.body_bytes:
+            yield group, added
         else:
-            yield from ([item] for item in group)
+            yield from (([item], len(item.encoded) + 1) for item in group)

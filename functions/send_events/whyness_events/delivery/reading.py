@@ -3,16 +3,13 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
-import msgspec
-
 from whyness_events import limits
-from whyness_events.delivery.decode import read_record
+from whyness_events.delivery.decode import look_closer, read_record
 from whyness_events.delivery.items import Item, Parcel, Record
 from whyness_events.delivery.outcomes import Outcome, Reason
-from whyness_events.delivery.translate import DescribeUseragent, translate
+from whyness_events.delivery.quick import SURE_BYTES
+from whyness_events.delivery.translate import AnyEvent, Translator
 from whyness_events.errors import EventTooLarge
-
-_encode = msgspec.json.Encoder().encode
 
 
 @dataclass(slots=True)
@@ -20,13 +17,13 @@ class Reader:
     """Reads the records of an invocation.
 
     Args:
-        describe_useragent: the parser.
+        translator: the container's.
         default_identity: for messages without a stamp.
         strings_cut: strings over 255 bytes, cut.
         internal_faults: records that met a bug of ours, by its type; they stay in the queue.
     """
 
-    describe_useragent: DescribeUseragent
+    translator: Translator
     default_identity: str
     strings_cut: int = 0
     internal_faults: Counter[str] = field(default_factory=Counter)
@@ -36,18 +33,18 @@ class Reader:
         try:
             parcel = read_record(record, now_ms=now_ms, default_identity=self.default_identity)
             for item in parcel.items:
-                if item.outcome is None:
-                    self._encode(item)
+                if item.event is not None and item.outcome is None:
+                    self._encode(item, item.event, now_ms)
         except Exception as bug:  # noqa: BLE001  (one record must not stop the others; counted, kept, alarmed)
             self.internal_faults[type(bug).__name__] += 1
             return waiting_whole(record, f"internal fault: {type(bug).__name__}")
         return parcel
 
-    def _encode(self, item: Item) -> None:
-        assert item.event is not None  # noqa: S101  (an item without an outcome has its event)
-        translated, cut_count = translate(item.event, item.identity, self.describe_useragent)
+    def _encode(self, item: Item, event: AnyEvent, now_ms: int) -> None:
+        item.encoded, cut_count = self.translator.translate(event, item.identity)
         self.strings_cut += cut_count
-        item.encoded = _encode(translated)
+        if len(item.encoded) > SURE_BYTES:
+            look_closer(item, now_ms=now_ms)
         if len(item.encoded) > limits.EVENT_BYTES:
             fault = EventTooLarge(len(item.encoded), limits.EVENT_BYTES)
             item.outcome = Outcome(Reason.OVERSIZED, str(fault))

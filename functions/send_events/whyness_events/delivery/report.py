@@ -52,6 +52,9 @@ class Report:
     def count_outcomes(self, parcels: Iterable[Parcel]) -> None:
         """Add the events of these records."""
         for parcel in parcels:
+            if parcel.is_delivered:
+                self.outcomes[Reason.DELIVERED] += len(parcel.items)
+                continue
             for item in parcel.items:
                 outcome = item.result
                 self.outcomes[outcome.reason] += 1

@@ -9,11 +9,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from whyness_events.delivery.answers import Reaction, Verdict, judge
-from whyness_events.delivery.blame import confirmed, waiting
+from whyness_events.delivery.blame import rejected, waiting
 from whyness_events.delivery.flights import Flights, Request
 from whyness_events.delivery.items import Item
 from whyness_events.delivery.learned import Learned
-from whyness_events.delivery.outcomes import Outcome, Reason
+from whyness_events.delivery.outcomes import DELIVERED, Outcome, Reason
 from whyness_events.delivery.pacing import Pauses
 from whyness_events.delivery.ports import Answer, Clock, SetupFault
 from whyness_events.delivery.splitting import Splitting
@@ -177,10 +177,12 @@ class Sending:
                 self._split(request, verdict)
 
     def _confirm(self, request: Request, verdict: Verdict) -> None:
-        for index, item in enumerate(request.items):
-            item.outcome = confirmed(verdict.named.get(index), verdict.status)
-            if index not in verdict.named:
-                self._control = item
+        request.settle(DELIVERED)
+        for index, detail in verdict.named.items():
+            request.items[index].outcome = rejected(detail, verdict.status)
+        passed = next((n for n in range(len(request.items)) if n not in verdict.named), None)
+        if passed is not None:
+            self._control = request.items[passed]
         self.learned.breaker.confirmed()
 
     def _retry(self, request: Request, verdict: Verdict) -> bool:

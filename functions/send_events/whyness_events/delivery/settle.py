@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from whyness_events.delivery.items import Item, Parcel
+from whyness_events.delivery.items import Item, Parcel, Record
 from whyness_events.delivery.letters import Letter, write_letters
 from whyness_events.delivery.outcomes import Reason
 from whyness_events.delivery.ports import Clock, DeadLetters, Log
@@ -64,19 +64,22 @@ class Settlement:
         record back time and again must not multiply them.
         """
         now_ms = int(self.clock.now_s() * 1000)
-        self._waiting += [i for p in parcels for i in p.items if i.result.reason.is_waiting]
-        letters = self._letters(parcels, now_ms)
+        delivered = [parcel for parcel in parcels if parcel.is_delivered]
+        others = [parcel for parcel in parcels if not parcel.is_delivered]
+        self._waiting += [i for p in others for i in p.items if i.result.reason.is_waiting]
+        letters = self._letters(others, now_ms)
         sent = self._send(letters, deadline_s)
         found = Settled(letters_refused=len(letters) - len(sent))
         logged, found.log_writes_lost = self._log(letters, sent, now_ms, deadline_s)
         self._safe |= {item for item in sent if letters[item].attributes or item in logged}
-        for parcel in parcels:
+        found.safe_receipts = [parcel.record.receipt_handle for parcel in delivered]
+        for parcel in others:
             if all(self._is_safe(item) for item in parcel.items):
                 found.safe_receipts.append(parcel.record.receipt_handle)
             else:
                 found.failed_message_ids.append(parcel.record.message_id)
                 found.handed_back.append(_handed_back(parcel))
-        keys = _keys_delivered(parcels)
+        keys = _keys(parcel.record for parcel in delivered)
         lost = self._mark(keys, now_ms, deadline_s)
         found.rows_delivered, found.log_writes_lost = len(keys) - lost, found.log_writes_lost + lost
         return found
@@ -138,10 +141,9 @@ def _handed_back(parcel: Parcel) -> HandedBack:
     return HandedBack(record.receipt_handle, record.receive_count, wait_s)
 
 
-def _keys_delivered(parcels: Iterable[Parcel]) -> list[LogKey]:
-    """Return the rows of redriven records that Mixpanel has now confirmed."""
-    delivered = (p for p in parcels if all(i.result.reason is Reason.DELIVERED for i in p.items))
-    found = (LogKey.parse(parcel.record.log_key) for parcel in delivered if parcel.record.log_key)
+def _keys(records: Iterable[Record]) -> list[LogKey]:
+    """Return the rows that redriven records carry."""
+    found = (LogKey.parse(record.log_key) for record in records if record.log_key)
     return list(dict.fromkeys(key for key in found if key))
 
 

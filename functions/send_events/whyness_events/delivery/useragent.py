@@ -1,7 +1,8 @@
 """What a User-Agent header says of browser, system and device.
 
 The parser (uap-core's rules on a linear-time engine) takes any text in bounded time, which matters: the
-header is whatever a stranger sends. It costs a few tens of microseconds, and traffic repeats itself.
+header is whatever a stranger sends. It costs a few tens of microseconds; who calls keeps what
+it said, for traffic repeats itself.
 """
 
 from collections.abc import Mapping
@@ -13,18 +14,12 @@ from ua_parser.regex import Resolver
 
 # A header longer than this tells a person nothing more, and a hostile one costs nothing more.
 _PARSED_CHARS = 1_000
-_CACHED = 4_096
 _UNKNOWN = "Other"
 
 
 def describe_useragent(header: str) -> Mapping[str, str]:
     """Return what is known of `$browser`, `$os`, `$device` and their kin for a raw `header`."""
-    return _describe(header[:_PARSED_CHARS])
-
-
-@lru_cache(maxsize=_CACHED)
-def _describe(header: str) -> Mapping[str, str]:
-    parsed = _parser().parse(header)
+    parsed = _parser().parse(header[:_PARSED_CHARS])
     found: dict[str, str | None] = {}
     if browser := parsed.user_agent:
         found |= {"$browser": browser.family, "$browser_version": _version(browser.major, browser.minor)}
