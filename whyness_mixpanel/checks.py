@@ -2,12 +2,16 @@
 
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
+from importlib.util import find_spec
 from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning  # noqa: A004  (Django's name for it)
 
 from whyness_mixpanel import conf
+
+# What the extra [direct] installs, by the names under which it is imported.
+DIRECT_MODULES = ("isal", "msgspec", "requests", "ua_parser", "ua_parser_rs")
 
 
 def check_settings(app_configs: object, **kwargs: object) -> list[CheckMessage]:  # noqa: ARG001  (Django's signature)
@@ -27,6 +31,7 @@ def check_settings(app_configs: object, **kwargs: object) -> list[CheckMessage]:
         *_set_twice(),
         *([] if wrong else _wrong_region()),
         *([] if wrong else _no_queue()),
+        *([] if wrong else _no_direct_way()),
         *_unknown_keys(named),
     ]
 
@@ -37,7 +42,7 @@ def check_discarding_backend(app_configs: object, **kwargs: object) -> list[Chec
         backend = conf.BACKEND.get()
     except conf.SettingError:
         return []  # E002 names it
-    if backend == "sqs":
+    if backend in {"sqs", "mixpanel"}:
         return []
     return [
         Warning(
@@ -88,6 +93,26 @@ def _no_queue() -> Iterator[CheckMessage]:
             hint=f"Set QUEUE_URL in {conf.DICT_NAME}, or {conf.QUEUE_URL.environment} in the environment, "
             "to the stack's output QueueUrl.",
             id="whyness_mixpanel.W001",
+        )
+
+
+def _no_direct_way() -> Iterator[CheckMessage]:
+    if not conf.ENABLED.get() or conf.BACKEND.get() != "mixpanel":
+        return
+    unset = [each for each in (conf.SERVICE_ACCOUNT, conf.SERVICE_PASSWORD) if not each.get()]
+    if unset:
+        yield Warning(
+            "The backend mixpanel has no credentials: events stay in the outbox, and nothing publishes them.",
+            hint=f"Set {' and '.join(each.key for each in unset)} in {conf.DICT_NAME}, or "
+            f"{' and '.join(each.environment for each in unset)} in the environment.",
+            id="whyness_mixpanel.W004",
+        )
+    missing = [name for name in DIRECT_MODULES if find_spec(name) is None]
+    if missing:
+        yield Warning(
+            f"The backend mixpanel cannot import {', '.join(missing)}: events stay in the outbox.",
+            hint="Run pip install 'whyness-mixpanel[direct]'.",
+            id="whyness_mixpanel.W005",
         )
 
 

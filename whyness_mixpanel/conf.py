@@ -17,7 +17,7 @@ from whyness_events import IDENTITIES
 from whyness_mixpanel import parse, proxies, scrub
 
 DICT_NAME = "WHYNESS_MIXPANEL"
-BACKEND_NAMES = ("sqs", "locmem", "console", "dummy")
+BACKEND_NAMES = ("sqs", "mixpanel", "locmem", "console", "dummy")
 OUTBOX_MODES = ("always", "on_failure")
 
 _REGION_IN_HOST = re.compile(r"sqs\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?").fullmatch
@@ -60,21 +60,21 @@ class Setting(Generic[T]):
         Raises:
             SettingError: what is set is not allowed.
         """
-        in_environment = (f"the environment variable {self.environment}", os.environ.get(self.environment))
-        for place, found in [*self.in_settings(), in_environment]:
-            if found not in (None, ""):
-                return self._parse(place, found)
+        for place, found in self.in_settings():
+            return self._parse(place, found)
+        if in_environment := os.environ.get(self.environment):
+            return self._parse(f"the environment variable {self.environment}", in_environment)
         return self.default
 
     def in_settings(self) -> list[tuple[str, object]]:
         """Return where in the Django settings it is set, and what stands there; the first counts."""
-        places = []
+        places: list[tuple[str, object]] = []
         named = getattr(settings, DICT_NAME, None)
-        if isinstance(named, Mapping):
-            places.append((f'{DICT_NAME}["{self.key}"]', named.get(self.key)))
-        if self.old_name:
-            places.append((self.old_name, getattr(settings, self.old_name, None)))
-        return [(place, found) for place, found in places if found not in (None, "")]
+        if isinstance(named, Mapping) and (found := named.get(self.key)) not in (None, ""):
+            places.append((f'{DICT_NAME}["{self.key}"]', found))
+        if self.old_name and (found := getattr(settings, self.old_name, None)) not in (None, ""):
+            places.append((self.old_name, found))
+        return places
 
     def _parse(self, place: str, found: object) -> T:
         try:
@@ -225,6 +225,22 @@ MIXPANEL_URL = Setting(
     allowed=f"one of {', '.join(parse.MIXPANEL_URLS)}, without a path",
     environment="MIXPANEL_URL",
 )
+SERVICE_ACCOUNT = Setting(
+    key="SERVICE_ACCOUNT",
+    default="",
+    parse=str,
+    allowed="the name of a Mixpanel service account",
+    environment="MIXPANEL_SERVICE_ACCOUNT",
+    old_name="MIXPANEL_SERVICE_ACCOUNT",
+)
+SERVICE_PASSWORD = Setting(
+    key="SERVICE_PASSWORD",
+    default="",
+    parse=str,
+    allowed="the secret of the Mixpanel service account",
+    environment="MIXPANEL_SERVICE_PASSWORD",
+    old_name="MIXPANEL_SERVICE_PASSWORD",
+)
 LOG_TABLE_NAME = Setting(
     key="LOG_TABLE_NAME",
     default="",
@@ -254,6 +270,8 @@ SETTINGS: tuple[Setting[Any], ...] = (
     PROJECT_TOKEN,
     GDPR_TOKEN,
     MIXPANEL_URL,
+    SERVICE_ACCOUNT,
+    SERVICE_PASSWORD,
     LOG_TABLE_NAME,
 )
 

@@ -9,6 +9,7 @@ from django.apps import apps
 from django.db import Error
 
 from whyness_mixpanel import checks, conf
+from whyness_mixpanel.diagnose_direct import mixpanel
 from whyness_mixpanel.diagnose_queue import ROLE, Finding, State, not_tried, queue_and_clock
 
 if TYPE_CHECKING:
@@ -18,6 +19,9 @@ __all__ = ["Finding", "State", "diagnose"]
 
 # The names that clicks are sent under, now and by older versions: with them a bare key is the insert id too.
 CLICK_EVENTS = frozenset({"User click", "Prospect click", "Contact click"})
+
+# Warnings of the system checks, for the site runs; but no event leaves it.
+_STOPS_ALL = frozenset({"whyness_mixpanel.W001", "whyness_mixpanel.W004", "whyness_mixpanel.W005"})
 
 _TITLES_MODEL = "whyness_django.TrackerItem"
 
@@ -31,7 +35,10 @@ def diagnose(client: Callable[[], Any] | None = None) -> list[Finding]:
     settings = _settings()
     titles = _titles()
     if settings.state is State.WRONG:
-        return [settings, *not_tried("mend the settings first"), titles]
+        names = ("mixpanel",) if _is_direct() else ()
+        return [settings, *not_tried("mend the settings first", *names), titles]
+    if _is_direct():
+        return [settings, mixpanel(), titles]
     if conf.BACKEND.get() != "sqs" or not conf.QUEUE_URL.get():
         why = "there is no QUEUE_URL" if conf.BACKEND.get() == "sqs" else f"BACKEND is {conf.BACKEND.get()}"
         return [settings, *not_tried(why), titles]
@@ -47,13 +54,20 @@ def _settings() -> Finding:
     found: list[CheckMessage] = [*checks.check_settings(None), *checks.check_discarding_backend(None)]
     if not found:
         return Finding("settings", State.OK, "each can be read, and no two contradict each other")
-    serious = any(message.is_serious() or message.id == "whyness_mixpanel.W001" for message in found)
+    serious = any(message.is_serious() or message.id in _STOPS_ALL for message in found)
     return Finding(
         "settings",
         State.WRONG if serious else State.OK,
         " ".join(message.msg for message in found),
         " ".join(message.hint or "" for message in found),
     )
+
+
+def _is_direct() -> bool:
+    try:
+        return conf.BACKEND.get() == "mixpanel"
+    except conf.SettingError:
+        return False
 
 
 def _region() -> Finding:

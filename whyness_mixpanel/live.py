@@ -2,9 +2,11 @@
 
 import logging
 import time
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from itertools import groupby
+from types import MappingProxyType
 from typing import NamedTuple
 
 from django.db import Error, connections
@@ -31,28 +33,27 @@ class Published(NamedTuple):
     Args:
         confirmed: the queue has them.
         suppressed: nothing may be sent about their people any more.
-        park_reason: why the others must wait for a person; `""` where they may be tried again.
+        park: why others must wait for a person; all that is left may be tried again.
     """
 
     confirmed: Sequence[int] = ()
     suppressed: Sequence[int] = ()
-    park_reason: str = ""
+    park: Mapping[int, str] = MappingProxyType({})
 
 
 def publish_now(rows: Sequence[Outbox], alias: str) -> bool:
     """Publish `rows`, which are not written yet; write to the outbox what the queue does not confirm."""
     done = publish([Waiting(index, row.identity, row.encoded) for index, row in enumerate(rows)])
-    gone = {*done.confirmed, *done.suppressed}
+    for index, reason in done.park.items():
+        rows[index].state, rows[index].reason = Outbox.State.PARKED, reason
+    if done.park:
+        outbox.park([rows[index] for index in done.park], alias)
+    gone = {*done.confirmed, *done.suppressed, *done.park}
     missed = [row for index, row in enumerate(rows) if index not in gone]
-    if missed and done.park_reason:
-        for row in missed:
-            row.state, row.reason = Outbox.State.PARKED, done.park_reason
-        outbox.park(missed, alias)
+    if missed and not outbox.write(missed, alias):
+        counters.add("lost", len(missed))
         return False
-    if not missed or outbox.write(missed, alias):
-        return True
-    counters.add("lost", len(missed))
-    return False
+    return not done.park
 
 
 def publish_claim(claim: str, alias: str, *, first_id: int, last_id: int) -> None:
@@ -73,11 +74,12 @@ def settle(done: Published, rows: Sequence[Waiting], claim: str, alias: str) -> 
     """Delete the rows that are done, park what must wait for a person; return the ids of what is left."""
     gone = sorted((*done.confirmed, *done.suppressed))
     outbox.delete(gone, claim, alias)
-    left = sorted({row.id for row in rows}.difference(gone))
-    if done.park_reason:
-        outbox.park_claimed(left, claim, alias, done.park_reason)
-        return []
-    return left
+    by_reason: dict[str, list[int]] = defaultdict(list)
+    for id_, reason in done.park.items():
+        by_reason[reason].append(id_)
+    for reason, ids in by_reason.items():
+        outbox.park_claimed(ids, claim, alias, reason)
+    return sorted({row.id for row in rows}.difference(gone, done.park))
 
 
 def publish(rows: Sequence[Waiting], *, budget_s: float | None = None) -> Published:
@@ -85,18 +87,20 @@ def publish(rows: Sequence[Waiting], *, budget_s: float | None = None) -> Publis
     try:
         allowed = set(privacy.filter_suppressed([row.encoded for row in rows]))
     except privacy.OptOutFailed as error:
-        return Published(park_reason=str(error))
+        return Published(park={row.id: str(error) for row in rows})
     except (privacy.CannotFilter, conf.SettingError) as error:
         publisher.record(failed=len(rows), fault=str(error))
         return Published()
     suppressed = [row.id for row in rows if row.encoded not in allowed]
     confirmed: list[int] = []
+    park: dict[int, str] = {}
     wanted = (row for row in rows if row.encoded in allowed)
     for identity, group in groupby(wanted, key=lambda row: row.identity):
         same = list(group)
-        answers = publisher.publish_each([row.encoded for row in same], identity=identity, budget_s=budget_s)
-        confirmed += [row.id for row, is_confirmed in zip(same, answers, strict=True) if is_confirmed]
-    return Published(confirmed, suppressed)
+        done = publisher.publish_each([row.encoded for row in same], identity=identity, budget_s=budget_s)
+        confirmed += [row.id for row, is_confirmed in zip(same, done.confirmed, strict=True) if is_confirmed]
+        park |= {same[index].id: reason for index, reason in done.dead.items()}
+    return Published(confirmed, suppressed, park)
 
 
 def _publish_old(alias: str) -> None:

@@ -46,13 +46,14 @@ def write(rows: Sequence[Outbox], alias: str) -> bool:
     return True
 
 
-def park(rows: Sequence[Outbox], alias: str) -> None:
-    """Put `rows` aside for a person, each with its reason."""
+def park(rows: Sequence[Outbox], alias: str) -> bool:
+    """Put `rows` aside for a person, each with its reason; False where that fails."""
     if not write(rows, alias):
         counters.add("lost", len(rows))
-        return
+        return False
     for row in rows:
         signals.event_parked.send_robust(sender=Outbox, count=1, reason=row.reason)
+    return True
 
 
 def of_claim(claim: str, alias: str, *, first_id: int, last_id: int) -> list[Waiting]:

@@ -1,9 +1,13 @@
 """Parked rows: events put aside for a person, and their release."""
 
 import json
+from collections.abc import Mapping, Sequence
 
-from whyness_events import WhynessEventsError, encode_event, parse_event
-from whyness_mixpanel import outbox
+from django.db import router
+
+from whyness_events import WhynessEventsError, decode_message, encode_event, parse_event
+from whyness_events.wire import to_sqs_json
+from whyness_mixpanel import conf, outbox
 from whyness_mixpanel.normal import now_ms
 from whyness_mixpanel.tables import Outbox
 
@@ -22,3 +26,25 @@ def release(row: Outbox, alias: str) -> bool:
         return False
     changed = {"encoded": encoded, "state": Outbox.State.PENDING, "reason": "", "claimed_until": None}
     return bool(outbox.parked(alias).filter(pk=row.pk).update(**changed))
+
+
+def keep(bodies: Sequence[str], dead: Mapping[tuple[int, int], str]) -> bool:
+    """Write parked rows for the events of `bodies` that will never be delivered; see `backends.Answer`.
+
+    Returns:
+        Whether the outbox has them.
+    """
+    rows = [_row(bodies[index], place, reason) for (index, place), reason in dead.items()]
+    return not rows or outbox.park(rows, router.db_for_write(Outbox))
+
+
+def _row(body: str, place: int, reason: str) -> Outbox:
+    message = decode_message(body)
+    raw = message.raw_events[place]
+    return Outbox(
+        encoded=to_sqs_json(raw),
+        identity=message.identity or conf.IDENTITY.get(),
+        user=raw.get("user", "") if isinstance(raw, dict) else "",
+        state=Outbox.State.PARKED,
+        reason=reason,
+    )

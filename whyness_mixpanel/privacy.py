@@ -98,6 +98,8 @@ def _scrubber(names: tuple[str, ...], patterns: tuple[str, ...]) -> Scrubber:
 def _suppressed(people: set[str]) -> set[str]:
     alias = router.db_for_read(Suppression)
     try:
+        if transaction.get_autocommit(using=alias):  # no transaction to break: none is begun only to read
+            return suppressed_among(people)
         with transaction.atomic(using=alias):  # a savepoint: a missing table must not break the transaction
             return suppressed_among(people)
     except Error as error:

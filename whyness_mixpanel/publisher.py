@@ -4,7 +4,10 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import NamedTuple
 
 from whyness_mixpanel import backends, conf, counters, packing, pool, signals
 from whyness_mixpanel.breaker import Breaker
@@ -18,18 +21,30 @@ _breaker = Breaker()
 _is_failing = False
 
 
+class Published(NamedTuple):
+    """What became of events, in the order in which they were given.
+
+    Args:
+        confirmed: for each whether it is delivered, or safe in the queue.
+        dead: why others never will be, by their indexes: whoever has these events must put them aside.
+    """
+
+    confirmed: list[bool]
+    dead: Mapping[int, str] = MappingProxyType({})
+
+
 def publish(encoded: Sequence[str], *, identity: str | None = None) -> bool:
     """Publish events that `Event.json()` made, now; True when the queue confirmed each of them.
 
     Waits at most PUBLISH_BUDGET_MS, and not at all while the breaker is open. Raises nothing.
     """
-    return all(publish_each(encoded, identity=identity))
+    return all(publish_each(encoded, identity=identity).confirmed)
 
 
 def publish_each(
     encoded: Sequence[str], *, identity: str | None = None, budget_s: float | None = None
-) -> list[bool]:
-    """Publish events now; return for each whether the queue confirmed it.
+) -> Published:
+    """Publish events now; return what became of each.
 
     Args:
         encoded: what `Event.json()` made.
@@ -37,10 +52,10 @@ def publish_each(
         budget_s: how long to wait, at most; with it the breaker is not asked. None is PUBLISH_BUDGET_MS.
     """
     if not encoded:
-        return []
+        return Published([])
     if budget_s is None and not _breaker.lets_through():
         _count(published=0, failed=len(encoded), fault="not tried: the queue failed just now")
-        return [False] * len(encoded)
+        return Published([False] * len(encoded))
     attempt = _Attempt()
     fault = ""
     try:
@@ -52,17 +67,21 @@ def publish_each(
         fault = _LATE
     except Exception as error:  # noqa: BLE001  (whatever ails the queue, the page goes on; counted and logged)
         fault = name_fault(error)
-    confirmed = list(attempt.confirmed)  # a copy: whoever hangs may still add to it
-    confirmed += [False] * (len(encoded) - len(confirmed))
-    record(published=sum(confirmed), failed=confirmed.count(False), fault=fault or attempt.refusal)
-    return confirmed
+    told = list(attempt.told)  # a copy: whoever hangs may still add to it
+    confirmed = [each is True for each in told] + [False] * (len(encoded) - len(told))
+    dead = {index: each for index, each in enumerate(told) if isinstance(each, str)}
+    _tell_dead(dead)
+    failed = confirmed.count(False) - len(dead)
+    record(published=sum(confirmed), failed=failed, fault=fault or attempt.refusal)
+    return Published(confirmed, dead)
 
 
 class _Attempt:
     """One publishing: what the thread that makes it has found out, while another may stop waiting."""
 
     def __init__(self) -> None:
-        self.confirmed: list[bool] = []
+        # Of each event: whether it is confirmed, or why it is dead.
+        self.told: list[bool | str] = []
         self.refusal = ""
 
     def make(
@@ -77,7 +96,8 @@ class _Attempt:
                 raise RuntimeError  # it speaks of messages that were not sent: nothing in it can be trusted
             self.refusal = self.refusal or _safe_code(answer.refusal)
             for index, message in enumerate(call):
-                self.confirmed += [index in answer.confirmed] * message.event_count
+                is_confirmed, places = index in answer.confirmed, range(message.event_count)
+                self.told += [answer.dead.get((index, place), is_confirmed) for place in places]
 
 
 def record(*, published: int = 0, failed: int = 0, fault: str = "") -> None:
@@ -91,6 +111,12 @@ def record(*, published: int = 0, failed: int = 0, fault: str = "") -> None:
     fault = fault or "incomplete answer"
     _count(published=published, failed=failed, fault=fault)
     _tell(fault, published=published, failed=failed)
+
+
+def _tell_dead(dead: Mapping[int, str]) -> None:
+    counters.add("refused", len(dead))
+    for reason, count in Counter(dead.values()).items():
+        logger.warning("%d events will never be delivered: %s", count, reason)
 
 
 def _count(*, published: int, failed: int, fault: str) -> None:
@@ -117,7 +143,7 @@ def _tell(fault: str, *, published: int, failed: int) -> None:
 
 def name_fault(error: Exception) -> str:
     """Return what `error` is, without its text where that may quote what was sent."""
-    if isinstance(error, conf.SettingError):
+    if isinstance(error, conf.SettingError | backends.CannotSend):
         return str(error)
     answer = getattr(error, "response", None)  # botocore.exceptions.ClientError: what SQS said
     code = answer.get("Error", {}).get("Code") if isinstance(answer, dict) else None

@@ -1,7 +1,8 @@
 """Where message bodies go: one module per backend, each with a `publish`. They decide nothing."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
+from types import MappingProxyType
 from typing import NamedTuple, Protocol, cast
 
 
@@ -11,10 +12,17 @@ class Answer(NamedTuple):
     Args:
         confirmed: the indexes of the bodies that are safe; all others are not.
         refusal: the code of a refusal, where some were refused; free of what was sent.
+        dead: why events in confirmed bodies will never be delivered, a safe sentence each, by the index of
+            the body and the place in it. Nobody else keeps these events.
     """
 
     confirmed: frozenset[int]
     refusal: str = ""
+    dead: Mapping[tuple[int, int], str] = MappingProxyType({})
+
+
+class CannotSend(Exception):  # noqa: N818  (it is the sending that fails)
+    """Nothing can be sent; the text is free of what was sent, and of secrets."""
 
 
 # SQS serves the groups of a fair queue in turn: a backfill then does not delay today's events.

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from whyness_mixpanel import conf, publisher
+from whyness_mixpanel import conf, parked, publisher
 from whyness_mixpanel.backends import BACKFILL_GROUP, Publish
 from whyness_mixpanel.packing import Packed
 
@@ -56,12 +56,15 @@ class Sender:
             raise NotPublished(fault)
 
     def _attempt(self, messages: Sequence[Packed]) -> tuple[Sequence[Packed], str]:
+        bodies = [message.body for message in messages]
         try:
-            answer = self._publish([message.body for message in messages], group=BACKFILL_GROUP)
+            answer = self._publish(bodies, group=BACKFILL_GROUP)
         except conf.SettingError:
             raise
         except Exception as error:  # noqa: BLE001  (whatever ails the queue: it is asked again, and then named)
             return messages, publisher.name_fault(error)
+        if not parked.keep(bodies, answer.dead):
+            return messages, "the outbox does not take what will never be delivered"
         refused = [message for index, message in enumerate(messages) if index not in answer.confirmed]
         return refused, answer.refusal or "incomplete answer"
 

@@ -78,7 +78,7 @@ def test_a_message_refused_among_others_opens_no_breaker(monkeypatch: pytest.Mon
 
     first, second = publisher.publish_each([large, large]), publisher.publish_each([large, large])
 
-    assert first == second == [False, True]
+    assert first.confirmed == second.confirmed == [False, True]
 
 
 def test_what_was_confirmed_before_the_budget_ended_stays_confirmed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,7 +96,7 @@ def test_what_was_confirmed_before_the_budget_ended_stays_confirmed(monkeypatch:
 
     monkeypatch.setattr(locmem, "publish", hang_at_second)
     with override(PUBLISH_BUDGET_MS=200):
-        confirmed = publisher.publish_each([f'"{"x" * 65_000}"'] * 25)
+        confirmed = publisher.publish_each([f'"{"x" * 65_000}"'] * 25).confirmed
     is_over.set()
     has_ended.wait()
     pool.run(lambda _: None, budget_s=30)

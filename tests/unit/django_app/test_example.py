@@ -200,6 +200,7 @@ def test_the_counts_as_json(site: Client) -> None:
         "prospect_clicks": 0,
         "published": 2,
         "failed": 0,
+        "refused": 0,
         "invalid": 0,
         "clamped": 0,
         "unwritten": 0,

@@ -2,7 +2,8 @@ import json
 from typing import Any
 
 import pytest
-from django.db import DatabaseError
+from django.db import DatabaseError, connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from tests.django_support import override
 from whyness_mixpanel import conf, privacy, suppression
@@ -102,6 +103,27 @@ def test_a_list_that_cannot_be_read_lets_nothing_through(monkeypatch: pytest.Mon
 
     with pytest.raises(privacy.SuppressionUnreadable, match="migrated"):
         privacy.filter_suppressed([encoded("7")])
+
+
+def statements() -> list[str]:
+    """Return the first words of the statements that asking about a person makes."""
+    event = encoded("7")
+    with CaptureQueriesContext(connection) as queries:
+        privacy.filter_suppressed([event])
+    return [query["sql"].split()[0] for query in queries]
+
+
+@pytest.mark.usefixtures("db")
+def test_outside_a_transaction_none_is_begun_only_to_ask() -> None:
+    """A page would wait for whoever writes, where the site begins its transactions as IMMEDIATE on SQLite."""
+    assert statements() == ["SELECT"]
+
+
+@pytest.mark.usefixtures("db")
+def test_inside_a_transaction_asking_has_a_savepoint() -> None:
+    """On PostgreSQL a missing table would break the transaction otherwise."""
+    with transaction.atomic():
+        assert statements() == ["SAVEPOINT", "SELECT", "RELEASE"]
 
 
 @pytest.mark.usefixtures("db")

@@ -21,9 +21,9 @@ _EXIT_CODES = {State.OK: 0, State.WRONG: 1, State.NOT_TRIED: 3}
 
 
 class Command(BaseCommand):
-    """Try the queue, the credentials, the region, the clock and the titles."""
+    """Try the queue or Mixpanel, the credentials, the region, the clock and the titles."""
 
-    help = "Try what publishing needs: settings, region, credentials, queue, clock, titles. Sends no event."
+    help = "Try what publishing needs: settings, region, credentials, queue or Mixpanel. Sends no event."
     requires_system_checks = ()  # they are part of what is shown
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:

@@ -1,0 +1,347 @@
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.test import override_settings
+
+from tests.django_support import override
+from tests.loopback import LoopbackServer, Request, Response
+from tests.unit.django_app.test_checks import run_checks
+from tests.unit.django_app.test_mixpanel_check import run
+from whyness_events import log_entry
+from whyness_events.delivery.items import Record
+from whyness_events.delivery.letters import Letter
+from whyness_events.delivery.outcomes import Reason
+from whyness_events.delivery.report import Report
+from whyness_events.delivery.settle import Settled
+from whyness_mixpanel import conf, outbox, publisher
+from whyness_mixpanel.backends import Answer, CannotSend, all_of, locmem
+from whyness_mixpanel.backends import mixpanel as direct
+from whyness_mixpanel.backends.mixpanel_ports import Kept
+from whyness_mixpanel.models import Outbox
+from whyness_mixpanel.packing import Packed
+from whyness_mixpanel.sources.sender import NotPublished, Sender
+
+ROOT = Path(__file__).parents[3]
+EVENT = '{"insert_id":"1","event":"Home","user":"7","time":1763900000000}'
+BODY = f'{{"schema_version":1,"identity":"simplified","events":[{EVENT},{EVENT}]}}'
+CHOSEN: dict[str, Any] = {
+    "BACKEND": "mixpanel",
+    "SERVICE_ACCOUNT": "account",
+    "SERVICE_PASSWORD": "MARKER-password",
+}
+
+
+@pytest.fixture(autouse=True)
+def _afresh() -> Iterator[None]:
+    """No deliverer of another test, and none left for one."""
+    direct._start_afresh()
+    yield
+    direct._start_afresh()
+
+
+@pytest.mark.parametrize(
+    ("region", "expected"),
+    [
+        ("https://mixpanel.com", "https://api.mixpanel.com"),
+        ("https://eu.mixpanel.com", "https://api-eu.mixpanel.com"),
+        ("https://in.mixpanel.com", "https://api-in.mixpanel.com"),
+        ("http://127.0.0.1:8080", "http://127.0.0.1:8080"),
+    ],
+)
+def test_events_go_to_the_region_of_the_project(region: str, expected: str) -> None:
+    """Elsewhere they would be refused, or land in another country."""
+    with override(**CHOSEN, MIXPANEL_URL=region, PROJECT_ID=5):
+        options = direct.read_options()
+
+    assert (options.url, options.project_id) == (expected, "5")
+    assert "MARKER" not in repr(options)
+
+
+@pytest.mark.parametrize("missing", ["SERVICE_ACCOUNT", "SERVICE_PASSWORD"])
+def test_without_credentials_nothing_is_posted(missing: str) -> None:
+    """The fault names the setting, and W004 does so before."""
+    with override(**CHOSEN | {missing: ""}):
+        found = run_checks()
+        with pytest.raises(conf.SettingError, match=missing):
+            direct.publish([BODY])
+
+    assert list(found) == ["whyness_mixpanel.W004"]
+    assert missing in str(found["whyness_mixpanel.W004"].hint)
+
+
+def test_a_site_with_credentials_and_libraries_has_nothing_to_read() -> None:
+    """It discards nothing, and needs no queue."""
+    with override(**CHOSEN):
+        assert run_checks(deploy=True) == {}
+
+
+def test_the_old_names_of_the_credentials_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A site that posted by itself before has them in its settings, or in its environment."""
+    monkeypatch.setenv("MIXPANEL_SERVICE_PASSWORD", "from-the-environment")
+    with override_settings(MIXPANEL_SERVICE_ACCOUNT="old"), override(BACKEND="mixpanel"):
+        options = direct.read_options()
+
+    assert (options.account, options.password) == ("old", "from-the-environment")
+
+
+def in_a_process(script: str) -> subprocess.CompletedProcess[str]:
+    """Run Python that has nothing but the app and the contract on its path."""
+    paths = os.pathsep.join([str(ROOT), str(ROOT / "functions/send_events")])
+    environment = {"PYTHONPATH": paths, "DJANGO_SETTINGS_MODULE": "tests.django_settings"}
+    command = [sys.executable, "-c", script]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603  (the test's own script)
+
+
+def test_the_backend_loads_nothing_of_aws() -> None:
+    """Neither boto3 nor Powertools: a site without AWS need not have the Lambda's libraries."""
+    done = in_a_process("""
+import sys, django
+from django.conf import settings
+chosen = {"SERVICE_ACCOUNT": "a", "SERVICE_PASSWORD": "b", "MIXPANEL_URL": "http://127.0.0.1:9"}
+settings.configure(INSTALLED_APPS=["whyness_mixpanel"], WHYNESS_MIXPANEL={"BACKEND": "mixpanel", **chosen})
+django.setup()
+from whyness_mixpanel import publisher
+from whyness_mixpanel.backends import mixpanel
+mixpanel.DELIVERY_S = 4.0
+event = '{"insert_id":"1","event":"a","user":"7","time":1763900000000,"useragent":"x"}'
+print(publisher.publish_each([event], budget_s=30).confirmed)
+aws = ("boto3", "botocore", "aws_lambda_powertools")
+print(sorted(name for name in sys.modules if name.split(".")[0] in aws))
+""")
+
+    assert "connection failed (ConnectionError)" in done.stderr
+    assert done.stdout.splitlines() == ["[False]", "[]"]
+
+
+@pytest.mark.parametrize("library", ["isal", "msgspec", "requests", "ua_parser", "ua_parser_rs"])
+def test_a_missing_library_is_named_with_what_installs_it(library: str) -> None:
+    """In the log, in the system check and by mixpanel_check; the event stays in the outbox."""
+    done = in_a_process(f"""
+import importlib.abc, sys
+class Missing(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] == "{library}":
+            raise ModuleNotFoundError(name=name)
+sys.meta_path.insert(0, Missing())
+import django
+django.setup()
+from whyness_mixpanel import backends
+try:
+    backends.get_publish("mixpanel")
+except backends.CannotSend as fault:
+    print(fault)
+""")
+
+    assert done.stderr == ""
+    assert f"needs {library}" in done.stdout
+    assert "pip install 'whyness-mixpanel[direct]'" in done.stdout
+
+
+def test_a_missing_library_is_a_warning_before_anything_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """W005: the check imports nothing, and says what to run."""
+    monkeypatch.setattr("whyness_mixpanel.checks.DIRECT_MODULES", ("msgspec", "no_such_library"))
+
+    with override(**CHOSEN):
+        found = run_checks()
+
+    assert list(found) == ["whyness_mixpanel.W005"]
+    assert "no_such_library" in found["whyness_mixpanel.W005"].msg
+    assert "pip install 'whyness-mixpanel[direct]'" in str(found["whyness_mixpanel.W005"].hint)
+
+
+def test_a_forked_worker_makes_connections_of_its_own() -> None:
+    """Two processes on one connection would read each other's answers."""
+    done = in_a_process("""
+import os, django
+django.setup()
+from tests.django_support import override
+from whyness_mixpanel.backends import mixpanel
+with override(SERVICE_ACCOUNT="a", SERVICE_PASSWORD="b"):
+    before = mixpanel._get()
+    assert mixpanel._get() is before
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if mixpanel._get() is not before else 1)
+    _, status = os.waitpid(child, 0)
+raise SystemExit(os.waitstatus_to_exitcode(status))
+""")
+
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_changed_settings_make_another_deliverer() -> None:
+    """Such as a password that was renewed."""
+    with override(**CHOSEN):
+        before = direct._get()
+    with override(**CHOSEN | {"SERVICE_PASSWORD": "new"}):
+        after = direct._get()
+
+    assert after is not before
+
+
+# --- dead events on their way back to the caller
+
+
+def letter(**attributes: str) -> Letter:
+    """Return a dead letter."""
+    return Letter(EVENT, attributes, log_entry.LogKey("1", "0"))
+
+
+def test_only_a_letter_that_says_whose_it_is_and_why_is_kept() -> None:
+    """Else nobody could park the event: it stays where it is."""
+    kept = Kept()
+    letters = [
+        letter(reason="rejected", detail="too old", source_message_id="0.1"),
+        letter(reason="oversized", source_message_id="0.2"),
+        letter(reason="rejected", detail="too old"),
+        letter(source_message_id="0.3"),
+    ]
+
+    assert kept.send(letters, deadline_s=0.0) == ["0.1", "0.2", None, None]
+    assert kept.reasons == {"0.1": "rejected: too old", "0.2": "oversized: no detail"}
+
+
+class Delivered:
+    """What stands for a Deliverer, its pool and what it kept: a report that is made up."""
+
+    def __init__(self, failed: list[str], reasons: dict[str, str]) -> None:
+        self.kept, self.pool, self.deliverer = Kept(), self, self
+        self.failed, self.reasons = failed, reasons
+        self.is_abandoned = False
+
+    def deliver(self, records: list[Record], **_: object) -> Report:
+        """Return the report; the records are one for each event."""
+        assert [record.message_id for record in records] == ["0.0", "0.1", "1.0", "1.1"]
+        self.kept.reasons.update(self.reasons)
+        details = {Reason.REJECTED: "no", Reason.THROTTLED: "Mixpanel answered 429"}
+        return Report(settled=Settled(self.failed), details=details)
+
+    def abandon_all(self) -> None:
+        """Note that nothing stays under way."""
+        self.is_abandoned = True
+
+
+@pytest.mark.parametrize(
+    ("failed", "expected"),
+    [
+        ([], Answer(frozenset({0, 1}), "", {(0, 0): "no", (1, 1): "never"})),
+        (["1.0"], Answer(frozenset({0}), "NotSettled", {(0, 0): "no"})),
+        (["0.1"], Answer(frozenset({1}), "NotSettled", {(1, 1): "never"})),
+    ],
+)
+def test_a_message_is_confirmed_when_each_of_its_events_is_settled(
+    failed: list[str], expected: Answer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A dead event is named only then: with its message it comes back, and would be parked twice."""
+    made = Delivered(failed, {"0.0": "no", "1.1": "never"})
+    monkeypatch.setattr(direct, "_get", lambda: made)
+
+    assert direct.publish([BODY, BODY]) == expected
+    assert made.is_abandoned
+
+
+def test_where_nothing_is_settled_the_fault_says_why_it_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not why another event is dead."""
+    monkeypatch.setattr(direct, "_get", lambda: Delivered(["0.0", "1.1"], {}))
+
+    with pytest.raises(CannotSend, match="Mixpanel answered 429"):
+        direct.publish([BODY, BODY])
+
+
+def test_dead_events_are_neither_published_nor_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their indexes count through all messages of all calls; the rest of a message is confirmed."""
+    events = [f'"{"x" * 30_000}"'] * 5  # two of them are one message
+    dead = {(0, 1): "no", (2, 0): "never"}
+    monkeypatch.setattr(locmem, "publish", lambda _: Answer(frozenset({0, 2}), "NotSettled", dead))
+
+    done = publisher.publish_each(events)
+
+    assert done.confirmed == [True, False, False, False, False]
+    assert done.dead == {1: "no", 4: "never"}
+
+
+@pytest.mark.usefixtures("db")
+def test_a_backfill_parks_what_will_never_be_delivered() -> None:
+    """It has no row in the outbox of its own to park."""
+    assert sender_of({(0, 1): "rejected: no"}) == "done"
+
+    row = Outbox.objects.get()
+    assert (row.state, row.reason, row.user, row.identity) == ("parked", "rejected: no", "7", "simplified")
+    assert row.encoded == EVENT
+
+
+@pytest.mark.usefixtures("db")
+def test_a_backfill_does_not_go_past_what_it_cannot_park(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An event that nobody keeps is not done: the backfill stops before its row."""
+    monkeypatch.setattr(outbox, "write", lambda *_: False)
+
+    assert "outbox does not take" in sender_of({(0, 1): "rejected: no"})
+
+
+def sender_of(dead: dict[tuple[int, int], str]) -> str:
+    """Send one message of which these are dead; return how it ended."""
+
+    def publish(bodies: Any, *, group: str = "") -> Answer:  # noqa: ARG001  (a Publish)
+        return all_of(bodies)._replace(dead=dead)
+
+    sender = Sender(publish, rate=None, monotonic=lambda: 0.0, sleep=lambda _: None, on_fault=lambda *_: None)
+    try:
+        sender([Packed(BODY, 2)])
+    except NotPublished as fault:
+        return str(fault)
+    return "done"
+
+
+# --- mixpanel_check
+
+
+@pytest.mark.usefixtures("db")
+@pytest.mark.parametrize(
+    ("status", "code", "words"),
+    [
+        (200, 0, "refuses neither credentials nor project"),
+        (400, 0, "refuses neither credentials nor project"),
+        (401, 1, "SERVICE_PASSWORD"),
+        (403, 1, "PROJECT_ID"),
+        (503, 3, "answers 503 now"),
+    ],
+)
+def test_mixpanel_check_asks_mixpanel_itself(status: int, code: int, words: str) -> None:
+    """With an empty list: no event, and no word of a queue that is not needed."""
+    asked: list[Request] = []
+
+    def respond(request: Request) -> Response:
+        asked.append(request)
+        return Response(status, b"MARKER")
+
+    with LoopbackServer(respond) as server, override(**CHOSEN, MIXPANEL_URL=server.url):
+        found_code, text = run()
+
+    assert found_code == code
+    assert words in text
+    assert "queue" not in text
+    assert "MARKER" not in text
+    assert [request.target for request in asked] == ["/import?strict=1&project_id=2780485"]
+
+
+@pytest.mark.usefixtures("db")
+@pytest.mark.parametrize(
+    ("chosen", "words"),
+    [
+        ({"MIXPANEL_URL": "http://127.0.0.1:9"}, "it does not answer: connection failed"),
+        ({"SERVICE_PASSWORD": ""}, "mend the settings first"),
+    ],
+)
+def test_mixpanel_check_says_why_mixpanel_cannot_be_asked(chosen: dict[str, str], words: str) -> None:
+    """A port where nobody listens, and credentials that are not there."""
+    with override(**CHOSEN | chosen):
+        code, text = run()
+
+    assert code == 1
+    assert words in text
+    assert "queue" not in text

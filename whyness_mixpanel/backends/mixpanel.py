@@ -1,0 +1,171 @@
+"""Posts to Mixpanel itself, with the Lambda's own delivery code: for low volume, and where there is no AWS.
+
+No queue stands behind it. What is not settled stays in the caller's outbox, and what Mixpanel refuses for
+good is named to the caller, who keeps it.
+"""
+
+import os
+import random
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from whyness_events import decode_message
+from whyness_events.wire import join_message, to_sqs_json
+from whyness_mixpanel import conf, parse
+from whyness_mixpanel.backends import LIVE_GROUP, Answer, CannotSend
+
+try:
+    from whyness_events.delivery.clock import SystemClock
+    from whyness_events.delivery.deliver import Deliverer
+    from whyness_events.delivery.items import Record
+    from whyness_events.delivery.mixpanel import MixpanelPool
+    from whyness_events.delivery.redelivery import Redelivery
+    from whyness_events.delivery.report import Report
+    from whyness_events.delivery.service_account import FixedCredentials
+    from whyness_events.delivery.settings import REGIONS
+    from whyness_events.delivery.useragent import describe_useragent
+    from whyness_mixpanel.backends.mixpanel_ports import Kept, NoLog, NoQueue
+except ModuleNotFoundError as missing:
+    raise CannotSend(
+        f"the backend mixpanel needs {missing.name}: pip install 'whyness-mixpanel[direct]'"
+    ) from missing
+
+# Of one call. Half the drain's 30 s: a page has stopped waiting long before, and a late success is harmless.
+DELIVERY_S = 15.0
+_ANSWER_TIMEOUT_S = 10.0
+_THREADS = 2
+
+# Where events are imported, by the region that MIXPANEL_URL names; a stand-in on loopback does both.
+_IMPORT_URLS = dict(zip(parse.MIXPANEL_URLS, (REGIONS[name] for name in ("us", "eu", "in")), strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class _Options:
+    url: str
+    project_id: str
+    account: str
+    password: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """What delivers. One thread decides in a Deliverer, so each thread that publishes has its own."""
+
+    options: _Options
+    pool: MixpanelPool
+    kept: Kept
+    deliverer: Deliverer
+
+
+class _Local(threading.local):
+    made: _Made | None = None
+
+
+_local = _Local()
+
+
+def publish(bodies: Sequence[str], *, group: str = LIVE_GROUP) -> Answer:  # noqa: ARG001  (no queue, so no groups)
+    """Deliver the events of `bodies` to Mixpanel within DELIVERY_S.
+
+    Raises:
+        SettingError: there are no credentials, or a setting is not allowed.
+        CannotSend: nothing is settled; says why.
+    """
+    made = _get()
+    made.kept.reasons.clear()
+    records = [record for index, body in enumerate(bodies) for record in _records(index, body)]
+    try:
+        deadline_s = time.monotonic() + DELIVERY_S
+        report = made.deliverer.deliver(records, run_id="direct", deadline_s=deadline_s)
+    finally:
+        made.pool.abandon_all()
+    unsettled = {_place(message_id)[0] for message_id in report.settled.failed_message_ids}
+    confirmed = frozenset(range(len(bodies))) - unsettled
+    if bodies and not confirmed:
+        raise CannotSend(next(_troubles(report)))
+    dead = {_place(message_id): reason for message_id, reason in made.kept.reasons.items()}
+    return Answer(
+        confirmed=confirmed,
+        refusal="NotSettled" if unsettled else "",
+        dead={place: reason for place, reason in dead.items() if place[0] in confirmed},
+    )
+
+
+def read_options() -> _Options:
+    """Return what is needed to reach the project.
+
+    Raises:
+        SettingError: there are no credentials, or a setting is not allowed.
+    """
+    for setting in (conf.SERVICE_ACCOUNT, conf.SERVICE_PASSWORD):
+        if not setting.get():
+            raise conf.SettingError(f'{conf.DICT_NAME}["{setting.key}"]', setting.allowed)
+    url = conf.MIXPANEL_URL.get()
+    return _Options(
+        url=_IMPORT_URLS.get(url, url),
+        project_id=str(conf.PROJECT_ID.get()),
+        account=conf.SERVICE_ACCOUNT.get(),
+        password=conf.SERVICE_PASSWORD.get(),
+    )
+
+
+def make_pool(options: _Options) -> MixpanelPool:
+    """Return what posts; nothing is connected yet."""
+    credentials = FixedCredentials(options.account, options.password)
+    return MixpanelPool(options.url, options.project_id, credentials)
+
+
+def _get() -> _Made:
+    options = read_options()
+    if _local.made is None or _local.made.options != options:
+        _local.made = _make(options)
+    return _local.made
+
+
+def _make(options: _Options) -> _Made:
+    rng = random.Random()  # noqa: S311  (jitter)
+    pool, kept = make_pool(options), Kept()
+    deliverer = Deliverer(
+        pool=pool,
+        dead_letters=kept,
+        log=NoLog(),
+        redelivery=Redelivery(NoQueue(), rng),
+        clock=SystemClock(),
+        rng=rng,
+        describe_useragent=describe_useragent,
+        default_identity=conf.IDENTITY.default,  # each of our bodies has its own
+        threads=_THREADS,
+        answer_timeout_s=_ANSWER_TIMEOUT_S,
+    )
+    return _Made(options, pool, kept, deliverer)
+
+
+def _records(index: int, body: str) -> Iterator[Record]:
+    """Return a record for each event, so that each is settled by itself; its id says where the event is."""
+    message = decode_message(body)
+    identity = message.identity or conf.IDENTITY.get()
+    for position, raw in enumerate(message.raw_events):
+        yield Record(f"{index}.{position}", join_message([to_sqs_json(raw)], identity=identity))
+
+
+def _place(message_id: str) -> tuple[int, int]:
+    index, _, position = message_id.partition(".")
+    return int(index), int(position)
+
+
+def _troubles(report: Report) -> Iterator[str]:
+    """Return why events wait, in safe sentences; at least one."""
+    yield from (detail for reason, detail in report.details.items() if reason.is_waiting)
+    yield "a dead letter was not kept"
+
+
+def _start_afresh() -> None:
+    global _local  # noqa: PLW0603  (a forked child may not share the parent's connections)
+    _local = _Local()
+
+
+if sys.platform != "win32":
+    os.register_at_fork(after_in_child=_start_afresh)

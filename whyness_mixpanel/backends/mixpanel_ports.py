@@ -1,0 +1,52 @@
+"""What the delivery code finds in a Django process instead of AWS: the outbox is the queue and the record."""
+
+from collections.abc import Sequence
+
+from whyness_events.delivery.letters import Letter
+from whyness_events.log_entry import LogEntry, LogKey
+
+
+class Kept:
+    """The DeadLetters port: keeps why each event is dead, until the caller has parked it.
+
+    `reasons` has a safe sentence by the id of the event's record.
+    """
+
+    def __init__(self) -> None:
+        self.reasons: dict[str, str] = {}
+
+    def send(self, letters: Sequence[Letter], *, deadline_s: float) -> list[str | None]:  # noqa: ARG002  (takes no time)
+        """Keep the letters' reasons; see DeadLetters."""
+        return [self._keep(letter) for letter in letters]
+
+    def _keep(self, letter: Letter) -> str | None:
+        # A letter whose body left no room for them has none: its event stays where it is.
+        message_id, reason = (letter.attributes.get(name) for name in ("source_message_id", "reason"))
+        if message_id is None or reason is None:
+            return None
+        self.reasons[message_id] = f"{reason}: {letter.attributes.get('detail', 'no detail')}"
+        return message_id
+
+
+class NoLog:
+    """The Log port: nothing to write, for the outbox shows what waits and what is dead."""
+
+    def write(self, entries: Sequence[LogEntry], *, deadline_s: float) -> list[bool]:  # noqa: ARG002  (as above)
+        """Write nothing, and say that all is well."""
+        return [True] * len(entries)
+
+    def mark_delivered(self, keys: Sequence[LogKey], *, now_ms: int, deadline_s: float) -> int:  # noqa: ARG002  (as above)
+        """Mark nothing, and say that nothing is lost."""
+        return 0
+
+
+class NoQueue:
+    """The SourceQueue port: nothing to hide or delete, for the outbox has leases of its own."""
+
+    def delay(self, delays: Sequence[tuple[str, int]], *, deadline_s: float) -> int:  # noqa: ARG002  (as above)
+        """Hide nothing, and say that all is hidden."""
+        return len(delays)
+
+    def delete(self, receipt_handles: Sequence[str], *, deadline_s: float) -> int:  # noqa: ARG002  (as above)
+        """Delete nothing, and say that all is deleted."""
+        return len(receipt_handles)
