@@ -23,6 +23,7 @@ _ROWS = (
     ("events_per_s", "events/s"),
     ("cpu_s_per_100k", "CPU, s per 100,000 events"),
     ("peak_over_idle_mib", "peak memory over idle, MiB"),
+    ("queries_per_page", "queries per 1,000 rows"),
     ("messages", "messages"),
 )
 

@@ -1,5 +1,6 @@
 """One measurement, in a process of its own: the backfill, or the simplest loop; JSON on the last line."""
 
+import contextlib
 import io
 import itertools
 import json
@@ -7,12 +8,12 @@ import os
 import resource
 import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import django
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 QUEUE = "/123456789012/bench"
 
@@ -20,20 +21,39 @@ QUEUE = "/123456789012/bench"
 def main() -> None:
     """Measure `argv[1]`, `backfill` or `loop`, over at most `argv[2]` rows."""
     django.setup()
+    from whyness_mixpanel.sources.backfill import PAGE_ROWS  # noqa: PLC0415  (after django.setup())
+
     way, row_count = sys.argv[1], int(sys.argv[2])
     run: Callable[[int], int] = {"backfill": _backfill, "loop": _loop}[way]
     run(1)  # imports, client, connection: not what is measured
     before_kib = _peak_kib()
-    cpu_s, wall_s = time.process_time(), time.perf_counter()
-    events = run(row_count)
-    cpu_s, wall_s = time.process_time() - cpu_s, time.perf_counter() - wall_s
+    with _counting_queries() as query_count:
+        cpu_s, wall_s = time.process_time(), time.perf_counter()
+        events = run(row_count)
+        cpu_s, wall_s = time.process_time() - cpu_s, time.perf_counter() - wall_s
     found = {
         "events": events,
         "events_per_s": events / wall_s,
         "cpu_s_per_100k": cpu_s / events * 100_000,
         "peak_over_idle_mib": (_peak_kib() - before_kib) / 1024,
+        "queries_per_page": next(query_count) / -(-row_count // PAGE_ROWS),
     }
     print(json.dumps(found))
+
+
+@contextlib.contextmanager
+def _counting_queries() -> "Iterator[Iterator[int]]":
+    """Give what, asked once, yields the number of queries made."""
+    from django.db import connection  # noqa: PLC0415  (after django.setup())
+
+    count = itertools.count()
+
+    def execute(run: Any, *arguments: Any) -> Any:
+        next(count)
+        return run(*arguments)
+
+    with connection.execute_wrapper(execute):
+        yield count
 
 
 def _backfill(row_count: int) -> int:

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import FrameType
 
 from whyness_ops import commands
+from whyness_ops.capacity.command import add_capacity
 from whyness_ops.errors import OpsError
 from whyness_ops.log_table import REASONS
 from whyness_ops.stop import Stop
@@ -53,7 +54,7 @@ def make_parser() -> argparse.ArgumentParser:
     """Return the parser; each command sets `run`."""
     parser = argparse.ArgumentParser(
         prog="whyness-mixpanel",
-        description="Look at events that did not reach Mixpanel, put them right, and send them again.",
+        description="Look at events that did not reach Mixpanel, put them right, send them again; plan cost and capacity.",
         epilog=EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -61,6 +62,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_dlq(groups)
     _add_redrive(groups)
     _add_log(groups)
+    add_capacity(groups)
     return parser
 
 

@@ -1,0 +1,189 @@
+"""What each change to the hot path gained: the way before and the way now, in turns, in one process.
+
+The figures of docs/decisions/0012-hot-path.md. Each "before" is kept here in the shortest form that does the
+same work; microseconds of CPU an event, the least of several runs of each.
+"""
+
+import argparse
+import ipaddress
+import json
+import threading
+import time
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+from isal import igzip
+from tqdm import tqdm
+
+from bench.workload import events, invocations
+from whyness_events import Event, check_event
+from whyness_events.delivery.items import Item, Record
+from whyness_events.delivery.mixpanel import _compress
+from whyness_events.delivery.quick import QuickEvent, is_surely_valid
+from whyness_events.delivery.translate import LIBRARY, Translator, location_address
+from whyness_events.delivery.useragent import describe_useragent
+
+_EPILOG = """examples:
+  PYTHONPATH=.:functions/send_events .venv/bin/python -m bench.candidates
+  PYTHONPATH=.:functions/send_events .venv/bin/python -m bench.candidates --events 5000 --runs 3
+"""
+_REQUEST_EVENTS = 2_000
+
+_encode = msgspec.json.Encoder().encode
+
+
+@dataclass(frozen=True, slots=True)
+class _Envelope:
+    events: list[Event]
+
+
+class _QuickEnvelope(msgspec.Struct):
+    events: list[QuickEvent]
+
+
+@dataclass(slots=True, eq=False)
+class _DataclassItem:
+    record: Record
+    position: int
+    event: Event | None = None
+    identity: str = ""
+    encoded: bytes = b""
+    outcome: object = None
+    first: object = None
+
+
+class _Work:
+    """The same traffic in all the forms that the steps need."""
+
+    def __init__(self, event_count: int) -> None:
+        self.now_ms = int(time.time() * 1000)
+        records = [r for found in invocations(event_count, per_message=100) for r in found["Records"]]
+        self.bodies = [record["body"] for record in records]
+        self.record = Record("id", "")
+        self.events = list(events(event_count))
+        self.quick = [e for b in self.bodies for e in msgspec.json.decode(b, type=_QuickEnvelope).events]
+        self.translator = Translator(describe_useragent)
+        encoded = [self.translator.translate(event, "distinct_id")[0] for event in self.quick]
+        self.requests = [
+            encoded[start : start + _REQUEST_EVENTS] for start in range(0, len(encoded), _REQUEST_EVENTS)
+        ]
+
+
+def _before_location(ip: str) -> str | int:
+    address = ipaddress.ip_address(ip)
+    return str(address) if address.is_global else 0
+
+
+def _one_dictionary(event: Event, described: dict[str, str]) -> bytes:
+    properties: dict[str, Any] = {"time": event.time, "$insert_id": event.insert_id}
+    properties |= {"distinct_id": event.user, "ip": event.ip}
+    properties |= described
+    properties |= {"useragent": event.useragent, "data": event.data}
+    properties |= LIBRARY
+    properties |= event.properties
+    return _encode({"event": event.event, "properties": properties})
+
+
+def _compress_copy(request: Sequence[bytes]) -> bytes:
+    return igzip.compress(b"[" + b",".join(request) + b"]", 1, mtime=0)
+
+
+def _in_a_thread(compress: Callable[[Sequence[bytes]], bytes], request: Sequence[bytes]) -> bool:
+    """Compress as it happens: in a thread of its own, whose memory is fresh."""
+    thread = threading.Thread(target=compress, args=(request,))
+    thread.start()
+    thread.join()
+    return True
+
+
+def _is_valid(event: Event, now_ms: int) -> bool:
+    check_event(event, now_ms=now_ms)
+    return True
+
+
+def _steps(work: _Work) -> dict[str, tuple[Callable[[], object], Callable[[], object]]]:
+    before, now = msgspec.json.Decoder(_Envelope).decode, msgspec.json.Decoder(_QuickEnvelope).decode
+    described = dict(describe_useragent(work.events[0].useragent))
+    translator, keep = work.translator, lru_cache(describe_useragent)
+    return {
+        "decode: the contract's dataclass | a struct whose types are the rules": (
+            lambda: [before(body) for body in work.bodies],
+            lambda: [now(body) for body in work.bodies],
+        ),
+        "validate: rule by rule | what the types leave": (
+            lambda: [_is_valid(event, work.now_ms) for event in work.events],
+            lambda: [is_surely_valid(event, now_ms=work.now_ms) for event in work.quick],
+        ),
+        "location: ipaddress | one pattern": (
+            lambda: [_before_location(event.ip) for event in work.quick],
+            lambda: [location_address(event.ip) for event in work.quick],
+        ),
+        "user agent: parsed each time | once for each header": (
+            lambda: [describe_useragent(event.useragent) for event in work.events],
+            lambda: [keep(event.useragent) for event in work.events],
+        ),
+        "encode: one dictionary, no string cut, no location | all of the translation": (
+            lambda: [_one_dictionary(event, described) for event in work.events],
+            lambda: [translator.translate(event, "distinct_id") for event in work.quick],
+        ),
+        "item: dataclass | struct": (
+            lambda: [_DataclassItem(work.record, 0, event, "distinct_id") for event in work.events],
+            lambda: [Item(work.record, 0, event, "distinct_id") for event in work.quick],
+        ),
+        "compress: joined and copied | piece by piece": (
+            lambda: [_in_a_thread(_compress_copy, request) for request in work.requests],
+            lambda: [_in_a_thread(_compress, request) for request in work.requests],
+        ),
+        "compress: zlib level 1 | igzip level 1": (
+            lambda: [zlib.compress(b",".join(request), 1) for request in work.requests],
+            lambda: [igzip.compress(b",".join(request), 1) for request in work.requests],
+        ),
+    }
+
+
+def main() -> None:
+    """Measure, print the table, end with one line of JSON."""
+    options = _options()
+    work, found = _Work(options.events), {}
+    steps = _steps(work)
+    with tqdm(total=len(steps) * options.runs, desc="measuring", unit="run") as bar:
+        for name, (before, now) in steps.items():
+            cpu_s = [_in_turns(before, now, bar) for _ in range(options.runs)]
+            least = [min(each) / options.events * 1e6 for each in zip(*cpu_s, strict=True)]
+            found[name] = {"before_us": least[0], "now_us": least[1]}
+    for name, us in found.items():
+        print(f"{name:78}{us['before_us']:8.2f}{us['now_us']:8.2f}")
+    print(json.dumps(found))
+
+
+def _in_turns(
+    before: Callable[[], object], now: Callable[[], object], bar: "tqdm[Any]"
+) -> tuple[float, float]:
+    bar.update()
+    return _cpu_s(before), _cpu_s(now)
+
+
+def _cpu_s(work: Callable[[], object]) -> float:
+    began_s = time.process_time()
+    work()
+    return time.process_time() - began_s
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.candidates",
+        description="Compare steps of the hot path with what they replaced; CPU in microseconds an event.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--events", type=int, default=20_000, help="events (default 20000)")
+    parser.add_argument("--runs", type=int, default=9, help="runs of each (default 9)")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

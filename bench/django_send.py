@@ -1,0 +1,220 @@
+"""`python -m bench.django_send`: what `send()` adds to a Django page, and what an event costs in CPU."""
+
+import argparse
+import contextlib
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tqdm import tqdm
+
+from bench.run_backfill import QUEUE
+from bench.sink import running_sink
+from tests.integration.django.postgres import PostgresMissing, server
+
+_EPILOG = """examples:
+  PYTHONPATH=.:functions/send_events .venv/bin/python -m bench.django_send
+  PYTHONPATH=.:functions/send_events .venv/bin/python -m bench.django_send --runs 1 --requests 20
+"""
+_EVENT_COUNTS = (1, 10)
+# A name, the page and the mode of the outbox.
+_PAGES = (
+    ("simplest loop", "loop", "always"),
+    ("OUTBOX=always", "send", "always"),
+    ("OUTBOX=on_failure", "send", "on_failure"),
+)
+
+
+class _Line(NamedTuple):
+    """A line of the publisher's table: a way of bench.run_publisher, under a mode of the outbox."""
+
+    title: str
+    way: str
+    outbox: str
+    target: float | None = None
+
+
+_PUBLISHER = (
+    _Line("pure: Event(...) to message bodies", "pure", "always", target=60),
+    _Line("send_many(100), no transaction", "send_many", "always"),
+    _Line("100 send(), transaction, on_failure", "sends_atomic", "on_failure"),
+    _Line("send_many(100), transaction, always", "send_many_atomic", "always"),
+    _Line("100 send(), transaction, always", "sends_atomic", "always"),
+)
+
+
+class Site(NamedTuple):
+    """Where the pages run."""
+
+    title: str
+    environment: Mapping[str, str]
+
+
+def main() -> None:
+    """Run, print the tables, end with one line of JSON."""
+    options = _options()
+    with (
+        tempfile.TemporaryDirectory() as directory,
+        running_sink("bench.sqs_sink") as url,
+        _postgres() as postgres,
+    ):
+        base = _environment(url, Path(directory) / "bench.sqlite3")
+        sites = _sites(base, postgres)
+        kinds_count = len(sites) * (1 + len(_PAGES) * len(_EVENT_COUNTS)) + len(_PUBLISHER)
+        with tqdm(total=options.runs * kinds_count, desc="measuring", unit="run") as bar:
+            pages = [row for site in sites for row in _measure_site(site, options, bar)]
+            publisher = [_measure_publisher(base, line, options.runs, bar) for line in _PUBLISHER]
+    _print_tables(pages, publisher)
+    skipped = [] if isinstance(postgres, int) else [f"PostgreSQL: {postgres}"]
+    print(*(f"skipped: {each}" for each in skipped), sep="\n")
+    rows = [*(row for page in pages for row in _as_rows(page)), *publisher]
+    print(json.dumps({"runs": options.runs, "requests": options.requests, "skipped": skipped, "rows": rows}))
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.django_send",
+        description="Measure what send() adds to a page, beside json.dumps and send_message an event.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--runs", type=int, default=5, help="runs of each kind (default 5)")
+    parser.add_argument("--requests", type=int, default=100, help="requests a run (default 100)")
+    return parser.parse_args()
+
+
+@contextlib.contextmanager
+def _postgres() -> Iterator[int | str]:
+    """Give the port of a server, or the reason why there is none."""
+    with contextlib.ExitStack() as stack:
+        try:
+            with contextlib.redirect_stdout(sys.stderr):
+                found: int | str = stack.enter_context(server())
+        except PostgresMissing as missing:
+            found = str(missing)
+        yield found
+
+
+def _environment(url: str, sqlite: Path) -> Mapping[str, str]:
+    ours = ("WHYNESS_MIXPANEL_", "BENCH_", "AWS_")
+    return {
+        **{name: value for name, value in os.environ.items() if not name.startswith(ours)},
+        "PYTHONPATH": os.pathsep.join([".", "functions/send_events"]),
+        "BENCH_SQLITE": str(sqlite),
+        "WHYNESS_MIXPANEL_QUEUE_URL": url + QUEUE,
+        "WHYNESS_MIXPANEL_REGION": "us-east-1",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ENDPOINT_URL_SQS": url,
+        "AWS_ACCESS_KEY_ID": "bench",
+        "AWS_SECRET_ACCESS_KEY": "bench",
+    }
+
+
+def _sites(base: Mapping[str, str], postgres: int | str) -> list[Site]:
+    databases = {"SQLite": base}
+    if isinstance(postgres, int):
+        databases["PostgreSQL"] = {**base, "BENCH_POSTGRES_PORT": str(postgres)}
+    return [
+        site
+        for name, environment in databases.items()
+        for site in (
+            Site(f"{name}, no transaction", environment),
+            Site(f"{name}, ATOMIC_REQUESTS", {**environment, "BENCH_ATOMIC": "1"}),
+        )
+    ]
+
+
+def _measure_site(site: Site, options: argparse.Namespace, bar: "tqdm[Any]") -> list[dict[str, Any]]:
+    """Return the medians; each round measures every kind, so that a slow minute falls on all of them."""
+    kinds = [("nothing", "nothing", "always", 0)]
+    kinds += [(*page, event_count) for event_count in _EVENT_COUNTS for page in _PAGES]
+    runs: dict[Any, list[dict[str, float]]] = {kind: [] for kind in kinds}
+    for _ in range(options.runs):
+        for kind in kinds:
+            runs[kind].append(_run_page(site, kind, options.requests))
+            bar.update()
+    medians = {
+        kind: {key: statistics.median(run[key] for run in found) for key in ("cpu_ms", "wall_ms")}
+        for kind, found in runs.items()
+    }
+    nothing = medians.pop(kinds[0])
+    return [
+        {
+            "site": site.title,
+            "way": name,
+            "events": event_count,
+            **{f"{key}_page": nothing[key] for key in nothing},
+            **{f"{key}_added": found[key] - nothing[key] for key in nothing},
+        }
+        for (name, _, _, event_count), found in medians.items()
+    ]
+
+
+def _run_page(site: Site, kind: tuple[str, str, str, int], request_count: int) -> dict[str, float]:
+    _, page, outbox, event_count = kind
+    environment = {**site.environment, "WHYNESS_MIXPANEL_OUTBOX": outbox}
+    return _python(environment, "bench.run_request", page, str(event_count), str(request_count))
+
+
+def _measure_publisher(base: Mapping[str, str], line: _Line, runs: int, bar: "tqdm[Any]") -> dict[str, Any]:
+    environment = {**base, "WHYNESS_MIXPANEL_OUTBOX": line.outbox, "WHYNESS_MIXPANEL_BACKEND": "dummy"}
+    found = []
+    for _ in range(runs):
+        found.append(_python(environment, "bench.run_publisher", line.way)["cpu_us"])
+        bar.update()
+    return _row(f"publisher, {line.title}", statistics.median(found), "µs of CPU an event", line.target)
+
+
+def _row(name: str, value: float, unit: str, target: float | None = None) -> dict[str, Any]:
+    return {
+        "name": name,
+        "value": round(value, 4),
+        "unit": unit,
+        "target": target and f"<= {target}",
+        "verdict": target and ("met" if value <= target else "missed"),
+    }
+
+
+def _as_rows(page: Mapping[str, Any]) -> list[dict[str, Any]]:
+    name = f"{page['site']}, {page['way']}, {page['events']} events a request"
+    return [
+        _row(f"{name}, {kind} added", page[f"{key}_added"], "ms a request")
+        for kind, key in (("CPU", "cpu_ms"), ("wall time", "wall_ms"))
+    ]
+
+
+def _python(environment: Mapping[str, str], *arguments: str) -> dict[str, float]:
+    command = [sys.executable, "-m", *arguments]
+    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
+    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    if found["left_in_outbox"]:
+        raise SystemExit(f"{found['left_in_outbox']} events stayed behind: the figures would mean nothing")
+    return found
+
+
+def _print_tables(pages: list[dict[str, Any]], publisher: list[dict[str, Any]]) -> None:
+    print(
+        "\nadded to a request, ms: CPU / wall time, with "
+        + " and with ".join(map(str, _EVENT_COUNTS))
+        + " events"
+    )
+    for site in dict.fromkeys(page["site"] for page in pages):
+        ours = [page for page in pages if page["site"] == site]
+        print(f"\n{site}; the page itself {ours[0]['cpu_ms_page']:.2f} / {ours[0]['wall_ms_page']:.2f}")
+        for way, _, _ in _PAGES:
+            cells = [f"{p['cpu_ms_added']:9.2f} / {p['wall_ms_added']:5.2f}" for p in ours if p["way"] == way]
+            print(f"  {way:24}" + "".join(f"{cell:>22}" for cell in cells))
+    print(f"\n{'CPU of the publisher, µs an event, batches of 100':60}")
+    for row in publisher:
+        print(f"  {row['name']:52}{row['value']:>9.1f}  {row['target'] or '':8}{row['verdict'] or ''}")
+    print()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,121 @@
+"""The Django site that is measured: settings from the environment, and a page that reads and writes a row."""
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import django
+from django.conf import settings
+from django.db import connection
+from django.http import HttpRequest, HttpResponse
+from django.urls import path
+
+from bench.workload import events
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+
+
+# Another event of the same traffic at each use.
+_TRAFFIC = [
+    {name: getattr(event, name) for name in ("event", "user", "ip", "useragent", "data", "properties")}
+    for event in events(1_000)
+]
+
+
+def set_up() -> None:
+    """Configure Django from the environment, and make the tables."""
+    settings.configure(
+        SECRET_KEY="bench",  # noqa: S106  (it guards nothing)
+        ALLOWED_HOSTS=["testserver"],
+        INSTALLED_APPS=["whyness_mixpanel"],
+        MIDDLEWARE=["django.middleware.common.CommonMiddleware"],
+        ROOT_URLCONF=__name__,
+        DATABASES={"default": _database() | {"ATOMIC_REQUESTS": bool(os.environ.get("BENCH_ATOMIC"))}},
+        USE_TZ=True,
+        LOGGING_CONFIG=None,
+        WHYNESS_MIXPANEL={
+            key: value
+            for key in ("QUEUE_URL", "REGION", "BACKEND", "OUTBOX")
+            if (value := os.environ.get(f"WHYNESS_MIXPANEL_{key}"))
+        },
+    )
+    django.setup()
+    from django.core.management import call_command  # noqa: PLC0415  (after django.setup())
+
+    call_command("migrate", verbosity=0)
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE IF NOT EXISTS bench_page (id integer PRIMARY KEY, views integer)")
+        cursor.execute("DELETE FROM bench_page")
+        cursor.execute("INSERT INTO bench_page VALUES (1, 0)")
+
+
+def _database() -> dict[str, Any]:
+    """Neither database waits for the disk at a commit, and each connection stays open."""
+    if port := os.environ.get("BENCH_POSTGRES_PORT"):
+        server = {"HOST": "127.0.0.1", "PORT": port, "NAME": "postgres", "USER": "postgres"}
+        return {"ENGINE": "django.db.backends.postgresql", "CONN_MAX_AGE": None, **server}
+    pragmas = "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;"
+    return {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": os.environ["BENCH_SQLITE"],
+        "CONN_MAX_AGE": None,
+        "OPTIONS": {"transaction_mode": "IMMEDIATE", "init_command": pragmas},
+    }
+
+
+def traffic(number: int) -> dict[str, Any]:
+    """Return the fields of an event, other ones for each `number`."""
+    return _TRAFFIC[number % len(_TRAFFIC)]
+
+
+def left_in_outbox() -> int:
+    """Return how many events stayed behind: none, if all that was measured was published."""
+    from whyness_mixpanel.models import Outbox  # noqa: PLC0415  (after django.setup())
+
+    return Outbox.objects.count()
+
+
+def _view(send: Callable[[int], None]) -> Callable[..., HttpResponse]:
+    def view(_request: HttpRequest, first: int, count: int) -> HttpResponse:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT views FROM bench_page WHERE id = 1")
+            cursor.fetchone()
+            cursor.execute("UPDATE bench_page SET views = views + 1 WHERE id = 1")
+        for number in range(first, first + count):
+            send(number)
+        return HttpResponse("a page")
+
+    return view
+
+
+def _nothing(_number: int) -> None:
+    pass
+
+
+def _loop(number: int) -> None:
+    """Send as a developer would who has ten minutes."""
+    fields: Mapping[str, Any] = traffic(number)
+    _sqs().send_message(QueueUrl=os.environ["WHYNESS_MIXPANEL_QUEUE_URL"], MessageBody=json.dumps(fields))
+
+
+@cache
+def _sqs() -> "SQSClient":
+    import boto3  # noqa: PLC0415  (whoever sends nothing does without)
+
+    client: SQSClient = boto3.client("sqs")
+    return client
+
+
+def _send(number: int) -> None:
+    from whyness_mixpanel.models import Event  # noqa: PLC0415  (after django.setup())
+
+    Event(**traffic(number)).send()
+
+
+urlpatterns = [
+    path(f"{name}/<int:first>/<int:count>/", _view(send))
+    for name, send in (("nothing", _nothing), ("loop", _loop), ("send", _send))
+]

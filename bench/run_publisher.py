@@ -1,0 +1,78 @@
+"""One measurement, in a process of its own: what the publisher costs an event; JSON on the last line.
+
+The backend is `dummy`: the last that is measured is the finished message bodies.
+"""
+
+import json
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from bench.django_site import left_in_outbox, set_up, traffic
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from whyness_mixpanel.models import Event
+
+BATCH_EVENTS = 100
+_WARM_UP_BATCHES = 10
+_BATCHES = 100
+
+
+def main() -> None:
+    """Measure `argv[1]`, the name of one of the ways below, in batches of BATCH_EVENTS."""
+    set_up()
+    ways: dict[str, Callable[[int], object]] = {
+        "pure": _pure,
+        "send_many": _send_many,
+        "send_many_atomic": _send_many_atomic,
+        "sends_atomic": _sends_atomic,
+    }
+    run = ways[sys.argv[1]]
+    for number in range(_WARM_UP_BATCHES):
+        run(number)
+    cpu_s = time.process_time()
+    for number in range(_BATCHES):
+        run(number)
+    cpu_s = time.process_time() - cpu_s
+    print(json.dumps({"cpu_us": cpu_s / _BATCHES / BATCH_EVENTS * 1e6, "left_in_outbox": left_in_outbox()}))
+
+
+def _events(batch: int) -> "list[Event]":
+    from whyness_mixpanel.models import Event  # noqa: PLC0415  (after django.setup())
+
+    return [Event(**traffic(batch * BATCH_EVENTS + number)) for number in range(BATCH_EVENTS)]
+
+
+def _pure(batch: int) -> None:
+    """Construct, normalise, scrub, validate, encode, pack: all but the database and the thread."""
+    from whyness_mixpanel import packing  # noqa: PLC0415  (as above)
+
+    encoded = [event.json() for event in _events(batch)]
+    packing.calls(packing.pack(encoded, identity="distinct_id"))
+
+
+def _send_many(batch: int) -> None:
+    from whyness_mixpanel.models import Event  # noqa: PLC0415  (as above)
+
+    Event.send_many(_events(batch))
+
+
+def _send_many_atomic(batch: int) -> None:
+    from django.db import transaction  # noqa: PLC0415  (as above)
+
+    with transaction.atomic():
+        _send_many(batch)
+
+
+def _sends_atomic(batch: int) -> None:
+    from django.db import transaction  # noqa: PLC0415  (as above)
+
+    with transaction.atomic():
+        for event in _events(batch):
+            event.send()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,109 @@
+"""Prices and measurements as data: the files beside this module, and one of the user's over them."""
+
+import json
+import math
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from whyness_ops.errors import OpsError
+
+_HERE = Path(__file__).parent
+
+
+class PricesFault(OpsError):  # noqa: N818  (the file is at fault)
+    """The file of prices cannot be used; the text says what to change."""
+
+    exit_code = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """USD for one unit, with where it stands and when that was read."""
+
+    usd: float
+    unit: str
+    source: str
+    checked: str
+
+
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """Prices by name; `prices["sqs_request"]` is USD for one unit."""
+
+    region: str
+    by_name: Mapping[str, Price]
+
+    def __getitem__(self, name: str) -> float:
+        """Return USD for one unit."""
+        return self.by_name[name].usd
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What was measured of this code; `measured.toml` says what each is, and by which command."""
+
+    command: str
+    date: str
+    machine: str
+    cpu_s_per_100k_packed: float
+    cpu_s_per_100k_single: float
+    memory_packed_mib: float
+    memory_single_mib: float
+    import_cpu_ms: float
+    added_bytes: int
+    envelope_bytes: int
+    record_bytes: int
+    escaped_part: float
+    log_bytes: int
+
+
+@lru_cache(maxsize=1)
+def measured() -> Measured:
+    """Return the measurements."""
+    return Measured(**tomllib.loads((_HERE / "measured.toml").read_text()))
+
+
+def read_prices(path: Path | None = None) -> Prices:
+    """Return the prices; those in `path` (TOML or JSON) replace others of the same name.
+
+    There a price is a number, or a table with `usd` and, as far as known, `source` and `checked`.
+
+    Raises:
+        PricesFault: the file cannot be read, or names a price that is not used.
+    """
+    own = tomllib.loads((_HERE / "prices.toml").read_text())
+    region = str(own.pop("region"))
+    found = {name: Price(**entry) for name, entry in own.items()}
+    given = dict(_read(path)) if path else {}
+    region = str(given.pop("region", region))
+    for name, entry in given.items():
+        if name not in found:
+            raise PricesFault(f"{path}: there is no price {name!r}. There are: {', '.join(sorted(found))}.")
+        found[name] = _replaced(found[name], entry, f"{path}: {name}")
+    return Prices(region, found)
+
+
+def _read(path: Path) -> Mapping[str, Any]:
+    try:
+        text = path.read_text()
+        found = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
+    except (OSError, ValueError) as error:
+        raise PricesFault(
+            f"{path} cannot be read as TOML, or as JSON where it ends in .json: {error}"
+        ) from None
+    if not isinstance(found, dict):
+        raise PricesFault(f"{path} must be an object with a price by each name.")
+    return found
+
+
+def _replaced(price: Price, entry: object, where: str) -> Price:
+    table = entry if isinstance(entry, dict) else {"usd": entry}
+    usd = table.get("usd")
+    if isinstance(usd, bool) or not isinstance(usd, (int, float)) or not math.isfinite(usd) or usd < 0:
+        raise PricesFault(f"{where} must be USD for one {price.unit}, a number from 0 on.")
+    source, checked = (str(table.get(key, "given")) for key in ("source", "checked"))
+    return Price(float(usd), price.unit, source, checked)
