@@ -10,7 +10,7 @@ SCALE ?= 1
 DAYS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types template wheel simulate chaos bench build deploy invoke clean
+.PHONY: help demo test check lint types template wheel matrix matrix-newest simulate chaos bench build deploy invoke clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -21,8 +21,16 @@ demo: .venv/demo.stamp .venv-emulator/stamp ## the whole pipeline on this machin
 test: .venv/dev.stamp .venv-emulator/stamp ## the tests
 	@$(PY) -m pytest -n 2 --dist worksteal
 
+matrix: .venv-emulator/stamp ## the Django app's tests on each Django with each Python that is here
+	@$(PYTHON) infra/matrix.py
+
+matrix-newest: .venv-emulator/stamp
+	@echo "== the newest Django on the newest Python"
+	@$(PYTHON) infra/matrix.py --newest
+
 check: lint types template build wheel ## all that CI runs: lint, types, template, build, wheel, tests, quick chaos
 	@$(MAKE) --no-print-directory test
+	@$(MAKE) --no-print-directory matrix-newest
 	@echo "== chaos, the quick run"
 	@$(MAKE) --no-print-directory chaos SCALE=0.02
 

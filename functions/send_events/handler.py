@@ -9,9 +9,10 @@ import os
 import random
 import traceback
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
+from importlib import import_module
 from pathlib import PurePath
 from typing import Any
 
@@ -19,7 +20,6 @@ from aws_lambda_powertools import Logger
 
 from whyness_events.delivery.aws import client
 from whyness_events.delivery.clock import SystemClock
-from whyness_events.delivery.credentials import SecretCredentials
 from whyness_events.delivery.dead_letters import SqsDeadLetters
 from whyness_events.delivery.deliver import Deliverer
 from whyness_events.delivery.exhaust import Patience
@@ -116,6 +116,9 @@ def build(settings: Settings) -> Container:
 
 def _credentials(settings: Settings) -> Credentials:
     if settings.secret_arn:
+        # It brings boto3, which takes as long to import as all the rest.
+        from whyness_events.delivery.credentials import SecretCredentials  # noqa: PLC0415
+
         return SecretCredentials(settings.secret_arn)
     return FixedCredentials(settings.account, settings.password)
 
@@ -183,3 +186,15 @@ def _tell(report: Report, context: Any) -> None:
     for reason, detail in report.details.items():
         logger.warning("not delivered", request_id=context.aws_request_id, reason=str(reason), detail=detail)
     emit(report, service=context.function_name)
+
+
+def warm_up(environ: Mapping[str, str]) -> None:
+    """Make what the first invocation needs: while it starts, Lambda gives a whole CPU, and later a share."""
+    if "AWS_LAMBDA_INITIALIZATION_TYPE" not in environ:  # Lambda sets it; a test or a bench does not
+        return
+    describe_useragent("any")
+    if environ.get("MIXPANEL_SECRET_ARN"):
+        import_module("whyness_events.delivery.credentials")
+
+
+warm_up(os.environ)

@@ -1,10 +1,13 @@
 """The Lambda's entry: from an SQS event to a partial batch response that never acknowledges by accident."""
 
 import os
+import subprocess
+import sys
 import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
@@ -17,6 +20,7 @@ from whyness_events.delivery.deliver import Deliverer
 from whyness_events.delivery.settings import SETTINGS, SettingsFault
 
 MARKER = "Confidential7f3a"
+ROOT = Path(__file__).parents[2]
 
 
 @dataclass
@@ -317,3 +321,27 @@ def test_the_rows_key_is_read_from_the_messages_attribute(attributes: Any, log_k
     [record] = handler.read_records(event)
 
     assert record.log_key == log_key
+
+
+@pytest.mark.parametrize(
+    ("environment", "found"),
+    [
+        ({}, []),
+        ({"AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand"}, ["ua_parser"]),
+        (
+            {"AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand", "MIXPANEL_SECRET_ARN": "arn"},
+            ["boto3", "ua_parser"],
+        ),
+    ],
+)
+def test_what_takes_long_is_made_while_lambda_starts(environment: dict[str, str], found: list[str]) -> None:
+    """Lambda then gives a whole CPU; elsewhere an import of the handler brings no more than it must."""
+    code = "import sys, handler; print(sorted({'boto3', 'ua_parser'} & set(sys.modules)))"
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "MIXPANEL_"))}
+    clean |= {"PYTHONPATH": str(ROOT / "functions/send_events")}
+
+    done = subprocess.run(  # noqa: S603  (our own)
+        [sys.executable, "-c", code], env=clean | environment, capture_output=True, text=True, check=True
+    )
+
+    assert done.stdout.strip() == str(found)

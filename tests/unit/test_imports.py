@@ -151,8 +151,11 @@ def _environment_lines(tree: ast.Module, *, is_handler: bool) -> Iterator[int]:
             yield node.lineno
 
 
+_READERS = ("read_settings", "warm_up")
+
+
 def _arguments_of_reading(node: ast.AST) -> list[ast.expr]:
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "read_settings":
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _READERS:
         return node.args
     return []
 

@@ -265,7 +265,7 @@ assert Event(event="A", insert_id=2).send() is True
 connection.rollback()
 connection.set_autocommit(True)
 with transaction.atomic():
-    savepoint = transaction.savepoint()
+    savepoint = connection.savepoint()
     Event(event="A", insert_id=3).send()
     transaction.savepoint_rollback(savepoint)
     Event(event="A", insert_id=4).send()

@@ -92,6 +92,24 @@ def test_a_person_who_opted_out_is_left_out() -> None:
     assert published() == []
 
 
+@pytest.mark.parametrize("answer", [None, ZeroDivisionError()])
+def test_where_nobody_can_tell_who_opted_out_nothing_is_sent(answer: Exception | None) -> None:
+    """The command fails and says why, whether the function raises or returns no users."""
+    make_activities()
+
+    def opted_out(_: set[str]) -> None:
+        if answer:
+            raise answer
+
+    with (
+        override(OPT_OUT=opted_out),
+        pytest.raises(CommandError, match=r'^Activity "1" is not sent: .*OPT_OUT'),
+    ):
+        events("--activity=1")
+
+    assert published() == []
+
+
 def test_before_the_migration_nothing_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody could tell what the older versions have sent."""
     make_activities()

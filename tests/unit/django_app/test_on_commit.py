@@ -103,7 +103,7 @@ def test_a_savepoint_rolled_back_by_hand_sends_nothing() -> None:
     """Django keeps its commit hooks, but the rows are gone."""
     with transaction.atomic():
         send(1)
-        savepoint = transaction.savepoint()
+        savepoint = transaction.get_connection().savepoint()
         send(2)
         transaction.savepoint_rollback(savepoint)
         send(3)

@@ -1,16 +1,16 @@
 """What a User-Agent header says of browser, system and device.
 
 The parser (uap-core's rules on a linear-time engine) takes any text in bounded time, which matters: the
-header is whatever a stranger sends. It costs a few tens of microseconds; who calls keeps what
-it said, for traffic repeats itself.
+header is whatever a stranger sends. It takes tens of microseconds; whoever calls keeps what it
+said, for traffic repeats itself.
 """
 
 from collections.abc import Mapping
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
-from ua_parser import Parser
-from ua_parser.loaders import load_lazy_builtins
-from ua_parser.regex import Resolver
+if TYPE_CHECKING:
+    from ua_parser import Parser
 
 # A header longer than this tells a person nothing more, and a hostile one costs nothing more.
 _PARSED_CHARS = 1_000
@@ -35,6 +35,10 @@ def _version(major: str | None, minor: str | None) -> str | None:
 
 
 @lru_cache(maxsize=1)
-def _parser() -> Parser:
-    # Built at first use: it takes a sixth of a second and 27 MB, and not every batch has a header.
+def _parser() -> "Parser":
+    # Imported and built at first use: that takes a sixth of a second and 27 MB.
+    from ua_parser import Parser  # noqa: PLC0415
+    from ua_parser.loaders import load_lazy_builtins  # noqa: PLC0415
+    from ua_parser.regex import Resolver  # noqa: PLC0415
+
     return Parser(Resolver(load_lazy_builtins()))
