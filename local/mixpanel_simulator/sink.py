@@ -1,6 +1,8 @@
 """The cheap sink: says yes to everything and only counts. For benchmarks, where rules would cost time."""
 
+from dataclasses import replace
 from typing import Any
+from urllib.parse import parse_qs
 
 import msgspec
 
@@ -14,10 +16,15 @@ _LINE = msgspec.json.Decoder(msgspec.Raw)
 
 
 class Sink:
-    """Counts requests, events and bytes; checks no credential and no event."""
+    """Counts requests, events and bytes; checks no credential and no event.
 
-    def __init__(self) -> None:
+    Args:
+        delay_s: how long each answer takes.
+    """
+
+    def __init__(self, delay_s: float = 0.0) -> None:
         self._counts = _zero()
+        self._delay_s = delay_s
 
     def handle(self, request: Request) -> Reply:
         """Answer a request with the count of its events, or show the counters."""
@@ -42,10 +49,19 @@ class Sink:
         self._counts["events"] += count
         self._counts["received_bytes"] += len(request.body)
         self._counts["plain_bytes"] += plain_bytes
-        return imported(count)
+        reply = json_reply(200, {"status": 1, "error": None}) if _is_form(request) else imported(count)
+        return replace(reply, delay_s=self._delay_s)
+
+
+def _is_form(request: Request) -> bool:
+    """Whether it is what Mixpanel's older clients send, who want an answer of their own."""
+    return request.headers.get("content-type", "") == "application/x-www-form-urlencoded"
 
 
 def _measured(request: Request) -> tuple[int, int]:
+    if _is_form(request):
+        (data,) = parse_qs(request.body)[b"data"]
+        return len(_ARRAY.decode(data)), len(data)
     plain = ImportBody(request.headers, request.body).plain
     if request.headers.get("content-type", "").startswith("application/x-ndjson"):
         return len(_LINE.decode_lines(plain)), len(plain)

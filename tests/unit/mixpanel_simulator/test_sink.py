@@ -1,6 +1,7 @@
 import gzip
 import json
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
@@ -64,3 +65,20 @@ def test_reset_starts_again_from_nothing() -> None:
     assert told(ask(sink, "/_simulator/reset"))["events"] == 0
     assert told(ask(sink, "/_simulator/health"))["events"] == 0
     assert ask(sink, "/_simulator/faults").status == 404
+
+
+def test_older_clients_form_is_counted_and_answered_in_their_way() -> None:
+    """They send the JSON in a form field, and look for a status of 1."""
+    sink = Sink()
+    body = urlencode({"data": json.dumps(make_events(3)), "verbose": "1"}).encode()
+
+    reply = ask(sink, "/import", body, content_type="application/x-www-form-urlencoded")
+
+    assert told(reply) == {"status": 1, "error": None}
+    assert told(ask(sink, "/_simulator/stats"))["events"] == 3
+
+
+def test_each_answer_takes_as_long_as_asked() -> None:
+    """For benchmarks of what waits."""
+    assert ask(Sink(0.1), "/import", b"[]").delay_s == 0.1
+    assert ask(Sink(), "/import", b"[]").delay_s == 0.0

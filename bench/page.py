@@ -1,0 +1,63 @@
+"""docs/bench.md's table, and its plots, from a result."""
+
+import importlib
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from bench.targets import table
+
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs/bench.md"
+PLOTS = ROOT / "docs/plots"
+_BARS = {
+    "bench-cpu": ("CPU of 100,000 events, seconds", (
+        ("floor program", "floor_cpu_s_per_100k"),
+        ("handler, 100 a message", "cpu_s_per_100k"),
+        ("handler, one a message", "single_cpu_s_per_100k"),
+        ("mixpanel-import (npm), in memory", "import_cpu_s_per_100k"),
+        ("mixpanel-utils", "utils_cpu_s_per_100k"),
+        ("mixpanel", "mixpanel_cpu_s_per_100k"),
+    )),
+    "bench-instructions": ("instructions of an event, thousands", (
+        ("floor program", "floor_instructions"),
+        ("handler, 100 a message", "instructions"),
+    )),
+}  # fmt: skip
+
+
+def write_page(result: Mapping[str, Any]) -> None:
+    """Write the table between its marks, and the plots.
+
+    Raises:
+        SystemExit: there is no plotting library.
+    """
+    told = f"{result['events']:,} events a run, medians of {result['runs']} runs, {result['at'][:10]}."
+    block = f"<!-- table -->\n{told}\n\n{table(result['values'])}\n<!-- /table -->"
+    PAGE.write_text(
+        re.sub(r"<!-- table -->.*<!-- /table -->", lambda _: block, PAGE.read_text(), flags=re.DOTALL)
+    )
+    for name, (title, bars) in _BARS.items():
+        _draw(PLOTS / f"{name}.svg", title, {label: result["values"].get(key) for label, key in bars})
+
+
+def _draw(path: Path, title: str, bars: Mapping[str, float | None]) -> None:
+    try:
+        matplotlib = importlib.import_module("matplotlib")
+    except ModuleNotFoundError:
+        raise SystemExit("plots need: .venv/bin/pip install -r requirements/bench.txt") from None
+    matplotlib.use("svg")
+    matplotlib.rcParams["svg.hashsalt"] = "bench"  # the same figures give the same file
+    plot = importlib.import_module("matplotlib.pyplot")
+    known = {label: value for label, value in reversed(list(bars.items())) if value is not None}
+    scale = 1_000 if "thousands" in title else 1
+    figure, axes = plot.subplots(figsize=(8, 0.45 * len(known) + 0.9), layout="constrained")
+    found = axes.barh(list(known), [value / scale for value in known.values()], color="#4f46e5")
+    axes.bar_label(found, fmt="%.3g", padding=3)
+    axes.set_xlabel(title)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.margins(x=0.1)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, metadata={"Date": None})
+    plot.close(figure)

@@ -1,0 +1,1 @@
+"""Other clients over the same events; each runs in `.venv-peers`."""

@@ -1,0 +1,31 @@
+"""mixpanel over the same records, by BufferedConsumer and its import. Pointed at loopback by `import_url`."""
+
+import os
+import sys
+
+from mixpanel import BufferedConsumer, Mixpanel, ServiceAccountCredentials
+
+from bench.spent import spent
+from bench.workload import invocations, read
+
+
+def main() -> None:
+    """Measure `argv[1]` events; it sends 50 a request at most."""
+    event_count = int(sys.argv[1])
+    prepared = invocations(event_count, per_message=100)
+    credentials = ServiceAccountCredentials(username="bench", secret="bench", project_id="1")  # noqa: S106  (the sink takes any)
+    url = os.environ["MIXPANEL_API_URL"] + "/import"
+    consumer = BufferedConsumer(import_url=url, credentials=credentials)
+    client = Mixpanel("token", consumer=consumer)
+
+    def send() -> None:
+        for event in read(prepared):
+            found = event["properties"]
+            client.import_data(None, found["distinct_id"], event["event"], found["time"] // 1000, found)
+        consumer.flush()
+
+    spent(send, event_count)
+
+
+if __name__ == "__main__":
+    main()

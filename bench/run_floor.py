@@ -1,0 +1,69 @@
+"""The floor: the least that any program must do, and nothing of what makes it safe to use.
+
+Decode with msgspec, map the fields, encode in requests of 2,000, igzip level 1, POST by requests. No check,
+no identity, no location, no user agent, no repeats, no outcomes; an error stops it.
+"""
+
+import os
+import sys
+from typing import Any
+
+import msgspec
+import requests
+from isal import igzip
+
+from bench.spent import spent
+from bench.workload import invocations
+
+_REQUEST_EVENTS = 2_000
+_HEADERS = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+
+
+class _Event(msgspec.Struct):
+    insert_id: str
+    event: str
+    user: str
+    time: int
+    ip: str = ""
+    useragent: str = ""
+    data: Any = ""
+    properties: dict[str, Any] = {}
+
+
+class _Envelope(msgspec.Struct):
+    events: list[_Event]
+
+
+def _mapped(event: _Event) -> dict[str, Any]:
+    known = {"time": event.time, "$insert_id": event.insert_id, "distinct_id": event.user, "ip": event.ip}
+    known |= {"useragent": event.useragent, "data": event.data}
+    return {"event": event.event, "properties": known | event.properties}
+
+
+def main() -> None:
+    """Measure `argv[1]` events in messages of `argv[2]`, after a warm-up."""
+    event_count, per_message = int(sys.argv[1]), int(sys.argv[2])
+    prepared = invocations(event_count, per_message=per_message)
+    decode = msgspec.json.Decoder(_Envelope).decode
+    session, url = requests.Session(), os.environ["MIXPANEL_API_URL"] + "/import"
+
+    def send(sqs_event: dict[str, Any]) -> None:
+        events = [event for record in sqs_event["Records"] for event in decode(record["body"]).events]
+        for start in range(0, len(events), _REQUEST_EVENTS):
+            chosen = [_mapped(event) for event in events[start : start + _REQUEST_EVENTS]]
+            body = igzip.compress(msgspec.json.encode(chosen), 1)
+            session.post(
+                url, params={"strict": "1"}, data=body, headers=_HEADERS, auth=("bench", "bench")
+            ).raise_for_status()
+
+    send(prepared[0])
+
+    def send_all() -> None:
+        for each in prepared:
+            send(each)
+
+    spent(send_all, event_count)
+
+
+if __name__ == "__main__":
+    main()

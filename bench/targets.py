@@ -1,0 +1,109 @@
+"""What is measured, against what, and what it should be: the table of the benchmark, as data. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+# A change of a figure by more than this is a regression: medians of one quiet machine differ by less.
+REGRESSION_PART = 0.10
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A row.
+
+    Args:
+        key: its name in the JSON.
+        title: what it is.
+        unit: of the value.
+        limit: what it should be; None where it is only shown.
+        at_most: whether the limit is the most, or else the least.
+    """
+
+    key: str
+    title: str
+    unit: str = ""
+    limit: float | None = None
+    at_most: bool = True
+
+    def verdict(self, value: float | None) -> str:
+        """Say whether the target is met."""
+        if value is None:
+            return "not measured"
+        if self.limit is None:
+            return ""
+        is_met = value <= self.limit if self.at_most else value >= self.limit
+        return "met" if is_met else "missed"
+
+    @property
+    def wanted(self) -> str:
+        """The target in words."""
+        if self.limit is None:
+            return ""
+        return f"{'≤' if self.at_most else '≥'} {self.limit:g}"
+
+
+TARGETS = (
+    Target("cpu_to_floor", "CPU of the handler / floor program", limit=2.0),
+    Target("cpu_to_utils", "CPU of the handler / mixpanel-utils", limit=0.25),
+    Target("cpu_to_mixpanel", "CPU of the handler / mixpanel (BufferedConsumer)", limit=0.1),
+    Target("cpu_to_import", "CPU of the handler / mixpanel-import (npm)", limit=0.5),
+    Target("rate_to_import", "events/s of the handler / mixpanel-import (npm)", limit=1.5, at_most=False),
+    Target("slow_rate_to_utils", "events/s at 100 ms, 10 senders / mixpanel-utils", limit=3.0, at_most=False),
+    Target("single_to_packed", "CPU of an event alone in its message / packed", limit=2.0),
+    Target("growth", "time of 12,000 events / of 1,200", limit=10.5),
+    Target("peak_over_idle_mib", "peak memory of a 6 MB invocation over idle", "MiB", 120.0),
+    Target("import_to_libraries", "CPU to import the handler / requests + boto3", limit=1.0),
+    Target("publisher_us", "publisher: Event() up to message bodies, batch of 100", "µs", 60.0),
+    Target("cpu_s_per_100k", "CPU of 100,000 events, 100 a message", "s"),
+    Target("single_cpu_s_per_100k", "CPU of 100,000 events, one a message", "s"),
+    Target("floor_cpu_s_per_100k", "CPU of 100,000 events, floor program", "s"),
+    Target("utils_cpu_s_per_100k", "CPU of 100,000 events, mixpanel-utils", "s"),
+    Target("mixpanel_cpu_s_per_100k", "CPU of 100,000 events, mixpanel", "s"),
+    Target("import_cpu_s_per_100k", "CPU of 100,000 events, mixpanel-import", "s"),
+    Target("events_per_s", "events/s, 100 a message, one container"),
+    Target("single_events_per_s", "events/s, one a message, one container"),
+    Target("import_cpu_ms", "CPU to import the handler", "ms"),
+    Target("instructions", "instructions an event, 100 a message"),
+    Target("floor_instructions", "instructions an event, floor program"),
+)
+_HIGHER_IS_BETTER = ("events_per_s", "single_events_per_s")
+
+
+def table(values: Mapping[str, float | None]) -> str:
+    """Return the rows as a Markdown table."""
+    lines = ["| measure | value | target | verdict |", "|---|---|---|---|"]
+    for target in TARGETS:
+        value = values.get(target.key)
+        shown = "-" if value is None else f"{value:,.4g} {target.unit}".strip()
+        lines.append(f"| {target.title} | {shown} | {target.wanted} | {target.verdict(value)} |")
+    return "\n".join(lines)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A figure of two runs: `part` is how much it grew, `is_worse` whether that is a regression."""
+
+    key: str
+    before: float
+    now: float
+    is_worse: bool
+
+    @property
+    def part(self) -> float:
+        """The change, as a part of what it was."""
+        return self.now / self.before - 1
+
+
+def compare(before: Mapping[str, float | None], now: Mapping[str, float | None]) -> Sequence[Change]:
+    """Return the change of each figure that both runs have."""
+    return [
+        _change(target, was, is_)
+        for target in TARGETS
+        if (was := before.get(target.key)) and (is_ := now.get(target.key)) is not None
+    ]
+
+
+def _change(target: Target, before: float, now: float) -> Change:
+    grows = now / before - 1
+    is_good_to_grow = not target.at_most or target.key in _HIGHER_IS_BETTER
+    return Change(target.key, before, now, (-grows if is_good_to_grow else grows) > REGRESSION_PART)
