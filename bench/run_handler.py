@@ -7,7 +7,6 @@ import contextlib
 import gc
 import json
 import os
-import resource
 import sys
 import time
 from collections.abc import Iterator
@@ -51,7 +50,7 @@ def main() -> None:
     gc.collect()
     with _silence():
         _run(handler, idle)
-        before_kib = _peak_kib()
+        before_kib = _forget_peak_kib()
         handed_back = _run(handler, prepared[:1])
         peak_kib = _peak_kib()
         cpu_s, wall_s = time.process_time(), time.perf_counter()
@@ -73,8 +72,15 @@ def _run(handler: Any, prepared: list[dict[str, Any]]) -> int:
     return sum(len(handler.handler(event, Context())["batchItemFailures"]) for event in prepared)
 
 
+def _forget_peak_kib() -> int:
+    """Make the present memory the peak (proc(5), clear_refs): what came before would hide it. Return it."""
+    Path("/proc/self/clear_refs").write_text("5")
+    return _peak_kib()
+
+
 def _peak_kib() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    status = Path("/proc/self/status").read_text()
+    return int(next(line for line in status.splitlines() if line.startswith("VmHWM:")).split()[1])
 
 
 @contextlib.contextmanager

@@ -87,6 +87,19 @@ def test_everyday_event_needs_no_closer_look(fields: dict[str, Any], monkeypatch
 
 
 @pytest.mark.parametrize("name", ["data", "properties"])
+def test_size_of_a_nested_value_is_that_before_it_is_cut(name: str) -> None:
+    """Cut, it would be small."""
+    nested = {"k": "x" * 8_190}
+    event = make_event(**{name: nested if name == "data" else {"own": nested}})
+
+    reader = Reader(Translator(lambda _: {}), "distinct_id")
+    (item,) = reader.read(make_record(make_body(event)), now_ms=NOW_MS).items
+
+    assert item.outcome is not None
+    assert item.outcome.reason is Reason.REJECTED
+
+
+@pytest.mark.parametrize("name", ["data", "properties"])
 @pytest.mark.parametrize(("member_bytes", "reason"), [(4_000, None), (8_180, None), (8_190, Reason.REJECTED)])
 def test_size_of_nested_values_is_judged_when_it_may_be_too_much(
     name: str, member_bytes: int, reason: Reason | None

@@ -1,7 +1,7 @@
 """What happened in an invocation, as numbers."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from whyness_events.delivery.flights import SendingCounts
@@ -49,13 +49,12 @@ class Report:
         """How many events the invocation had."""
         return self.outcomes.total()
 
-    def count_outcomes(self, parcels: Iterable[Parcel]) -> None:
+    def count_outcomes(self, parcels: Sequence[Parcel]) -> None:
         """Add the events of these records."""
+        if delivered := sum(len(parcel.items) for parcel in parcels if parcel.is_delivered):
+            self.outcomes[Reason.DELIVERED] += delivered
         for parcel in parcels:
-            if parcel.is_delivered:
-                self.outcomes[Reason.DELIVERED] += len(parcel.items)
-                continue
-            for item in parcel.items:
+            for item in () if parcel.is_delivered else parcel.items:
                 outcome = item.result
                 self.outcomes[outcome.reason] += 1
                 if outcome.reason is not Reason.DELIVERED:
