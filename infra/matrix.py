@@ -23,6 +23,8 @@ PYTHONS = ("3.11", "3.12", "3.13")
 DJANGOS = {"5.2.19": "3.11", "6.0.10": "3.12", "6.1.3": "3.12"}
 
 _CELL_TIMEOUT_S = 1200
+# Of a failed cell: pytest's summary with its neighbourhood. The whole is one command away.
+_LINES_SHOWN = 40
 
 
 class Cell(NamedTuple):
@@ -154,8 +156,13 @@ def _run(cell: Cell) -> Row:
     except subprocess.TimeoutExpired:
         return Row(cell, reason=f"not done after {_CELL_TIMEOUT_S} s", is_bad=True)
     if done.returncode:
-        print(done.stdout, done.stderr, sep="\n")
+        print(last_lines(f"{done.stdout}\n{done.stderr}"))
     return row_of(cell, done.returncode, done.stdout)
+
+
+def last_lines(printed: str) -> str:
+    """Return the end of what pytest `printed`."""
+    return "\n".join(printed.strip().splitlines()[-_LINES_SHOWN:])
 
 
 def row_of(cell: Cell, exit_code: int, printed: str) -> Row:
