@@ -3,8 +3,10 @@
 import json
 import random
 import time
+import zlib
 from collections.abc import Iterator
 from typing import Any
+from uuid import UUID
 
 from whyness_events import Event, encode_message
 
@@ -15,20 +17,23 @@ PAYLOAD_BYTES = 6_000_000
 # When the messages were sent: just now, or their waiting would be over.
 _NOW_MS = int(time.time() * 1000)
 _NAMES = ("Audio upload", "Audio play", "Search", "Profile update", "Home", "User click", "Prospect click")
-_SYSTEMS = (
-    "Windows NT 10.0; Win64; x64",
-    "Macintosh; Intel Mac OS X 10_15_7",
-    "X11; Linux x86_64",
-    "Linux; Android 14; SM-S918B",
-    "Linux; Android 13; Pixel 7",
-)
+_WEBKIT, _LIKE = "AppleWebKit/605.1.15 (KHTML, like Gecko)", "AppleWebKit/537.36 (KHTML, like Gecko)"
+# The shapes that browsers send, by what differs in them; in the share of a site that people use at work.
+_HEADERS = (
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) {like} Chrome/{n}.0.0.0 Safari/537.36",
+    "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) {like} Chrome/{n}.0.0.0 Safari/537.36",
+    "Mozilla/5.0 (iPhone; CPU iPhone OS 17_{m} like Mac OS X) {webkit} Version/17.{m} Mobile/15E Safari/604.1",  # noqa: E501
+    "Mozilla/5.0 (Linux; Android 14; SM-S9{n}B) {like} Chrome/{n}.0.0.0 Mobile Safari/537.36",
+    "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) {webkit} Version/17.{m} Safari/605.1.15",
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:{n}.0) Gecko/20100101 Firefox/{n}.0",
+)  # fmt: skip
+_TITLES = ("The first hour", "Why we begin", "Notes from a walk", "Listening, again", "A question of trust")
 
 
 def useragents(count: int = 60) -> list[str]:
     """Return distinct headers of current browsers."""
     return [
-        f"Mozilla/5.0 ({_SYSTEMS[n % len(_SYSTEMS)]}) AppleWebKit/537.36 (KHTML, like Gecko) "
-        f"Chrome/{100 + n}.0.{n}.{n * 7} Safari/537.36"
+        _HEADERS[n % len(_HEADERS)].format(n=100 + n, m=n // len(_HEADERS), like=_LIKE, webkit=_WEBKIT)
         for n in range(count)
     ]
 
@@ -39,19 +44,33 @@ def events(count: int, seed: int = 1) -> Iterator[Event]:
     headers = useragents()
     for number in range(count):
         yield Event(
-            insert_id=str(1_000_000 + number),
+            insert_id=_insert_id(rng, number),
             event=rng.choice(_NAMES),
             user=str(rng.randrange(2, 50_000)) if rng.random() < 0.8 else f"p:{rng.randrange(2, 50_000)}",  # noqa: PLR2004
             time=START_MS + number * 1000,
             ip=f"81.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}",
             useragent=rng.choice(headers),
             data=rng.choice(("GET", "POST", "PUT")),
-            properties={
-                "page": f"/listen/{rng.randrange(10_000)}/",
-                "plan": "trial",
-                "length_s": rng.randrange(3_600),
-            },
+            properties=_properties(rng),
         )
+
+
+def _insert_id(rng: random.Random, number: int) -> str:
+    """Return the row's number, as the three tables give it, or a UUID, as `Event` makes one."""
+    return str(1_000_000 + number) if rng.random() < 0.8 else str(UUID(int=rng.getrandbits(128), version=4))  # noqa: PLR2004
+
+
+def _properties(rng: random.Random) -> dict[str, Any]:
+    site = "https://www.example.org"
+    found: dict[str, Any] = {
+        "$current_url": f"{site}/listen/{rng.randrange(10_000)}/",
+        "$referrer": f"{site}/programmes/{rng.randrange(500)}/",
+        "plan": rng.choice(("trial", "pro")),
+        "title": rng.choice(_TITLES),
+    }
+    if rng.random() < 0.5:  # noqa: PLR2004
+        found |= {"length_s": rng.randrange(3_600), "is_member": rng.random() < 0.5}  # noqa: PLR2004
+    return found
 
 
 def mixpanel_events(count: int, seed: int = 1) -> list[dict[str, Any]]:
@@ -98,7 +117,7 @@ def invocations(count: int, *, per_message: int, seed: int = 1) -> list[dict[str
 
 def _record(body: str) -> dict[str, Any]:
     return {
-        "messageId": f"{abs(hash(body)):036d}"[:36],
+        "messageId": f"{zlib.crc32(body.encode()):036d}",
         "receiptHandle": "x" * 400,
         "body": body,
         "attributes": {"ApproximateReceiveCount": "1", "SentTimestamp": str(_NOW_MS)},

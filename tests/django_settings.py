@@ -35,8 +35,14 @@ TEMPLATES = [
         },
     }
 ]
+# By the names that Django gives them in tests: whoever connects before that, without the fixture `db`, has
+# the databases that all threads have, and none of its own.
 DATABASES = {
-    alias: {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"} for alias in ("default", "other")
+    alias: {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": f"file:memorydb_{alias}?mode=memory&cache=shared",
+    }
+    for alias in ("default", "other")
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 USE_TZ = True

@@ -197,6 +197,13 @@ TRUSTED_PROXIES: Setting[tuple[proxies.Trusted, ...]] = Setting(
     allowed="a collection of addresses and networks such as 10.0.0.0/8, and unix for a Unix socket",
     environment="WHYNESS_MIXPANEL_TRUSTED_PROXIES",
 )
+BOT_USERAGENTS: Setting[tuple[str, ...]] = Setting(
+    key="BOT_USERAGENTS",
+    default=(),
+    parse=parse.parts,
+    allowed="a collection of parts of User-Agent headers, or text with commas between them",
+    environment="WHYNESS_MIXPANEL_BOT_USERAGENTS",
+)
 DEAD_LETTER_QUEUE_URL = Setting(
     key="DEAD_LETTER_QUEUE_URL",
     default="",
@@ -266,6 +273,7 @@ SETTINGS: tuple[Setting[Any], ...] = (
     SCRUB_PATTERNS,
     OPT_OUT,
     TRUSTED_PROXIES,
+    BOT_USERAGENTS,
     DEAD_LETTER_QUEUE_URL,
     PROJECT_TOKEN,
     GDPR_TOKEN,

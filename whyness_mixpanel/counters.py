@@ -4,7 +4,7 @@ import os
 import sys
 import threading
 
-NAMES = ("published", "failed", "refused", "invalid", "clamped", "unwritten", "lost")
+NAMES = ("published", "failed", "refused", "invalid", "clamped", "unwritten", "lost", "bots")
 
 _lock = threading.Lock()
 _counts = dict.fromkeys(NAMES, 0)
@@ -22,7 +22,8 @@ def snapshot() -> dict[str, int]:
     `published`: confirmed by the queue. `failed`: not confirmed at an attempt; they wait in the outbox.
     `refused`: by Mixpanel for good, where there is no queue; they are parked in the outbox.
     `invalid`: refused by `send()` for breaking a rule. `clamped`: had a time in the future, and got that of
-    their first encoding. `unwritten`: the outbox did not take them. `lost`: neither did the queue.
+    their first encoding. `unwritten`: the outbox did not take them. `lost`: neither did the queue. `bots`:
+    clicks of programs, which are not sent.
     """
     with _lock:
         return dict(_counts)

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from botocore.exceptions import BotoCoreError
 from django.apps import apps
-from django.db import Error
+from django.db import Error, connections, router
 
-from whyness_mixpanel import checks, conf
+from whyness_mixpanel import checks, conf, outbox
 from whyness_mixpanel.diagnose_direct import mixpanel
 from whyness_mixpanel.diagnose_queue import ROLE, Finding, State, not_tried, queue_and_clock
+from whyness_mixpanel.tables import Outbox
 
 if TYPE_CHECKING:
     from django.core.checks import CheckMessage
@@ -33,21 +34,21 @@ def diagnose(client: Callable[[], Any] | None = None) -> list[Finding]:
         client: returns a boto3 SQS client; None builds the one of the settings.
     """
     settings = _settings()
-    titles = _titles()
+    database = [_outbox(), _titles()]
     if settings.state is State.WRONG:
         names = ("mixpanel",) if _is_direct() else ()
-        return [settings, *not_tried("mend the settings first", *names), titles]
+        return [settings, *not_tried("mend the settings first", *names), *database]
     if _is_direct():
-        return [settings, mixpanel(), titles]
+        return [settings, mixpanel(), *database]
     if conf.BACKEND.get() != "sqs" or not conf.QUEUE_URL.get():
         why = "there is no QUEUE_URL" if conf.BACKEND.get() == "sqs" else f"BACKEND is {conf.BACKEND.get()}"
-        return [settings, *not_tried(why), titles]
+        return [settings, *not_tried(why), *database]
     needed = [_region(), _credentials()]
     wrong = [each.what for each in needed if each.state is State.WRONG]
     if wrong:
         why = f"mend first: {' and '.join(wrong)}"
-        return [settings, *needed, *not_tried(why, "queue", "clock"), titles]
-    return [settings, *needed, *queue_and_clock(client), titles]
+        return [settings, *needed, *not_tried(why, "queue", "clock"), *database]
+    return [settings, *needed, *queue_and_clock(client), *database]
 
 
 def _settings() -> Finding:
@@ -89,6 +90,23 @@ def _credentials() -> Finding:
     if found is None:
         return Finding("credentials", State.WRONG, "boto3 finds none", remedy)
     return Finding("credentials", State.OK, f"boto3 finds some ({found.method})")
+
+
+def _outbox() -> Finding:
+    try:
+        allowed = [alias for alias in connections if router.allow_migrate_model(alias, Outbox)]
+        missing = sorted(set(allowed).difference(outbox.aliases()))
+    except Error as error:
+        return Finding("outbox", State.NOT_TRIED, f"the database says {type(error).__name__}")
+    if not missing:
+        return Finding("outbox", State.OK, "each database has its table")
+    commands = " and ".join(f"manage.py migrate whyness_mixpanel --database={alias}" for alias in missing)
+    return Finding(
+        "outbox",
+        State.WRONG,
+        f"no table in {', '.join(missing)}: what the queue does not take there is lost",
+        f"Run {commands}; or let a database router say that the app does not belong there.",
+    )
 
 
 def _titles() -> Finding:

@@ -84,6 +84,17 @@ def users(found: Any) -> frozenset[str]:
     return frozenset(str(user) for user in found)
 
 
+def parts(found: Any) -> tuple[str, ...]:
+    """Return parts of headers in lower case, none of them empty; in text there are commas between them."""
+    if isinstance(found, str):
+        found = [part.strip() for part in found.split(",")]
+    if not isinstance(found, list | tuple | set | frozenset):
+        raise TypeError
+    if not all(isinstance(part, str) and part for part in found):
+        raise ValueError
+    return tuple(part.lower() for part in found)
+
+
 def function(found: Any) -> Callable[[Any], Any]:
     """Return a function, or the one that a dotted path names."""
     if isinstance(found, str):

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.http import HttpRequest
 
-from whyness_mixpanel import conf, proxies
+from whyness_mixpanel import bots, conf, proxies
 from whyness_mixpanel.event import Event
 
 
@@ -16,8 +16,12 @@ def track(
     using: str | None = None,
     **fields: Any,
 ) -> bool:
-    """Send an event about `request`; see `event_of` for the fields and `Event.send()` for what it returns."""
-    return event_of(request, event, properties, **fields).send(using)
+    """Send an event about `request`; see `event_of` for the fields and `Event.send()` for what it returns.
+
+    A click of a program (BOT_USERAGENTS) is not sent: False.
+    """
+    found = event_of(request, event, properties, **fields)
+    return not bots.is_bots_click(event, str(found.useragent or "")) and found.send(using)
 
 
 def event_of(

@@ -54,7 +54,8 @@ def make_parser() -> argparse.ArgumentParser:
     """Return the parser; each command sets `run`."""
     parser = argparse.ArgumentParser(
         prog="whyness-mixpanel",
-        description="Look at events that did not reach Mixpanel, put them right, send them again; plan cost and capacity.",
+        description="Look at events that did not reach Mixpanel, put them right, send them again; "
+        "plan cost and capacity.",
         epilog=EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -97,6 +98,13 @@ def _add_redrive(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     redrive.add_argument("--limit", type=_count, help="at most so many letters")
     redrive.add_argument(
         "--edit", metavar="PACKAGE.MODULE:FUNCTION", help="gets each event, returns it put right"
+    )
+    redrive.add_argument(
+        "--site",
+        metavar="SETTINGS_MODULE",
+        default=os.environ.get("WHYNESS_MIXPANEL_SITE", ""),
+        help="Django site that is asked about each event: letters of suppressed users stay "
+        "(or WHYNESS_MIXPANEL_SITE)",
     )
     redrive.add_argument("--rate", type=_rate, metavar="N", help="at most so many letters a second")
     redrive.add_argument("--dry-run", action="store_true", help="look, edit and report; change nothing")

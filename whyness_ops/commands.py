@@ -12,7 +12,7 @@ from whyness_events.log_entry import KEEP_S
 from whyness_ops import output
 from whyness_ops.aws import Aws, Stack
 from whyness_ops.dead_letter_queue import DeadLetterQueue
-from whyness_ops.edit import load_edit
+from whyness_ops.edit import Edit, load_edit, load_site_check
 from whyness_ops.errors import NotFound, OpsError
 from whyness_ops.inspecting import count_rows, export, find_letter, overview, show
 from whyness_ops.log_table import REASONS, LogTable, Row, last_days
@@ -70,7 +70,9 @@ def redrive(options: argparse.Namespace, stop: Stop) -> int:
             if given
             else "What? Give --all, or a selection such as --reason rejected, or --limit."
         )
-    return _redrive_all(options, stop) if options.all else _redrive_selection(options, stop)
+    # SQS moves letters unseen: where a site is to be asked about each, they are sent one by one.
+    is_moved = options.all and not options.site
+    return _redrive_all(options, stop) if is_moved else _redrive_selection(options, stop)
 
 
 def _redrive_all(options: argparse.Namespace, stop: Stop) -> int:
@@ -101,7 +103,7 @@ def _redrive_selection(options: argparse.Namespace, stop: Stop) -> int:
         limit=options.limit,
     )
     sys.path.insert(0, os.getcwd())  # noqa: PTH109  (a path as Python itself puts it there for `-m`)
-    edit = load_edit(options.edit) if options.edit else None
+    edit = _checked(load_edit(options.edit) if options.edit else None, options.site)
     progress = _Progress(options)
     report = Redrive(
         _aws(options),
@@ -117,6 +119,14 @@ def _redrive_selection(options: argparse.Namespace, stop: Stop) -> int:
     progress.end()
     output.emit(report.to_json(), output.redriven_text, as_json=options.json)
     return _IN_PART if report.left or report.stopped else 0
+
+
+def _checked(edit: Edit | None, site: str) -> Edit | None:
+    """Return `edit` behind the site's list of suppressed users, where a site is named."""
+    if not site:
+        return edit
+    refuse = load_site_check(site)
+    return (lambda raw: edit(refuse(raw))) if edit else refuse
 
 
 def log_list(options: argparse.Namespace, _: Stop) -> int:

@@ -2,6 +2,7 @@
 
 import copy
 import importlib
+import os
 import traceback
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -46,6 +47,24 @@ def load_edit(name: str) -> Edit:
     if not callable(function):
         raise EditFault(f"--edit {name}: {module_name} has no function {function_name}")
     return function  # type: ignore[no-any-return]  # getattr gives Any
+
+
+def load_site_check(settings: str) -> Edit:
+    """Return the Django site's function that raises for an event about somebody who is suppressed.
+
+    Args:
+        settings: the site's settings module, as in DJANGO_SETTINGS_MODULE.
+
+    Raises:
+        EditFault: the site cannot be loaded, or has not installed whyness_mixpanel.
+    """
+    os.environ["DJANGO_SETTINGS_MODULE"] = settings
+    try:
+        importlib.import_module("django").setup()
+        check: Edit = importlib.import_module("whyness_mixpanel.privacy").refuse_suppressed
+    except Exception as error:  # a site's settings can raise anything
+        raise EditFault(f"--site {settings}: loading it raised {_where(error)}") from error
+    return check
 
 
 def edit_body(letter: DeadLetter, edit: Edit, *, now_ms: int) -> str:

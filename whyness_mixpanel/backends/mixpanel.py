@@ -18,6 +18,8 @@ from whyness_mixpanel import conf, parse
 from whyness_mixpanel.backends import LIVE_GROUP, Answer, CannotSend
 
 try:
+    import ua_parser.regex  # noqa: F401  (imported late by describe_useragent: it must be missed here, not there)
+
     from whyness_events.delivery.clock import SystemClock
     from whyness_events.delivery.deliver import Deliverer
     from whyness_events.delivery.items import Record

@@ -231,6 +231,34 @@ def test_without_the_table_the_transaction_of_the_page_goes_on(project: Project)
     assert project.published() == ["1"]
 
 
+BROKEN_PAGE = """
+from django.db import connection
+from django.http import HttpResponse
+from django.test import Client, override_settings
+from django.urls import path
+from whyness_mixpanel.models import Event, Log
+def page(request):
+    Log.objects.create(message="before")
+    said = Event(event="A", insert_id=1).send()
+    Log.objects.create(message="after")
+    return HttpResponse(str(said))
+with connection.cursor() as cursor:
+    cursor.execute("DROP TABLE whyness_mixpanel_outbox")
+connection.settings_dict["ATOMIC_REQUESTS"] = True
+with override_settings(ROOT_URLCONF=(path("", page),)):
+    answer = Client().get("/")
+assert (answer.status_code, answer.content) == (200, b"False"), answer
+assert Log.objects.count() == 2
+"""
+
+
+def test_without_the_table_an_atomic_request_answers_200(project: Project) -> None:
+    """Through Django's own handling: the rows of the page are written, and its event is published."""
+    project.run(*project.script(BROKEN_PAGE))
+
+    assert project.published() == ["1"]
+
+
 REFUSED = """
 from django.db import connection, transaction
 from whyness_mixpanel.models import Event, Log

@@ -18,6 +18,7 @@ from whyness_ops import Aws, LogTable, Redrive, Selection, Stack
 
 ROOT = Path(__file__).parents[3]
 LONG_AGO_MS = 1_700_000_000_000
+EDIT = "tests.integration.ops.edits:name_it"
 
 
 def names(messages: list[Any]) -> list[str]:
@@ -242,3 +243,51 @@ def test_the_function_moves_the_row_of_a_redriven_event_to_delivered(desk: Desk)
 
     assert lost == 0
     assert desk.states(event.insert_id) == ["delivered"]
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The settings of a site that has suppressed user 7, with its database migrated."""
+    settings = "tests.integration.ops.suppressing"
+    monkeypatch.setenv("SUPPRESSING_DATABASE", str(tmp_path / "site.sqlite3"))
+    monkeypatch.setenv("PYTHONPATH", f"{ROOT}:{ROOT / 'functions' / 'send_events'}")
+    command = [sys.executable, "-m", "django", "migrate", "--settings", settings, "--verbosity", "0"]
+    subprocess.run(command, cwd=ROOT, check=True)  # noqa: S603  (what is fixed)
+    return settings
+
+
+def run_apart(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    """Run the command in a process of its own: it sets Django up."""
+    command = [sys.executable, "-m", "whyness_ops", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603
+
+
+@pytest.mark.parametrize("selection", [("--all",), ("--reason", "rejected", "--edit", EDIT)])
+def test_a_letter_of_somebody_whom_the_site_suppresses_stays(
+    desk: Desk, site: str, selection: tuple[str, ...]
+) -> None:
+    """The site is asked about each event, after the edit; also where all are meant."""
+    desk.bury(make_event(insert_id="good", user="8", time=LONG_AGO_MS))
+    desk.bury(make_event(insert_id="unwanted", user="7", time=LONG_AGO_MS))
+
+    run = run_apart("redrive", *selection, "--site", site, "--json")
+
+    assert run.returncode == 1, run.stderr
+    report = json.loads(run.stdout)
+    assert (report["sent"], len(report["left"])) == (1, 1)
+    assert "Suppressed" in report["left"][0]["why"]
+    assert names(desk.queued()) == ["good"]
+    assert names(desk.dead()) == ["unwanted"]
+    assert [desk.states(each) for each in ("good", "unwanted")] == [["redriven"], ["dead"]]
+
+
+def test_a_site_that_does_not_load_is_named_and_nothing_is_sent(desk: Desk) -> None:
+    """Without the list no letter may go."""
+    desk.bury(make_event(insert_id="a1"))
+
+    run = run_apart("redrive", "--limit", "9", "--site", "no.such.settings")
+
+    assert run.returncode == 2
+    assert "no.such.settings" in run.stderr
+    assert "Traceback" not in run.stderr
+    assert names(desk.dead()) == ["a1"]

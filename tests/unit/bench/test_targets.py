@@ -108,7 +108,7 @@ def test_work_is_the_same_each_time_and_as_described() -> None:
     assert len({event.ip for event in events}) == 2_000
     assert len({event.useragent for event in events}) == 60
     bodies = [r["body"] for each in workload.invocations(2_000, per_message=100) for r in each["Records"]]
-    assert 300 < sum(map(len, bodies)) / 2_000 < 500
+    assert 420 < sum(map(len, bodies)) / 2_000 < 480
 
 
 def test_invocations_hold_what_lambda_hands_over() -> None:

@@ -3,11 +3,13 @@ from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
 
 from tests.django_support import override, published
 from tests.unit.django_app.rows import LONG_BEFORE, four_fields, make_activities, make_click, migrated_at
 from whyness_mixpanel import sources
 from whyness_mixpanel.backends import Answer, locmem
+from whyness_mixpanel.models import Suppression
 
 
 @pytest.fixture(autouse=True)
@@ -120,5 +122,20 @@ def test_before_the_migration_nothing_is_sent(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(sources, "cut_over", not_migrated)
     with override(), pytest.raises(CommandError, match=r"manage\.py migrate"):
         events("--activity=1")
+
+    assert published() == []
+
+
+def test_where_the_suppressed_cannot_be_read_nothing_is_sent() -> None:
+    """Their table is missing: the command fails and says what to do."""
+    make_activities()
+    with connection.schema_editor() as editor:
+        editor.delete_model(Suppression)
+    try:
+        with override(), pytest.raises(CommandError, match=r'^Activity "1" is not sent: .*app migrated\?$'):
+            events("--activity=1")
+    finally:
+        with connection.schema_editor() as editor:
+            editor.create_model(Suppression)
 
     assert published() == []

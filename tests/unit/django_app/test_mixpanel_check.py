@@ -8,11 +8,13 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 from django.core.management import call_command
+from django.db import connections
 
 from example.whyness_django.models import TrackerItem
 from tests.django_support import override
 from tests.loopback import LoopbackServer, Request, Response, Trouble
 from whyness_mixpanel import diagnose
+from whyness_mixpanel.models import Outbox
 
 URL = "https://sqs.eu-west-1.amazonaws.com/123456789012/events"
 
@@ -78,7 +80,8 @@ def test_a_site_where_all_is_well_has_nothing_to_mend() -> None:
     found = tried()
 
     assert set(states(found).values()) == {"ok"}
-    assert [each.what for each in found] == ["settings", "region", "credentials", "queue", "clock", "titles"]
+    names = ["settings", "region", "credentials", "queue", "clock", "outbox", "titles"]
+    assert [each.what for each in found] == names
     assert not any(each.remedy for each in found)
 
 
@@ -173,6 +176,7 @@ def test_json_is_for_programs() -> None:
         "credentials",
         "queue",
         "clock",
+        "outbox",
         "titles",
     }
 
@@ -214,3 +218,20 @@ def test_a_queue_without_a_region_is_wrong() -> None:
         found = states(diagnose.diagnose(lambda: pytest.fail("the queue was asked")))
 
     assert found["region"] == "wrong"
+
+
+@pytest.mark.usefixtures("db", "credentials")
+def test_a_database_without_the_outbox_is_named_with_what_makes_it() -> None:
+    """The other database has its table, and is not named."""
+    with connections["other"].schema_editor() as editor:
+        editor.delete_model(Outbox)
+    try:
+        found = next(each for each in tried() if each.what == "outbox")
+    finally:
+        with connections["other"].schema_editor() as editor:
+            editor.create_model(Outbox)
+
+    assert found.state is diagnose.State.WRONG
+    assert found.found.startswith("no table in other:")
+    assert "manage.py migrate whyness_mixpanel --database=other" in found.remedy
+    assert "default" not in found.found + found.remedy

@@ -313,3 +313,17 @@ def test_a_claim_is_bounded_in_bytes() -> None:
     _, alone = outbox.claim_oldest("default", count=10, max_bytes=10)
 
     assert (len(two), len(alone)) == (2, 1)
+
+
+def test_an_event_belongs_to_the_transaction_of_the_database_that_is_named() -> None:
+    """Its row is there, and what is rolled back there is not sent, whatever the default database does."""
+    with transaction.atomic():
+        with suppress(ZeroDivisionError), transaction.atomic(using="other"):
+            make_event(1).send(using="other")
+            raise ZeroDivisionError
+        with transaction.atomic(using="other"):
+            assert make_event(2).send(using="other") is True
+            assert (Outbox.objects.using("other").count(), waiting(), published()) == (1, [], [])
+        assert [event["insert_id"] for event in published()] == ["2"]
+
+    assert Outbox.objects.using("other").count() == 0
