@@ -65,6 +65,9 @@ class _Bench:
             "slow": lambda: programs.run(
                 programs.python(ours, self.events, 100), self.slow_url, SENDER_THREADS=str(_SENDERS)
             ),
+            "fleet": lambda: programs.run_together(
+                programs.python(ours, self.events // _SENDERS, 100), _SENDERS, self.slow_url
+            ),
         }
         utils, script = "bench.peers.run_utils", "bench/peers/run_import.cjs"
         peers: dict[str, Callable[[], Measured]] = {
@@ -167,6 +170,8 @@ def values_of(found: Mapping[str, Measured]) -> dict[str, float | None]:
         "events_per_s": packed["events_per_s"],
         "single_events_per_s": single["events_per_s"],
         "import_cpu_ms": found["import"]["cpu_ms"],
+        "slow_events_per_s": found["slow"]["events_per_s"],
+        "fleet_events_per_s": found["fleet"]["events_per_s"],
     }
     return values | (_peer_values(found) if "utils" in found else {})
 
@@ -182,6 +187,11 @@ def _peer_values(found: Mapping[str, Measured]) -> dict[str, float]:
         "cpu_to_import": packed["cpu_s_per_100k"] / import_cpu_s,
         "rate_to_import": packed["events_per_s"] / max(each["events_per_s"] for each in importer),
         "slow_rate_to_utils": found["slow"]["events_per_s"] / found["utils slow"]["events_per_s"],
+        "fleet_rate_to_utils": found["fleet"]["events_per_s"] / found["utils slow"]["events_per_s"],
+        "floor_to_utils": found["floor"]["cpu_s_per_100k"] / utils["cpu_s_per_100k"],
+        "floor_to_import": found["floor"]["cpu_s_per_100k"] / import_cpu_s,
+        "utils_slow_events_per_s": found["utils slow"]["events_per_s"],
+        "import_events_per_s": max(each["events_per_s"] for each in importer),
         "utils_cpu_s_per_100k": utils["cpu_s_per_100k"],
         "mixpanel_cpu_s_per_100k": mixpanel["cpu_s_per_100k"],
         "import_cpu_s_per_100k": import_cpu_s,

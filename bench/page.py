@@ -20,6 +20,16 @@ _BARS = {
         ("mixpanel-utils", "utils_cpu_s_per_100k"),
         ("mixpanel", "mixpanel_cpu_s_per_100k"),
     )),
+    "bench-rate": ("events/s, thousands", (
+        ("handler, 100 a message", "events_per_s"),
+        ("handler, one a message", "single_events_per_s"),
+        ("mixpanel-import (npm), in memory", "import_events_per_s"),
+    )),
+    "bench-slow": ("events/s where an answer takes 100 ms, thousands", (
+        ("handler, one container", "slow_events_per_s"),
+        ("handler, 10 containers", "fleet_events_per_s"),
+        ("mixpanel-utils, 10 threads", "utils_slow_events_per_s"),
+    )),
     "bench-instructions": ("instructions of an event, thousands", (
         ("floor program", "floor_instructions"),
         ("handler, 100 a message", "instructions"),

@@ -7,8 +7,9 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 ROOT = Path(__file__).parents[1]
 PEERS = ROOT / ".venv-peers"
@@ -32,6 +33,40 @@ def run(command: Sequence[str], url: str, **environment: str) -> dict[str, Any]:
     if found.get("handed_back"):
         raise Failed(f"{found['handed_back']} records were handed back: the figures would mean nothing")
     return found
+
+
+def run_together(command: Sequence[str], count: int, url: str, **environment: str) -> dict[str, Any]:
+    """Return what `count` programs, prepared apart and begun at once, did together: events a second.
+
+    Raises:
+        Failed: one of them did.
+    """
+    chosen = {**_environment(url), **environment, "BENCH_TOGETHER": "1"}
+    with ExitStack() as running:
+        started = [running.enter_context(_popen(command, chosen)) for _ in range(count)]
+        for process in started:
+            if _pipe(process.stderr).readline() != "ready\n":
+                raise Failed(f"{' '.join(command)} did not get ready")
+        for process in started:
+            _pipe(process.stdin).close()
+        found = [json.loads(_pipe(process.stdout).read().splitlines()[-1]) for process in started]
+    if any(each["handed_back"] for each in found):
+        raise Failed("records were handed back: the figures would mean nothing")
+    began_s = min(each["began_s"] for each in found)
+    ended_s = max(each["began_s"] + each["wall_s"] for each in found)
+    return {"events_per_s": sum(each["events"] for each in found) / (ended_s - began_s)}
+
+
+def _popen(command: Sequence[str], environment: Mapping[str, str]) -> "subprocess.Popen[str]":
+    pipe = subprocess.PIPE
+    return subprocess.Popen(
+        command, env=environment, cwd=ROOT, stdin=pipe, stdout=pipe, stderr=pipe, text=True
+    )
+
+
+def _pipe(pipe: IO[str] | None) -> IO[str]:
+    assert pipe is not None  # noqa: S101  (it was asked for)
+    return pipe
 
 
 def run_text(command: Sequence[str], url: str) -> str:

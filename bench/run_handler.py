@@ -53,7 +53,9 @@ def main() -> None:
         before_kib = _forget_peak_kib()
         handed_back = _run(handler, prepared[:1])
         peak_kib = _peak_kib()
-        cpu_s, wall_s = time.process_time(), time.perf_counter()
+        if "BENCH_TOGETHER" in os.environ:
+            _wait_for_the_others()
+        began_s, cpu_s, wall_s = time.time(), time.process_time(), time.perf_counter()
         handed_back += _run(handler, prepared)
         cpu_s, wall_s = time.process_time() - cpu_s, time.perf_counter() - wall_s
     found = {
@@ -63,6 +65,7 @@ def main() -> None:
         "cpu_s_per_100k": cpu_s / event_count * 100_000,
         "events_per_s": event_count / wall_s,
         "wall_s": wall_s,
+        "began_s": began_s,
         "peak_over_idle_mib": (peak_kib - before_kib) / 1024,
     }
     print(json.dumps(found))
@@ -70,6 +73,12 @@ def main() -> None:
 
 def _run(handler: Any, prepared: list[dict[str, Any]]) -> int:
     return sum(len(handler.handler(event, Context())["batchItemFailures"]) for event in prepared)
+
+
+def _wait_for_the_others() -> None:
+    """Say on standard error that all is prepared, and begin when standard input ends."""
+    print("ready", file=sys.stderr, flush=True)
+    sys.stdin.read()
 
 
 def _forget_peak_kib() -> int:

@@ -12,7 +12,7 @@ _FIGURES = {"cpu_s_per_100k": 1.0, "events_per_s": 100.0, "wall_s": 2.0, "peak_o
 
 
 def _found(**over: dict[str, float]) -> dict[str, dict[str, float]]:
-    names = ("packed", "single", "floor", "12,000", "1,200", "slow")
+    names = ("packed", "single", "floor", "12,000", "1,200", "slow", "fleet")
     found = {name: dict(_FIGURES) for name in names}
     found |= {"import": {"cpu_ms": 50.0}, "libraries": {"cpu_ms": 100.0}, "publisher": {"cpu_us": 40.0}}
     return found | over
@@ -47,6 +47,11 @@ def test_figure_without_a_target_has_no_verdict() -> None:
         ("events_per_s", 0.89, True),
         ("events_per_s", 2.0, False),
         ("rate_to_import", 0.89, True),
+        ("fleet_events_per_s", 0.89, True),
+        ("fleet_rate_to_utils", 2.0, False),
+        ("utils_cpu_s_per_100k", 2.0, False),
+        ("import_cpu_s_per_100k", 2.0, False),
+        ("import_cpu_ms", 2.0, True),
     ],
 )
 def test_regression_is_more_than_a_tenth_in_the_wrong_direction(

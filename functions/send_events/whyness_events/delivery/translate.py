@@ -18,6 +18,10 @@ _PROSPECT = "p:"
 # As long a header is described (useragent.py reads no more of it); longer ones are not kept.
 _KEPT_CHARS = 1_000
 _KEPT_HEADERS = 4_096
+# Traffic has few names; each is at most 255 bytes.
+_KEPT_NAMES = 1_024
+# Looked up for each event.
+_STRING_BYTES = int(limits.STRING_BYTES)
 
 DescribeUseragent = Callable[[str], Mapping[str, str]]
 
@@ -51,13 +55,13 @@ class Translator:
         known = _known(event, identity)
         header = event.useragent
         described, cut_count = self._kept(header) if len(header) <= _KEPT_CHARS else self._describe(header)
-        head, tail = _encode(_Sent(event.event, known))[:-2], _members(event.properties)
-        if len(head) > limits.STRING_BYTES or len(tail) > limits.STRING_BYTES:  # else no string can be longer
+        head, tail = _encode(known), _members(event.properties)
+        if len(head) > _STRING_BYTES or len(tail) > _STRING_BYTES:  # else no string can be longer
             cutter = _Cutter()
             known.data, tail = cutter.cut(event.data), _members(cutter.cut(event.properties))
-            head = _encode(_Sent(event.event, known))[:-2]
+            head = _encode(known)
             cut_count += cutter.cut_count
-        return head + described + tail + b"}}", cut_count
+        return b"".join((_opening(event.event), head[:-1], described, tail, b"}}")), cut_count
 
     def _describe(self, header: str) -> Translated:
         """Return the properties that are the same in all events with this header."""
@@ -79,12 +83,13 @@ class _Known(msgspec.Struct, omit_defaults=True, gc=False):
     data: str | dict[str, Any] = ""
 
 
-class _Sent(msgspec.Struct, gc=False):
-    event: str
-    properties: _Known
-
-
 _encode = msgspec.json.Encoder().encode
+
+
+@lru_cache(_KEPT_NAMES)
+def _opening(name: str) -> bytes:
+    """Return what comes before the first property."""
+    return b'{"event":%b,"properties":' % _encode(name)
 
 
 def _members(properties: Mapping[str, Any]) -> bytes:
@@ -147,7 +152,7 @@ class _Cutter:
 
     def cut(self, value: Any) -> Any:
         if isinstance(value, str):
-            return self._cut_text(value) if longer_than(value, limits.STRING_BYTES) else value
+            return self._cut_text(value) if longer_than(value, _STRING_BYTES) else value
         if isinstance(value, dict):
             return {self.cut(name): self.cut(member) for name, member in value.items()}
         if isinstance(value, list):
@@ -156,4 +161,4 @@ class _Cutter:
 
     def _cut_text(self, text: str) -> str:
         self.cut_count += 1
-        return text.encode()[: limits.STRING_BYTES].decode(errors="ignore")
+        return text.encode()[: _STRING_BYTES].decode(errors="ignore")
