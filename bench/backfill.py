@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from bench.page import write_block
 from bench.run_backfill import QUEUE
 from bench.sink import running_sink
 
@@ -40,7 +41,10 @@ def main() -> None:
             "all, backfilled": _measure(environment, url, "backfill", options.rows),
             "simplest loop": _measure(environment, url, "loop", options.loop_rows),
         }
-    _print_table(results)
+    text = _table(results)
+    print(f"\n{text}\n")
+    if options.write_docs:
+        write_block("backfill", text)
     print(json.dumps(results))
 
 
@@ -53,6 +57,7 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--rows", type=int, default=1_000_000, help="rows of the table (default 1000000)")
     parser.add_argument("--loop-rows", type=int, default=20_000, help="rows of the loop (default 20000)")
+    parser.add_argument("--write-docs", action="store_true", help="write docs/bench.md's table anew")
     return parser.parse_args()
 
 
@@ -92,11 +97,12 @@ def _python(environment: Mapping[str, str], *arguments: str) -> str:
     return (done.stdout.splitlines() or [""])[-1]
 
 
-def _print_table(results: Mapping[str, Mapping[str, Any]]) -> None:
-    print(f"\n{'':30}" + "".join(f"{name:>22}" for name in results))
+def _table(results: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return them as Markdown."""
+    lines = [f"| | {' | '.join(results)} |", "|---|" + "---|" * len(results)]
     for key, title in _ROWS:
-        print(f"{title:30}" + "".join(f"{found[key]:>22,.1f}" for found in results.values()))
-    print()
+        lines.append(f"| {title} | " + " | ".join(f"{found[key]:,.1f}" for found in results.values()) + " |")
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from tqdm import tqdm
 
+from bench.page import write_block
 from bench.run_backfill import QUEUE
 from bench.sink import running_sink
 from tests.integration.django.postgres import PostgresMissing, server
@@ -70,9 +71,12 @@ def main() -> None:
         with tqdm(total=options.runs * kinds_count, desc="measuring", unit="run") as bar:
             pages = [row for site in sites for row in _measure_site(site, options, bar)]
             publisher = [_measure_publisher(base, line, options.runs, bar) for line in _PUBLISHER]
-    _print_tables(pages, publisher)
+    text = f"{_page_table(pages)}\n\n{_publisher_table(publisher)}"
+    print(f"\n{text}\n")
     skipped = [] if isinstance(postgres, int) else [f"PostgreSQL: {postgres}"]
     print(*(f"skipped: {each}" for each in skipped), sep="\n")
+    if options.write_docs:
+        write_block("send", f"Medians of {options.runs} processes of {options.requests} requests.\n\n{text}")
     rows = [*(row for page in pages for row in _as_rows(page)), *publisher]
     print(json.dumps({"runs": options.runs, "requests": options.requests, "skipped": skipped, "rows": rows}))
 
@@ -86,6 +90,7 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--runs", type=int, default=5, help="runs of each kind (default 5)")
     parser.add_argument("--requests", type=int, default=100, help="requests a run (default 100)")
+    parser.add_argument("--write-docs", action="store_true", help="write docs/bench.md's tables anew")
     return parser.parse_args()
 
 
@@ -198,22 +203,31 @@ def _python(environment: Mapping[str, str], *arguments: str) -> dict[str, float]
     return found
 
 
-def _print_tables(pages: list[dict[str, Any]], publisher: list[dict[str, Any]]) -> None:
-    print(
-        "\nadded to a request, ms: CPU / wall time, with "
-        + " and with ".join(map(str, _EVENT_COUNTS))
-        + " events"
-    )
+def _page_table(pages: list[dict[str, Any]]) -> str:
+    """Return what is added to a request, as Markdown."""
+    heads = [f"{way}, {count} event{'s' * (count > 1)}" for way, _, _ in _PAGES for count in _EVENT_COUNTS]
+    lines = [f"| added to a request, ms of CPU / ms | the page itself | {' | '.join(heads)} |"]
+    lines.append("|---|---|" + "---|" * len(heads))
     for site in dict.fromkeys(page["site"] for page in pages):
-        ours = [page for page in pages if page["site"] == site]
-        print(f"\n{site}; the page itself {ours[0]['cpu_ms_page']:.2f} / {ours[0]['wall_ms_page']:.2f}")
+        ours = {(page["way"], page["events"]): page for page in pages if page["site"] == site}
+        first = next(iter(ours.values()))
+        cells = [f"{first['cpu_ms_page']:.2f} / {first['wall_ms_page']:.2f}"]
         for way, _, _ in _PAGES:
-            cells = [f"{p['cpu_ms_added']:9.2f} / {p['wall_ms_added']:5.2f}" for p in ours if p["way"] == way]
-            print(f"  {way:24}" + "".join(f"{cell:>22}" for cell in cells))
-    print(f"\n{'CPU of the publisher, µs an event, batches of 100':60}")
-    for row in publisher:
-        print(f"  {row['name']:52}{row['value']:>9.1f}  {row['target'] or '':8}{row['verdict'] or ''}")
-    print()
+            found = (ours[way, count] for count in _EVENT_COUNTS)
+            cells += [f"{page['cpu_ms_added']:.2f} / {page['wall_ms_added']:.2f}" for page in found]
+        lines.append(f"| {site} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _publisher_table(rows: list[dict[str, Any]]) -> str:
+    """Return the CPU of an event, as Markdown."""
+    lines = ["| CPU of the publisher, batches of 100 | µs an event | target | verdict |", "|---|---|---|---|"]
+    lines += [
+        f"| {row['name'].removeprefix('publisher, ')} | {row['value']:.1f} "
+        f"| {(row['target'] or '').replace('<=', '≤')} | {row['verdict'] or ''} |"
+        for row in rows
+    ]
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":

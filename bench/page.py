@@ -1,7 +1,6 @@
-"""docs/bench.md's table, and its plots, from a result."""
+"""docs/bench.md's tables, and its plots, from results."""
 
 import importlib
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -44,12 +43,17 @@ def write_page(result: Mapping[str, Any]) -> None:
         SystemExit: there is no plotting library.
     """
     told = f"{result['events']:,} events a run, medians of {result['runs']} runs, {result['at'][:10]}."
-    block = f"<!-- table -->\n{told}\n\n{table(result['values'])}\n<!-- /table -->"
-    PAGE.write_text(
-        re.sub(r"<!-- table -->.*<!-- /table -->", lambda _: block, PAGE.read_text(), flags=re.DOTALL)
-    )
+    write_block("table", f"{told}\n\n{table(result['values'])}")
     for name, (title, bars) in _BARS.items():
         _draw(PLOTS / f"{name}.svg", title, {label: result["values"].get(key) for label, key in bars})
+
+
+def write_block(name: str, text: str) -> None:
+    """Write `text` between the marks of that name in docs/bench.md."""
+    begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
+    before, _, rest = PAGE.read_text().partition(begin)
+    after = rest.partition(end)[2]
+    PAGE.write_text(f"{before}{begin}\n{text}\n{end}{after}")
 
 
 def _draw(path: Path, title: str, bars: Mapping[str, float | None]) -> None:

@@ -1,0 +1,123 @@
+"""`python -m bench.imports`: what importing the handler costs, by library; the table of docs/bench.md."""
+
+import argparse
+import json
+import os
+import re
+import statistics
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from tqdm import tqdm
+
+from bench.page import write_block
+from bench.programs import ROOT
+
+_EPILOG = """examples:
+  PYTHONPATH=.:functions/send_events .venv/bin/python -m bench.imports
+  PYTHONPATH=.:functions/send_events .venv/bin/python -m bench.imports --runs 3 --write-docs
+"""
+# One line of `python -X importtime`: its own time, that of all it brings, and its name, indented.
+_LINE = re.compile(r"import time: +(\d+) \| +(\d+) \| +(\S+)").fullmatch
+_LEAST_MS = 1.0
+_OURS = ("handler", "whyness_events")
+# In Lambda the handler makes at once what its first invocation needs.
+_LAMBDA = {"AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand", "MIXPANEL_SECRET_ARN": "arn:of:a:secret"}
+
+
+def main() -> None:
+    """Measure, print the table, end with one line of JSON."""
+    options = _options()
+    ways: dict[str, tuple[str, Mapping[str, str]]] = {
+        "handler": ("import handler", {}),
+        "handler, as Lambda starts it": ("import handler", _LAMBDA),
+        "requests and boto3": ("import requests, boto3; boto3.Session", {}),
+    }
+    runs: dict[str, list[Mapping[str, float]]] = {name: [] for name in ways}
+    with tqdm(total=len(ways) * (options.runs + 1), desc="measuring", unit="run") as bar:
+        for number in range(options.runs + 1):
+            for name, (code, environment) in ways.items():
+                found = libraries_ms(_import_times(code, environment).splitlines())
+                runs[name] += [found] if number else []  # the first one compiles
+                bar.update()
+    medians = {name: _medians(found) for name, found in runs.items()}
+    text = table(medians)
+    print("\n" + text)
+    if options.write_docs:
+        write_block("imports", f"Medians of {options.runs} runs, Python {sys.version.split()[0]}.\n\n{text}")
+    print(json.dumps({"runs": options.runs, "ms": medians}))
+
+
+def libraries_ms(lines: Iterable[str]) -> Mapping[str, float]:
+    """Return the milliseconds that each library's own modules took, by its top-level name.
+
+    Args:
+        lines: what `python -X importtime` prints.
+    """
+    found: Counter[str] = Counter()
+    for line in lines:
+        if match := _LINE(line):
+            found[_library(match[3])] += int(match[1])
+    return {name: us / 1_000 for name, us in found.items()}
+
+
+def _library(module: str) -> str:
+    top = module.partition(".")[0]
+    if top in _OURS:
+        return "this project"
+    is_standard = top.removeprefix("_") in sys.stdlib_module_names or top in sys.stdlib_module_names
+    return "Python's own" if is_standard else top.removeprefix("_")
+
+
+def table(medians: Mapping[str, Mapping[str, float]]) -> str:
+    """Return it as Markdown: a row for each library of at least a millisecond, the dearest first."""
+    totals = {name: sum(found.values()) for name, found in medians.items()}
+    dearest: Counter[str] = Counter()
+    for found in medians.values():
+        dearest |= Counter(found)
+    lines = [f"| ms | {' | '.join(medians)} |", "|---|" + "---|" * len(medians)]
+    lines += [
+        _line(library, [found.get(library, 0.0) for found in medians.values()])
+        for library, ms in dearest.most_common()
+        if ms >= _LEAST_MS
+    ]
+    return "\n".join([*lines, _line("all", list(totals.values()))])
+
+
+def _line(name: str, values: list[float]) -> str:
+    return f"| {name} | " + " | ".join(f"{value:.0f}" if value else "-" for value in values) + " |"
+
+
+def _medians(runs: list[Mapping[str, float]]) -> Mapping[str, float]:
+    return {name: statistics.median(run.get(name, 0.0) for run in runs) for name in runs[0]}
+
+
+def _import_times(code: str, environment: Mapping[str, str]) -> str:
+    path: Any = {"PYTHONPATH": os.pathsep.join([".", "functions/send_events"])}
+    return subprocess.run(
+        [sys.executable, "-X", "importtime", "-c", code],
+        env={**os.environ, **path, **environment},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stderr
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.imports",
+        description="Measure what importing the handler costs, by library.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--runs", type=int, default=9, help="runs of each (default 9)")
+    parser.add_argument("--write-docs", action="store_true", help="write docs/bench.md's table anew")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
