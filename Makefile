@@ -85,9 +85,10 @@ clean: ## remove what the other targets made
 	@$(PY) -m pip install $(PIP_FLAGS) -r requirements/demo.txt
 	@touch $@
 
-.venv/dev.stamp: .venv/demo.stamp requirements/dev.txt
+.venv/dev.stamp: .venv/demo.stamp requirements/dev.txt requirements/pytest-django.txt
 	@echo "== installing the tools for tests into .venv"
 	@$(PY) -m pip install $(PIP_FLAGS) -r requirements/dev.txt
+	@$(PY) -m pip install $(PIP_FLAGS) --upgrade --no-deps --target .venv/lib-pytest-django -r requirements/pytest-django.txt
 	@touch $@
 
 .venv-emulator/stamp: requirements/emulator.txt
