@@ -33,6 +33,7 @@ from whyness_events.delivery.service_account import Credentials, FixedCredential
 from whyness_events.delivery.settings import Settings, SettingsFault, read_settings
 from whyness_events.delivery.settle import Settled
 from whyness_events.delivery.source_queue import SqsSourceQueue
+from whyness_events.delivery.sqs_event import InvocationFault, read_records
 from whyness_events.delivery.telemetry import emit
 from whyness_events.delivery.useragent import describe_useragent
 
@@ -45,10 +46,6 @@ clock = SystemClock()
 # At DEBUG they log what they send: events, and credentials.
 for _library in ("botocore", "boto3", "urllib3", "requests", "aws_lambda_powertools"):
     logging.getLogger(_library).setLevel(logging.WARNING)
-
-
-class InvocationFault(Exception):  # noqa: N818  (a fault is the word here)
-    """The invocation cannot be answered record by record: all of it comes back. The text is safe."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,45 +118,6 @@ def _credentials(settings: Settings) -> Credentials:
 
         return SecretCredentials(settings.secret_arn)
     return FixedCredentials(settings.account, settings.password)
-
-
-def read_records(event: Any) -> list[Record]:
-    """Return the records of an SQS event.
-
-    Raises:
-        InvocationFault: it is none, or a record has no message id, without which nothing can be answered.
-    """
-    records = event.get("Records") if isinstance(event, dict) else None
-    if not isinstance(records, list):
-        raise InvocationFault("the event has no list of Records: this function takes SQS events")
-    return [_record(raw) for raw in records]
-
-
-def _record(raw: Any) -> Record:
-    message_id = raw.get("messageId") if isinstance(raw, dict) else None
-    if not (isinstance(message_id, str) and message_id):
-        raise InvocationFault("a record has no messageId")
-    body, receipt_handle = raw.get("body"), raw.get("receiptHandle")
-    found = attributes if isinstance(attributes := raw.get("attributes"), dict) else {}
-    carried = raw.get("messageAttributes")
-    return Record(
-        message_id,
-        body if isinstance(body, str) else "",
-        _number(found.get("ApproximateReceiveCount"), 1),
-        _number(found.get("SentTimestamp"), 0),
-        receipt_handle if isinstance(receipt_handle, str) else "",
-        _text_attribute(carried, "log_key") if carried else "",
-    )
-
-
-def _text_attribute(attributes: Any, name: str) -> str:
-    attribute = attributes.get(name) if isinstance(attributes, dict) else None
-    value = attribute.get("stringValue") if isinstance(attribute, dict) else None
-    return value if isinstance(value, str) else ""
-
-
-def _number(text: Any, default: int) -> int:
-    return int(text) if isinstance(text, str) and text.isascii() and text.isdigit() else default
 
 
 def _all_waiting(records: Sequence[Record], detail: str) -> Report:

@@ -18,6 +18,7 @@ from tests.responders import LOST, decline_any_of
 from tests.world import World
 from whyness_events.delivery.deliver import Deliverer
 from whyness_events.delivery.settings import SETTINGS, SettingsFault
+from whyness_events.delivery.sqs_event import InvocationFault
 
 MARKER = "Confidential7f3a"
 ROOT = Path(__file__).parents[2]
@@ -144,7 +145,7 @@ def test_attributes_of_another_shape_harm_nobody(world: World, attributes: objec
 )
 def test_event_that_is_no_sqs_event_is_raised(world: World, event: object) -> None:
     """There is nothing to answer: Lambda must retry it as it is."""
-    with pytest.raises(handler.InvocationFault):
+    with pytest.raises(InvocationFault):
         handler.handler(event, Context())
 
     assert world.pool.posted == []
@@ -156,7 +157,7 @@ def test_record_that_is_none_is_raised(world: World, record: object) -> None:
     event = sqs_event(make_record())
     event["Records"].append(record)
 
-    with pytest.raises(handler.InvocationFault):
+    with pytest.raises(InvocationFault):
         handler.handler(event, Context())
 
     assert world.pool.posted == []
@@ -168,7 +169,7 @@ def test_record_without_a_usable_id_is_raised(world: World, message_id: object) 
     event = sqs_event(make_record(), make_record())
     event["Records"][1]["messageId"] = message_id
 
-    with pytest.raises(handler.InvocationFault):
+    with pytest.raises(InvocationFault):
         handler.handler(event, Context())
 
     assert world.pool.posted == []
@@ -211,7 +212,7 @@ def test_bug_in_the_core_brings_everything_back_without_showing_anything(
     monkeypatch.setattr(getattr(world, part), method, _bug)
     records = [make_record(make_body(make_event(data=MARKER))), make_record(MARKER)]
 
-    with pytest.raises(handler.InvocationFault) as raised:
+    with pytest.raises(InvocationFault) as raised:
         handler.handler(sqs_event(*records), Context())
 
     printed = "".join(traceback.format_exception(raised.value))
@@ -225,7 +226,7 @@ def test_connections_are_cut_whatever_happens(world: World, monkeypatch: pytest.
     """Nothing that is under way outlives its invocation, not even after a bug."""
     monkeypatch.setattr(world.pool, "wait", _bug)
 
-    with pytest.raises(handler.InvocationFault):
+    with pytest.raises(InvocationFault):
         handler.handler(sqs_event(make_record()), Context())
 
     assert world.pool.abandoned == [1]
@@ -235,7 +236,7 @@ def test_container_works_on_after_a_bug(world: World) -> None:
     """The next invocation is not the victim of the last one."""
     send, world.dead_letters.send = world.dead_letters.send, _bug  # type: ignore[method-assign]  # for one invocation
     records = [make_record(), make_record("no JSON")]
-    with pytest.raises(handler.InvocationFault):
+    with pytest.raises(InvocationFault):
         handler.handler(sqs_event(*records), Context())
     world.dead_letters.send = send  # type: ignore[method-assign]  # repaired
 
@@ -297,30 +298,6 @@ def test_handler_answers_before_lambda_stops_it(monkeypatch: pytest.MonkeyPatch,
     handler.handler(sqs_event(make_record()), Context(remaining_ms=remaining_ms))
 
     assert 0.97 * remaining_ms / 1_000 <= seen[0] <= 0.99 * remaining_ms / 1_000
-
-
-@pytest.mark.parametrize(
-    ("attributes", "log_key"),
-    [
-        ({"log_key": {"stringValue": "a/b", "dataType": "String"}}, "a/b"),
-        ({"log_key": {"binaryValue": "YQ==", "dataType": "Binary"}}, ""),
-        ({"log_key": {"stringValue": 7}}, ""),
-        ({"log_key": "a/b"}, ""),
-        ({"log_key": None}, ""),
-        ({}, ""),
-        (None, ""),
-        ("log_key", ""),
-        ([1], ""),
-    ],
-)
-def test_the_rows_key_is_read_from_the_messages_attribute(attributes: Any, log_key: str) -> None:
-    """Whatever stands there: a message is hostile until it is read."""
-    event = sqs_event(make_record())
-    event["Records"][0]["messageAttributes"] = attributes
-
-    [record] = handler.read_records(event)
-
-    assert record.log_key == log_key
 
 
 @pytest.mark.parametrize(

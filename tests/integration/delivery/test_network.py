@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-import handler
 from local.mixpanel_simulator import MixpanelSimulator
 from tests.aws_stub import AwsStub
 from tests.builders import make_record
@@ -17,6 +16,7 @@ from tests.integration.delivery.function import Function, counted, recent_event,
 from tests.loopback import HOST, LoopbackServer, Request, Response, Trouble
 from tests.wire import accept, events_of, imported
 from whyness_events.delivery import flights, sending
+from whyness_events.delivery.sqs_event import InvocationFault
 
 FAULTS: dict[str, dict[str, Any]] = {
     "refused": {"connection": "refuse", "for_s": 3_600.0},
@@ -232,7 +232,7 @@ def test_a_bug_in_mid_sending_leaves_no_connection_behind(
 
     with LoopbackServer(serve) as server:
         function.set(MIXPANEL_API_URL=server.url)
-        with pytest.raises(handler.InvocationFault):
+        with pytest.raises(InvocationFault):
             function.invoke(*records)
         left = server.wait_until_client_left()
 

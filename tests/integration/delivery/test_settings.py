@@ -12,6 +12,7 @@ from tests.aws_stub import AwsStub
 from tests.builders import make_raw, make_record, sqs_event
 from tests.integration.delivery.function import SHORT_S, Context, Function, counted, records_of, sent
 from whyness_events.delivery.settings import read_settings
+from whyness_events.delivery.sqs_event import InvocationFault
 
 SHOWN = "SHOWN"
 FAULTS = {
@@ -112,7 +113,7 @@ def test_an_event_that_is_not_from_sqs_is_an_error_not_an_empty_answer(
     """An empty answer would acknowledge whatever it was."""
     assert function.environment
 
-    with pytest.raises(handler.InvocationFault):
+    with pytest.raises(InvocationFault):
         handler.handler(event, Context(SHORT_S))
 
 
@@ -127,7 +128,7 @@ def test_a_record_without_a_message_id_brings_all_records_back(
     if message_id == "missing":
         del event["Records"][1]["messageId"]
 
-    with pytest.raises(handler.InvocationFault):
+    with pytest.raises(InvocationFault):
         handler.handler(event, Context(SHORT_S))
 
     assert mixpanel.events() == []
@@ -186,7 +187,7 @@ def test_a_bug_of_ours_raises_without_the_text_of_the_event(
 
     monkeypatch.setattr("whyness_events.delivery.deliver.drop_repeats", fail)
 
-    with pytest.raises(handler.InvocationFault) as raised:
+    with pytest.raises(InvocationFault) as raised:
         function.invoke(make_record(str(make_raw())))
 
     assert SHOWN not in str(raised.value)

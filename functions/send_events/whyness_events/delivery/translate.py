@@ -161,4 +161,4 @@ class _Cutter:
 
     def _cut_text(self, text: str) -> str:
         self.cut_count += 1
-        return text.encode()[: _STRING_BYTES].decode(errors="ignore")
+        return text.encode()[:_STRING_BYTES].decode(errors="ignore")
