@@ -20,7 +20,7 @@ def snapshot() -> dict[str, int]:
     """Return the counts of this process by name.
 
     `published`: confirmed by the queue. `failed`: not confirmed at an attempt; they wait in the outbox.
-    `refused`: by Mixpanel for good, where there is no queue; they are parked in the outbox.
+    `refused`: for good, by Mixpanel where there is no queue, or by the queue; they are parked in the outbox.
     `invalid`: refused by `send()` for breaking a rule. `clamped`: had a time in the future, and got that of
     their first encoding. `unwritten`: the outbox did not take them. `lost`: neither did the queue. `bots`:
     clicks of programs, which are not sent.

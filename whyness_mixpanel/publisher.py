@@ -56,13 +56,13 @@ def publish_each(
     if budget_s is None and not _breaker.lets_through():
         _count(published=0, failed=len(encoded), fault="not tried: the queue failed just now")
         return Published([False] * len(encoded))
-    attempt = _Attempt()
+    attempt = _Attempt(encoded)
     fault = ""
     try:
         backend = backends.get_publish(conf.BACKEND.get())
-        calls = packing.calls(packing.pack(encoded, identity=identity or conf.IDENTITY.get()))
+        mode = identity or conf.IDENTITY.get()
         wait_s = conf.PUBLISH_BUDGET_MS.get() / 1000 if budget_s is None else budget_s
-        pool.run(lambda job: attempt.make(backend, calls, job), budget_s=wait_s)
+        pool.run(lambda job: attempt.make(backend, mode, job), budget_s=wait_s)
     except pool.BudgetExceeded:
         fault = _LATE
     except Exception as error:  # noqa: BLE001  (whatever ails the queue, the page goes on; counted and logged)
@@ -77,18 +77,27 @@ def publish_each(
 
 
 class _Attempt:
-    """One publishing: what the thread that makes it has found out, while another may stop waiting."""
+    """One publishing: what the thread that makes it has found out, while another may stop waiting.
 
-    def __init__(self) -> None:
-        # Of each event: whether it is confirmed, or why it is dead.
+    Args:
+        encoded: all events.
+    """
+
+    def __init__(self, encoded: Sequence[str]) -> None:
+        self._encoded = encoded
+        # Of each event, in order: whether it is confirmed, or why it is dead.
         self.told: list[bool | str] = []
         self.refusal = ""
 
-    def make(
-        self, publish: backends.Publish, calls: Sequence[Sequence[packing.Packed]], job: pool.Job
+    def make(self, publish: backends.Publish, identity: str, job: pool.Job) -> None:
+        """Send all events, one call after the other, while anybody waits."""
+        self._send(packing.pack(self._encoded, identity=identity), publish, identity, job)
+
+    def _send(
+        self, messages: Sequence[packing.Packed], publish: backends.Publish, identity: str, job: pool.Job
     ) -> None:
-        """Send `calls` one after the other, while anybody waits."""
-        for call in calls:
+        """Send the messages of the next events."""
+        for call in packing.calls(messages):
             if not job.is_wanted:
                 return
             answer = publish([message.body for message in call])
@@ -96,8 +105,27 @@ class _Attempt:
                 raise RuntimeError  # it speaks of messages that were not sent: nothing in it can be trusted
             self.refusal = self.refusal or _safe_code(answer.refusal)
             for index, message in enumerate(call):
-                is_confirmed, places = index in answer.confirmed, range(message.event_count)
-                self.told += [answer.dead.get((index, place), is_confirmed) for place in places]
+                end = len(self.told) + message.event_count
+                if index in answer.refused and message.event_count > 1:
+                    self._send(self._halves(message, identity), publish, identity, job)
+                else:
+                    self.told += _each(answer, index, message.event_count)
+                if len(self.told) < end:
+                    return  # nobody waits any more
+
+    def _halves(self, message: packing.Packed, identity: str) -> list[packing.Packed]:
+        """Return the next message in two: one event that the queue never takes must not hold up others."""
+        begin, half = len(self.told), message.event_count // 2
+        middle, end = begin + half, begin + message.event_count
+        parts = self._encoded[begin:middle], self._encoded[middle:end]
+        return [packed for part in parts for packed in packing.pack(part, identity=identity)]
+
+
+def _each(answer: backends.Answer, index: int, event_count: int) -> list[bool | str]:
+    """Return what an answer says of each event of a message."""
+    if why := answer.refused.get(index):
+        return [why] * event_count
+    return [answer.dead.get((index, place), index in answer.confirmed) for place in range(event_count)]
 
 
 def record(*, published: int = 0, failed: int = 0, fault: str = "") -> None:

@@ -14,11 +14,14 @@ class Answer(NamedTuple):
         refusal: the code of a refusal, where some were refused; free of what was sent.
         dead: why events in confirmed bodies will never be delivered, a safe sentence each, by the index of
             the body and the place in it. Nobody else keeps these events.
+        refused: why other bodies will never be taken as they are, a safe sentence each, by the index of the
+            body; fewer of its events may be.
     """
 
     confirmed: frozenset[int]
     refusal: str = ""
     dead: Mapping[tuple[int, int], str] = MappingProxyType({})
+    refused: Mapping[int, str] = MappingProxyType({})
 
 
 class CannotSend(Exception):  # noqa: N818  (it is the sending that fails)

@@ -9,19 +9,33 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import NoCredentialsError
+from botocore.exceptions import ClientError, NoCredentialsError
 
 from whyness_mixpanel import conf
 from whyness_mixpanel.backends import LIVE_GROUP, Answer
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_sqs.type_defs import (
+        BatchResultErrorEntryTypeDef,
+        SendMessageBatchRequestEntryTypeDef,
+        SendMessageBatchResultTypeDef,
+    )
 
 _ATTEMPT_COUNT = 2
 _POOL_CONNECTIONS = 50
 # A client built where there were no credentials never gets any; building anew asks for them again, which
 # takes time: not more often than this.
 _RENEW_AFTER_S = 60.0
+# What a queue refuses each time. A call, or a message, longer than its MaximumMessageSize is
+# BatchRequestTooLong as a whole; other implementations of SQS name the entry, with a text that says so.
+_TOO_LONG = "BatchRequestTooLong"
+_SAYS_TOO_LONG = "must be shorter than"
+_BAD_TEXT = "InvalidMessageContents"
+_WHY = {
+    _TOO_LONG: "longer than the queue takes: raise its MaximumMessageSize to 1 MiB, then release",
+    _BAD_TEXT: "the queue does not take its characters (InvalidMessageContents)",
+}
 
 
 class _Options(NamedTuple):
@@ -54,23 +68,54 @@ def publish(bodies: Sequence[str], *, group: str = LIVE_GROUP) -> Answer:
     queue_url = conf.QUEUE_URL.get()
     if not queue_url:
         raise conf.SettingError(f'{conf.DICT_NAME}["QUEUE_URL"]', conf.QUEUE_URL.allowed)
+    entries: list[SendMessageBatchRequestEntryTypeDef] = [
+        {"Id": str(index), "MessageBody": body, "MessageGroupId": group} for index, body in enumerate(bodies)
+    ]
+    return _send(queue_url, entries)
+
+
+def _send(queue_url: str, entries: "Sequence[SendMessageBatchRequestEntryTypeDef]") -> Answer:
+    """Send entries whose ids are their indexes; in halves where the queue takes less at once."""
     try:
-        answer = _client().send_message_batch(
-            QueueUrl=queue_url,
-            Entries=[
-                {"Id": str(index), "MessageBody": body, "MessageGroupId": group}
-                for index, body in enumerate(bodies)
-            ],
-        )
+        return _read(_client().send_message_batch(QueueUrl=queue_url, Entries=entries), entries)
     except NoCredentialsError:
         _drop_client(older_than_s=_RENEW_AFTER_S)
         raise
-    confirmed = {entry["Id"] for entry in answer.get("Successful", [])}
-    refusals = [entry["Code"] for entry in answer.get("Failed", [])]
+    except ClientError as error:
+        if not error.response["Error"]["Code"].endswith(_TOO_LONG):
+            raise
+    if len(entries) == 1:
+        return Answer(frozenset(), _TOO_LONG, refused={int(entries[0]["Id"]): _WHY[_TOO_LONG]})
+    half = len(entries) // 2
+    first, second = _send(queue_url, entries[:half]), _send(queue_url, entries[half:])
     return Answer(
-        confirmed=frozenset(index for index in range(len(bodies)) if str(index) in confirmed),
-        refusal=next(iter(refusals), ""),
+        confirmed=first.confirmed | second.confirmed,
+        refusal=first.refusal or second.refusal,
+        refused={**first.refused, **second.refused},
     )
+
+
+def _read(
+    answer: "SendMessageBatchResultTypeDef", entries: "Sequence[SendMessageBatchRequestEntryTypeDef]"
+) -> Answer:
+    taken = {entry["Id"] for entry in answer.get("Successful", [])}
+    failed = {entry["Id"]: entry for entry in answer.get("Failed", [])}
+    sent = {entry["Id"]: int(entry["Id"]) for entry in entries}
+    reasons = {sent[id_]: _why_never(entry) for id_, entry in failed.items() if id_ in sent.keys() - taken}
+    return Answer(
+        confirmed=frozenset(index for id_, index in sent.items() if id_ in taken),
+        refusal=next((entry["Code"] for entry in failed.values()), ""),
+        refused={index: why for index, why in reasons.items() if why},
+    )
+
+
+def _why_never(entry: "BatchResultErrorEntryTypeDef") -> str:
+    """Return why an entry that was not taken never will be; `""` where it may be, next time."""
+    if not entry["SenderFault"]:
+        return ""
+    if _SAYS_TOO_LONG in entry.get("Message", ""):
+        return _WHY[_TOO_LONG]
+    return _WHY[_BAD_TEXT] if entry["Code"] == _BAD_TEXT else ""
 
 
 def _client() -> "SQSClient":

@@ -107,6 +107,33 @@ def test_a_refused_message_holds_up_no_other(monkeypatch: pytest.MonkeyPatch) ->
     assert (Outbox.objects.get().attempts, Outbox.objects.get().claimed_until) == (1, None)
 
 
+def test_what_the_queue_never_takes_is_parked_and_the_rest_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a drain and by a page; once the queue takes it, it is released."""
+
+    def refuse_long(bodies: list[str]) -> Answer:
+        short = [index for index, body in enumerate(bodies) if len(body) < 1_000]
+        locmem.messages.extend(bodies[index] for index in short)
+        refused = {index: "longer than the queue takes" for index in range(len(bodies)) if index not in short}
+        return Answer(frozenset(short), "BatchRequestTooLong" if refused else "", refused=refused)
+
+    fill(1)
+    long = [Event(event="A", insert_id=n, useragent="x" * 2_000) for n in (11, 12, 13)]
+    outbox.write([Outbox(encoded=event.json(), identity="distinct_id") for event in long[:2]], "default")
+    fill(1, using="other")
+    with monkeypatch.context() as patched:
+        patched.setattr(locmem, "publish", refuse_long)
+        drained = run("drain", "--batch=2")
+        by_page = long[2].send()
+    parked = list(Outbox.objects.order_by("id").values_list("state", "reason"))
+    run("release", "--all")
+    run("drain")
+
+    assert drained.endswith("published 2, left 0\n")
+    assert by_page is False
+    assert parked == [("parked", "longer than the queue takes")] * 3
+    assert [event["insert_id"] for event in published()] == ["1", "1", "11", "12", "13"]
+
+
 def test_parked_events_are_not_drained_until_they_are_released() -> None:
     """Release looks at the rules again: what still breaks one stays, with its reason of today."""
     fill(1, state="parked", reason="opt-out unknown")

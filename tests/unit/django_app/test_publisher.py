@@ -1,11 +1,16 @@
+import json
 import logging
 from collections.abc import Callable, Sequence
+from unittest.mock import patch
 
 import pytest
 from botocore.exceptions import ClientError
+from hypothesis import given
+from hypothesis import strategies as st
 
 from whyness_mixpanel import breaker, counters, packing, publisher
 from whyness_mixpanel.backends import Answer, all_of, console, dummy, locmem
+from whyness_mixpanel.pool import Job
 
 MARKER = "MARKER-4711"
 EVENT = '{"insert_id":"1"}'
@@ -163,3 +168,51 @@ def test_the_console_backend_prints_each_message_on_a_line(capsys: pytest.Captur
 def test_the_dummy_backend_confirms_and_keeps_nothing() -> None:
     """For a site that must not publish and must not notice."""
     assert dummy.publish(["a", "b"]) == Answer(frozenset({0, 1}))
+
+
+def takes(is_taken: Callable[[str], bool]) -> tuple[Backend, list[str]]:
+    """Return a queue that never takes some events, and the list of those that it took."""
+    kept: list[str] = []
+
+    def publish(bodies: Sequence[str]) -> Answer:
+        events = [[json.dumps(e, separators=(",", ":")) for e in json.loads(b)["events"]] for b in bodies]
+        good = {index for index, each in enumerate(events) if all(map(is_taken, each))}
+        kept.extend(event for index in sorted(good) for event in events[index])
+        refused = {index: "never" for index in range(len(bodies)) if index not in good}
+        return Answer(frozenset(good), "X" if refused else "", refused=refused)
+
+    return publish, kept
+
+
+@given(st.lists(st.booleans(), min_size=1, max_size=60))
+def test_an_event_that_the_queue_never_takes_holds_up_no_other(are_good: list[bool]) -> None:
+    """It is found by halving, and its neighbours of the same message are taken, each once."""
+    encoded = [
+        json.dumps({"n": n, "is_good": is_good}, separators=(",", ":")) for n, is_good in enumerate(are_good)
+    ]
+    queue, kept = takes(lambda event: '"is_good":true' in event)
+
+    with patch.object(locmem, "publish", queue):
+        done = publisher.publish_each(encoded)
+
+    assert done.confirmed == are_good
+    assert sorted(kept) == sorted(e for e, is_good in zip(encoded, are_good, strict=True) if is_good)
+    assert dict(done.dead) == {n: "never" for n, is_good in enumerate(are_good) if not is_good}
+
+
+def test_halving_ends_when_nobody_waits_any_more() -> None:
+    """What was not told by then has failed; it waits, and is not dead."""
+    queue, _ = takes(lambda event: '"1"' not in event)
+    calls: list[int] = []
+    job = Job(lambda _: None)
+    attempt = publisher._Attempt(['"1"', '"2"', '"3"', '"4"'])
+
+    def end_after_two(bodies: Sequence[str], *, group: str = "") -> Answer:  # noqa: ARG001  (a Publish)
+        calls.append(len(bodies))
+        job.is_wanted = len(calls) < 2
+        return queue(bodies)
+
+    attempt.make(end_after_two, "distinct_id", job)
+
+    assert calls == [1, 2]
+    assert attempt.told == []

@@ -7,7 +7,7 @@ from typing import Any
 
 import boto3
 import pytest
-from botocore.exceptions import NoCredentialsError
+from botocore.exceptions import ClientError, NoCredentialsError
 from botocore.stub import Stubber
 
 from tests.django_support import override
@@ -168,3 +168,81 @@ def environment() -> dict[str, str]:
     """Return this process's environment, with the paths that the tests import from."""
     paths = os.pathsep.join([str(ROOT), str(ROOT / "functions" / "send_events")])
     return os.environ | {"PYTHONPATH": paths, "DJANGO_SETTINGS_MODULE": "tests.django_settings"}
+
+
+TOO_LONG = "AWS.SimpleQueueService.BatchRequestTooLong"
+
+
+def expect(stub: Stubber, *bodies: tuple[int, str], error: str = "") -> None:
+    """Expect a call with these entries, and let it be taken or refused."""
+    entries = [{"Id": str(index), "MessageBody": body, "MessageGroupId": "live"} for index, body in bodies]
+    sent = {"QueueUrl": QUEUE_URL, "Entries": entries}
+    if error:
+        stub.add_client_error("send_message_batch", error, expected_params=sent)
+    else:
+        ids = [str(index) for index, _ in bodies]
+        stub.add_response("send_message_batch", {"Successful": taken(*ids), "Failed": []}, sent)
+
+
+def test_a_call_longer_than_the_queue_takes_goes_in_halves(stub: Stubber) -> None:
+    """A queue made before August 2025 takes 256 KiB at once; one message that is too long is named."""
+    expect(stub, (0, "a"), (1, "b"), (2, "c"), error=TOO_LONG)
+    expect(stub, (0, "a"))
+    expect(stub, (1, "b"), (2, "c"), error=TOO_LONG)
+    expect(stub, (1, "b"), error=TOO_LONG)
+    expect(stub, (2, "c"))
+
+    answer = sqs.publish(["a", "b", "c"])
+
+    assert (answer.confirmed, answer.refusal) == (frozenset({0, 2}), "BatchRequestTooLong")
+    assert list(answer.refused) == [1]
+    assert "MaximumMessageSize" in answer.refused[1]
+
+
+@pytest.mark.parametrize("code", ["AccessDenied", "KmsDisabled", "RequestThrottled", "InvalidParameterValue"])
+def test_any_other_fault_of_a_call_is_the_callers(stub: Stubber, code: str) -> None:
+    """It says nothing about the messages."""
+    expect(stub, (0, "a"), (1, "b"), error=code)
+
+    with pytest.raises(ClientError):
+        sqs.publish(["a", "b"])
+
+
+@pytest.mark.parametrize(
+    ("entry", "expected"),
+    [
+        ({"SenderFault": True, "Code": "InvalidMessageContents"}, "characters"),
+        (
+            {
+                "SenderFault": True,
+                "Code": "InvalidParameterValue",
+                "Message": "Reason: Message must be shorter than 1024 bytes.",
+            },
+            "MaximumMessageSize",
+        ),
+        ({"SenderFault": True, "Code": "InvalidParameterValue", "Message": "MessageGroupId"}, ""),
+        ({"SenderFault": True, "Code": "KMS.AccessDeniedException"}, ""),
+        ({"SenderFault": False, "Code": "InvalidMessageContents"}, ""),
+    ],
+)
+def test_a_message_that_is_never_taken_is_told_from_one_that_may_be(
+    entry: dict[str, Any], expected: str, stub: Stubber
+) -> None:
+    """A set-up that is wrong refuses every message as the sender's fault: that says nothing about them."""
+    stub.add_response("send_message_batch", {"Successful": taken("1"), "Failed": [{"Id": "0", **entry}]})
+
+    answer = sqs.publish(["a", "b"])
+
+    assert answer.confirmed == frozenset({1})
+    assert list(answer.refused) == ([0] if expected else [])
+    assert expected in answer.refused.get(0, "")
+
+
+def test_a_message_that_is_taken_and_refused_at_once_is_taken(stub: Stubber) -> None:
+    """An answer that contradicts itself must not make an event wait for a person."""
+    failed = [{"Id": "0", "SenderFault": True, "Code": "InvalidMessageContents"}]
+    stub.add_response("send_message_batch", {"Successful": taken("0"), "Failed": failed})
+
+    answer = sqs.publish(["a"])
+
+    assert (answer.confirmed, dict(answer.refused)) == (frozenset({0}), {})
