@@ -62,6 +62,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="holds the account's secret; the last line break is cut",
     )
+    add("--gdpr-token-file", type=Path, metavar="FILE", help="holds the token that may delete people")
     add("--sink", action="store_true", help="check nothing, count only; takes only --port beside")
     add("--sink-delay-ms", type=int, default=0, metavar="N", help="how long its answer takes (default 0)")
     for name, allowed in (
@@ -88,11 +89,13 @@ def _server(options: argparse.Namespace) -> Server:
 def _settings(options: argparse.Namespace) -> Settings:
     if not (options.project and options.account and options.password_file):
         raise SettingsError("give --project, --account and --password-file, or --sink")
-    own = {"port", "project", "account", "password_file", "sink", "sink_delay_ms"}
+    own = {"port", "project", "account", "password_file", "gdpr_token_file", "sink", "sink_delay_ms"}
+    token_file = options.gdpr_token_file
     return Settings(
         projects=tuple(map(_project, options.project)),
         account=options.account,
         password=options.password_file.read_text().rstrip("\n"),
+        gdpr_token=token_file.read_text().rstrip("\n") if token_file else "",
         **{name: value for name, value in vars(options).items() if name not in own},
     )
 

@@ -1,9 +1,10 @@
-"""The simulator's own HTTP pages, under /_simulator/: health, events, stats, faults, settings, reset."""
+"""What the simulator answers over HTTP: Mixpanel's paths, and its own pages under /_simulator/."""
 
 from collections.abc import Callable
 
 import msgspec
 
+from . import deletions
 from .fault import Fault, FaultError
 from .http1 import Request
 from .reply import Reply, json_reply
@@ -17,9 +18,13 @@ def handle(simulator: Simulator, request: Request) -> Reply:
     """Answer any request that reaches the simulator's port."""
     if request.path == "/import":
         return _import(simulator, request)
+    if request.path.startswith(deletions.PATH):
+        return _deletion(simulator, request)
     if not request.path.startswith(PREFIX):
         return _error(
-            404, f"no such path; there are /import and {', '.join(PREFIX + name for name in _PAGES)}"
+            404,
+            f"no such path; there are /import, {deletions.PATH} "
+            f"and {', '.join(PREFIX + name for name in _PAGES)}",
         )
     name, _, rest = request.path.removeprefix(PREFIX).partition("/")
     page = _PAGES.get(name, {}).get(request.method)
@@ -31,7 +36,7 @@ def handle(simulator: Simulator, request: Request) -> Reply:
         )
     try:
         return page(simulator, request, rest)
-    except (FaultError, SettingsError, msgspec.DecodeError) as error:
+    except (FaultError, SettingsError, deletions.DeletionError, msgspec.DecodeError) as error:
         return _error(400, str(error))
 
 
@@ -39,6 +44,17 @@ def _import(simulator: Simulator, request: Request) -> Reply:
     if request.method != "POST":
         return _error(405, "only POST /import exists")
     return simulator.handle_import(request.headers, request.query, request.body)
+
+
+def _deletion(simulator: Simulator, request: Request) -> Reply:
+    asked = deletions.DeletionRequest(
+        request.method,
+        request.path.removeprefix(deletions.PATH),
+        {name.lower(): value for name, value in request.headers.items()},
+        request.query,
+        request.body,
+    )
+    return simulator.handle_deletion(asked)
 
 
 def _health(_simulator: Simulator, _request: Request, _rest: str) -> Reply:
@@ -81,6 +97,16 @@ def _remove_faults(simulator: Simulator, _request: Request, rest: str) -> Reply:
     return json_reply(200, simulator.faults.listed())
 
 
+def _list_deletions(simulator: Simulator, _request: Request, _rest: str) -> Reply:
+    return json_reply(200, simulator.deletions())
+
+
+def _move_deletions(simulator: Simulator, request: Request, _rest: str) -> Reply:
+    value = msgspec.json.decode(request.body)
+    status = value.get("status") if isinstance(value, dict) else None
+    return json_reply(200, simulator.move_deletions(str(status)))
+
+
 def _configure(simulator: Simulator, request: Request, _rest: str) -> Reply:
     changes = msgspec.json.decode(request.body)
     if not isinstance(changes, dict):
@@ -98,6 +124,7 @@ _PAGES: dict[str, dict[str, Callable[[Simulator, Request, str], Reply]]] = {
     "events": {"GET": _events},
     "stats": {"GET": _stats},
     "faults": {"GET": _list_faults, "POST": _add_faults, "DELETE": _remove_faults},
+    "deletions": {"GET": _list_deletions, "POST": _move_deletions},
     "settings": {"PATCH": _configure},
     "reset": {"POST": _reset},
 }

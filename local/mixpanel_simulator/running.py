@@ -70,6 +70,14 @@ class MixpanelSimulator:
         """Return every copy that was imported, in order of arrival."""
         return self.core.events(raw=True, project_id=project_id)
 
+    def deletions(self) -> list[dict[str, Any]]:
+        """Return what deletions of people were asked for."""
+        return self.core.deletions()
+
+    def move_deletions(self, status: str) -> None:
+        """Carry out, or end otherwise, the deletions that are open; see `Simulator.move_deletions`."""
+        self.core.move_deletions(status)
+
     def stats(self) -> dict[str, Any]:
         """Count requests and events; see `Simulator.stats`."""
         return self.core.stats()

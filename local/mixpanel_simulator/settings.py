@@ -55,6 +55,8 @@ class Settings:
         events_per_s: average over a rolling minute; 60 times as many may come at once.
         bytes_per_minute: uncompressed, over a rolling minute.
         retry_after_s: sent with each 429; 0 = no such header (Mixpanel documents none).
+        gdpr_token: of an owner, for the deletion of people in projects that have a token, never shown; "" =
+            nobody may.
     """
 
     projects: tuple[Project, ...]
@@ -74,6 +76,7 @@ class Settings:
     events_per_s: int = 30_000
     bytes_per_minute: int = 2_000_000_000
     retry_after_s: int = 0
+    gdpr_token: str = field(default="", repr=False)
 
     def __post_init__(self) -> None:
         """Refuse values that cannot be meant.

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from .body import ImportBody
+from .deletions import DeletionRequest, Deletions
 from .effects import struck
 from .faults import Faults
 from .importing import ImportRequest, ProjectState, import_events
@@ -55,6 +56,28 @@ class Simulator:
             name = (fault.name or "unnamed") if fault else ""
             self._stats.add(RequestNote(now_s, reply.outcome, len(body), sorted(lower), name))
             return reply
+
+    def handle_deletion(self, request: DeletionRequest) -> Reply:
+        """Answer one request for the deletion of people."""
+        with self._lock:
+            return self._deletions.handle(request, self._settings, self._clock())
+
+    def deletions(self) -> list[dict[str, Any]]:
+        """Return what deletions were asked for."""
+        with self._lock:
+            return self._deletions.listed()
+
+    def move_deletions(self, status: str) -> list[dict[str, Any]]:
+        """Give every deletion that has not ended this status; with SUCCESS the people's events are gone.
+
+        Raises:
+            DeletionError: there is no such status.
+        """
+        with self._lock:
+            for each in self._deletions.move(status):
+                if status == "SUCCESS":
+                    self._states[each.project_id].store.remove(each.means)
+            return self._deletions.listed()
 
     def lines(self, *, raw: bool = False, project_id: str = "") -> Iterator[bytes]:
         """Iterate over what arrived so far, as blocks of JSON lines.
@@ -107,6 +130,7 @@ class Simulator:
     def _forget(self) -> None:
         self._states = {project.project_id: ProjectState() for project in self._settings.projects}
         self._stats = Stats()
+        self._deletions = Deletions()
 
     def _import(self, request: ImportRequest, now_s: float) -> Reply:
         return import_events(request, settings=self._settings, states=self._states, now_s=now_s)

@@ -1,6 +1,7 @@
 """The events of one project: every copy kept, the newest of each shown. Compact: about 200 bytes an event."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from itertools import accumulate, compress
 
 from isal import isal_zlib
 
@@ -44,6 +45,18 @@ class EventStore:
         self._open_bytes += len(event.line)
         if self._open_bytes >= _CHUNK_BYTES:
             self._seal()
+
+    def remove(self, is_meant: Callable[[bytes], bool]) -> int:
+        """Forget every copy whose line is meant, as a deletion does; return how many."""
+        lines = [line for block in self.lines(raw=True) for line in block.splitlines()]
+        stays = [not is_meant(line) for line in lines]
+        places = list(accumulate(stays, initial=0))
+        self._newest = {key: places[at] for key, at in self._newest.items() if stays[at]}
+        self._hidden = bytearray(compress(self._hidden, stays))
+        self._hidden_count = sum(self._hidden)
+        self._sealed, self._open = [], list(compress(lines, stays))
+        self._open_bytes = sum(map(len, self._open))
+        return len(lines) - len(self._hidden)
 
     def lines(self, *, raw: bool = False) -> Iterator[bytes]:
         """Iterate over blocks of JSON lines, in order of arrival, as of now: later events do not show.

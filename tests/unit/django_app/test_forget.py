@@ -1,68 +1,92 @@
+import itertools
 import json
+import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from io import StringIO
 from typing import Any
+from urllib.parse import parse_qsl
 
 import pytest
 from django.core.management import CommandError, call_command
 from django.db.migrations.exceptions import IrreversibleError
 from django.db.models import F
 
+from local.mixpanel_simulator import Project, Settings, Simulator
+from local.mixpanel_simulator.deletions import PATH, DeletionRequest
 from tests.django_support import override
 from tests.loopback import LoopbackServer, Request, Response
+from whyness_events import parse_event
+from whyness_events.delivery.translate import Translator
 from whyness_mixpanel import forget, forget_api, forget_letters
 from whyness_mixpanel.models import Event, Outbox, Suppression
 from whyness_ops import DeadLetterQueue, SetupFault
 
+NOW_S = int(time.time())
 DEAD_URL = "https://sqs.eu-west-1.amazonaws.com/1/dead"
 
 
 class Mixpanel:
-    """What Mixpanel's documents promise of its deletion API."""
+    """A simulated Mixpanel on loopback, for which a minute passes between two requests.
+
+    Attributes:
+        requests: all that came.
+        refusal: what is answered instead.
+    """
 
     def __init__(self) -> None:
+        projects = (Project(project_id="1", token="project-token"),)
+        settings = Settings(projects=projects, account="a", password="b", gdpr_token="gdpr-secret")
+        self.core = Simulator(settings, clock=itertools.count(NOW_S, 60).__next__)
         self.requests: list[Request] = []
-        self.deletions: dict[str, dict[str, Any]] = {}
         self.refusal: Response | None = None
-        self.status = "STARTED"
 
     def respond(self, request: Request) -> Response:
-        """Answer as documented."""
+        """Answer a request for a deletion."""
         self.requests.append(request)
         if self.refusal:
             return self.refusal
         path, _, query = request.target.partition("?")
-        if request.headers.get("authorization") != "Bearer gdpr-secret" or query != "token=project-token":
-            return _answer(401, {"status": "error", "error": "nobody"})
-        if request.method == "POST":
-            tracking_id = f"task-{len(self.deletions)}"
-            self.deletions[tracking_id] = json.loads(request.body)
-            return _answer(201, {"status": "ok", "results": {"task_id": tracking_id}})
-        known = path.rpartition("/")[2] in self.deletions
-        return _answer(200, {"status": "ok", "results": {"status": self.status if known else "NOT_FOUND"}})
+        assert path.startswith(PATH)
+        asked = DeletionRequest(
+            request.method, path.removeprefix(PATH), request.headers, dict(parse_qsl(query)), request.body
+        )
+        reply = self.core.handle_deletion(asked)
+        return Response(reply.status, reply.body)
+
+    def import_(self, *encoded_events: str) -> None:
+        """Get events as the Lambda sends them."""
+        identity = "simplified"
+        translate = Translator(lambda _: {}).translate
+        events = [
+            translate(parse_event(json.loads(e), now_ms=NOW_S * 1000), identity)[0] for e in encoded_events
+        ]
+        basic = {"Authorization": "Basic YTpi"}
+        query = {"strict": "1", "project_id": "1"}
+        assert self.core.handle_import(basic, query, b"[" + b",".join(events) + b"]").status == 200
+
+    @property
+    def people(self) -> list[str]:
+        """Whose events there are."""
+        return [event["properties"]["distinct_id"] for event in self.core.events()]
 
     @property
     def asked(self) -> list[list[str]]:
         """The ids of each deletion."""
-        return [deletion["distinct_ids"] for deletion in self.deletions.values()]
-
-
-def _answer(status: int, document: object) -> Response:
-    return Response(status, json.dumps(document).encode())
+        return [deletion["distinct_ids"] for deletion in self.core.deletions()]
 
 
 @pytest.fixture
 def mixpanel(monkeypatch: pytest.MonkeyPatch) -> Iterator[Mixpanel]:
-    """A stand-in on loopback, in the settings."""
+    """It, in the settings."""
     monkeypatch.setattr(forget_api, "PAUSE_S", 0.0)
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    stand_in = Mixpanel()
+    simulated = Mixpanel()
     with (
-        LoopbackServer(stand_in.respond) as server,
+        LoopbackServer(simulated.respond) as server,
         override(MIXPANEL_URL=server.url, PROJECT_TOKEN="project-token", GDPR_TOKEN="gdpr-secret"),
     ):
-        yield stand_in
+        yield simulated
 
 
 class Dead:
@@ -148,7 +172,24 @@ def test_a_person_is_suppressed_purged_and_asked_for(mixpanel: Mixpanel) -> None
     assert Outbox.objects.filter(encoded='{"user": 7, "broken').exists()
     assert set(Outbox.objects.exclude(user="").values_list("user", flat=True)) == {"8"}
     assert mixpanel.asked == [["7", "p:45", "$device:p-45", "p-45"]]
-    assert mixpanel.deletions["task-0"]["compliance_type"] == "GDPR"
+    assert json.loads(mixpanel.requests[0].body)["compliance_type"] == "GDPR"
+
+
+@pytest.mark.usefixtures("db")
+def test_a_forgotten_person_is_gone_from_mixpanel_and_so_is_what_came_late(mixpanel: Mixpanel) -> None:
+    """What waited in a queue arrives after the deletion: that is why Mixpanel is asked again."""
+    mixpanel.import_(encoded("7"), encoded("p:45"), encoded("8"))
+
+    run("7", "p:45")
+    mixpanel.core.move_deletions("SUCCESS")
+    left = mixpanel.people
+    mixpanel.import_(encoded("7"))
+    late = mixpanel.people
+    Suppression.objects.update(asked_at=F("asked_at") - forget.ASK_AGAIN_AFTER)
+    run("--due")
+    mixpanel.core.move_deletions("SUCCESS")
+
+    assert (left, late, mixpanel.people) == (["8"], ["8", "7"], ["8"])
 
 
 @pytest.mark.usefixtures("db")
@@ -157,7 +198,7 @@ def test_a_second_run_asks_for_nothing_twice(mixpanel: Mixpanel) -> None:
     run("7")
 
     assert (run("7")["asked"], run("--due")["asked"]) == (0, 0)
-    assert len(mixpanel.deletions) == 1
+    assert len(mixpanel.asked) == 1
     assert Suppression.objects.count() == 1
 
 
@@ -180,21 +221,21 @@ def test_mixpanel_is_asked_again_when_the_queues_have_forgotten(mixpanel: Mixpan
 def test_a_deletion_that_failed_is_asked_for_again(mixpanel: Mixpanel) -> None:
     """And the later one, after the retention, is not spent by it."""
     run("7")
-    mixpanel.status = "FAILURE"
+    mixpanel.core.move_deletions("FAILURE")
 
     status = run("--status")
     run("--due")
 
     row = Suppression.objects.get()
     assert status["suppressed"][0]["status"] == "FAILURE"
-    assert (row.status, row.tracking_id, row.ask_count) == ("PENDING", "task-1", 1)
+    assert (row.status, row.tracking_id, row.ask_count) == ("PENDING", "deletion-2", 1)
 
 
 @pytest.mark.usefixtures("db")
 def test_the_status_is_mixpanels_word(mixpanel: Mixpanel) -> None:
     """With when it is asked again; whoever is not suppressed is named as unknown."""
     run("7")
-    mixpanel.status = "SUCCESS"
+    mixpanel.core.move_deletions("SUCCESS")
 
     found = run("--status", "7", "8")
 

@@ -25,7 +25,8 @@ def test_documented_default_is_the_real_one(name: str) -> None:
     row = re.search(rf"^\| `{name}` \| (\S+) \|", TEXT, re.MULTILINE)
 
     assert row
-    assert row[1].strip("`") == str(DEFAULTS[name]).replace("True", "true")
+    default = "none" if DEFAULTS[name] == "" else str(DEFAULTS[name])
+    assert row[1].strip("`") == default.replace("True", "true")
 
 
 @pytest.mark.parametrize("example", re.findall(r"(?:-d '|\| `)([\[{].*?[\]}])(?:'|`)", TEXT))

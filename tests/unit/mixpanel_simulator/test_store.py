@@ -74,3 +74,27 @@ def test_reading_shows_the_moment_it_was_asked_for() -> None:
 def test_blocks_end_with_a_line_break() -> None:
     """So that they can be sent one after the other."""
     assert all(block.endswith(b"\n") for block in filled([b"a", b"b"], size_bytes=2_000_000).lines())
+
+
+def test_what_is_removed_is_gone_and_the_rest_is_as_it_was() -> None:
+    """Every copy of it, sealed or not; and the newest of a key is still the one that shows."""
+    store = filled([b"a", b"b", b"a", None, b"b"], size_bytes=600_000)
+
+    removed = store.remove(lambda line: b'"key":"a"' in line)
+
+    assert removed == 2
+    assert [line[8:12] for line in joined(store.lines(raw=True))] == [b'b","', b"none", b'b","']
+    assert (store.raw_count, store.unique_count) == (3, 2)
+    store.add(StoredEvent(b"b", line_of(b"b", 7)))
+    assert joined(store.lines())[-1] == line_of(b"b", 7)
+    assert (store.raw_count, store.unique_count) == (4, 2)
+
+
+def test_a_store_may_be_emptied() -> None:
+    """No empty line is left of it."""
+    store = filled([b"a"])
+
+    store.remove(lambda _: True)
+
+    assert joined(store.lines(raw=True)) == []
+    assert (store.raw_count, store.unique_count) == (0, 0)
