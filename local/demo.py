@@ -97,7 +97,12 @@ def _run(work_dir: Path, event_count: int, *, keep: bool) -> Reconciliation:
         print(f"• {time.monotonic() - begin:5.1f} s  {what}", flush=True)
 
     with LocalStack(work_dir, say=say, window_s=_WINDOW_S) as stack:
-        environment = {**stack.account.environment, "WHYNESS_MIXPANEL_QUEUE_URL": stack.resources.queue_url}
+        environment = {
+            **stack.account.environment,
+            "WHYNESS_MIXPANEL_QUEUE_URL": stack.resources.queue_url,
+            "WHYNESS_MIXPANEL_DEAD_LETTER_QUEUE_URL": stack.resources.dead_letter_queue_url,
+            "WHYNESS_MIXPANEL_LOG_TABLE_NAME": stack.resources.log_table_name,
+        }
         with Site(work_dir, environment, say) as site:
             account = Demo(stack, site, say).run(event_count)
             if keep:

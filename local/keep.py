@@ -10,6 +10,7 @@ from local.site import Site
 from local.stack import ROOT, LocalStack
 
 _LOOK_EACH_S = 0.5
+_ADMIN = "admin/whyness_mixpanel/deliveryfailure/"
 
 _HOW = """
 The pipeline stays up until Ctrl-C. In another terminal, here:
@@ -19,16 +20,23 @@ The pipeline stays up until Ctrl-C. In another terminal, here:
   curl -s $MIXPANEL_SIMULATOR/_simulator/stats
   curl -s $SITE/                          # the example site: each visit is an event
 
+In a browser: {admin_url} shows the failures and sends them again.
+
+  user      {login.user}
+  password  {login.password}
+
 docs/runbook.md has a drill: break Mixpanel, put bad events right and send them again.
 """
 
 
 def keep_running(stack: LocalStack, site: Site, env_file: Path) -> NoReturn:
     """Write `env_file`, say what can be done with it, and wait for Ctrl-C; the file goes then."""
+    login = site.add_admin()
     env_file.write_text(_exports(stack, site))
     env_file.chmod(0o600)
     try:
-        print(_HOW.format(file=env_file.relative_to(ROOT)), flush=True)
+        file, admin_url = env_file.relative_to(ROOT), f"{site.url}{_ADMIN}"
+        print(_HOW.format(file=file, admin_url=admin_url, login=login), flush=True)
         while True:
             raise_if_interrupted()
             time.sleep(_LOOK_EACH_S)

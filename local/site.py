@@ -2,6 +2,7 @@
 
 import json
 import os
+import secrets
 import sqlite3
 import sys
 import urllib.request
@@ -10,7 +11,7 @@ from contextlib import ExitStack, closing
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from local.processes import ChildProcess, start
 from local.reconcile import Key
@@ -28,6 +29,13 @@ _QUERIES = {
     "SELECT 'User click', contact_id, create_date, id FROM whyness_crm_authusertrackerclick": "",
     "SELECT 'Prospect click', contact_id, create_date, id FROM whyness_crm_contacttrackerclick": "p:",
 }
+
+
+class Login(NamedTuple):
+    """Somebody who may do everything in the site's admin."""
+
+    user: str
+    password: str
 
 
 class Site:
@@ -81,6 +89,17 @@ class Site:
         """Publish what the site could not publish within a page's time, and has kept in its outbox."""
         self._run("mixpanel_outbox", "drain")
 
+    def add_admin(self) -> Login:
+        """Make a user of the admin. The password is in no log and no file: only the caller has it."""
+        login = Login("admin", secrets.token_urlsafe(12))
+        with self._start(
+            "createsuperuser",
+            *("--noinput", f"--username={login.user}", "--email=admin@example.org"),
+            environment={"DJANGO_SUPERUSER_PASSWORD": login.password},
+        ) as process:
+            process.wait_for_end(timeout_s=_COMMAND_TIMEOUT_S)
+        return login
+
     def logged(self) -> list[Key]:
         """Return what the database says has happened, as events."""
         with closing(sqlite3.connect(f"file:{self._database}?mode=ro", uri=True)) as database:
@@ -95,12 +114,12 @@ class Site:
             process.wait_for_end(timeout_s=_COMMAND_TIMEOUT_S)
             return process.log_path.read_text()
 
-    def _start(self, *command: str) -> ChildProcess:
+    def _start(self, *command: str, environment: Mapping[str, str] | None = None) -> ChildProcess:
         return start(
             f"manage.py {command[0]}",
             [sys.executable, str(ROOT / "example" / "manage.py"), *command],
             log_path=self._work_dir / f"site-{command[0]}.log",
-            env=self._environment,
+            env={**self._environment, **(environment or {})},
         )
 
 

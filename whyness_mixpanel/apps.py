@@ -10,6 +10,7 @@ class WhynessMixpanelConfig(AppConfig):
     """The app under its old name, so that imports and migrations keep working."""
 
     name = "whyness_mixpanel"
+    verbose_name = "Mixpanel"
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:

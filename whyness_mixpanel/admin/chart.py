@@ -56,7 +56,10 @@ class Chart:
             return "No failures in this period."
         worst = max(self.bars, key=lambda bar: bar.total)
         parts = ", ".join(f"{count} {r}" for r, count in zip(self.reasons, self.totals, strict=True))
-        return f"{self.total} failures in {len(self.bars)} days: {parts}. Most on {worst.day}: {worst.total}."
+        if len(self.bars) == 1:
+            return f"{_counted(self.total, 'failure')} on {worst.day}: {parts}."
+        failures = _counted(self.total, "failure")
+        return f"{failures} in {len(self.bars)} days: {parts}. Most on {worst.day}: {worst.total}."
 
 
 def draw(rows: Iterable[Mapping[str, Any]], days: Sequence[date]) -> Chart:
@@ -81,6 +84,10 @@ def day_and_reason(row: Mapping[str, Any]) -> tuple[str, str]:
     """Return what the index's key says of a row."""
     day, _, rest = str(row.get("gsi1pk", "")).partition("#")
     return day, rest.partition("#")[0]
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _bar(  # noqa: PLR0913  (a bar has as many sides)

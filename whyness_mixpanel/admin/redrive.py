@@ -2,14 +2,21 @@
 
 import time
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from whyness_mixpanel import privacy
-from whyness_mixpanel.admin.stack import AdminAws, read_stack
-from whyness_ops import DeadLetter, Redrive, Redriven, Selection, Stop
+from whyness_mixpanel.admin import clients
+from whyness_mixpanel.admin.stack import read_stack
+from whyness_ops import DeadLetter, Left, Redrive, Redriven, Selection, Stop
 
 SLICE_S = 8.0
+# What whyness_ops says of its edit function, and what it means where that only asks who is suppressed.
+_WHY = {
+    f"the edit function raised {privacy.Suppressed.__name__} ": "nothing may be sent about its person",
+    "the edit function raised ": "nobody can tell now whether its person is suppressed (OPT_OUT, database)",
+    "the edit function returned ": "its body cannot be read; the command redrive can put it right (--edit)",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +52,19 @@ def redrive(keys: Collection[str], *, who: str, slice_s: float = SLICE_S) -> Red
         if time.monotonic() >= end_s:
             stop.set()
 
-    return Redrive(
-        AdminAws(),
+    report = Redrive(
+        clients.shared(),
         read_stack(),
         Chosen(keys=frozenset(keys), who=who),
         edit=privacy.refuse_suppressed,
         stop=stop,
         progress=look_at_the_clock,
     ).run()
+    report.left = [in_words(left) for left in report.left]
+    return report
+
+
+def in_words(left: Left) -> Left:
+    """Return it with a reason that speaks of events, not of functions and their files."""
+    means = (text for says, text in _WHY.items() if left.why.startswith(says))
+    return replace(left, why=next(means, left.why).replace("not valid after the edit", "not valid"))

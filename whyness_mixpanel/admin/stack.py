@@ -1,60 +1,50 @@
-"""Edge: the stack as the admin asks it: settings, short time-outs, and a bound on what a page reads."""
+"""Edge: the stack as the admin asks it: settings, and a bound on what a page reads and how long it takes."""
 
+import time
 from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
+from botocore.exceptions import BotoCoreError
+
 from whyness_mixpanel import conf
-from whyness_ops import Aws, LogTable, OpsError, SetupFault, Stack
-from whyness_ops.aws import explained
+from whyness_mixpanel.admin import clients
+from whyness_ops import LogTable, OpsError, SetupFault, Stack
 
 # Of each day, reason and shard (there are 16 shards): a page must not read a million rows.
 ROWS_PER_SHARD = 100
-# A person waits: two attempts of these, at worst.
-_CONNECT_TIMEOUT_S = 2
-_READ_TIMEOUT_S = 5
-_ATTEMPT_COUNT = 2
+# A server may give up on a request after 30 s; a query that began just before may take 10 s more.
+_PAGE_S = 15
 
 Row = dict[str, Any]
 # What a page says instead of what it would show: every way of being misconfigured or cut off.
 FAULTS = (OpsError, conf.SettingError)
 
 
-class AdminAws(Aws):
-    """Clients that give up while a person still waits; credentials and endpoints are boto3's own affair."""
-
-    def __init__(self) -> None:
-        super().__init__(region=conf.region())
-
-    def _client(self, service: str) -> Any:
-        import boto3  # noqa: PLC0415  (not at the start of every process of the site)
-        from botocore.config import Config  # noqa: PLC0415  (as above)
-
-        config = Config(
-            connect_timeout=_CONNECT_TIMEOUT_S,
-            read_timeout=_READ_TIMEOUT_S,
-            retries={"mode": "standard", "total_max_attempts": _ATTEMPT_COUNT},
-            max_pool_connections=16,
-        )
-        with explained(service):
-            try:
-                return boto3.session.Session().client(service, region_name=conf.region(), config=config)
-            except ValueError as error:
-                raise SetupFault("The endpoint or the region is none: see AWS_ENDPOINT_URL.") from error
-
-
 class _Bounded:
-    """A DynamoDB client whose queries of the index return the newest ROWS_PER_SHARD and no more."""
+    """A DynamoDB client for one page: queries of the index return the newest ROWS_PER_SHARD and no more.
+
+    A month is thousands of queries. Where one of them got no answer no other is tried, for each would take
+    all of its time-outs; and none begins after _PAGE_S.
+    """
 
     def __init__(self, dynamodb: Any) -> None:
         self._dynamodb = dynamodb
+        self._end_s = _now_s() + _PAGE_S
+        self._fault: BotoCoreError | None = None
         self.is_cut = False
 
     def query(self, **arguments: Any) -> Mapping[str, Any]:
         """Return one page of a query, and say that there is no other."""
-        if "IndexName" not in arguments:
-            return dict(self._dynamodb.query(**arguments))
-        answer = self._dynamodb.query(**arguments, Limit=ROWS_PER_SHARD, ScanIndexForward=False)
+        if self._fault:
+            raise self._fault
+        if _now_s() >= self._end_s:
+            raise SetupFault(f"The Log table took longer than {_PAGE_S} s. Ask for fewer days, or a reason.")
+        try:
+            answer = self._dynamodb.query(**arguments, Limit=ROWS_PER_SHARD, ScanIndexForward=False)
+        except BotoCoreError as fault:
+            self._fault = fault
+            raise
         self.is_cut = self.is_cut or "LastEvaluatedKey" in answer
         return {"Items": answer["Items"]}
 
@@ -66,7 +56,7 @@ def read_rows(days: Sequence[date], reasons: Sequence[str]) -> tuple[list[Row], 
         SetupFault, SettingError: the Log table is not named, or cannot be asked.
     """
     name = _table_name()
-    bounded = _Bounded(AdminAws().dynamodb)
+    bounded = _Bounded(clients.shared().dynamodb)
     return LogTable(bounded, name).rows(days, reasons), bounded.is_cut
 
 
@@ -77,7 +67,7 @@ def read_row(pk: str) -> list[Row]:
         SetupFault, SettingError: as above.
     """
     name = _table_name()
-    return LogTable(AdminAws().dynamodb, name).get(pk)
+    return LogTable(clients.shared().dynamodb, name).get(pk)
 
 
 def read_stack() -> Stack:
@@ -108,3 +98,7 @@ def _not_set(setting: conf.Setting[str]) -> SetupFault:
         f"{setting.key} is not set. Set it in {conf.DICT_NAME}, or {setting.environment} in the environment, "
         "to the stack's output."
     )
+
+
+def _now_s() -> float:
+    return time.monotonic()

@@ -1,11 +1,14 @@
 """The example as its user runs it: a process, real requests from many threads, a real queue."""
 
+import http.cookiejar
 import json
 import os
+import re
 import signal
 import socket
 import sys
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +20,7 @@ import pytest
 
 from local.emulator import Account
 from local.processes import ChildProcess, ProcessFailed, start
+from local.site import Site
 
 ROOT = Path(__file__).parents[3]
 MANAGE = [sys.executable, str(ROOT / "example" / "manage.py")]
@@ -162,3 +166,67 @@ def test_without_a_queue_the_messages_are_printed(
         assert [event["event"] for line in printed for event in json.loads(line)["events"]] == [
             "Audio upload"
         ]
+
+
+class Visitor:
+    """Somebody with a browser's cookies."""
+
+    def __init__(self, site_url: str) -> None:
+        self.cookies = http.cookiejar.CookieJar()
+        self._site_url = site_url
+        self._opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(self.cookies))
+
+    def ask(self, path: str, form: Mapping[str, str] | None = None) -> Any:
+        """Return the answer to a GET, or to a POST of `form`; raises unless it is found."""
+        data = None if form is None else urllib.parse.urlencode(form).encode()
+        with self._opener.open(self._site_url + path, data, timeout=30) as answer:
+            answer.text = answer.read().decode()
+            return answer
+
+    def log_in(self, user: str, password: str) -> Any:
+        """Fill in the admin's form."""
+        [token] = re.findall(r'csrfmiddlewaretoken" value="(\w+)"', self.ask("admin/login/").text)
+        form = {"username": user, "password": password, "csrfmiddlewaretoken": token, "next": "/admin/"}
+        return self.ask("admin/login/", form)
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    """The site as the demo runs it, with no queue."""
+    with Site(tmp_path, {"AWS_EC2_METADATA_DISABLED": "true"}, lambda _: None) as site:
+        yield site
+
+
+def test_the_admin_works_with_a_password_that_is_in_no_file(site: Site, tmp_path: Path) -> None:
+    """Whoever keeps the demo up logs in with what the terminal says, styles and all; nothing keeps it."""
+    visitor = Visitor(site.url)
+
+    login = site.add_admin()
+    index = visitor.log_in(*login)
+
+    assert "Delivery failures" in index.text
+    assert "LOG_TABLE_NAME is not set" in visitor.ask("admin/whyness_mixpanel/deliveryfailure/").text
+    assert "--primary" in visitor.ask("static/admin/css/base.css").text
+    assert "whyness-chart" in visitor.ask("static/whyness_mixpanel/admin.css").text
+    written = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert {path.name for path in written} >= {"site-createsuperuser.log", "site-serve.log", "site.sqlite3"}
+    assert not [path for path in written if login.password.encode() in path.read_bytes()]
+
+
+def test_only_the_admin_has_cookies_and_asks_for_tokens(site: Site) -> None:
+    """The example's own pages set none, get none, and take a POST of anybody; the admin's refuse it."""
+    visitor = Visitor(site.url)
+
+    answers = [visitor.ask(path) for path in ("", "stats/", "activity/Audio%20upload/")]
+    answers.append(visitor.ask("activity/Audio%20upload/", {}))
+    before = list(visitor.cookies)
+    visitor.log_in(*site.add_admin())
+
+    assert before == []
+    assert [answer.headers["Vary"] for answer in answers] == [None] * 4
+    assert {(cookie.name, cookie.path) for cookie in visitor.cookies} == {
+        ("example_session", "/admin/"),
+        ("example_csrf", "/admin/"),
+    }
+    with pytest.raises(urllib.error.HTTPError, match="403"):
+        visitor.ask("admin/whyness_mixpanel/deliveryfailure/redrive/", {"key": "1"})

@@ -1,3 +1,4 @@
+import re
 from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 from typing import Any
@@ -8,9 +9,14 @@ from django.db import connection
 from django.test import Client, override_settings
 from django.test.utils import CaptureQueriesContext
 
+from tests.builders import make_body, make_event
 from tests.django_support import override
-from whyness_mixpanel.admin import asked, chart
-from whyness_mixpanel.models import Log, Outbox
+from whyness_mixpanel import privacy
+from whyness_mixpanel.admin import asked, chart, clients
+from whyness_mixpanel.admin.redrive import in_words
+from whyness_mixpanel.models import Log, Outbox, Suppression
+from whyness_ops import CannotEdit, Left, edit_body
+from whyness_ops.letters import read_letter
 
 TODAY = date(2026, 11, 23)
 FAILURES = "/admin/whyness_mixpanel/deliveryfailure/"
@@ -56,6 +62,13 @@ def test_a_bar_is_the_sum_of_its_pieces() -> None:
     assert drawn.summary == "6 failures in 2 days: 5 rejected, 1 crashed. Most on 2026-11-23: 4."
 
 
+def test_one_failure_of_one_day_is_a_sentence_too() -> None:
+    """It is read out."""
+    drawn = chart.draw([row(TODAY, "crashed")], [TODAY])
+
+    assert drawn.summary == "1 failure on 2026-11-23: 1 crashed."
+
+
 def test_a_chart_of_nothing_says_so() -> None:
     """No division by nothing, and a bar for each day all the same."""
     drawn = chart.draw([], [TODAY])
@@ -88,6 +101,7 @@ def test_the_page_answers_where_dynamodb_is_out_of_reach(
 ) -> None:
     """Its list, a look-up and a row say so, each with status 200."""
     client = sign_in("view_deliveryfailure")
+    monkeypatch.setattr(clients, "_made", None)
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "k")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "s")
@@ -123,6 +137,29 @@ def test_nothing_is_sent_before_it_is_confirmed(sign_in: SignIn) -> None:
     assert asked_for.context["keys"] == [key]
     assert "Send again" in asked_for.content.decode()
     assert "LOG_TABLE_NAME is not set" in confirmed.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (make_body(make_event(user="5")), "nothing may be sent about its person"),
+        (make_body(make_event(user="6")), "nobody can tell now whether its person is suppressed"),
+        ("no JSON", "its body cannot be read"),
+        ('{"schema_version":1,"events":[{"insert_id":"1"}]}', "not valid: event: found nothing"),
+    ],
+)
+@pytest.mark.usefixtures("db")
+def test_why_a_letter_stays_is_said_without_a_function_or_a_file(body: str, expected: str) -> None:
+    """Whoever reads it has written no edit function, and paths of the server are not for the page."""
+    Suppression.objects.create(user="5")
+    letter = read_letter({"MessageId": "m", "ReceiptHandle": "r", "Body": body})
+
+    with override(OPT_OUT=lambda users: 1 / 0 if "6" in users else set()), pytest.raises(CannotEdit) as fault:
+        edit_body(letter, privacy.refuse_suppressed, now_ms=1_800_000_000_000)
+    said = in_words(Left("m", "1", str(fault.value))).why
+
+    assert said.startswith(expected)
+    assert not re.search(r"edit function|after the edit|\.py", said)
 
 
 def test_the_old_log_is_paged_by_key_and_never_counted(sign_in: SignIn) -> None:

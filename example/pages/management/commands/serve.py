@@ -9,6 +9,7 @@ from argparse import ArgumentParser
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
+from django.contrib.staticfiles.handlers import StaticFilesHandler
 from django.core.management.base import BaseCommand, CommandError
 from django.core.wsgi import get_wsgi_application
 
@@ -58,7 +59,8 @@ class Command(BaseCommand):
         except OSError as error:
             raise CommandError(f"Port {port}: {error.strerror}. --port 0 takes any free one.") from error
         with server:
-            server.set_app(get_wsgi_application())
+            # The admin's files, with DEBUG off too: a real site has a web server for them.
+            server.set_app(StaticFilesHandler(get_wsgi_application()))
 
             def stop(_number: int, _frame: object) -> None:
                 # shutdown() waits for the loop that this very thread runs.
