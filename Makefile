@@ -69,7 +69,7 @@ simulate: .venv/dev.stamp ## days of trouble in virtual time, by seed (SEEDS=160
 chaos: .venv/demo.stamp .venv-emulator/stamp ## faults on the real stack, each row accounted for (SCALE=1; 0.02 is quick)
 	@PYTHONPATH=.:functions/send_events $(PY) -m local.chaos --scale $(SCALE)
 
-bench: .venv/demo.stamp ## the handler beside the floor program: CPU, events/s, memory, import (some ten minutes)
+bench: .venv/demo.stamp ## the handler beside the floor program: CPU, events/s, memory, import (some five minutes)
 	@$(PY) -m bench
 
 bench-peers: .venv/demo.stamp .venv-peers/stamp ## the same, beside other clients, in environments of their own

@@ -19,7 +19,7 @@ from bench.sink import running_sink
 from bench.workload import mixpanel_events
 
 _EPILOG = """examples:
-  make bench                                                 # 200,000 events, five runs: some ten minutes
+  make bench                                                 # 200,000 events, five runs: some five minutes
   make bench-peers                                           # the same, beside other clients (installs them)
   .venv/bin/python -m bench --events 20000 --runs 3          # a quick look
   .venv/bin/python -m bench --compare .cache/bench/old.json  # exit code 1 where a figure got worse by 10 %

@@ -20,12 +20,12 @@ _EPILOG = """examples:
   PYTHONPATH=.:functions/send_events .venv/bin/python -m bench.backfill --rows 100000 --loop-rows 5000
 """
 _ROWS = (
-    ("events", "events"),
-    ("events_per_s", "events/s"),
-    ("cpu_s_per_100k", "CPU, s per 100,000 events"),
-    ("peak_over_idle_mib", "peak memory over idle, MiB"),
-    ("queries_per_page", "queries per 1,000 rows"),
-    ("messages", "messages"),
+    ("events", "events", 0),
+    ("events_per_s", "events/s", 0),
+    ("cpu_s_per_100k", "CPU, s per 100,000 events", 1),
+    ("peak_over_idle_mib", "peak memory over idle, MiB", 1),
+    ("queries_per_page", "queries per 1,000 rows", 1),
+    ("messages", "messages", 0),
 )
 
 
@@ -100,8 +100,10 @@ def _python(environment: Mapping[str, str], *arguments: str) -> str:
 def _table(results: Mapping[str, Mapping[str, Any]]) -> str:
     """Return them as Markdown."""
     lines = [f"| | {' | '.join(results)} |", "|---|" + "---|" * len(results)]
-    for key, title in _ROWS:
-        lines.append(f"| {title} | " + " | ".join(f"{found[key]:,.1f}" for found in results.values()) + " |")
+    for key, title, digits in _ROWS:
+        lines.append(
+            f"| {title} | " + " | ".join(f"{found[key]:,.{digits}f}" for found in results.values()) + " |"
+        )
     return "\n".join(lines)
 
 

@@ -24,6 +24,7 @@ from whyness_events import Event, check_event
 from whyness_events.delivery.items import Item, Record
 from whyness_events.delivery.mixpanel import _compress
 from whyness_events.delivery.quick import QuickEvent, is_surely_valid
+from whyness_events.delivery.sqs_event import _look_closer, read_records
 from whyness_events.delivery.translate import LIBRARY, Translator, location_address
 from whyness_events.delivery.useragent import describe_useragent
 
@@ -63,6 +64,7 @@ class _Work:
         self.now_ms = int(time.time() * 1000)
         records = [r for found in invocations(event_count, per_message=100) for r in found["Records"]]
         self.bodies = [record["body"] for record in records]
+        self.singles = [r for found in invocations(event_count, per_message=1) for r in found["Records"]]
         self.record = Record("id", "")
         self.events = list(events(event_count))
         self.quick = [e for b in self.bodies for e in msgspec.json.decode(b, type=_QuickEnvelope).events]
@@ -110,6 +112,10 @@ def _steps(work: _Work) -> dict[str, tuple[Callable[[], object], Callable[[], ob
     described = dict(describe_useragent(work.events[0].useragent))
     translator, keep = work.translator, lru_cache(describe_useragent)
     return {
+        "record of one event: field by field | what the decoder's types leave": (
+            lambda: [_look_closer(raw) for raw in work.singles],
+            lambda: read_records({"Records": work.singles}),
+        ),
         "decode: the contract's dataclass | a struct whose types are the rules": (
             lambda: [before(body) for body in work.bodies],
             lambda: [now(body) for body in work.bodies],

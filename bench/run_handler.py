@@ -4,7 +4,6 @@ What the handler prints goes to nowhere: CloudWatch's price for it is not CPU of
 """
 
 import contextlib
-import gc
 import json
 import os
 import sys
@@ -13,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from bench.spent import forget_heap
 from bench.workload import invocations, one_invocation
 
 TIMEOUT_S = 120
@@ -47,7 +47,7 @@ def main() -> None:
     idle = invocations(per_message, per_message=per_message, seed=2)
     import handler  # noqa: PLC0415  (its memory is measured)
 
-    gc.collect()
+    forget_heap()
     with _silence():
         _run(handler, idle)
         before_kib = _forget_peak_kib()

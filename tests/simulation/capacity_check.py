@@ -25,13 +25,14 @@ DRAINS = (
     ("100m a day, 10 a message, 30 min", Load(1e8, events_per_message=10, outage_hours=0.5)),
     ("100m a day, 4 h", Load(1e8)),
     ("500m a day, 1 h", Load(5e8, outage_hours=1)),
+    ("500m a day, answers of 1 s, 1 h", Load(5e8, answer_ms=1_000, outage_hours=1)),
     ("800m a day, 1,769 MB, 1 h", Load(8e8, memory_mb=1_769, outage_hours=1)),
 )
 # The busy hours are 12 % above the first limit, whatever that is.
 LAGS = tuple(
     (f"busy hours 12 % above, {name}", replace(load, events_per_day=_peak_at(load, 1.12)))
     for name, load in (
-        ("256 MB", Load(1, peak_factor=6, memory_mb=256)),
+        ("answers of 1 s", Load(1, peak_factor=6, answer_ms=1_000)),
         ("1,769 MB", Load(1, peak_factor=6, memory_mb=1_769)),
         ("1,769 MB, 1,200 bytes", Load(1, 1_200, peak_factor=6, memory_mb=1_769)),
     )
@@ -56,7 +57,7 @@ class Compared:
 def compare_drain(name: str, load: Load) -> Compared:
     """Ask both for the time that a backlog takes."""
     bound = bounds(load)[0]
-    model_s = drain_s(load, bound.events_per_s)
+    model_s = drain_s(load, bound.events_per_s, is_refused=bound.is_mixpanels)
     assert model_s is not None, f"{name}: the load is above what the first bound lets through"
     return Compared(f"drain, {name}", bound.name, model_s, simulated_drain_s(load))
 

@@ -33,6 +33,11 @@ class Bound:
     events_per_s: float
     remedy: str
 
+    @property
+    def is_mixpanels(self) -> bool:
+        """Whether Mixpanel refuses what is above it, so that it pauses."""
+        return self.name.startswith("Mixpanel")
+
 
 def bounds(load: Load) -> list[Bound]:
     """Return all limits, the one that bites first as the first."""

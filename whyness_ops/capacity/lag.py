@@ -39,16 +39,23 @@ def outage_events(load: Load) -> float:
     return events
 
 
-def drain_s(load: Load, capacity_per_s: float) -> float | None:
+def drain_s(load: Load, capacity_per_s: float, *, is_refused: bool) -> float | None:
     """Return how long after the outage's end nothing waits any more; None where that is never.
 
-    What was tried last is still hidden then, for up to 18 minutes.
+    What was tried last is still hidden then, for up to 18 minutes. Where Mixpanel's limits are the first to
+    bite, a part of the first rush is refused, and is hidden as long once more.
+
+    Args:
+        load: the events.
+        capacity_per_s: what the first limit lets through.
+        is_refused: whether that limit is Mixpanel's: the others let events wait in sight.
     """
     if load.outage_hours == 0:
         return 0.0
     if load.mean_per_s >= capacity_per_s:
         return None
-    return max(_fluid_s(load, capacity_per_s), hidden_s(load))
+    fluid_s, pause_s = _fluid_s(load, capacity_per_s), hidden_s(load)
+    return max(fluid_s, pause_s + min(fluid_s, pause_s) if is_refused else pause_s)
 
 
 def hidden_s(load: Load) -> float:

@@ -79,7 +79,7 @@ def report(load: Load, prices: Prices) -> Report:
         quiet_lag_s=quiet_lag_s(load, at_peak / runs_per_s(load, at_peak)),
         peak_lag_s=peak_lag_s(load, capacity),
         outage_events=outage_events(load),
-        drain_s=drain_s(load, capacity),
+        drain_s=drain_s(load, capacity, is_refused=found[0].is_mixpanels),
         scale_up_s=scale_up_s(load),
         provisioned_pollers=pollers_needed(load),
         projects_needed=projects_needed(load),

@@ -154,12 +154,26 @@ def test_a_backlog_drains_by_what_is_left() -> None:
     flat = Load(1_000 * 86_400, peak_factor=1, outage_hours=12)
 
     assert lag.outage_events(flat) == pytest.approx(43.2e6)
-    assert lag.drain_s(flat, 3_000) == pytest.approx(21_600)
+    assert lag.drain_s(flat, 3_000, is_refused=False) == pytest.approx(21_600)
+
+
+def test_what_mixpanel_refuses_of_the_first_rush_waits_once_more() -> None:
+    """After a long outage all of it comes within the longest pause; a backlog of hours hides that."""
+    short, long = Load(1e8, outage_hours=4), Load(8e8, outage_hours=4)
+    pause_s = lag.hidden_s(short)
+
+    quick, refused = (lag.drain_s(short, 29_100, is_refused=each) for each in (False, True))
+    slow = [lag.drain_s(long, 29_100, is_refused=each) for each in (False, True)]
+
+    assert quick is not None
+    assert refused == pytest.approx(2 * pause_s)
+    assert pause_s < quick < 2 * pause_s
+    assert slow[0] == slow[1]
 
 
 def test_without_an_outage_nothing_waits() -> None:
     """No outage, no backlog, no drain."""
-    assert lag.drain_s(Load(1e6, outage_hours=0), 3_000) == 0
+    assert lag.drain_s(Load(1e6, outage_hours=0), 3_000, is_refused=True) == 0
 
 
 def test_events_that_wait_for_three_days_are_said_to_be_dead_lettered() -> None:
