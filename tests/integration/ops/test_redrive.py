@@ -124,9 +124,8 @@ def test_an_interrupted_redrive_leaves_every_letter_in_one_place(desk: Desk, num
     for n in range(30):
         desk.bury(make_event(insert_id=f"x{n}"), reason="rejected" if n % 2 else "oversized")
     command = [sys.executable, "-m", "whyness_ops", "redrive", "--reason", "rejected", "--rate", "1"]
-    environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'functions' / 'send_events'}"}
 
-    with subprocess.Popen(command, env=environment, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:  # noqa: S603
+    with subprocess.Popen(command, env=_with_paths(), cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:  # noqa: S603
         sqs = desk.sqs
         first = sqs.receive_message(
             QueueUrl=desk.resources.queue_url, WaitTimeSeconds=20, VisibilityTimeout=0
@@ -250,16 +249,21 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """The settings of a site that has suppressed user 7, with its database migrated."""
     settings = "tests.integration.ops.suppressing"
     monkeypatch.setenv("SUPPRESSING_DATABASE", str(tmp_path / "site.sqlite3"))
-    monkeypatch.setenv("PYTHONPATH", f"{ROOT}:{ROOT / 'functions' / 'send_events'}")
     command = [sys.executable, "-m", "django", "migrate", "--settings", settings, "--verbosity", "0"]
-    subprocess.run(command, cwd=ROOT, check=True)  # noqa: S603  (what is fixed)
+    subprocess.run(command, cwd=ROOT, env=_with_paths(), check=True)  # noqa: S603  (what is fixed)
     return settings
 
 
 def run_apart(*arguments: str) -> "subprocess.CompletedProcess[str]":
     """Run the command in a process of its own: it sets Django up."""
     command = [sys.executable, "-m", "whyness_ops", *arguments]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603
+    return subprocess.run(  # noqa: S603  (our own)
+        command, cwd=ROOT, env=_with_paths(), capture_output=True, text=True, check=False
+    )
+
+
+def _with_paths() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'functions' / 'send_events'}"}
 
 
 @pytest.mark.parametrize("selection", [("--all",), ("--reason", "rejected", "--edit", EDIT)])
