@@ -8,7 +8,7 @@ from whyness_events.wire import to_sqs_json
 from whyness_mixpanel import conf
 from whyness_mixpanel.privacy import people_of
 from whyness_ops import Aws, DeadLetter, DeadLetterQueue, SetupFault, Stop
-from whyness_ops.aws import explained
+from whyness_ops.dead_letter_queue import Hold
 
 
 @dataclass(slots=True)
@@ -22,6 +22,7 @@ class Letters:
         unreadable: letters that do not say about whom they are; they stay.
         not_deleted: letters whose deletion the queue did not confirm.
         hidden: messages that somebody else looks at.
+        arrived_since: letters that came while it lasted; they were not looked at.
         complete: whether every letter was looked at.
     """
 
@@ -31,6 +32,7 @@ class Letters:
     unreadable: int = 0
     not_deleted: int = 0
     hidden: int = 0
+    arrived_since: int = 0
     complete: bool = True
 
     @property
@@ -65,11 +67,12 @@ def purge(queue: DeadLetterQueue, users: Collection[str], *, dry_run: bool) -> L
             report.unreadable += sum(not letter.raw_events for letter in batch)
             meant = [letter for letter in batch if _about(letter, unwanted)]
             done = [
-                letter for letter in meant if _keep_others(letter, unwanted, queue, report, dry_run=dry_run)
+                letter for letter in meant if _keep_others(letter, unwanted, hold, report, dry_run=dry_run)
             ]
             if done and not dry_run:
                 report.not_deleted += hold.delete(done)
-        report.complete = not hold.is_full
+        report.arrived_since = hold.arrived_since
+        report.complete = not (hold.is_full or hold.arrived_since)
     report.hidden = 0 if dry_run else queue.depth().hidden
     return report
 
@@ -79,7 +82,7 @@ def _about(letter: DeadLetter, unwanted: set[str]) -> bool:
 
 
 def _keep_others(
-    letter: DeadLetter, unwanted: set[str], queue: DeadLetterQueue, report: Letters, *, dry_run: bool
+    letter: DeadLetter, unwanted: set[str], hold: Hold, report: Letters, *, dry_run: bool
 ) -> bool:
     """Send what is about others as a letter of its own, before this one goes; return whether it may go."""
     others = [raw for raw in letter.raw_events if not people_of(raw) & unwanted]
@@ -88,15 +91,7 @@ def _keep_others(
         return True
     report.rewritten += 1
     if not dry_run:
-        attributes = {**letter.attributes, "reason": letter.reason}
-        with explained(f"dead-letter queue {queue.url}"):
-            queue.sqs.send_message(
-                QueueUrl=queue.url,
-                MessageBody=_body(letter, others),
-                MessageAttributes={
-                    name: {"DataType": "String", "StringValue": text} for name, text in attributes.items()
-                },
-            )
+        hold.put(_body(letter, others), {**letter.attributes, "reason": letter.reason})
     return True
 
 

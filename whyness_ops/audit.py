@@ -8,8 +8,8 @@ from typing import Any
 
 from whyness_events.log_entry import LogEntry, LogKey
 from whyness_ops.errors import SetupFault
-from whyness_ops.letters import moment
 from whyness_ops.log_table import AUDIT, LogTable
+from whyness_ops.moments import moment
 
 # Of a LogEntry, what says nothing about a redrive.
 _NOT_OURS = ("attempts", "http_status", "first_failed_at", "last_failed_at", "event_count")

@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
 from whyness_events import Message, UnknownVersion, UnreadableMessage, decode_message, valid_insert_id
 from whyness_events.log_entry import LogKey, log_key
+from whyness_ops.moments import known_ms, moment, parse_moment
 
 # No attribute `reason`, and SQS says from which queue it moved the message: it was received too often.
 CRASHED = "crashed"
@@ -69,7 +69,7 @@ class DeadLetter:
     @property
     def died_ms(self) -> int:
         """When it failed, epoch milliseconds; when it was sent, where that is not written on it."""
-        return _epoch_ms(self.attributes.get("failed_at", "")) or self.sent_ms
+        return parse_moment(self.attributes.get("failed_at", "")) or self.sent_ms
 
     @property
     def log_key(self) -> LogKey | None:
@@ -89,8 +89,8 @@ class DeadLetter:
     @property
     def insert_id(self) -> str:
         """Return the insert id of its one event, `""` where it has none or several events."""
-        ids = list(set(map(str, filter(None, self.values("insert_id")))))
-        return ids[0] if len(ids) == 1 else ""
+        ids = {str(value) for value in self.values("insert_id") if value and isinstance(value, str | int)}
+        return ids.pop() if len(ids) == 1 else ""
 
     def describe(self) -> dict[str, Any]:
         """Return what a list shows: no payload."""
@@ -113,25 +113,10 @@ def read_letter(received: Mapping[str, Any]) -> DeadLetter:
         message_id=received["MessageId"],
         body=received["Body"],
         attributes={name: text for name, text in texts.items() if text},
-        sent_ms=int(system.get("SentTimestamp", 0)),
+        sent_ms=known_ms(system.get("SentTimestamp")),
         source_arn=system.get("DeadLetterQueueSourceArn", ""),
         receipt_handle=received["ReceiptHandle"],
     )
-
-
-def moment(time_ms: int) -> str:
-    """Return epoch milliseconds as people and JSON write it; `""` for 0, which is "not known"."""
-    if not time_ms:
-        return ""
-    return datetime.fromtimestamp(time_ms / 1000, UTC).isoformat(timespec="milliseconds")
-
-
-def _epoch_ms(text: str) -> int:
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:  # written by hand
-        return 0
-    return int(found.timestamp() * 1000) if found.tzinfo else 0
 
 
 def _field(raw: object, name: str) -> object:
