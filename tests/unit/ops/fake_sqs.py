@@ -138,11 +138,22 @@ class FakeSqs:
 
 @dataclass
 class FakeDynamoDb:
-    """Takes each write and remembers it; `mark` may raise for an update of a row's state."""
+    """Takes each write and remembers it.
 
+    Args:
+        items: what is there.
+        mark: may raise for an update of a row's state.
+    """
+
+    items: list[dict[str, Any]] = field(default_factory=list)
     puts: list[dict[str, Any]] = field(default_factory=list)
     updates: list[dict[str, Any]] = field(default_factory=list)
     mark: Callable[[], None] = lambda: None
+
+    def query(self, **asked: Any) -> dict[str, Any]:
+        """Return what is there: of the index, as one day's, reason's and shard's."""
+        ((key, value),) = asked["ExpressionAttributeValues"].items()
+        return {"Items": self.items if key == ":pk" or value["S"].endswith("#rejected#0") else []}
 
     def put_item(self, **arguments: Any) -> None:
         """Take a row."""
