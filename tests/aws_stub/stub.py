@@ -21,7 +21,7 @@ from tests.aws_stub.dynamodb_rules import (
     update_unless_equal,
 )
 from tests.aws_stub.errors import AwsError
-from tests.aws_stub.sqs_rules import check_call, check_entry_ids, check_visibility, fault_of
+from tests.aws_stub.sqs_rules import check_call, check_entry_ids, check_visibility, digests, fault_of
 from tests.loopback import LoopbackServer, Request, Response, Trouble
 
 ACCOUNT = "123456789012"
@@ -162,7 +162,7 @@ class AwsStub:
         attributes = {n: a["StringValue"] for n, a in entry.get("MessageAttributes", {}).items()}
         letter = StoredLetter(f"dead-{len(self.letters) + 1}", entry["MessageBody"], attributes)
         self.letters.append(letter)
-        return {"Id": entry["Id"], "MessageId": letter.message_id, "MD5OfMessageBody": "0" * 32}
+        return {"Id": entry["Id"], "MessageId": letter.message_id, **digests(entry)}
 
     def _delay(self, payload: Payload) -> dict[str, Any]:
         if payload["QueueUrl"] != self.queue_url:
