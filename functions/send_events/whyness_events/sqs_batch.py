@@ -65,7 +65,7 @@ def body_digest(body: str) -> str:
 def attributes_digest(attributes: Mapping[str, Mapping[str, str]]) -> str:
     """Return what SQS calls `MD5OfMessageAttributes`, of attributes that are text; `""` where there are none.
 
-    Source: SQS developer guide, "Calculating the MD5 message digest for message attributes", 2026-11-27.
+    Source: SQS developer guide, "Calculating the MD5 message digest for message attributes", 2026-11-26.
     """
     text_type = b"\x01"
     packed = b"".join(
