@@ -13,7 +13,7 @@ from tests.builders import make_event
 from tests.integration.ops.conftest import Desk
 from whyness_events.delivery.clock import SystemClock
 from whyness_events.delivery.log_table import DynamoDbLog
-from whyness_events.log_entry import LogKey
+from whyness_events.log_entry import DeliveredRow, LogKey
 from whyness_ops import Aws, LogTable, Redrive, Selection, Stack
 
 ROOT = Path(__file__).parents[3]
@@ -236,9 +236,8 @@ def test_the_function_moves_the_row_of_a_redriven_event_to_delivered(desk: Desk)
     log = DynamoDbLog(desk.resources.log_table_name, lambda: desk.dynamodb, SystemClock())
     assert carried is not None
 
-    lost = log.mark_delivered(
-        [carried, LogKey("nobody", "0" * 16)], now_ms=1, deadline_s=SystemClock().monotonic_s() + 30
-    )
+    own, nobodys = (DeliveredRow(key, key) for key in (carried, LogKey("nobody", "0" * 16)))
+    lost = log.mark_delivered([own, nobodys], now_ms=1, deadline_s=SystemClock().monotonic_s() + 30)
 
     assert lost == 0
     assert desk.states(event.insert_id) == ["delivered"]

@@ -12,7 +12,7 @@ COUNTED = ["exhausted", "crashed", "unknown"]
 
 def make_letter(body: str, reason: str) -> DeadLetter:
     """Return a letter that died of `reason`."""
-    attributes = {} if reason in ("crashed", "unknown") else {"reason": reason}
+    attributes = {} if reason in ("crashed", "unknown") else {"reason": reason, "detail": "why"}
     return DeadLetter("id", body, attributes, source_arn="arn" if reason == "crashed" else "")
 
 
