@@ -22,7 +22,7 @@ SOURCE_MESSAGE_ID = "source_message_id"
 FAILED_AT = "failed_at"
 MAY_COUNT = "may_count"
 # Which goes first where the body leaves no room for all. Without MAY_COUNT it may count, which is safe.
-_DROPPED_IN_ORDER = (
+DROPPED_IN_ORDER = (
     DETAIL,
     FAILED_AT,
     SOURCE_MESSAGE_ID,
@@ -96,7 +96,7 @@ class DeadLetterAttributes:
 def fit(texts: Mapping[str, str], body_bytes: int) -> dict[str, str]:
     """Return those of the attributes for which a body of this size leaves room."""
     kept = dict(texts)
-    for name in _DROPPED_IN_ORDER:
+    for name in DROPPED_IN_ORDER:
         if body_bytes + attributes_bytes(kept) <= limits.MESSAGE_BYTES:
             break
         kept.pop(name, None)
