@@ -8,9 +8,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tests.builders import NOW_MS, make_raw, make_record
+from tests.builders import NOW_MS, make_body, make_raw, make_record
 from tests.strategies import any_json, any_text
 from whyness_events import UnreadableMessage, decode_message, limits
+from whyness_events.delivery import letters as letters_module
 from whyness_events.delivery.decode import read_record
 from whyness_events.delivery.event_texts import cut
 from whyness_events.delivery.letters import Letter, write_letters
@@ -141,7 +142,7 @@ def test_a_delivered_neighbour_is_in_no_letter(odd: str) -> None:
         assert letter.key == log_key(json.loads(bad), message_id="", position=1)
 
 
-@pytest.mark.parametrize("fields", ["", ',"x":"y"', ',"identity":"simplified"'])
+@pytest.mark.parametrize("fields", ["", f',"x":"{"y" * 200}"', ',"identity":"simplified"'])
 @pytest.mark.parametrize("neighbour", ["1", json.dumps(make_raw())])
 def test_an_event_of_nearly_a_message_goes_alone(neighbour: str, fields: str) -> None:
     """The stamp and the envelope's other members go before it takes its neighbour along."""
@@ -155,3 +156,22 @@ def test_an_event_of_nearly_a_message_goes_alone(neighbour: str, fields: str) ->
 
     assert [event["insert_id"] for event in read_events(letters[0])] == ["bad"]
     assert letters[0].size_bytes <= limits.MESSAGE_BYTES
+    # A neighbour that was delivered, or a field that nobody knows, leaves room for the stamp.
+    assert "identity" in value(letters[0].body) or (neighbour, fields) == ("1", "")
+
+
+def test_an_event_that_only_the_fast_decoder_can_read_goes_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two decoders may differ in how deep they read; its row is found by what the fast one read."""
+
+    def give_up(_: str) -> None:
+        raise UnreadableMessage("body: found JSON nested too deeply to read; allowed: 3 levels")
+
+    monkeypatch.setattr(letters_module, "decode_message", give_up)
+    good, bad = make_raw(insert_id="good"), make_raw(insert_id="bad")
+    parcel = read_record(make_record(make_body(good, bad)), now_ms=NOW_MS, default_identity="distinct_id")
+    parcel.items[0].outcome, parcel.items[1].outcome = DELIVERED, Outcome(Reason.REJECTED, "refused")
+
+    [letter] = write_letters(parcel, now_ms=NOW_MS).values()
+
+    assert read_events(letter) == [value(json.dumps(bad))]
+    assert letter.key == log_key(bad, message_id="", position=1)
