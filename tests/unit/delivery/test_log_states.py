@@ -112,9 +112,16 @@ def test_an_event_without_an_insert_id_keeps_its_row_when_it_dies_again(body: st
     assert list(world.log.rows) == [(first.key.pk, first.key.sk)]
 
 
-@pytest.mark.parametrize("body", [make_body(make_raw(time=1)), make_body(7), "no JSON"])
+TWIN = {**EVENT.to_wire(), "insert_id": "not valid!"}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [make_body(make_raw(time=1)), make_body(TWIN), make_body(7), "no JSON"],
+    ids=["rejected", "twin", "7", "-"],
+)
 def test_what_dies_does_not_take_the_row_of_another_event(body: str) -> None:
-    """A key that is not the event's own is not believed: the other row stays as it is."""
+    """A key that is not the event's own is not believed, though all but the insert id be equal."""
     world = with_row()
 
     world.deliver(make_record(body, log_key=str(KEY)))

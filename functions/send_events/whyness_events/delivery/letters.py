@@ -57,8 +57,10 @@ def _key(item: Item, event: str, *, is_alone: bool) -> LogKey:
     event has no valid insert id: then its row is named by the message it first came in, which nobody guesses.
     """
     own = item.log_key or log_key(_read(event), message_id=item.record.message_id, position=item.position)
-    carried = LogKey.parse(item.record.log_key) if is_alone and not valid_insert_id(own.pk) else None
-    return carried if carried and carried.sk == own.sk else own
+    carried = LogKey.parse(item.record.log_key) if is_alone else None
+    if carried is None or valid_insert_id(carried.pk) or valid_insert_id(own.pk):
+        return own
+    return carried if carried.sk == own.sk else own
 
 
 def _read(event: str) -> object:
