@@ -27,7 +27,6 @@ from whyness_events.delivery.exhaust import Patience
 from whyness_events.delivery.items import Record
 from whyness_events.delivery.log_table import DynamoDbLog
 from whyness_events.delivery.mixpanel import MixpanelPool
-from whyness_events.delivery.outcomes import Reason
 from whyness_events.delivery.redelivery import Redelivery
 from whyness_events.delivery.report import Report
 from whyness_events.delivery.service_account import Credentials, FixedCredentials
@@ -37,6 +36,7 @@ from whyness_events.delivery.source_queue import SqsSourceQueue
 from whyness_events.delivery.sqs_event import InvocationFault, read_records
 from whyness_events.delivery.telemetry import emit
 from whyness_events.delivery.useragent import describe_useragent
+from whyness_events.outcomes import Reason
 
 # Kept for answering Lambda, of the time that is left at the start.
 _ANSWER_PART = 0.02

@@ -12,15 +12,16 @@ from tests.simulation.shrink import shortest, told
 from tests.simulation.simulation import Simulation
 from tests.simulation.traffic import DAY_S, POISONS
 from tests.simulation.trouble import Window
+from whyness_events.dead_letter import DeadLetterAttributes
 from whyness_events.delivery import deliver, letters, sending, splitting
 from whyness_events.delivery.answers import Reaction, Verdict, judge
 from whyness_events.delivery.items import Item, Parcel
 from whyness_events.delivery.letters import Letter, write_letters
-from whyness_events.delivery.outcomes import Outcome, Reason
 from whyness_events.delivery.ports import Answer
 from whyness_events.delivery.reading import Reader
 from whyness_events.delivery.settle import Settlement
 from whyness_events.delivery.translate import AnyEvent
+from whyness_events.outcomes import Outcome, Reason
 
 DAYS = 1.0
 HOUR_S = 3_600.0
@@ -102,8 +103,8 @@ def _forget_the_row_of_what_is_delivered(patch: pytest.MonkeyPatch) -> None:
 def _tell_the_event_in_the_reason(patch: pytest.MonkeyPatch) -> None:
     attributes = letters._attributes
 
-    def telling(item: Item, *rest: Any) -> dict[str, str]:
-        return {**attributes(item, *rest), "detail": f"wrong: {item.record.body[:200]}"}
+    def telling(item: Item, *rest: Any) -> DeadLetterAttributes:
+        return replace(attributes(item, *rest), detail=f"wrong: {item.record.body[:200]}")
 
     patch.setattr(letters, "_attributes", telling)
 

@@ -7,8 +7,8 @@ from local.mixpanel_simulator import MixpanelSimulator
 from tests.aws_stub import AwsStub
 from tests.builders import make_body, make_raw, make_record
 from tests.integration.delivery.function import FUNCTION_NAME, Function, Invocation, recent_event, records_of
-from whyness_events.delivery.outcomes import Reason
 from whyness_events.delivery.telemetry import METRICS, NAMESPACE, OUTCOME_METRIC
+from whyness_events.outcomes import Reason
 
 # Each value of a dimension is billed as a metric of its own.
 MOST_REASONS = 12

@@ -6,8 +6,8 @@ from tests.builders import NOW_MS, make_body, make_event, make_raw, make_record
 from tests.fakes import Posted, accept
 from tests.world import World
 from whyness_events.delivery.exhaust import EXHAUST_AFTER_S, MAX_RECEIVE_COUNT
-from whyness_events.delivery.outcomes import Reason
 from whyness_events.delivery.ports import Answer
+from whyness_events.outcomes import Reason
 
 LONG_AGO_MS = NOW_MS - int(EXHAUST_AFTER_S * 1000)
 

@@ -12,10 +12,10 @@ from tests.builders import NOW_MS, make_body, make_event, make_raw, make_record
 from tests.strategies import any_json, any_text, events
 from whyness_events import Event, InvalidEvent, check_event, limits
 from whyness_events.delivery import decode, quick
-from whyness_events.delivery.outcomes import Reason
 from whyness_events.delivery.quick import QuickEvent, is_surely_valid
 from whyness_events.delivery.reading import Reader
 from whyness_events.delivery.translate import Translator
+from whyness_events.outcomes import Reason
 
 _fields = st.sampled_from(["insert_id", "event", "user", "ip", "useragent", "data", "prospect", "properties"])
 _values = st.one_of(

@@ -28,12 +28,12 @@ from whyness_events.delivery.breaker import Breaker
 from whyness_events.delivery.flights import Flights
 from whyness_events.delivery.items import Item
 from whyness_events.delivery.learned import Learned, RequestSize
-from whyness_events.delivery.outcomes import Reason
 from whyness_events.delivery.pacing import Concurrency
 from whyness_events.delivery.packing import REQUEST_BYTES
 from whyness_events.delivery.ports import Answer, SetupFault
 from whyness_events.delivery.sending import Sending
 from whyness_events.delivery.splitting import EXTRA_REQUESTS
+from whyness_events.outcomes import Reason
 
 UNAUTHORISED = Answer(401, b'{"code":401,"error":"Invalid credentials","status":"Unauthorized"}')
 TOO_MANY = Answer(429, b'{"code":429,"status":"Too Many Requests"}')

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from whyness_events.dead_letter import to_sqs_attributes
 from whyness_events.delivery.aws import LazyClient
 from whyness_events.delivery.letters import Letter, pack_entries
 from whyness_events.delivery.ports import LONGEST_CALL_S, Clock
@@ -40,7 +41,4 @@ class SqsDeadLetters:
 
 
 def _entry(letter: Letter) -> dict[str, Any]:
-    attributes = {
-        name: {"DataType": "String", "StringValue": value} for name, value in letter.attributes.items()
-    }
-    return {"MessageBody": letter.body, "MessageAttributes": attributes}
+    return {"MessageBody": letter.body, "MessageAttributes": to_sqs_attributes(letter.attributes)}

@@ -11,7 +11,6 @@ import msgspec
 
 from whyness_events import limits
 from whyness_events.delivery.items import Item, Parcel, Record
-from whyness_events.delivery.outcomes import Outcome, Reason
 from whyness_events.delivery.quick import QuickEvent, is_surely_valid
 from whyness_events.errors import (
     EventTooLarge,
@@ -21,6 +20,7 @@ from whyness_events.errors import (
     UnreadableMessage,
 )
 from whyness_events.event import check_event, parse_event
+from whyness_events.outcomes import Outcome, Reason
 from whyness_events.values import longer_than
 from whyness_events.wire import SCHEMA_VERSION, check_size, decode_message, to_sqs_json
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from whyness_events import limits
 from whyness_events.delivery.decode import look_closer, read_record
 from whyness_events.delivery.items import Item, Parcel, Record
-from whyness_events.delivery.outcomes import Outcome, Reason
 from whyness_events.delivery.quick import SURE_BYTES
 from whyness_events.delivery.translate import AnyEvent, Translator
 from whyness_events.errors import EventTooLarge
+from whyness_events.outcomes import Outcome, Reason
 
 
 @dataclass(slots=True)

@@ -13,10 +13,10 @@ from whyness_events.delivery.blame import rejected, waiting
 from whyness_events.delivery.flights import Flights, Request
 from whyness_events.delivery.items import Item
 from whyness_events.delivery.learned import Learned
-from whyness_events.delivery.outcomes import DELIVERED, Outcome, Reason
 from whyness_events.delivery.pacing import Pauses
 from whyness_events.delivery.ports import Answer, Clock, SetupFault
 from whyness_events.delivery.splitting import Splitting
+from whyness_events.outcomes import DELIVERED, Outcome, Reason
 
 # Source of the backoff: Mixpanel, troubleshooting/errors/429, 2026-11-23.
 BACKOFF_S = 2.0

@@ -6,8 +6,8 @@ from typing import NamedTuple
 from aws_lambda_powertools import Metrics, single_metric
 from aws_lambda_powertools.metrics import MetricUnit
 
-from whyness_events.delivery.outcomes import Reason
 from whyness_events.delivery.report import Report
+from whyness_events.outcomes import Reason
 
 NAMESPACE = "Whyness"
 # The one counter with the dimension `reason`, a closed list: each of its values is a billed metric.
