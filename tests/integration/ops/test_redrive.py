@@ -254,7 +254,8 @@ def test_the_function_moves_the_row_of_an_edited_event_to_delivered(desk: Desk) 
     [message] = desk.queued()
     row = LogKey.parse(message["MessageAttributes"]["log_key"]["StringValue"])
     [sent] = json.loads(message["Body"])["events"]
-    log = DynamoDbLog(desk.resources.log_table_name, lambda: desk.dynamodb, SystemClock())
+    table = LazyClient("dynamodb", lambda _: desk.dynamodb)
+    log = DynamoDbLog(desk.resources.log_table_name, table, SystemClock())
     assert row is not None
 
     states = []
