@@ -151,7 +151,6 @@ def _wrong_types() -> list[BadEvent]:
 
 def _insert_ids() -> list[BadEvent]:
     ids = {
-        "empty": ("", "a string of 0 bytes"),
         "placeholder": ("null", "a placeholder"),
         "placeholder in capitals": ("UNDEFINED", "a placeholder"),
         "placeholder in mixed case": ("aNonYmous", "a placeholder"),
@@ -175,7 +174,6 @@ def _names_and_users() -> list[BadEvent]:
     no_id = ("a placeholder", 'an id, or "" for nobody')
     device = ("the prefix $device:", 'an id, or "p:" and an id for a prospect')
     return [
-        BadEvent("event empty", event_text(event=""), "event", *blank),
         BadEvent("event of spaces", event_text(event=" \t\n"), "event", *blank),
         BadEvent(
             "event of 256 bytes",
@@ -227,6 +225,25 @@ def _names_and_users() -> list[BadEvent]:
             '"p:" and the id of a prospect',
         ),
         BadEvent("user a device", event_text(user=f"$device:{MARKER}"), "user", *device),
+    ]
+
+
+def _empty_names() -> list[BadEvent]:
+    empty: list[tuple[str, dict[str, Any], str]] = [
+        ("insert_id", {"insert_id": ""}, _ID),
+        ("event", {"event": ""}, "a name of 1 to 255 bytes"),
+        (_ANY, {"properties": {"": MARKER}}, "any other name"),
+        (_ANY, {"properties": {"plan": MARKER, "": {"": MARKER}}}, "any other name"),
+    ]
+    return [
+        BadEvent(
+            f"empty name {n} of {field}",
+            event_text(**fields),
+            field,
+            "an empty string",
+            f"{allowed}; it must not be empty",
+        )
+        for n, (field, fields, allowed) in enumerate(empty)
     ]
 
 
@@ -311,13 +328,6 @@ def _contents() -> list[BadEvent]:
             for n in ("$insert_id", "mp_lib")
         ),
         BadEvent(
-            "property without a name",
-            event_text(properties={"": MARKER}),
-            _ANY,
-            "a name that is a string of 0 bytes",
-            "names that are strings",
-        ),
-        BadEvent(
             "property of 65 bits", event_text(properties={"p": 2**64}), _ANY, _WIDE, *number, in_schema=False
         ),
         BadEvent(
@@ -385,6 +395,7 @@ BAD_EVENTS = [
     *_wrong_types(),
     *_insert_ids(),
     *_names_and_users(),
+    *_empty_names(),
     *_times(),
     *_shapes(),
     *_contents(),

@@ -91,7 +91,7 @@ _KINDS: dict[type, Callable[[Any], str]] = {
     bool: lambda _: "a boolean",
     int: lambda _: "a whole number",
     float: lambda _: "a fractional number",
-    str: lambda text: f"a string of {size_bytes(text)} bytes",
+    str: lambda text: f"a string of {size_bytes(text)} bytes" if text else "an empty string",
     list: lambda array: f"an array of {len(array)} elements",
     dict: lambda mapping: f"an object of {len(mapping)} keys",
 }

@@ -108,7 +108,7 @@ def test_lone_surrogates_are_refused_everywhere(text: str, wrap: Any) -> None:
         (4711, "a whole number"),
         (47.11, "a fractional number"),
         (float("nan"), "NaN, or a number too large to read"),
-        ("", "a string of 0 bytes"),
+        ("", "an empty string"),
         ("secret", "a string of 6 bytes"),
         ("漢🎧", "a string of 7 bytes"),
         ("\ud800", "a string of 3 bytes"),
