@@ -8,8 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tests.builders import NOW_MS, REMOVED
-from whyness_events import limits
+from tests.builders import NOW_MS, REMOVED, large_properties
+from whyness_events import limits, parse_event
+from whyness_events.delivery.translate import Translator
+from whyness_events.delivery.useragent import describe_useragent
 
 MARKER = "Confidential7f3a"
 _BASE = {
@@ -278,8 +280,8 @@ def _shapes() -> list[BadEvent]:
         ("an array of 255 elements", "at most 254 elements"),
     )
     many = {f"{MARKER}{n}": n for n in range(255)}
-    of_8193_bytes = [MARKER + "x" * (limits.NESTED_VALUE_BYTES + 1 - len(MARKER) - len('[""]'))]
-    over_8_kb = ("an object or array of 8193 bytes of JSON", "at most 8192 bytes")
+    of_8193_bytes = large_properties(limits.NESTED_VALUE_BYTES + 1)
+    over_8_kb = ("an object or array of 8193 bytes of JSON, its long strings cut", "at most 8192 bytes")
     return [
         BadEvent(
             f"{count} properties",
@@ -384,9 +386,15 @@ def _contents() -> list[BadEvent]:
 
 
 def oversized_event(size_bytes: int) -> str:
-    """Return a valid event of exactly `size_bytes` of compact JSON."""
-    text = event_text({"data": '""'})
-    return event_text({"data": f'"{MARKER}{"x" * (size_bytes - len(text) - len(MARKER))}"'})
+    """Return an event of exactly `size_bytes` of compact JSON, valid but for that; nothing of it is cut."""
+    room = size_bytes - len(event_text(properties={})) + len("{}")
+    return event_text(properties=large_properties(room))
+
+
+def sent_bytes(text: str) -> int:
+    """Return how many bytes of JSON Mixpanel would get of a valid event."""
+    event = parse_event(json.loads(text), now_ms=NOW_MS)
+    return len(Translator(describe_useragent).translate(event, "distinct_id")[0])
 
 
 BAD_EVENTS = [
@@ -404,7 +412,7 @@ BAD_EVENTS = [
             f"event of {size:,} bytes",
             oversized_event(size),
             "event",
-            f"{size} bytes of JSON",
+            f"{sent_bytes(oversized_event(size))} bytes of JSON",
             "at most 1000000 bytes",
             "oversized",
             in_schema=False,
