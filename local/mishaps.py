@@ -56,7 +56,7 @@ def make_mishaps(now_ms: int) -> list[Mishap]:
         ),
         Mishap(
             "an event above 1 MB",
-            json.dumps(_event("oversized", now_ms, properties={"blob": "x" * 1_020_000})),
+            json.dumps(_event("oversized", now_ms, properties=_too_many_texts())),
             (Reason.OVERSIZED,),
         ),
         Mishap(
@@ -83,6 +83,11 @@ def _beside_a_good_one(
 
 def _event(name: str, time_ms: int, **more: Any) -> dict[str, Any]:
     return {"insert_id": f"raw-{name}", "event": _EVENT, "user": _USER, "time": time_ms, **more}
+
+
+def _too_many_texts() -> dict[str, Any]:
+    """Return more than 1 MB of which nothing is cut: each text is short, and so is each array."""
+    return {f"texts-{n}": ["x" * 250] * 30 for n in range(132)}
 
 
 def _key(name: str, time_ms: int) -> Key:

@@ -37,8 +37,8 @@ def _acknowledge_before_the_queue_confirmed(patch: pytest.MonkeyPatch) -> None:
 
 
 def _trust_a_400_that_does_not_add_up(patch: pytest.MonkeyPatch) -> None:
-    def trusting(answer: Answer, insert_ids: Sequence[str], *, now_s: float) -> Verdict:
-        verdict = judge(answer, insert_ids, now_s=now_s)
+    def trusting(answer: Answer, insert_ids: Sequence[str], **rest: Any) -> Verdict:
+        verdict = judge(answer, insert_ids, **rest)
         is_trusted = verdict.status == 400 and verdict.reaction is Reaction.SPLIT
         return Verdict(Reaction.CONFIRMED, 400, "", verdict.named) if is_trusted else verdict
 

@@ -19,6 +19,7 @@ PURE = frozenset(
         "breaker",
         "decode",
         "deliver",
+        "error_text",
         "event_texts",
         "exhaust",
         "flights",
@@ -33,11 +34,13 @@ PURE = frozenset(
         "reading",
         "redelivery",
         "report",
+        "safe_text",
         "sending",
         "settle",
         "splitting",
         "translate",
         "useragent",
+        "vocabulary",
     )
 )
 # Not the world outside, yet forbidden to pure modules: it is passed in, so that days can be simulated.

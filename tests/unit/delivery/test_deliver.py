@@ -298,7 +298,7 @@ def test_letter_of_a_rejected_event_says_what_mixpanel_said() -> None:
 
     (letter,) = world.dead_letters.letters
     assert letter.attributes["http_status"] == "400"
-    assert letter.attributes["detail"] == "properties.time: Mixpanel says: '*' is invalid"
+    assert letter.attributes["detail"] == "properties.time: Mixpanel says: 'properties.time' is invalid"
     assert letter.attributes["source_message_id"] == "source"
     assert decode_message(letter.body).raw_events == [event.to_wire()]
 

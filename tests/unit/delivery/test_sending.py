@@ -485,8 +485,23 @@ def test_401_says_what_to_check() -> None:
     run = Run(always(UNAUTHORISED)).send(make_batches(1))
 
     detail = run.batches[0][0].result.detail
-    assert "401" in detail
+    assert detail.startswith("Mixpanel answered 401: Invalid credentials; check the service account, ")
     assert "MIXPANEL_PROJECT_ID" in detail
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 413, 429, 503])
+def test_what_an_answer_quotes_of_its_own_request_is_in_no_outcome(status: int) -> None:
+    """Of a request of many events as of one, whatever becomes of them; the other words are kept."""
+    batches = make_batches(2, events=3)
+    for item in (item for batch in batches for item in batch):
+        item.encoded = item.encoded.replace(b'"x": ""', b'"x": "Confidential"')
+    body = json.dumps({"error": "events of CONFIDENTIAL are not welcome"}).encode()
+
+    run = Run(always(Answer(status, body))).send(batches)
+
+    details = [item.result.detail for batch in run.batches for item in batch]
+    assert all("events of '*' are not welcome" in detail for detail in details)
+    assert "confidential" not in str(details).lower()
 
 
 def test_missing_secret_posts_nothing() -> None:

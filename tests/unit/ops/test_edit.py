@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.builders import NOW_MS, make_body, make_event, make_raw
+from tests.builders import NOW_MS, large_properties, make_body, make_event, make_raw
 from whyness_events.dead_letter import DeadLetterAttributes
 from whyness_ops import CannotEdit, DeadLetter, EditFault, edit_body, load_edit
 
@@ -143,7 +143,7 @@ def _raise(event: dict[str, Any]) -> object:
         (lambda event: {**event, "user": "null"}, "user: found a placeholder"),
         (lambda event: {**event, "more": object()}, "JSON cannot write"),
         (lambda event: {**event, "properties": {"a": {1, 2}}}, "after the edit"),
-        (lambda event: {**event, "useragent": "x" * 1_000_001}, "1000000 bytes"),
+        (lambda event: {**event, "properties": large_properties(1_000_001)}, "1000000 bytes"),
     ],
 )
 def test_an_edit_that_fails_is_told_without_any_value(edit: Any, text: str) -> None:

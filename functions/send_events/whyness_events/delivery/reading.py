@@ -43,7 +43,7 @@ class Reader:
     def _encode(self, item: Item, event: AnyEvent, now_ms: int) -> None:
         item.encoded, cut_count = self.translator.translate(event, item.identity)
         self.strings_cut += cut_count
-        if cut_count or len(item.encoded) > SURE_BYTES:  # it may hold, or have held, too much
+        if len(item.encoded) > SURE_BYTES:  # it may hold too much
             look_closer(item, now_ms=now_ms)
         if len(item.encoded) > limits.EVENT_BYTES:
             fault = EventTooLarge(len(item.encoded), limits.EVENT_BYTES)

@@ -38,7 +38,7 @@ METRICS = (
     Metric("DeletesLost", MetricUnit.Count, "settled records that the queue did not confirm to have deleted"),
     Metric("RowsDelivered", MetricUnit.Count, "rows of redriven events moved to the state delivered"),
     Metric("LogWritesLost", MetricUnit.Count, "rows that the Log table did not take"),
-    Metric("StringsCut", MetricUnit.Count, "strings over 255 bytes, cut as Mixpanel would"),
+    Metric("StringsCut", MetricUnit.Count, "strings over 255 bytes, at any depth, cut as Mixpanel would"),
     Metric("Requests", MetricUnit.Count, "requests to Mixpanel"),
     Metric("RequestBytes", MetricUnit.Bytes, "their bodies before compression"),
     Metric("AnswerTime", MetricUnit.Milliseconds, "the slowest answer of the invocation"),
