@@ -56,6 +56,19 @@ class Container:
     pool: MixpanelPool
 
 
+@dataclass(slots=True)
+class _InvocationEnd:
+    """When the invocation under way must be over, by the monotonic clock."""
+
+    at_s: float = 0.0
+
+    def left_s(self) -> float:
+        return self.at_s - clock.monotonic_s()
+
+
+invocation_end = _InvocationEnd()
+
+
 def handler(event: Any, context: Any) -> dict[str, list[dict[str, str]]]:
     """Deliver the events of an SQS event; return its partial batch response.
 
@@ -63,7 +76,7 @@ def handler(event: Any, context: Any) -> dict[str, list[dict[str, str]]]:
         InvocationFault: the event is no SQS event, or a bug of ours; Lambda then retries every record.
     """
     remaining_s = context.get_remaining_time_in_millis() / 1000
-    deadline_s = clock.monotonic_s() + remaining_s * (1 - _ANSWER_PART)
+    invocation_end.at_s = deadline_s = clock.monotonic_s() + remaining_s * (1 - _ANSWER_PART)
     records = read_records(event)
     try:
         report = container().deliverer.deliver(records, run_id=context.aws_request_id, deadline_s=deadline_s)
@@ -116,7 +129,7 @@ def _credentials(settings: Settings) -> Credentials:
         # It brings boto3, which takes as long to import as all the rest.
         from whyness_events.delivery.credentials import SecretCredentials  # noqa: PLC0415
 
-        return SecretCredentials(settings.secret_arn)
+        return SecretCredentials(settings.secret_arn, invocation_end.left_s)
     return FixedCredentials(settings.account, settings.password)
 
 

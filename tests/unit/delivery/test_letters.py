@@ -29,7 +29,7 @@ def _parcel(body: str, *outcomes: Outcome, whole: bool = False, **record: Any) -
 
 
 def _letter(body: str, outcome: Outcome = REJECTED, *, whole: bool = False, **record: Any) -> Letter:
-    (letter,) = write_letters(_parcel(body, outcome, whole=whole, **record), now_ms=NOW_MS).values()
+    ((_, letter),) = write_letters(_parcel(body, outcome, whole=whole, **record), now_ms=NOW_MS)
     return letter
 
 
@@ -48,7 +48,7 @@ def test_letter_is_stamped_with_the_identity_it_was_sent_with(identity: str) -> 
     parcel = _parcel(json.dumps(make_raw()), REJECTED)
     parcel.items[0].identity = identity
 
-    (letter,) = write_letters(parcel, now_ms=NOW_MS).values()
+    ((_, letter),) = write_letters(parcel, now_ms=NOW_MS)
 
     assert json.loads(letter.body)["identity"] == identity
 
@@ -121,7 +121,7 @@ def test_only_the_dead_have_letters() -> None:
     raws = [make_raw(insert_id=f"id-{n}") for n in range(4)]
     parcel = _parcel(make_body(*raws), REJECTED, DELIVERED, Outcome(Reason.RETRY), REJECTED)
 
-    letters = write_letters(parcel, now_ms=NOW_MS)
+    letters = dict(write_letters(parcel, now_ms=NOW_MS))
 
     assert list(letters) == [parcel.items[0], parcel.items[3]]
     assert [letter.attributes["insert_id"] for letter in letters.values()] == ["id-0", "id-3"]
@@ -135,7 +135,7 @@ def test_repeats_share_one_letter() -> None:
     other = _parcel(json.dumps(raw), REJECTED)
     other.items[0].first, other.items[0].outcome = parcel.items[0], None
 
-    letters = write_letters(parcel, now_ms=NOW_MS) | write_letters(other, now_ms=NOW_MS)
+    letters = dict(write_letters(parcel, now_ms=NOW_MS)) | dict(write_letters(other, now_ms=NOW_MS))
 
     assert list(letters) == [parcel.items[0]]
 
@@ -291,7 +291,7 @@ def test_event_of_a_valid_message_is_found_at_its_place() -> None:
     raws = [make_event(insert_id=f"id-{n}").to_wire() for n in range(3)]
     parcel = _parcel(make_body(*raws), REJECTED, REJECTED, REJECTED)
 
-    letters = list(write_letters(parcel, now_ms=NOW_MS).values())
+    letters = [letter for _, letter in write_letters(parcel, now_ms=NOW_MS)]
 
     assert [json.loads(letter.body)["events"] for letter in letters] == [[raw] for raw in raws]
     assert [letter.key.pk for letter in letters] == ["id-0", "id-1", "id-2"]

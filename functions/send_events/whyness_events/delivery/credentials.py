@@ -1,5 +1,6 @@
 """Edge: the service account's credentials in Secrets Manager."""
 
+from collections.abc import Callable
 from functools import partial
 
 from aws_lambda_powertools.utilities.parameters import SecretsProvider
@@ -7,9 +8,11 @@ from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterEr
 
 from whyness_events.delivery.aws import client
 from whyness_events.delivery.bounded import call_within
-from whyness_events.delivery.ports import LONGEST_CALL_S, SetupFault
+from whyness_events.delivery.ports import SetupFault, call_s
 
 CACHE_S = 300
+# Of what is left of the invocation: without credentials there is still something to settle.
+_FETCH_PART = 0.5
 
 
 class SecretCredentials:
@@ -17,10 +20,12 @@ class SecretCredentials:
 
     Args:
         secret_arn: of a secret holding JSON `{"account", "password"}`.
+        left_s: returns what is left of the invocation.
     """
 
-    def __init__(self, secret_arn: str) -> None:
+    def __init__(self, secret_arn: str, left_s: Callable[[], float]) -> None:
         self._secret_arn = secret_arn
+        self._left_s = left_s
         self._provider: SecretsProvider | None = None
 
     def get(self) -> tuple[str, str]:
@@ -42,7 +47,7 @@ class SecretCredentials:
             self._provider = SecretsProvider(boto3_client=client("secretsmanager"))
         try:
             get = partial(self._provider.get, self._secret_arn, max_age=CACHE_S, transform="json")
-            secret = call_within(LONGEST_CALL_S, partial(get, force_fetch=force))
+            secret = call_within(call_s(_FETCH_PART * self._left_s()), partial(get, force_fetch=force))
         except TimeoutError:
             raise SetupFault("MIXPANEL_SECRET_ARN: the secret cannot be read (no answer in time)") from None
         except (GetParameterError, TransformParameterError) as fault:

@@ -5,7 +5,7 @@ from typing import Any
 
 from whyness_events.delivery.aws import LazyClient
 from whyness_events.delivery.letters import Letter, pack_entries
-from whyness_events.delivery.ports import LONGEST_CALL_S, Clock
+from whyness_events.delivery.ports import Clock, call_s
 
 
 class SqsDeadLetters:
@@ -26,15 +26,13 @@ class SqsDeadLetters:
         """Send the letters; see DeadLetters. What the deadline cuts off counts as not confirmed."""
         confirmed: list[str | None] = []
         for call in pack_entries(letters):
-            in_time = self._clock.monotonic_s() < deadline_s
-            confirmed += self._send_call(call) if in_time else [None] * len(call)
+            seconds = call_s(deadline_s - self._clock.monotonic_s())
+            confirmed += self._send_call(call, seconds) if seconds else [None] * len(call)
         return confirmed
 
-    def _send_call(self, letters: Sequence[Letter]) -> list[str | None]:
+    def _send_call(self, letters: Sequence[Letter], seconds: float) -> list[str | None]:
         entries = [_entry(str(index), letter) for index, letter in enumerate(letters)]
-        answer = self._sqs.attempt(
-            "send_message_batch", LONGEST_CALL_S, QueueUrl=self._queue_url, Entries=entries
-        )
+        answer = self._sqs.attempt("send_message_batch", seconds, QueueUrl=self._queue_url, Entries=entries)
         found = {entry["Id"]: entry["MessageId"] for entry in (answer or {}).get("Successful", [])}
         return [found.get(str(index)) for index in range(len(letters))]
 

@@ -1,6 +1,6 @@
 """Pure: dead letters, what they carry, and how they fit into SQS."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -48,12 +48,16 @@ class Letter:
         return size_bytes(self.body) + sum(described)
 
 
-def write_letters(parcel: Parcel, *, now_ms: int) -> dict[Item, Letter]:
-    """Return a letter for each dead item of the record, keyed by the item that was sent in its stead."""
+def write_letters(parcel: Parcel, *, now_ms: int) -> Iterator[tuple[Item, Letter]]:
+    """Yield a letter for each dead item of the record, with the item that was sent in its stead.
+
+    One at a time: each repeats the envelope's own fields, so that together they may be many times the record.
+    """
     dead = [item.first or item for item in parcel.items if item.result.reason.is_dead]
     bodies = set() if parcel.whole else {item.record.body for item in dead}
     opened = {body: _open(body) for body in bodies}
-    return {item: _write(item, opened.get(item.record.body), now_ms) for item in dead}
+    for item in dict.fromkeys(dead):
+        yield item, _write(item, opened.get(item.record.body), now_ms)
 
 
 class _Texts(msgspec.Struct):

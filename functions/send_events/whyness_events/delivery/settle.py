@@ -1,10 +1,11 @@
 """What makes a record safe: its dead letters confirmed, its Log rows written as far as they go."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from whyness_events.delivery.exhaust import kept_whole
 from whyness_events.delivery.items import Item, Parcel, Record
 from whyness_events.delivery.letters import Letter, write_letters
 from whyness_events.delivery.outcomes import Reason
@@ -15,6 +16,13 @@ from whyness_events.log_entry import LogEntry, LogKey
 # Rows are worth this much of an invocation's time, and this much more for each.
 _LOG_S = 2.0
 _LOG_ENTRY_S = 0.002
+# So many letters are in memory at once: each is some kilobytes with its row, and a hostile one a megabyte.
+_SLICE_LETTERS = 500
+_SLICE_BYTES = 4_000_000
+# A record with more dead events than this, of which some were sent when time is over, is kept whole ...
+_FEW_LETTERS = 100
+# ... in one call, for which so much is kept back.
+_WHOLE_S, _WHOLE_PART = 2.0, 0.2
 
 
 @dataclass(slots=True)
@@ -67,11 +75,8 @@ class Settlement:
         delivered = [parcel for parcel in parcels if parcel.is_delivered]
         others = [parcel for parcel in parcels if not parcel.is_delivered]
         self._waiting += [i for p in others for i in p.items if i.result.reason.is_waiting]
-        letters = self._letters(others, now_ms)
-        sent = self._send(letters, deadline_s)
-        found = Settled(letters_refused=len(letters) - len(sent))
-        logged, found.log_writes_lost = self._log(letters, sent, now_ms, deadline_s)
-        self._safe |= {item for item in sent if letters[item].attributes or item in logged}
+        found = Settled()
+        self._send_dead([parcel for parcel in others if _is_decided(parcel)], now_ms, deadline_s, found)
         found.safe_receipts = [parcel.record.receipt_handle for parcel in delivered]
         for parcel in others:
             if all(self._is_safe(item) for item in parcel.items):
@@ -81,7 +86,8 @@ class Settlement:
                 found.handed_back.append(_handed_back(parcel))
         keys = _keys(parcel.record for parcel in delivered)
         lost = self._mark(keys, now_ms, deadline_s)
-        found.rows_delivered, found.log_writes_lost = len(keys) - lost, found.log_writes_lost + lost
+        found.rows_delivered = len(keys) - lost
+        found.log_writes_lost += lost
         return found
 
     def finish(self, *, deadline_s: float) -> int:
@@ -90,16 +96,48 @@ class Settlement:
         rows = _waiting_entries(self._waiting, self.run_id, now_ms)
         return self._write(rows, deadline_s).count(False)
 
-    def _letters(self, parcels: Sequence[Parcel], now_ms: int) -> dict[Item, Letter]:
-        letters: dict[Item, Letter] = {}
+    def _send_dead(
+        self, parcels: Sequence[Parcel], now_ms: int, deadline_s: float, settled: Settled
+    ) -> None:
+        """Send the letters record by record, so that whatever time allows is settled for good."""
+        unsent = {i.first or i for p in parcels for i in p.items if i.result.reason.is_dead} - self._safe
+        by_s = deadline_s
+        if any(len(parcel.items) > _FEW_LETTERS for parcel in parcels):
+            by_s -= min(_WHOLE_S, _WHOLE_PART * (deadline_s - self.clock.monotonic_s()))
+        for letters in _slices(parcels, unsent, now_ms):
+            unsent -= self._send_slice(letters, now_ms, by_s, settled)
+            if self.clock.monotonic_s() >= by_s:
+                unsent -= self._keep_whole(parcels, unsent, now_ms, deadline_s, settled)
+                break
+        settled.letters_refused = len(unsent)
+
+    def _send_slice(
+        self, letters: Mapping[Item, Letter], now_ms: int, deadline_s: float, settled: Settled
+    ) -> Set[Item]:
+        sent = self._send(letters, deadline_s)
+        logged, lost = self._log(letters, sent, now_ms, deadline_s)
+        settled.log_writes_lost += lost
+        self._safe |= {item for item in sent if letters[item].attributes or item in logged}
+        return sent.keys()
+
+    def _keep_whole(
+        self, parcels: Sequence[Parcel], unsent: Set[Item], now_ms: int, deadline_s: float, settled: Settled
+    ) -> Set[Item]:
+        """Send a record whose letters time has cut off as one letter; return what that is instead of.
+
+        The next invocation would begin with its first letter again, and come no further.
+        """
+        kept: set[Item] = set()
         for parcel in parcels:
-            if not any(item.result.reason.is_waiting for item in parcel.items):
-                letters |= write_letters(parcel, now_ms=now_ms)
-        return {item: letter for item, letter in letters.items() if item not in self._safe}
+            dead = {item.first or item for item in parcel.items if item.result.reason.is_dead}
+            if len(dead) > _FEW_LETTERS and dead & unsent != dead and not dead.isdisjoint(unsent):
+                whole = kept_whole(parcel, len(dead))
+                self._send_slice(dict(write_letters(whole, now_ms=now_ms)), now_ms, deadline_s, settled)
+                kept |= dead if self._safe.issuperset(whole.items) else set()
+        self._safe |= kept
+        return kept
 
     def _send(self, letters: Mapping[Item, Letter], deadline_s: float) -> dict[Item, str]:
-        if not letters:
-            return {}
         message_ids = self.dead_letters.send(list(letters.values()), deadline_s=deadline_s)
         return {item: found for item, found in zip(letters, message_ids, strict=True) if found}
 
@@ -133,6 +171,27 @@ class Settlement:
 
     def _is_safe(self, item: Item) -> bool:
         return item.result.reason is Reason.DELIVERED or (item.first or item) in self._safe
+
+
+def _is_decided(parcel: Parcel) -> bool:
+    return not any(item.result.reason.is_waiting for item in parcel.items)
+
+
+def _slices(parcels: Iterable[Parcel], unsent: Set[Item], now_ms: int) -> Iterator[dict[Item, Letter]]:
+    """Yield the letters of what is unsent, as many as memory should hold, each written when it is its turn."""
+    letters: dict[Item, Letter] = {}
+    size_bytes = 0
+    for parcel in parcels:
+        for item, letter in write_letters(parcel, now_ms=now_ms):
+            if item not in unsent:
+                continue
+            letters[item] = letter
+            size_bytes += letter.size_bytes
+            if len(letters) >= _SLICE_LETTERS or size_bytes >= _SLICE_BYTES:
+                yield letters
+                letters, size_bytes = {}, 0
+    if letters:
+        yield letters
 
 
 def _handed_back(parcel: Parcel) -> HandedBack:
