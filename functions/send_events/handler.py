@@ -26,7 +26,7 @@ from whyness_events.delivery.exhaust import Patience
 from whyness_events.delivery.items import Record
 from whyness_events.delivery.log_table import DynamoDbLog
 from whyness_events.delivery.mixpanel import MixpanelPool
-from whyness_events.delivery.outcomes import Reason
+from whyness_events.delivery.outcomes import Outcome, Reason
 from whyness_events.delivery.redelivery import Redelivery
 from whyness_events.delivery.report import Report
 from whyness_events.delivery.service_account import Credentials, FixedCredentials
@@ -135,8 +135,10 @@ def _credentials(settings: Settings) -> Credentials:
 
 def _all_waiting(records: Sequence[Record], detail: str) -> Report:
     failed = [record.message_id for record in records]
-    outcomes = Counter({Reason.SETUP: len(records)})
-    return Report(outcomes=outcomes, details={Reason.SETUP: detail}, settled=Settled(failed))
+    report = Report(outcomes=Counter({Reason.SETUP: len(records)}), settled=Settled(failed))
+    for message_id in failed:
+        report.tell(Outcome(Reason.SETUP, detail), message_id)
+    return report
 
 
 def _where(bug: Exception) -> str:
@@ -154,8 +156,15 @@ def _tell(report: Report, context: Any) -> None:
         requests=report.sending.requests,
         handed_back=len(report.settled.failed_message_ids),
     )
-    for reason, detail in report.details.items():
-        logger.warning("not delivered", request_id=context.aws_request_id, reason=str(reason), detail=detail)
+    for reason, told in report.told.items():
+        logger.warning(
+            "not delivered",
+            request_id=context.aws_request_id,
+            reason=str(reason),
+            detail=told.detail,
+            message_ids=told.message_ids,
+            insert_ids=told.insert_ids,
+        )
     emit(report, service=context.function_name)
 
 

@@ -20,7 +20,7 @@ from whyness_events.errors import (
     UnreadableEvent,
     UnreadableMessage,
 )
-from whyness_events.event import check_event, parse_event
+from whyness_events.event import check_event, parse_event, valid_insert_id
 from whyness_events.values import longer_than
 from whyness_events.wire import SCHEMA_VERSION, check_size, decode_message, to_sqs_json
 
@@ -65,7 +65,7 @@ def look_closer(item: Item, *, now_ms: int) -> None:
     try:
         check_event(item.event, now_ms=now_ms)
     except InvalidEvent as fault:
-        _refuse(item, fault)
+        _refuse(item, fault, item.event.insert_id)
 
 
 def _read_fast(body: str) -> tuple[str | None, Sequence[QuickEvent]] | None:
@@ -101,7 +101,7 @@ def _read_leniently(parcel: Parcel, now_ms: int, default_identity: str) -> None:
             if longer_than(record.body, limits.EVENT_BYTES):
                 _check_raw_size(raw)
         except (InvalidEvent, EventTooLarge) as fault:
-            _refuse(item, fault)
+            _refuse(item, fault, raw.get("insert_id") if isinstance(raw, dict) else None)
         parcel.items.append(item)
 
 
@@ -112,7 +112,8 @@ def _check_raw_size(raw: object) -> None:
         raise UnreadableEvent("events.*", "JSON nested too deeply to measure", "3 levels") from None
 
 
-def _refuse(item: Item, fault: InvalidEvent | EventTooLarge) -> None:
+def _refuse(item: Item, fault: InvalidEvent | EventTooLarge, insert_id: object) -> None:
     reasons = {EventTooLarge: Reason.OVERSIZED, UnreadableEvent: Reason.UNREADABLE}
     item.outcome = Outcome(reasons.get(type(fault), Reason.REJECTED), str(fault))
-    item.event = None if isinstance(fault, InvalidEvent) else item.event
+    if isinstance(fault, InvalidEvent):
+        item.event, item.refused_id = None, insert_id if valid_insert_id(insert_id) else ""

@@ -5,7 +5,7 @@ reason, and forgets it after 14 days. Both are far off: 72 hours of total outage
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from whyness_events.delivery.items import Item, Parcel, Record
 from whyness_events.delivery.outcomes import Outcome, Reason
@@ -65,7 +65,9 @@ def exhaust(parcels: Iterable[Parcel], patience: Patience, *, now_ms: int) -> No
             last = item.result
             if last.reason.is_waiting:
                 item.first = None  # the copy in a fresher record has time left
-                detail = f"undelivered after {_waited(parcel.record, now_ms)}; last {last.reason}: {last.detail}"
+                detail = (
+                    f"undelivered after {_waited(parcel.record, now_ms)}; last {last.reason}: {last.detail}"
+                )
                 item.outcome = Outcome(Reason.EXHAUSTED, detail, last.http_status)
 
 
@@ -73,18 +75,7 @@ def given_up_unread(record: Record, *, now_ms: int) -> Parcel:
     """Return the record as one dead letter, verbatim: nothing of it is read."""
     waited = _waited(record, now_ms)
     detail = f"given up unread after {waited}: it may be what stops the function each time it is read"
-    return _verbatim(record, Outcome(Reason.EXHAUSTED, detail))
-
-
-def kept_whole(parcel: Parcel, dead_count: int) -> Parcel:
-    """Return a record with more dead events than there is time for as one dead letter, verbatim."""
-    first = next(item.result for item in parcel.items if item.result.reason.is_dead)
-    detail = f"kept whole, for its {dead_count} dead events are more than there was time for; first: {first.detail}"
-    return _verbatim(parcel.record, replace(first, detail=detail))
-
-
-def _verbatim(record: Record, outcome: Outcome) -> Parcel:
-    return Parcel(record, [Item(record, 0, outcome=outcome)], whole=True)
+    return Parcel(record, [Item(record, 0, outcome=Outcome(Reason.EXHAUSTED, detail))], whole=True)
 
 
 def _waited(record: Record, now_ms: int) -> str:

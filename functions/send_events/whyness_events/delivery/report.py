@@ -6,8 +6,32 @@ from dataclasses import dataclass, field
 
 from whyness_events.delivery.flights import SendingCounts
 from whyness_events.delivery.items import Parcel
-from whyness_events.delivery.outcomes import Reason
+from whyness_events.delivery.outcomes import Outcome, Reason
 from whyness_events.delivery.settle import Settled
+
+# As many ids of each kind are told of an outcome: enough to find what it is about.
+_TOLD_IDS = 5
+
+
+@dataclass(slots=True)
+class Told:
+    """What the log says of an outcome.
+
+    Args:
+        detail: of the first event.
+        message_ids: of some of the records.
+        insert_ids: of some of the events that have a valid one.
+    """
+
+    detail: str
+    message_ids: list[str] = field(default_factory=list)
+    insert_ids: list[str] = field(default_factory=list)
+
+    def add(self, message_id: str, insert_id: str) -> None:
+        """Add the ids of an event, while there are few."""
+        for ids, found in ((self.message_ids, message_id), (self.insert_ids, insert_id)):
+            if len(ids) < _TOLD_IDS and found and found not in ids:
+                ids.append(found)
 
 
 @dataclass(slots=True)
@@ -16,7 +40,7 @@ class Report:
 
     Args:
         outcomes: events by outcome.
-        details: the first event's detail of each outcome but `delivered`.
+        told: what the log says of each outcome but `delivered`.
         oldest_record_ms: age of the oldest record at the start, by when it was sent.
         delivery_lag_ms: age of the oldest record of which something was delivered, at the end.
         repeats: events that were equal to another one of the invocation.
@@ -31,7 +55,7 @@ class Report:
     """
 
     outcomes: Counter[Reason] = field(default_factory=Counter)
-    details: dict[Reason, str] = field(default_factory=dict)
+    told: dict[Reason, Told] = field(default_factory=dict)
     oldest_record_ms: int = 0
     delivery_lag_ms: int = 0
     repeats: int = 0
@@ -45,6 +69,11 @@ class Report:
     settled: Settled = field(default_factory=Settled)
 
     @property
+    def details(self) -> dict[Reason, str]:
+        """The first event's detail of each outcome but `delivered`."""
+        return {reason: told.detail for reason, told in self.told.items()}
+
+    @property
     def event_count(self) -> int:
         """How many events the invocation had."""
         return self.outcomes.total()
@@ -55,7 +84,11 @@ class Report:
             self.outcomes[Reason.DELIVERED] += delivered
         for parcel in parcels:
             for item in () if parcel.is_delivered else parcel.items:
-                outcome = item.result
-                self.outcomes[outcome.reason] += 1
-                if outcome.reason is not Reason.DELIVERED:
-                    self.details.setdefault(outcome.reason, outcome.detail)
+                self.outcomes[item.result.reason] += 1
+                if item.result.reason is not Reason.DELIVERED:
+                    self.tell(item.result, item.record.message_id, item.insert_id or item.refused_id)
+
+    def tell(self, outcome: Outcome, message_id: str, insert_id: str = "") -> None:
+        """Keep for the log what one event's outcome was."""
+        told = self.told.get(outcome.reason) or self.told.setdefault(outcome.reason, Told(outcome.detail))
+        told.add(message_id, insert_id)

@@ -5,7 +5,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from whyness_events.delivery.answers import RETRY_AFTER_CAP_S
-from whyness_events.delivery.exhaust import LONGEST_WAIT_S, RECEIVES_TO_SPARE, UNREAD_AFTER_S
+from whyness_events.delivery.exhaust import (
+    EXHAUST_AFTER_S,
+    LONGEST_WAIT_S,
+    RECEIVES_TO_SPARE,
+    UNREAD_AFTER_S,
+)
 from whyness_events.delivery.ports import SetupFault
 from whyness_events.delivery.redelivery import pause_range_s
 from whyness_events.wire import IDENTITIES
@@ -23,8 +28,9 @@ _MOST_RECEIVES = 1_000
 QUEUE_VISIBILITY_S = 725.0
 # What hides a suspect while an invocation lasts. Source: Lambda quotas, function timeout, 2026-11-23.
 _LONGEST_INVOCATION_S = 900.0
-# Receives that our pauses do not space: a throttled invocation burns one, a copy that SQS delivers twice too.
-_UNSPACED_RECEIVES = 50
+# Receives beside those that our pauses space: the last ones, with which a record is given up, and those that
+# a throttled invocation burns, or a copy that SQS delivers twice.
+_SPARE_RECEIVES = RECEIVES_TO_SPARE + 50
 
 
 class SettingsFault(SetupFault):
@@ -119,15 +125,15 @@ def longest_exhaust_s(redelivery_cap_s: float) -> float:
 
 
 def least_receive_count(exhaust_after_s: float, *, base_s: float, cap_s: float) -> int:
-    """Return the least MAX_RECEIVE_COUNT that the shortest pauses do not use up before the time is over.
+    """Return the least MAX_RECEIVE_COUNT that the shortest pauses do not use up in 72 hours, or sooner if so set.
 
     Beyond SQS's own limit it is only known to be too large.
     """
     count, waited_s = 0, 0.0
-    while waited_s < exhaust_after_s and count < _MOST_RECEIVES:
+    while waited_s < min(exhaust_after_s, EXHAUST_AFTER_S) and count < _MOST_RECEIVES:
         count += 1
         waited_s += int(pause_range_s(count, base_s=base_s, cap_s=cap_s)[0] + 0.5)
-    return count + _UNSPACED_RECEIVES + RECEIVES_TO_SPARE
+    return count + _SPARE_RECEIVES
 
 
 SETTINGS = (
@@ -160,8 +166,8 @@ SETTINGS = (
     Setting(
         "MAX_RECEIVE_COUNT",
         "the queue's own, from the template",
-        f"{least_receive_count(0.0, base_s=1.0, cap_s=1.0)} to {_MOST_RECEIVES}, and enough for EXHAUST_AFTER_S",
-        _whole_between(least_receive_count(0.0, base_s=1.0, cap_s=1.0), _MOST_RECEIVES),
+        f"{_SPARE_RECEIVES} to {_MOST_RECEIVES}, and enough for 72 hours of pauses",
+        _whole_between(_SPARE_RECEIVES, _MOST_RECEIVES),
         "1000",
     ),
     Setting("SENDER_THREADS", "requests at once from one container", "1 to 20", _whole_between(1, 20), "4"),
@@ -236,8 +242,8 @@ def _faults_together(values: Mapping[str, str]) -> Iterator[str]:
     least = least_receive_count(exhaust_after_s, base_s=base_s, cap_s=cap_s)
     if least > _MOST_RECEIVES:
         yield (
-            f"REDELIVERY_BASE_S, REDELIVERY_CAP_S: must be longer with this EXHAUST_AFTER_S, or a record uses up "
-            f"the {_MOST_RECEIVES} receives of MAX_RECEIVE_COUNT before its time"
+            "REDELIVERY_BASE_S, REDELIVERY_CAP_S: must be longer with this EXHAUST_AFTER_S, or 72 hours of "
+            f"outage use up the {_MOST_RECEIVES} receives that MAX_RECEIVE_COUNT may be"
         )
     elif receive_count < least:
         yield (

@@ -1,27 +1,22 @@
 """What makes a record safe: its dead letters confirmed, its Log rows written as far as they go."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from whyness_events.delivery.exhaust import kept_whole
 from whyness_events.delivery.items import Item, Parcel, Record
 from whyness_events.delivery.letters import Letter, write_letters
 from whyness_events.delivery.outcomes import Reason
 from whyness_events.delivery.ports import Clock, DeadLetters, Log
 from whyness_events.delivery.redelivery import HandedBack
+from whyness_events.delivery.slicing import FEW_LETTERS, cut_off, dead_items, kept_whole, slices
 from whyness_events.log_entry import LogEntry, LogKey
 
 # Rows are worth this much of an invocation's time, and this much more for each.
 _LOG_S = 2.0
 _LOG_ENTRY_S = 0.002
-# So many letters are in memory at once: each is some kilobytes with its row, and a hostile one a megabyte.
-_SLICE_LETTERS = 500
-_SLICE_BYTES = 4_000_000
-# A record with more dead events than this, of which some were sent when time is over, is kept whole ...
-_FEW_LETTERS = 100
-# ... in one call, for which so much is kept back.
+# Kept back where a record has many letters, to keep it whole in one call when time cuts them off.
 _WHOLE_S, _WHOLE_PART = 2.0, 0.2
 
 
@@ -71,12 +66,12 @@ class Settlement:
         A record's dead letters go only when all its other events are settled: an outage that brings the
         record back time and again must not multiply them.
         """
-        now_ms = int(self.clock.now_s() * 1000)
+        now_ms = self._now_ms()
         delivered = [parcel for parcel in parcels if parcel.is_delivered]
         others = [parcel for parcel in parcels if not parcel.is_delivered]
         self._waiting += [i for p in others for i in p.items if i.result.reason.is_waiting]
         found = Settled()
-        self._send_dead([parcel for parcel in others if _is_decided(parcel)], now_ms, deadline_s, found)
+        self._send_dead([parcel for parcel in others if _is_decided(parcel)], deadline_s, found)
         found.safe_receipts = [parcel.record.receipt_handle for parcel in delivered]
         for parcel in others:
             if all(self._is_safe(item) for item in parcel.items):
@@ -92,50 +87,45 @@ class Settlement:
 
     def finish(self, *, deadline_s: float) -> int:
         """Write a row for each reason why events wait; return how many were lost."""
-        now_ms = int(self.clock.now_s() * 1000)
+        now_ms = self._now_ms()
         rows = _waiting_entries(self._waiting, self.run_id, now_ms)
         return self._write(rows, deadline_s).count(False)
 
-    def _send_dead(
-        self, parcels: Sequence[Parcel], now_ms: int, deadline_s: float, settled: Settled
-    ) -> None:
+    def _send_dead(self, parcels: Sequence[Parcel], deadline_s: float, settled: Settled) -> None:
         """Send the letters record by record, so that whatever time allows is settled for good."""
-        unsent = {i.first or i for p in parcels for i in p.items if i.result.reason.is_dead} - self._safe
-        by_s = deadline_s
-        if any(len(parcel.items) > _FEW_LETTERS for parcel in parcels):
-            by_s -= min(_WHOLE_S, _WHOLE_PART * (deadline_s - self.clock.monotonic_s()))
-        for letters in _slices(parcels, unsent, now_ms):
-            unsent -= self._send_slice(letters, now_ms, by_s, settled)
+        unsent = set().union(*map(dead_items, parcels)) - self._safe
+        by_s = deadline_s - self._reserve_s(parcels, deadline_s)
+        for letters in slices(parcels, unsent, self._now_ms()):
+            unsent.difference_update(self._send_slice(letters, by_s, settled))
             if self.clock.monotonic_s() >= by_s:
-                unsent -= self._keep_whole(parcels, unsent, now_ms, deadline_s, settled)
+                self._keep_whole(parcels, unsent, deadline_s, settled)
                 break
         settled.letters_refused = len(unsent)
 
-    def _send_slice(
-        self, letters: Mapping[Item, Letter], now_ms: int, deadline_s: float, settled: Settled
-    ) -> Set[Item]:
-        sent = self._send(letters, deadline_s)
-        logged, lost = self._log(letters, sent, now_ms, deadline_s)
-        settled.log_writes_lost += lost
-        self._safe |= {item for item in sent if letters[item].attributes or item in logged}
-        return sent.keys()
+    def _reserve_s(self, parcels: Sequence[Parcel], deadline_s: float) -> float:
+        """Return what is kept back to keep a record whole."""
+        is_needed = any(len(parcel.items) > FEW_LETTERS for parcel in parcels)
+        return min(_WHOLE_S, _WHOLE_PART * (deadline_s - self.clock.monotonic_s())) if is_needed else 0.0
 
     def _keep_whole(
-        self, parcels: Sequence[Parcel], unsent: Set[Item], now_ms: int, deadline_s: float, settled: Settled
-    ) -> Set[Item]:
-        """Send a record whose letters time has cut off as one letter; return what that is instead of.
+        self, parcels: Sequence[Parcel], unsent: set[Item], deadline_s: float, settled: Settled
+    ) -> None:
+        for parcel, dead in cut_off(parcels, unsent):
+            whole = kept_whole(parcel, len(dead))
+            self._send_slice(dict(write_letters(whole, now_ms=self._now_ms())), deadline_s, settled)
+            if self._safe.issuperset(whole.items):
+                self._safe |= dead
+                unsent -= dead
 
-        The next invocation would begin with its first letter again, and come no further.
-        """
-        kept: set[Item] = set()
-        for parcel in parcels:
-            dead = {item.first or item for item in parcel.items if item.result.reason.is_dead}
-            if len(dead) > _FEW_LETTERS and dead & unsent != dead and not dead.isdisjoint(unsent):
-                whole = kept_whole(parcel, len(dead))
-                self._send_slice(dict(write_letters(whole, now_ms=now_ms)), now_ms, deadline_s, settled)
-                kept |= dead if self._safe.issuperset(whole.items) else set()
-        self._safe |= kept
-        return kept
+    def _send_slice(
+        self, letters: Mapping[Item, Letter], deadline_s: float, settled: Settled
+    ) -> Iterable[Item]:
+        """Send letters, write their rows, and return what is sent."""
+        sent = self._send(letters, deadline_s)
+        logged, lost = self._log(letters, sent, self._now_ms(), deadline_s)
+        settled.log_writes_lost += lost
+        self._safe |= {item for item in sent if letters[item].attributes or item in logged}
+        return sent
 
     def _send(self, letters: Mapping[Item, Letter], deadline_s: float) -> dict[Item, str]:
         message_ids = self.dead_letters.send(list(letters.values()), deadline_s=deadline_s)
@@ -169,29 +159,15 @@ class Settlement:
         yield min(deadline_s, began_s + self._log_left_s)
         self._log_left_s -= self.clock.monotonic_s() - began_s
 
+    def _now_ms(self) -> int:
+        return int(self.clock.now_s() * 1000)
+
     def _is_safe(self, item: Item) -> bool:
         return item.result.reason is Reason.DELIVERED or (item.first or item) in self._safe
 
 
 def _is_decided(parcel: Parcel) -> bool:
     return not any(item.result.reason.is_waiting for item in parcel.items)
-
-
-def _slices(parcels: Iterable[Parcel], unsent: Set[Item], now_ms: int) -> Iterator[dict[Item, Letter]]:
-    """Yield the letters of what is unsent, as many as memory should hold, each written when it is its turn."""
-    letters: dict[Item, Letter] = {}
-    size_bytes = 0
-    for parcel in parcels:
-        for item, letter in write_letters(parcel, now_ms=now_ms):
-            if item not in unsent:
-                continue
-            letters[item] = letter
-            size_bytes += letter.size_bytes
-            if len(letters) >= _SLICE_LETTERS or size_bytes >= _SLICE_BYTES:
-                yield letters
-                letters, size_bytes = {}, 0
-    if letters:
-        yield letters
 
 
 def _handed_back(parcel: Parcel) -> HandedBack:
