@@ -46,8 +46,8 @@ def fault(**variables: object) -> str:
         ({"REDELIVERY_CAP_S": 300}, ["REDELIVERY_CAP_S: must be longer", "MAX_RECEIVE_COUNT"]),
         ({"REDELIVERY_BASE_S": 0.1, "REDELIVERY_CAP_S": 0.1}, ["REDELIVERY_BASE_S", "REDELIVERY_CAP_S"]),
         (
-            {"EXHAUST_AFTER_S": 946_800, "MAX_RECEIVE_COUNT": 100},
-            ["EXHAUST_AFTER_S: must be 1 to 946440", "MAX_RECEIVE_COUNT"],
+            {"EXHAUST_AFTER_S": 946_700, "MAX_RECEIVE_COUNT": 100},
+            ["EXHAUST_AFTER_S: must be 1 to 946440", "MAX_RECEIVE_COUNT: must be 435 to 1000"],
         ),
     ],
 )
@@ -79,6 +79,8 @@ def test_allowed_settings_end_before_twelve_days_and_never_by_receives_alone(
     }
     longest_s = max(1.2 * cap_s, 900.0, 725.0) + LONGEST_HELD_S
     shortest = (int(0.8 * min(cap_s, base_s * 2 ** min(n, 30)) + 0.5) for n in range(receive_count - 70))
-    is_allowed = exhaust_after_s + DAY_S + 2 * longest_s <= 12 * DAY_S and sum(shortest) >= exhaust_after_s
+    is_allowed = exhaust_after_s + DAY_S + 2 * longest_s <= 12 * DAY_S and sum(shortest) >= min(
+        exhaust_after_s, 3 * DAY_S
+    )
 
     assert (fault(**variables) == "") == is_allowed
