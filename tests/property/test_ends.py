@@ -74,7 +74,7 @@ def world_of(chosen: Settings, fate: str, *, is_hidden: bool) -> World:
     return world
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(
     chosen=st.sampled_from(list(allowed())),
     fate=st.sampled_from(["dies", "waits", "hangs"]),
