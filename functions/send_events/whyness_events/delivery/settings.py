@@ -125,7 +125,7 @@ def longest_exhaust_s(redelivery_cap_s: float) -> float:
 
 
 def least_receive_count(exhaust_after_s: float, *, base_s: float, cap_s: float) -> int:
-    """Return the least MAX_RECEIVE_COUNT that the shortest pauses do not use up in 72 hours, or sooner if so set.
+    """Return the least MAX_RECEIVE_COUNT that the shortest pauses do not use up in that time, or in 72 h.
 
     Beyond SQS's own limit it is only known to be too large.
     """

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from whyness_events.delivery.items import Item, Parcel, Record
 from whyness_events.delivery.letters import Letter, write_letters
 from whyness_events.delivery.outcomes import Reason
-from whyness_events.delivery.ports import Clock, DeadLetters, Log
+from whyness_events.delivery.ports import Clock, DeadLetters, Log, call_s
 from whyness_events.delivery.redelivery import HandedBack
 from whyness_events.delivery.slicing import FEW_LETTERS, cut_off, dead_items, kept_whole, slices
 from whyness_events.log_entry import LogEntry, LogKey
@@ -17,7 +17,7 @@ from whyness_events.log_entry import LogEntry, LogKey
 _LOG_S = 2.0
 _LOG_ENTRY_S = 0.002
 # Kept back where a record has many letters, to keep it whole in one call when time cuts them off.
-_WHOLE_S, _WHOLE_PART = 2.0, 0.2
+_WHOLE_PART = 0.2
 
 
 @dataclass(slots=True)
@@ -97,7 +97,7 @@ class Settlement:
         by_s = deadline_s - self._reserve_s(parcels, deadline_s)
         for letters in slices(parcels, unsent, self._now_ms()):
             unsent.difference_update(self._send_slice(letters, by_s, settled))
-            if self.clock.monotonic_s() >= by_s:
+            if not call_s(by_s - self.clock.monotonic_s()):
                 self._keep_whole(parcels, unsent, deadline_s, settled)
                 break
         settled.letters_refused = len(unsent)
@@ -105,7 +105,7 @@ class Settlement:
     def _reserve_s(self, parcels: Sequence[Parcel], deadline_s: float) -> float:
         """Return what is kept back to keep a record whole."""
         is_needed = any(len(parcel.items) > FEW_LETTERS for parcel in parcels)
-        return min(_WHOLE_S, _WHOLE_PART * (deadline_s - self.clock.monotonic_s())) if is_needed else 0.0
+        return call_s(_WHOLE_PART * (deadline_s - self.clock.monotonic_s())) if is_needed else 0.0
 
     def _keep_whole(
         self, parcels: Sequence[Parcel], unsent: set[Item], deadline_s: float, settled: Settled
