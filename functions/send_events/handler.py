@@ -156,14 +156,14 @@ def _tell(report: Report, context: Any) -> None:
         requests=report.sending.requests,
         handed_back=len(report.settled.failed_message_ids),
     )
-    for reason, told in report.told.items():
+    for reason, examples in report.examples.items():
         logger.warning(
             "not delivered",
             request_id=context.aws_request_id,
             reason=str(reason),
-            detail=told.detail,
-            message_ids=told.message_ids,
-            insert_ids=told.insert_ids,
+            detail=report.details[reason],
+            message_ids=examples.message_ids,
+            insert_ids=examples.insert_ids,
         )
     emit(report, service=context.function_name)
 

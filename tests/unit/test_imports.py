@@ -35,6 +35,7 @@ PURE = frozenset(
         "report",
         "sending",
         "settle",
+        "slicing",
         "splitting",
         "translate",
         "useragent",

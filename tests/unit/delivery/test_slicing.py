@@ -2,6 +2,7 @@
 
 import gc
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import pytest
 
@@ -14,11 +15,12 @@ from whyness_events.delivery.outcomes import Reason
 from whyness_events.delivery.slicing import FEW_LETTERS
 
 
+@dataclass
 class Watching(FakeDeadLetters):
     """Notes what a call holds, and how many letters there are at all."""
 
-    sizes: list[tuple[int, int, int]]
-    kept: list[str]
+    sizes: list[tuple[int, int, int]] = field(default_factory=list)
+    kept: list[str] = field(default_factory=list)
 
     def send(self, letters: Sequence[Letter], *, deadline_s: float) -> list[str | None]:
         """Keep the reasons only."""
@@ -30,13 +32,20 @@ class Watching(FakeDeadLetters):
         return found
 
 
+@dataclass
+class WatchingWorld(World):
+    """A world that watches its dead letters."""
+
+    def __post_init__(self) -> None:
+        """Put the watcher in."""
+        super().__post_init__()
+        self.dead_letters = self.deliverer.dead_letters = self.watching = Watching(self.clock)
+
+
 @pytest.fixture
-def world() -> World:
-    """Return a world that watches its dead letters."""
-    made = World()
-    made.dead_letters = made.deliverer.dead_letters = watching = Watching(made.clock)
-    watching.sizes, watching.kept = [], []
-    return made
+def world() -> WatchingWorld:
+    """Return one of these."""
+    return WatchingWorld()
 
 
 def dying(count: int, **fields: object) -> Record:
@@ -45,19 +54,19 @@ def dying(count: int, **fields: object) -> Record:
 
 
 @pytest.mark.parametrize(("records", "events"), [(3, 1_200), (2_500, 1)])
-def test_few_letters_are_in_memory_at_once(world: World, records: int, events: int) -> None:
+def test_few_letters_are_in_memory_at_once(world: WatchingWorld, records: int, events: int) -> None:
     """However the dead events are spread over records, each has one letter and one row."""
     gc.collect()
 
     report = world.deliver(*[dying(events) for _ in range(records)])
 
     assert report.settled.failed_message_ids == []
-    assert len(set(world.dead_letters.kept)) == len(world.dead_letters.kept) == records * events
+    assert len(set(world.watching.kept)) == len(world.watching.kept) == records * events
     assert len(world.log.rows) == records * events
-    assert max(alive for _, _, alive in world.dead_letters.sizes) <= 1_100
+    assert max(alive for _, _, alive in world.watching.sizes) <= 1_100
 
 
-def test_letters_that_repeat_a_large_envelope_are_few_at_once(world: World) -> None:
+def test_letters_that_repeat_a_large_envelope_are_few_at_once(world: WatchingWorld) -> None:
     """A hostile envelope of 300 kB beside thousands of tiny events would be a gigabyte of letters."""
     body = make_body(*[make_raw(time=1) for _ in range(150)])
     hostile = body.replace("{", '{"other":"' + "x" * 300_000 + '",', 1)
@@ -65,7 +74,7 @@ def test_letters_that_repeat_a_large_envelope_are_few_at_once(world: World) -> N
     report = world.deliver(make_record(hostile), make_record(make_event()))
 
     assert report.settled.failed_message_ids == []
-    assert max(size_bytes for _, size_bytes, _ in world.dead_letters.sizes) <= 4_400_000
+    assert max(size_bytes for _, size_bytes, _ in world.watching.sizes) <= 4_400_000
     assert report.outcomes[Reason.DELIVERED] == 1
 
 
@@ -91,24 +100,24 @@ def test_record_with_more_letters_than_there_is_time_for_is_kept_whole(
     assert "time" in whole[0].attributes["detail"].rpartition("first:")[2]
 
 
-def test_record_whose_letters_are_out_is_safe_when_time_ends_before_the_next(world: World) -> None:
+def test_record_whose_letters_are_out_is_safe_when_time_ends_before_the_next(world: WatchingWorld) -> None:
     """Record by record: those that were not begun come back, without a single letter."""
     world.dead_letters.call_s = 1.0
     records = [dying(FEW_LETTERS) for _ in range(30)]
 
     first = world.deliver(*records)
-    sent = len(world.dead_letters.kept)
+    sent = len(world.watching.kept)
     world.dead_letters.call_s = 0.01
     world.deliver_until_settled(*handed_back(records, first), at_most=3)
 
     assert 0 < len(first.settled.failed_message_ids) < 30
-    assert len(set(world.dead_letters.kept)) == 30 * FEW_LETTERS
-    assert len(world.dead_letters.kept) <= 30 * FEW_LETTERS + FEW_LETTERS
+    assert len(set(world.watching.kept)) == 30 * FEW_LETTERS
+    assert len(world.watching.kept) <= 30 * FEW_LETTERS + FEW_LETTERS
     assert sent < 30 * FEW_LETTERS
     assert first.settled.letters_refused == 30 * FEW_LETTERS - sent
 
 
-def test_queue_that_refuses_keeps_no_record_whole(world: World) -> None:
+def test_queue_that_refuses_keeps_no_record_whole(world: WatchingWorld) -> None:
     """Where it is not time that is short, the letters go one by one when the queue takes them."""
     world.dead_letters.refuse = lambda letter: letter.attributes["insert_id"].endswith("7")
     record = dying(300)
@@ -116,4 +125,4 @@ def test_queue_that_refuses_keeps_no_record_whole(world: World) -> None:
     report = world.deliver(record)
 
     assert report.settled.failed_message_ids == [record.message_id]
-    assert 0 < report.settled.letters_refused == 300 - len(world.dead_letters.kept)
+    assert 0 < report.settled.letters_refused == 300 - len(world.watching.kept)

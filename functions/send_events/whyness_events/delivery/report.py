@@ -10,27 +10,25 @@ from whyness_events.delivery.outcomes import Outcome, Reason
 from whyness_events.delivery.settle import Settled
 
 # As many ids of each kind are told of an outcome: enough to find what it is about.
-_TOLD_IDS = 5
+_MOST_IDS = 5
 
 
 @dataclass(slots=True)
-class Told:
-    """What the log says of an outcome.
+class Examples:
+    """Of which events the log speaks.
 
     Args:
-        detail: of the first event.
         message_ids: of some of the records.
         insert_ids: of some of the events that have a valid one.
     """
 
-    detail: str
     message_ids: list[str] = field(default_factory=list)
     insert_ids: list[str] = field(default_factory=list)
 
     def add(self, message_id: str, insert_id: str) -> None:
         """Add the ids of an event, while there are few."""
         for ids, found in ((self.message_ids, message_id), (self.insert_ids, insert_id)):
-            if len(ids) < _TOLD_IDS and found and found not in ids:
+            if len(ids) < _MOST_IDS and found and found not in ids:
                 ids.append(found)
 
 
@@ -40,7 +38,8 @@ class Report:
 
     Args:
         outcomes: events by outcome.
-        told: what the log says of each outcome but `delivered`.
+        details: the first event's detail of each outcome but `delivered`.
+        examples: some of the events of each of them.
         oldest_record_ms: age of the oldest record at the start, by when it was sent.
         delivery_lag_ms: age of the oldest record of which something was delivered, at the end.
         repeats: events that were equal to another one of the invocation.
@@ -55,7 +54,8 @@ class Report:
     """
 
     outcomes: Counter[Reason] = field(default_factory=Counter)
-    told: dict[Reason, Told] = field(default_factory=dict)
+    details: dict[Reason, str] = field(default_factory=dict)
+    examples: dict[Reason, Examples] = field(default_factory=dict)
     oldest_record_ms: int = 0
     delivery_lag_ms: int = 0
     repeats: int = 0
@@ -67,11 +67,6 @@ class Report:
     delays_lost: int = 0
     deletes_lost: int = 0
     settled: Settled = field(default_factory=Settled)
-
-    @property
-    def details(self) -> dict[Reason, str]:
-        """The first event's detail of each outcome but `delivered`."""
-        return {reason: told.detail for reason, told in self.told.items()}
 
     @property
     def event_count(self) -> int:
@@ -90,5 +85,6 @@ class Report:
 
     def tell(self, outcome: Outcome, message_id: str, insert_id: str = "") -> None:
         """Keep for the log what one event's outcome was."""
-        told = self.told.get(outcome.reason) or self.told.setdefault(outcome.reason, Told(outcome.detail))
-        told.add(message_id, insert_id)
+        if outcome.reason not in self.details:
+            self.details[outcome.reason], self.examples[outcome.reason] = outcome.detail, Examples()
+        self.examples[outcome.reason].add(message_id, insert_id)
