@@ -9,7 +9,8 @@ from tests.builders import NOW_MS
 from whyness_events import limits
 from whyness_events.delivery.letters import Letter, pack_entries
 from whyness_events.delivery.ports import Answer, SetupFault, call_s
-from whyness_events.log_entry import LogEntry, LogKey
+from whyness_events.log_entry import REDRIVEN_AS, DeliveredRow, LogEntry
+from whyness_events.outcomes import State
 
 
 class FakeClock:
@@ -178,17 +179,17 @@ class FakeLog:
         in_time = takes_call(self.clock, self.call_s, deadline_s)
         return [in_time and self._put(entry) for entry in entries]
 
-    def mark_delivered(self, keys: Sequence[LogKey], *, now_ms: int, deadline_s: float) -> int:
-        """Change the rows that are there."""
+    def mark_delivered(self, rows: Sequence[DeliveredRow], *, now_ms: int, deadline_s: float) -> int:
+        """Change the rows that are there, and their event's."""
         lost = 0
         in_time = takes_call(self.clock, self.call_s, deadline_s)
-        for key in keys:
-            row = self.rows.get((key.pk, key.sk))
-            entry = LogEntry(key, "", "")
-            if self.lose(entry) or not in_time:
+        for each in rows:
+            row = self.rows.get((each.row.pk, each.row.sk), {"state": State.DELIVERED})
+            is_its_own = not each.is_edited or row.get(REDRIVEN_AS) == str(each.event)
+            if self.lose(LogEntry(each.row, "", "")) or not in_time:
                 lost += 1
-            elif row is not None and row["state"] != "delivered":
-                row |= {"state": "delivered", "delivered_at": now_ms}
+            elif is_its_own and row["state"] != State.DELIVERED:
+                row |= {"state": State.DELIVERED, "delivered_at": now_ms}
         return lost
 
     def _put(self, entry: LogEntry) -> bool:

@@ -14,6 +14,7 @@ from tests.simulation.process import Killed, Place, Process
 from tests.simulation.queue_model import Received
 from tests.simulation.scenario import Version
 from tests.simulation.traffic import DIES_AT_ONCE, DIES_READING, NEVER_ENDS
+from whyness_events.dead_letter import LOG_KEY
 from whyness_events.delivery.deliver import Deliverer
 from whyness_events.delivery.exhaust import Patience
 from whyness_events.delivery.items import Record
@@ -156,5 +157,5 @@ class Container:
             receive_count=message.receive_count,
             sent_ms=message.sent_ms,
             receipt_handle=message.receipt_handle,
-            log_key=message.attributes.get("log_key", ""),
+            log_key=message.attributes.get(LOG_KEY, ""),
         )

@@ -8,7 +8,7 @@ from tests.simulation.queue_model import NotInFlight
 from whyness_events import limits
 from whyness_events.delivery.letters import Letter, pack_entries
 from whyness_events.delivery.ports import call_s
-from whyness_events.log_entry import LogEntry, LogKey
+from whyness_events.log_entry import DeliveredRow, LogEntry, LogKey
 
 _AWS_CALL_S = 0.02
 
@@ -61,11 +61,11 @@ class SimulatedLog:
         is_up = self._call("log.write", deadline_s)
         return [self._put(entry, deadline_s) if is_up else self._lose(entry.key) for entry in entries]
 
-    def mark_delivered(self, keys: Sequence[LogKey], *, now_ms: int, deadline_s: float) -> int:
+    def mark_delivered(self, rows: Sequence[DeliveredRow], *, now_ms: int, deadline_s: float) -> int:
         """Set rows to delivered; return how many of the updates were lost."""
         del now_ms
         is_up = self._call("log.mark_delivered", deadline_s)
-        return sum(not (self._mark(key) if is_up else self._lose(key)) for key in keys)
+        return sum(not (self._mark(row) if is_up else self._lose(row.row)) for row in rows)
 
     def _call(self, name: str, deadline_s: float) -> bool:
         """Tell whether the table takes calls."""
@@ -81,10 +81,10 @@ class SimulatedLog:
         self._process.place.log.put(entry)
         return True
 
-    def _mark(self, key: LogKey) -> bool:
+    def _mark(self, row: DeliveredRow) -> bool:
         if self._process.strikes("rows lost"):
-            return self._lose(key)
-        self._process.place.log.mark_delivered([key])
+            return self._lose(row.row)
+        self._process.place.log.mark_delivered([row])
         return True
 
     def _lose(self, key: LogKey) -> bool:

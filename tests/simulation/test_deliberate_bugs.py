@@ -12,15 +12,16 @@ from tests.simulation.shrink import shortest, told
 from tests.simulation.simulation import Simulation
 from tests.simulation.traffic import DAY_S, POISONS
 from tests.simulation.trouble import Window
+from whyness_events.dead_letter import DeadLetterAttributes
 from whyness_events.delivery import deliver, letters, sending, settle, splitting
 from whyness_events.delivery.answers import Reaction, Verdict, judge
 from whyness_events.delivery.items import Item, Record
 from whyness_events.delivery.letters import Letter
-from whyness_events.delivery.outcomes import Outcome, Reason
 from whyness_events.delivery.ports import Answer
 from whyness_events.delivery.reading import Reader
 from whyness_events.delivery.settle import Settlement
 from whyness_events.delivery.translate import AnyEvent
+from whyness_events.outcomes import Outcome, Reason
 
 DAYS = 1.0
 HOUR_S = 3_600.0
@@ -36,8 +37,8 @@ def _acknowledge_before_the_queue_confirmed(patch: pytest.MonkeyPatch) -> None:
 
 
 def _trust_a_400_that_does_not_add_up(patch: pytest.MonkeyPatch) -> None:
-    def trusting(answer: Answer, insert_ids: Sequence[str], *, now_s: float) -> Verdict:
-        verdict = judge(answer, insert_ids, now_s=now_s)
+    def trusting(answer: Answer, insert_ids: Sequence[str], **rest: Any) -> Verdict:
+        verdict = judge(answer, insert_ids, **rest)
         is_trusted = verdict.status == 400 and verdict.reaction is Reaction.SPLIT
         return Verdict(Reaction.CONFIRMED, 400, "", verdict.named) if is_trusted else verdict
 
@@ -112,8 +113,8 @@ def _forget_the_row_of_what_is_delivered(patch: pytest.MonkeyPatch) -> None:
 def _tell_the_event_in_the_reason(patch: pytest.MonkeyPatch) -> None:
     attributes = letters._attributes
 
-    def telling(item: Item, *rest: Any) -> dict[str, str]:
-        return {**attributes(item, *rest), "detail": f"wrong: {item.record.body[:200]}"}
+    def telling(item: Item, *rest: Any) -> DeadLetterAttributes:
+        return replace(attributes(item, *rest), detail=f"wrong: {item.record.body[:200]}")
 
     patch.setattr(letters, "_attributes", telling)
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tests.builders import NOW_MS
+from tests.builders import NOW_MS, large_properties
 from tests.mixpanel_model import FourFields
 
 DAY_S = 86_400.0
@@ -121,7 +121,7 @@ class _Maker:
 
     def too_large(self, at_s: float) -> Publication:
         """Publish what fits into a message and is more than Mixpanel takes as an event, with a neighbour."""
-        large = {**self._event(at_s), "event": "Large", "data": "x" * 1_010_000}
+        large = {**self._event(at_s), "event": "Large", "properties": large_properties(1_010_000)}
         raws = [large, self._event(at_s)]
         found = self._envelope(at_s, raws, 1)
         return replace(found, events=[Expected(canonical(large)), *found.events[1:]])

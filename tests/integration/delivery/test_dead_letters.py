@@ -6,7 +6,7 @@ import pytest
 
 from local.mixpanel_simulator import MixpanelSimulator
 from tests.aws_stub import DENIED, DOWN, SEND, THROTTLED, WRITE, AwsError, AwsStub, always, times
-from tests.builders import make_body, make_raw, make_record
+from tests.builders import large_properties, make_body, make_raw, make_record
 from tests.integration.delivery.function import Function, counted, recent_event, sent
 from tests.loopback import Trouble
 from whyness_events import Event, decode_message
@@ -136,12 +136,10 @@ def test_no_letter_goes_while_another_event_of_its_record_waits(
 
 def body_of_bytes(size_bytes: int, filling: str = "x") -> str:
     """Return a body of exactly so many bytes, holding one event that is too large."""
-    raw = make_raw(data="")
-    room_bytes = size_bytes - len(json.dumps(raw, separators=(",", ":")).encode())
-    count, rest = divmod(room_bytes, len(filling.encode()))
-    body = json.dumps(
-        {**raw, "data": filling * count + "x" * rest}, ensure_ascii=False, separators=(",", ":")
-    )
+    raw = make_raw(properties={})
+    room_bytes = size_bytes - len(json.dumps(raw, separators=(",", ":"))) + len("{}")
+    raw["properties"] = large_properties(room_bytes, filling)
+    body = json.dumps(raw, ensure_ascii=False, separators=(",", ":"))
     assert len(body.encode()) == size_bytes
     return body
 

@@ -211,7 +211,7 @@ def test_a_wrong_password_parks_nothing_and_is_told_without_the_secret(
         call_command("mixpanel_outbox", "drain", verbosity=0)
 
     assert during == ["pending", "pending"]
-    assert "Mixpanel answered 401: check the service account" in caplog.text
+    assert "Mixpanel answered 401: Invalid credentials; check the service account" in caplog.text
     assert "MARKER" not in caplog.text
     assert raw_ids(mixpanel) == ["1"]
     assert waiting() == ["parked"]

@@ -7,9 +7,9 @@ from tests.fakes import Posted, accept
 from tests.world import World
 from whyness_events.delivery.exhaust import EXHAUST_AFTER_S, SUSPECT_FROM
 from whyness_events.delivery.items import Parcel, Record
-from whyness_events.delivery.outcomes import Reason
 from whyness_events.delivery.ports import Answer
 from whyness_events.delivery.reading import Reader
+from whyness_events.outcomes import Reason
 
 LONG_AGO_MS = NOW_MS - int(EXHAUST_AFTER_S * 1000)
 

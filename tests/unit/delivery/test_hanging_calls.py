@@ -10,8 +10,8 @@ from tests.responders import LOST, NEVER, always
 from tests.world import World
 from whyness_events.delivery.exhaust import SUSPECT_FROM
 from whyness_events.delivery.items import Record
-from whyness_events.delivery.outcomes import Reason
 from whyness_events.delivery.ports import SHORTEST_CALL_S, call_s
+from whyness_events.outcomes import Reason
 
 HANGS = float("inf")
 TIMEOUTS_S = [10.0, 11.0, 15.0, 30.0, 60.0, 120.0, 300.0, 900.0]

@@ -11,8 +11,8 @@ from tests.fakes import FakeDeadLetters
 from tests.world import World, handed_back
 from whyness_events.delivery.items import Record
 from whyness_events.delivery.letters import Letter
-from whyness_events.delivery.outcomes import Reason
 from whyness_events.delivery.slicing import FEW_LETTERS
+from whyness_events.outcomes import Reason
 
 
 @dataclass
@@ -96,6 +96,7 @@ def test_record_with_more_letters_than_there_is_time_for_is_kept_whole(
     assert report.settled.letters_refused == 0
     assert len(letters) < 5_000
     assert [letter.attributes["reason"] for letter in whole] == ["rejected"]
+    assert whole[0].attributes["may_count"] == "true"
     assert "kept whole" in whole[0].attributes["detail"]
     assert "time" in whole[0].attributes["detail"].rpartition("first:")[2]
 

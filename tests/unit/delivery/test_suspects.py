@@ -11,9 +11,9 @@ from tests.responders import LOST, NEVER, always
 from tests.world import World
 from whyness_events.delivery.exhaust import SUSPECT_FROM
 from whyness_events.delivery.items import Parcel, Record
-from whyness_events.delivery.outcomes import Reason
 from whyness_events.delivery.ports import Answer
 from whyness_events.delivery.reading import Reader
+from whyness_events.outcomes import Reason
 
 KILLER = "killer"
 

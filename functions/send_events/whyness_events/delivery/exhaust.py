@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from whyness_events.delivery.items import Item, Parcel, Record
-from whyness_events.delivery.outcomes import Outcome, Reason
+from whyness_events.outcomes import Outcome, Reason
 
 EXHAUST_AFTER_S = 72 * 3600.0
 MAX_RECEIVE_COUNT = 1_000

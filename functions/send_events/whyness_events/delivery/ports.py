@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from whyness_events.delivery.letters import Letter
-from whyness_events.log_entry import LogEntry, LogKey
+from whyness_events.log_entry import DeliveredRow, LogEntry
 
 # How long one call to AWS can take at the worst: see aws.py.
 LONGEST_CALL_S = 10.0
@@ -84,8 +84,8 @@ class Log(Protocol):
     def write(self, entries: Sequence[LogEntry], *, deadline_s: float) -> list[bool]:
         """Return for each entry whether it is stored. Never raises for the table's failures."""
 
-    def mark_delivered(self, keys: Sequence[LogKey], *, now_ms: int, deadline_s: float) -> int:
-        """Move the rows that are there to `delivered`; return for how many that is not known to be done."""
+    def mark_delivered(self, rows: Sequence[DeliveredRow], *, now_ms: int, deadline_s: float) -> int:
+        """Move the rows that are their event's to `delivered`; return for how many that is not known."""
 
 
 class SourceQueue(Protocol):

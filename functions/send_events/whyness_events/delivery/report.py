@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 from whyness_events.delivery.flights import SendingCounts
 from whyness_events.delivery.items import Parcel
-from whyness_events.delivery.outcomes import Outcome, Reason
 from whyness_events.delivery.settle import Settled
+from whyness_events.outcomes import Outcome, Reason
 
 # As many ids of each kind are told of an outcome: enough to find what it is about.
 _MOST_IDS = 5

@@ -5,13 +5,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from whyness_events.delivery.items import Item, Parcel, Record
+from whyness_events.delivery.items import Item, Parcel
 from whyness_events.delivery.letters import Letter, write_letters
-from whyness_events.delivery.outcomes import Reason
 from whyness_events.delivery.ports import Clock, DeadLetters, Log, call_s
 from whyness_events.delivery.redelivery import HandedBack
 from whyness_events.delivery.slicing import FEW_LETTERS, cut_off, dead_items, kept_whole, slices
-from whyness_events.log_entry import LogEntry, LogKey
+from whyness_events.log_entry import DeliveredRow, LogEntry, LogKey
+from whyness_events.outcomes import Reason, State
 
 # Rows are worth this much of an invocation's time, and this much more for each.
 _LOG_S = 2.0
@@ -79,9 +79,9 @@ class Settlement:
             else:
                 found.failed_message_ids.append(parcel.record.message_id)
                 found.handed_back.append(_handed_back(parcel))
-        keys = _keys(parcel.record for parcel in delivered)
-        lost = self._mark(keys, now_ms, deadline_s)
-        found.rows_delivered = len(keys) - lost
+        rows = _delivered_rows(delivered)
+        lost = self._mark(rows, now_ms, deadline_s)
+        found.rows_delivered = len(rows) - lost
         found.log_writes_lost += lost
         return found
 
@@ -112,7 +112,7 @@ class Settlement:
     ) -> None:
         for parcel, dead in cut_off(parcels, unsent):
             whole = kept_whole(parcel, len(dead))
-            self._send_slice(dict(write_letters(whole, now_ms=self._now_ms())), deadline_s, settled)
+            self._send_slice(write_letters(whole, now_ms=self._now_ms()), deadline_s, settled)
             if self._safe.issuperset(whole.items):
                 self._safe |= dead
                 unsent -= dead
@@ -147,9 +147,9 @@ class Settlement:
         with self._log_time(len(rows), deadline_s) as by_s:
             return self.log.write(rows, deadline_s=by_s) if rows else []
 
-    def _mark(self, keys: Sequence[LogKey], now_ms: int, deadline_s: float) -> int:
-        with self._log_time(len(keys), deadline_s) as by_s:
-            return self.log.mark_delivered(keys, now_ms=now_ms, deadline_s=by_s) if keys else 0
+    def _mark(self, rows: Sequence[DeliveredRow], now_ms: int, deadline_s: float) -> int:
+        with self._log_time(len(rows), deadline_s) as by_s:
+            return self.log.mark_delivered(rows, now_ms=now_ms, deadline_s=by_s) if rows else 0
 
     @contextmanager
     def _log_time(self, row_count: int, deadline_s: float) -> Iterator[float]:
@@ -176,10 +176,13 @@ def _handed_back(parcel: Parcel) -> HandedBack:
     return HandedBack(record.receipt_handle, record.receive_count, wait_s)
 
 
-def _keys(records: Iterable[Record]) -> list[LogKey]:
-    """Return the rows that redriven records carry."""
-    found = (LogKey.parse(record.log_key) for record in records if record.log_key)
-    return list(dict.fromkeys(key for key in found if key))
+def _delivered_rows(parcels: Iterable[Parcel]) -> list[DeliveredRow]:
+    """Return the rows that redriven records carry, each with the key of the one event in the record."""
+    redriven = [parcel for parcel in parcels if parcel.record.log_key and len(parcel.items) == 1]
+    found = ((LogKey.parse(parcel.record.log_key), parcel.items[0].log_key) for parcel in redriven)
+    rows = [DeliveredRow(row, event) for row, event in found if row and event]
+    # DynamoDB takes a row once a call: of two messages that name it, the one that holds its event counts.
+    return list({each.row: each for each in sorted(rows, key=lambda row: not row.is_edited)}.values())
 
 
 def _dead_entry(item: Item, key: LogKey, dead_letter_message_id: str, now_ms: int) -> LogEntry:
@@ -214,7 +217,7 @@ def _waiting_entries(items: Iterable[Item], run_id: str, now_ms: int) -> list[Lo
             first_failed_at_ms=min(item.record.sent_ms for item in items),
             last_failed_at_ms=now_ms,
             count=len(items),
-            state="waiting",
+            state=State.WAITING,
         )
         for reason, items in waiting.items()
     ]

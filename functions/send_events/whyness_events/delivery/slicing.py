@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 
 from whyness_events.delivery.items import Item, Parcel
-from whyness_events.delivery.letters import Letter, write_letters
+from whyness_events.delivery.letters import Letter, each_letter
 
 # In memory at once: a letter is some kilobytes with its row, and a hostile one a megabyte.
 _SLICE_LETTERS = 500
@@ -18,7 +18,7 @@ def slices(parcels: Iterable[Parcel], unsent: Collection[Item], now_ms: int) -> 
     letters: dict[Item, Letter] = {}
     size_bytes = 0
     for parcel in parcels:
-        for item, letter in write_letters(parcel, now_ms=now_ms):
+        for item, letter in each_letter(parcel, now_ms=now_ms):
             if item not in unsent:
                 continue
             letters[item] = letter
@@ -50,5 +50,6 @@ def kept_whole(parcel: Parcel, dead_count: int) -> Parcel:
     """
     outcome = next(item.result for item in parcel.items if item.result.reason.is_dead)
     why = f"kept whole, for there was no time for a letter for each of its {dead_count} dead events"
-    outcome = replace(outcome, detail=f"{why}; first: {outcome.detail}")
+    # Its other events may be at Mixpanel.
+    outcome = replace(outcome, detail=f"{why}; first: {outcome.detail}", may_count=True)
     return Parcel(parcel.record, [Item(parcel.record, 0, outcome=outcome)], whole=True)
