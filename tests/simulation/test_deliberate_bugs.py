@@ -72,6 +72,18 @@ def _late_thread_writes_an_old_outcome(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(SimulatedPool, "_is_awaited", lambda self, ticket, _body: ticket in self._busy)
 
 
+def _believe_an_answer_for_when_it_comes(patch: pytest.MonkeyPatch) -> None:
+    def take(self: SimulatedPool) -> list[tuple[int, Answer]]:
+        answers = [answer for _, _, answer in self._arrived]
+        found = list(zip(self._busy, answers, strict=False))  # the oldest request gets the next answer
+        self._arrived.clear()
+        for ticket, _ in found:
+            del self._busy[ticket]
+        return found
+
+    patch.setattr(SimulatedPool, "_take", take)
+
+
 def _dead_letters_before_the_rest_is_settled(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(settle, "_is_decided", lambda _: True)
 
@@ -146,6 +158,7 @@ def _with_poison(scenario: Scenario) -> Scenario:
         (_trust_a_400_that_does_not_add_up, _as_it_is, "was acknowledged, and lost"),
         (_swallow_a_failed_entry, _as_it_is, "was acknowledged, and lost"),
         (_late_thread_writes_an_old_outcome, _with_late_answers, "was acknowledged, and lost"),
+        (_believe_an_answer_for_when_it_comes, _with_late_answers, "was acknowledged, and lost"),
         (_dead_letters_before_the_rest_is_settled, _as_it_is, "can be explained"),
         (_suspects_like_all_others, _with_poison, "without any trouble"),
         (_read_before_giving_up, _with_poison, "the function could have"),

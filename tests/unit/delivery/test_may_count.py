@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.builders import make_body, make_event, make_raw, make_record
+from tests.builders import large_properties, make_body, make_event, make_raw, make_record
 from tests.fakes import Responder
 from tests.responders import always, decline_any_of, name_each_of
 from tests.world import World
@@ -61,7 +61,7 @@ def test_an_event_that_mixpanel_names_was_not_imported() -> None:
 
 @pytest.mark.parametrize(
     "body",
-    ["no JSON", make_body(make_raw(event=" ")), make_body(make_raw(properties={"a": "x" * 1_020_000}))],
+    ["no JSON", make_body(make_raw(event=" ")), make_body(make_raw(properties=large_properties(1_020_000)))],
     ids=["unreadable", "rejected", "oversized"],
 )
 def test_what_was_never_sent_does_not_count(body: str) -> None:
