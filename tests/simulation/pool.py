@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tests.fakes import Late
 from tests.simulation.process import Process
-from tests.simulation.traffic import DIES_SENDING
+from tests.simulation.traffic import DIES_ANSWERED, DIES_SENDING
 from whyness_events.delivery.ports import Answer
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ _DRIPPING_PART = 0.5
 _DOUBLED_EVERY = 3
 _DOUBLED_AFTER_S = 0.04
 _NEVER = float("inf")
-_POISON = DIES_SENDING.encode()
+_POISON, _LATE_POISON = DIES_SENDING.encode(), DIES_ANSWERED.encode()
 
 Respond = Callable[[bytes], Answer | Late]
 
@@ -109,7 +109,8 @@ class SimulatedPool:
         found = [(t, answer) for t, body, answer in self._arrived if self._is_awaited(t, body)]
         self._arrived.clear()
         for ticket, _ in found:
-            self._busy.pop(ticket, None)
+            if _LATE_POISON in self._busy.pop(ticket):
+                self._process.die("poison", "answered")
         return found
 
     def _is_awaited(self, ticket: int, body: bytes) -> bool:

@@ -7,7 +7,7 @@ from tests.simulation.process import Process
 from tests.simulation.queue_model import NotInFlight
 from whyness_events import limits
 from whyness_events.delivery.letters import Letter, pack_entries
-from whyness_events.delivery.ports import LONGEST_CALL_S
+from whyness_events.delivery.ports import call_s
 from whyness_events.log_entry import DeliveredRow, LogEntry, LogKey
 
 _AWS_CALL_S = 0.02
@@ -26,14 +26,14 @@ class SimulatedDeadLetters:
         """Send; the process may die between the sending and its confirmation."""
         found: list[str | None] = []
         for call in pack_entries(letters):
-            in_time = self._process.now_s() < deadline_s
-            found += self._send_call(call) if in_time else [None] * len(call)
+            seconds = call_s(deadline_s - self._process.now_s())
+            found += self._send_call(call, seconds) if seconds else [None] * len(call)
         return found
 
-    def _send_call(self, letters: Sequence[Letter]) -> list[str | None]:
+    def _send_call(self, letters: Sequence[Letter], seconds: float) -> list[str | None]:
         self._process.port_call("dead_letters.send", _AWS_CALL_S)
         if self._process.strikes("letters throttled"):
-            self._process.let_pass(LONGEST_CALL_S)
+            self._process.let_pass(seconds)
             return [None] * len(letters)
         found = [self._take(letter) for letter in letters]
         self._process.port_call("dead_letters.sent", _AWS_CALL_S)
@@ -71,7 +71,7 @@ class SimulatedLog:
         """Tell whether the table takes calls."""
         self._process.port_call(name, _AWS_CALL_S)
         if self._process.strikes("rows throttled"):
-            self._process.let_pass(max(0.0, min(LONGEST_CALL_S, deadline_s - self._process.now_s())))
+            self._process.let_pass(call_s(deadline_s - self._process.now_s()))
             return False
         return True
 

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 START_S = NOW_MS / 1000
 VISIBILITY_S = 725.0
-# Nothing of a day's trouble outlasts this much calm: a poison that was redriven comes 60 times more.
+# Nothing of a day's trouble outlasts this much calm: a poison that was redriven comes 40 times more.
 _CALM_S = 3 * DAY_S
 _INSERT_ID = re.compile(rb'"\$insert_id":"([^"]+)"')
 

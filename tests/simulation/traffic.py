@@ -32,8 +32,10 @@ WRONGS: tuple[dict[str, Any], ...] = (
 _TOO_LARGE_PART = 0.1
 # In each event, and never to be seen in a reason.
 PRIVATE = "private"
-# The user agents of events that end the process: when read, when sent, or by taking for ever.
-DIES_READING, DIES_SENDING, NEVER_ENDS = POISONS = ("dies reading", "dies sending", "never ends")
+# The user agents of events that end the process: when the body is first looked at, when the event is read,
+# sent, or answered, or by taking for ever.
+POISONS = ("dies at once", "dies reading", "dies sending", "dies answered", "never ends")
+DIES_AT_ONCE, DIES_READING, DIES_SENDING, DIES_ANSWERED, NEVER_ENDS = POISONS
 _UNREADABLE = ("no JSON", "[]", '{"schema_version":1,"events":[]}', "[" * 2_000)
 
 
@@ -125,7 +127,7 @@ class _Maker:
         return replace(found, events=[Expected(canonical(large)), *found.events[1:]])
 
     def poison(self, at_s: float) -> Publication:
-        """Publish an event that ends each process which reads it, sends it, or takes its time."""
+        """Publish an event that ends each process that handles it."""
         poison = {**self._event(at_s), "useragent": self._rng.choice(POISONS)}
         return self._envelope(at_s, [poison, self._event(at_s)], 1)
 

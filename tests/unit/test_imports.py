@@ -37,6 +37,7 @@ PURE = frozenset(
         "safe_text",
         "sending",
         "settle",
+        "slicing",
         "splitting",
         "translate",
         "useragent",

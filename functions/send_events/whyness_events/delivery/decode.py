@@ -12,7 +12,7 @@ import msgspec
 from whyness_events.delivery.items import Item, Parcel, Record
 from whyness_events.delivery.quick import QuickEvent, is_surely_valid
 from whyness_events.errors import InvalidEvent, UnknownVersion, UnreadableEvent, UnreadableMessage
-from whyness_events.event import check_event, parse_event
+from whyness_events.event import check_event, parse_event, valid_insert_id
 from whyness_events.outcomes import Outcome, Reason
 from whyness_events.wire import SCHEMA_VERSION, decode_message
 
@@ -57,7 +57,7 @@ def look_closer(item: Item, *, now_ms: int) -> None:
     try:
         check_event(item.event, now_ms=now_ms)
     except InvalidEvent as fault:
-        _refuse(item, fault)
+        _refuse(item, fault, item.event.insert_id)
 
 
 def _read_fast(body: str) -> tuple[str | None, Sequence[QuickEvent]] | None:
@@ -91,11 +91,11 @@ def _read_leniently(parcel: Parcel, now_ms: int, default_identity: str) -> None:
         try:
             item.event = parse_event(raw, now_ms=now_ms)
         except InvalidEvent as fault:
-            _refuse(item, fault)
+            _refuse(item, fault, raw.get("insert_id") if isinstance(raw, dict) else None)
         parcel.items.append(item)
 
 
-def _refuse(item: Item, fault: InvalidEvent) -> None:
+def _refuse(item: Item, fault: InvalidEvent, insert_id: object) -> None:
     reason = Reason.UNREADABLE if isinstance(fault, UnreadableEvent) else Reason.REJECTED
     item.outcome = Outcome(reason, str(fault))
-    item.event = None
+    item.event, item.refused_id = None, insert_id if valid_insert_id(insert_id) else ""

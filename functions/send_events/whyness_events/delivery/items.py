@@ -44,6 +44,7 @@ class Item(Struct, eq=False, gc=False):
         encoded: the event as Mixpanel gets it; `b""` where it is not sent.
         outcome: None until it has one; then it stays.
         first: the equal event of this invocation that is sent in its stead, whose outcome it shares.
+        refused_id: the insert id of an event that is refused here, where that at least is valid.
     """
 
     record: Record
@@ -53,6 +54,7 @@ class Item(Struct, eq=False, gc=False):
     encoded: bytes = b""
     outcome: Outcome | None = None
     first: "Item | None" = None
+    refused_id: str = ""
 
     @property
     def insert_id(self) -> str:

@@ -37,10 +37,16 @@ class Letter:
 
 def write_letters(parcel: Parcel, *, now_ms: int) -> dict[Item, Letter]:
     """Return a letter for each dead item of the record, keyed by the item that was sent in its stead."""
+    return dict(each_letter(parcel, now_ms=now_ms))
+
+
+def each_letter(parcel: Parcel, *, now_ms: int) -> Iterator[tuple[Item, Letter]]:
+    """Yield them one by one: each repeats the envelope's fields, so that all may be many times its size."""
     dead = [item.first or item for item in parcel.items if item.result.reason.is_dead]
     bodies = set() if parcel.whole else {item.record.body for item in dead}
     texts = {body: cut(body) for body in bodies}
-    return {item: _write(item, texts.get(item.record.body), now_ms) for item in dead}
+    for item in dict.fromkeys(dead):
+        yield item, _write(item, texts.get(item.record.body), now_ms)
 
 
 def _write(item: Item, texts: EventTexts | None, now_ms: int) -> Letter:

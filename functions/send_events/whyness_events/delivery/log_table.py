@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from whyness_events.delivery.aws import LazyClient
-from whyness_events.delivery.ports import Clock
+from whyness_events.delivery.ports import Clock, call_s
 from whyness_events.log_entry import REDRIVEN_AS, DeliveredRow, LogEntry
 from whyness_events.outcomes import State
 
@@ -61,7 +61,7 @@ class DynamoDbLog:
 
     def _mark_call(self, rows: list[DeliveredRow], *, now_ms: int, deadline_s: float) -> list[DeliveredRow]:
         """Return the rows for which it is not known to be done."""
-        left_s = deadline_s - self._clock.monotonic_s()
+        left_s = call_s(deadline_s - self._clock.monotonic_s())
         statements = [self._mark(row, now_ms) for row in rows]
         answer = self._dynamodb.attempt("batch_execute_statement", left_s, Statements=statements)
         if answer is None:
@@ -81,17 +81,17 @@ class DynamoDbLog:
     def _in_rounds(self, left: LeftT, call: Callable[[LeftT], LeftT], deadline_s: float) -> LeftT:
         """Call with what is left, after a pause each time, and return what is left in the end."""
         for round_ in range(_ROUNDS):
-            if not left or self._clock.monotonic_s() >= deadline_s:
+            pause_s = _BACKOFF_S * 2**round_ if round_ else 0.0
+            if not left or not call_s(deadline_s - self._clock.monotonic_s() - pause_s):
                 break
-            if round_:
-                self._clock.sleep(_BACKOFF_S * 2**round_)
+            self._clock.sleep(pause_s)
             left = call(left)
         return left
 
     def _write_call(self, puts: Puts, *, deadline_s: float) -> Puts:
         """Return what DynamoDB did not process."""
         requests = [{"PutRequest": {"Item": item}} for item in puts.values()]
-        left_s = deadline_s - self._clock.monotonic_s()
+        left_s = call_s(deadline_s - self._clock.monotonic_s())
         answer = self._dynamodb.attempt("batch_write_item", left_s, RequestItems={self._table_name: requests})
         if answer is None:
             return puts

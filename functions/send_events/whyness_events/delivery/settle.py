@@ -7,14 +7,17 @@ from dataclasses import dataclass, field
 
 from whyness_events.delivery.items import Item, Parcel
 from whyness_events.delivery.letters import Letter, write_letters
-from whyness_events.delivery.ports import Clock, DeadLetters, Log
+from whyness_events.delivery.ports import Clock, DeadLetters, Log, call_s
 from whyness_events.delivery.redelivery import HandedBack
+from whyness_events.delivery.slicing import FEW_LETTERS, cut_off, dead_items, kept_whole, slices
 from whyness_events.log_entry import DeliveredRow, LogEntry, LogKey
 from whyness_events.outcomes import Reason, State
 
 # Rows are worth this much of an invocation's time, and this much more for each.
 _LOG_S = 2.0
 _LOG_ENTRY_S = 0.002
+# Kept back where a record has many letters, to keep it whole in one call when time cuts them off.
+_WHOLE_PART = 0.2
 
 
 @dataclass(slots=True)
@@ -63,15 +66,12 @@ class Settlement:
         A record's dead letters go only when all its other events are settled: an outage that brings the
         record back time and again must not multiply them.
         """
-        now_ms = int(self.clock.now_s() * 1000)
+        now_ms = self._now_ms()
         delivered = [parcel for parcel in parcels if parcel.is_delivered]
         others = [parcel for parcel in parcels if not parcel.is_delivered]
         self._waiting += [i for p in others for i in p.items if i.result.reason.is_waiting]
-        letters = self._letters(others, now_ms)
-        sent = self._send(letters, deadline_s)
-        found = Settled(letters_refused=len(letters) - len(sent))
-        logged, found.log_writes_lost = self._log(letters, sent, now_ms, deadline_s)
-        self._safe |= {item for item in sent if letters[item].attributes or item in logged}
+        found = Settled()
+        self._send_dead([parcel for parcel in others if _is_decided(parcel)], deadline_s, found)
         found.safe_receipts = [parcel.record.receipt_handle for parcel in delivered]
         for parcel in others:
             if all(self._is_safe(item) for item in parcel.items):
@@ -81,25 +81,53 @@ class Settlement:
                 found.handed_back.append(_handed_back(parcel))
         rows = _delivered_rows(delivered)
         lost = self._mark(rows, now_ms, deadline_s)
-        found.rows_delivered, found.log_writes_lost = len(rows) - lost, found.log_writes_lost + lost
+        found.rows_delivered = len(rows) - lost
+        found.log_writes_lost += lost
         return found
 
     def finish(self, *, deadline_s: float) -> int:
         """Write a row for each reason why events wait; return how many were lost."""
-        now_ms = int(self.clock.now_s() * 1000)
+        now_ms = self._now_ms()
         rows = _waiting_entries(self._waiting, self.run_id, now_ms)
         return self._write(rows, deadline_s).count(False)
 
-    def _letters(self, parcels: Sequence[Parcel], now_ms: int) -> dict[Item, Letter]:
-        letters: dict[Item, Letter] = {}
-        for parcel in parcels:
-            if not any(item.result.reason.is_waiting for item in parcel.items):
-                letters |= write_letters(parcel, now_ms=now_ms)
-        return {item: letter for item, letter in letters.items() if item not in self._safe}
+    def _send_dead(self, parcels: Sequence[Parcel], deadline_s: float, settled: Settled) -> None:
+        """Send the letters record by record, so that whatever time allows is settled for good."""
+        unsent = set().union(*map(dead_items, parcels)) - self._safe
+        by_s = deadline_s - self._reserve_s(parcels, deadline_s)
+        for letters in slices(parcels, unsent, self._now_ms()):
+            unsent.difference_update(self._send_slice(letters, by_s, settled))
+            if not call_s(by_s - self.clock.monotonic_s()):
+                self._keep_whole(parcels, unsent, deadline_s, settled)
+                break
+        settled.letters_refused = len(unsent)
+
+    def _reserve_s(self, parcels: Sequence[Parcel], deadline_s: float) -> float:
+        """Return what is kept back to keep a record whole."""
+        is_needed = any(len(parcel.items) > FEW_LETTERS for parcel in parcels)
+        return call_s(_WHOLE_PART * (deadline_s - self.clock.monotonic_s())) if is_needed else 0.0
+
+    def _keep_whole(
+        self, parcels: Sequence[Parcel], unsent: set[Item], deadline_s: float, settled: Settled
+    ) -> None:
+        for parcel, dead in cut_off(parcels, unsent):
+            whole = kept_whole(parcel, len(dead))
+            self._send_slice(write_letters(whole, now_ms=self._now_ms()), deadline_s, settled)
+            if self._safe.issuperset(whole.items):
+                self._safe |= dead
+                unsent -= dead
+
+    def _send_slice(
+        self, letters: Mapping[Item, Letter], deadline_s: float, settled: Settled
+    ) -> Iterable[Item]:
+        """Send letters, write their rows, and return what is sent."""
+        sent = self._send(letters, deadline_s)
+        logged, lost = self._log(letters, sent, self._now_ms(), deadline_s)
+        settled.log_writes_lost += lost
+        self._safe |= {item for item in sent if letters[item].attributes or item in logged}
+        return sent
 
     def _send(self, letters: Mapping[Item, Letter], deadline_s: float) -> dict[Item, str]:
-        if not letters:
-            return {}
         message_ids = self.dead_letters.send(list(letters.values()), deadline_s=deadline_s)
         return {item: found for item, found in zip(letters, message_ids, strict=True) if found}
 
@@ -131,8 +159,15 @@ class Settlement:
         yield min(deadline_s, began_s + self._log_left_s)
         self._log_left_s -= self.clock.monotonic_s() - began_s
 
+    def _now_ms(self) -> int:
+        return int(self.clock.now_s() * 1000)
+
     def _is_safe(self, item: Item) -> bool:
         return item.result.reason is Reason.DELIVERED or (item.first or item) in self._safe
+
+
+def _is_decided(parcel: Parcel) -> bool:
+    return not any(item.result.reason.is_waiting for item in parcel.items)
 
 
 def _handed_back(parcel: Parcel) -> HandedBack:
