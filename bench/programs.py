@@ -41,7 +41,7 @@ def run_together(command: Sequence[str], count: int, url: str, **environment: st
     Raises:
         Failed: one of them did.
     """
-    chosen = {**_environment(url), **environment, "BENCH_TOGETHER": "1"}
+    chosen = {**environment_of(url), **environment, "BENCH_TOGETHER": "1"}
     with ExitStack() as running:
         started = [running.enter_context(_popen(command, chosen)) for _ in range(count)]
         for process in started:
@@ -114,7 +114,7 @@ def _done(
 ) -> "subprocess.CompletedProcess[str]":
     done = subprocess.run(
         command,
-        env={**_environment(url), **environment},
+        env={**environment_of(url), **environment},
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -126,7 +126,8 @@ def _done(
     return done
 
 
-def _environment(url: str) -> dict[str, str]:
+def environment_of(url: str) -> dict[str, str]:
+    """Return the variables of a program that posts to `url`."""
     return {
         **os.environ,
         "PYTHONPATH": os.pathsep.join([".", "functions/send_events"]),

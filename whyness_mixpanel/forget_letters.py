@@ -4,6 +4,7 @@ from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from whyness_events.dead_letter import REASON
 from whyness_events.wire import to_sqs_json
 from whyness_mixpanel import conf
 from whyness_mixpanel.privacy import people_of
@@ -91,7 +92,7 @@ def _keep_others(
         return True
     report.rewritten += 1
     if not dry_run:
-        hold.put(_body(letter, others), {**letter.attributes, "reason": letter.reason})
+        hold.put(_body(letter, others), {**letter.attributes, REASON: letter.reason})
     return True
 
 

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from io import TextIOWrapper
 from types import FrameType
 
+from whyness_events.outcomes import DEAD_REASONS, LOG_REASONS
 from whyness_ops import commands
 from whyness_ops.capacity.command import add_capacity
 from whyness_ops.errors import OpsError
-from whyness_ops.log_table import DEAD_REASONS, REASONS
 from whyness_ops.option_types import Number, Whole, moment, path, text
 from whyness_ops.stop import Stop
 
@@ -96,7 +96,7 @@ def _add_dlq(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
 def _add_redrive(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     redrive = _command(groups, "redrive", "put dead letters back into the queue", commands.redrive)
     redrive.add_argument("--all", action="store_true", help="all of them, moved by SQS itself")
-    redrive.add_argument("--reason", choices=DEAD_REASONS, help="crashed: SQS moved it; unknown: not said")
+    redrive.add_argument("--reason", choices=DEAD_REASONS, help="crashed: moved by SQS; unknown: it has none")
     redrive.add_argument("--event", type=text, help="name of the event")
     redrive.add_argument("--user", type=text, help='as in the event: "123", "p:45"')
     redrive.add_argument("--insert-id", type=text)
@@ -132,7 +132,7 @@ def _add_log(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     for command in (listing, stats):
         command.add_argument("--day", type=moment, help="this one, as 2026-11-23, in UTC")
         command.add_argument("--days", type=_days, default=7, help="the last ones, 1 to 90 (default 7)")
-        command.add_argument("--reason", choices=REASONS)
+        command.add_argument("--reason", choices=LOG_REASONS)
         command.add_argument("--event", type=text, help="name of the event")
     listing.add_argument("--insert-id", type=text, help="this one, of whatever day")
     listing.add_argument("--limit", type=_count, default=100, help="rows (default 100)")

@@ -1,20 +1,19 @@
 """Rows of the Log made from the dead letters, for those that were lost when the table did not take them."""
 
-import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 
 from whyness_events import InvalidEvent, parse_event
 from whyness_events.log_entry import LogEntry, LogKey, log_key
+from whyness_events.outcomes import CRASHED, UNKNOWN
 from whyness_ops.dead_letter_queue import DeadLetterQueue
-from whyness_ops.letters import CRASHED, UNKNOWN, DeadLetter
+from whyness_ops.letters import DeadLetter
 from whyness_ops.log_table import LogTable
 from whyness_ops.stop import Stop
 
 # Anybody can write a letter: what of it goes into a row stays within what DynamoDB takes.
 _MOST_CHARACTERS = 100
 _MOST_DETAIL_CHARACTERS = 1_000
-_STATUS = re.compile("[0-9]{3}")
 _DETAILS = {
     CRASHED: "moved by SQS: received too often without an outcome",
     UNKNOWN: "the letter does not say why it is here",
@@ -61,14 +60,13 @@ def entries(letter: DeadLetter, *, now_ms: int) -> Iterator[LogEntry]:
 
 
 def _entry(letter: DeadLetter, key: LogKey, raw: object, now_ms: int) -> LogEntry:
-    status = letter.attributes.get("http_status", "")
-    detail = letter.attributes.get("detail") or _DETAILS.get(letter.reason, "")
+    detail = letter.told.detail or _DETAILS.get(letter.reason, "")
     return LogEntry(
         key=key,
         reason=letter.reason[:_MOST_CHARACTERS],
         detail=detail[:_MOST_DETAIL_CHARACTERS],
         event=_name(raw, now_ms),
-        http_status=int(status) if _STATUS.fullmatch(status) else 0,
+        http_status=letter.told.http_status,
         message_id=_source_id(letter),
         dead_letter_message_id=letter.message_id,
         first_failed_at_ms=letter.sent_ms,
@@ -78,7 +76,7 @@ def _entry(letter: DeadLetter, key: LogKey, raw: object, now_ms: int) -> LogEntr
 
 def _source_id(letter: DeadLetter) -> str:
     # A message that SQS moved keeps its id.
-    return (letter.attributes.get("source_message_id") or letter.message_id)[:_MOST_CHARACTERS]
+    return (letter.told.source_message_id or letter.message_id)[:_MOST_CHARACTERS]
 
 
 def _name(raw: object, now_ms: int) -> str:

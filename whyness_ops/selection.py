@@ -4,8 +4,8 @@ import hashlib
 from dataclasses import dataclass
 from typing import Any
 
+from whyness_events.dead_letter import moment
 from whyness_ops.letters import DeadLetter
-from whyness_ops.moments import moment
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,22 +11,22 @@ import traceback
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import lru_cache
 from importlib import import_module
 from pathlib import PurePath
 from typing import Any
 
 from aws_lambda_powertools import Logger
 
-from whyness_events.delivery.aws import client
+from whyness_events.delivery.aws import LazyClient
 from whyness_events.delivery.clock import SystemClock
+from whyness_events.delivery.credentials import SecretCredentials
 from whyness_events.delivery.dead_letters import SqsDeadLetters
 from whyness_events.delivery.deliver import Deliverer
 from whyness_events.delivery.exhaust import Patience
 from whyness_events.delivery.items import Record
 from whyness_events.delivery.log_table import DynamoDbLog
 from whyness_events.delivery.mixpanel import MixpanelPool
-from whyness_events.delivery.outcomes import Reason
 from whyness_events.delivery.redelivery import Redelivery
 from whyness_events.delivery.report import Report
 from whyness_events.delivery.service_account import Credentials, FixedCredentials
@@ -36,6 +36,7 @@ from whyness_events.delivery.source_queue import SqsSourceQueue
 from whyness_events.delivery.sqs_event import InvocationFault, read_records
 from whyness_events.delivery.telemetry import emit
 from whyness_events.delivery.useragent import describe_useragent
+from whyness_events.outcomes import Outcome, Reason
 
 # Kept for answering Lambda, of the time that is left at the start.
 _ANSWER_PART = 0.02
@@ -54,6 +55,20 @@ class Container:
 
     deliverer: Deliverer
     pool: MixpanelPool
+    aws: Sequence[LazyClient] = ()
+
+
+@dataclass(slots=True)
+class _InvocationEnd:
+    """When the invocation under way must be over, by the monotonic clock."""
+
+    at_s: float = 0.0
+
+    def left_s(self) -> float:
+        return self.at_s - clock.monotonic_s()
+
+
+invocation_end = _InvocationEnd()
 
 
 def handler(event: Any, context: Any) -> dict[str, list[dict[str, str]]]:
@@ -63,7 +78,7 @@ def handler(event: Any, context: Any) -> dict[str, list[dict[str, str]]]:
         InvocationFault: the event is no SQS event, or a bug of ours; Lambda then retries every record.
     """
     remaining_s = context.get_remaining_time_in_millis() / 1000
-    deadline_s = clock.monotonic_s() + remaining_s * (1 - _ANSWER_PART)
+    invocation_end.at_s = deadline_s = clock.monotonic_s() + remaining_s * (1 - _ANSWER_PART)
     records = read_records(event)
     try:
         report = container().deliverer.deliver(records, run_id=context.aws_request_id, deadline_s=deadline_s)
@@ -73,7 +88,7 @@ def handler(event: Any, context: Any) -> dict[str, list[dict[str, str]]]:
         raise InvocationFault(f"internal fault: {_where(bug)}") from None
     finally:
         if container.cache_info().currsize:
-            container().pool.abandon_all()
+            _end_invocation(container(), context)
     _tell(report, context)
     failed_ids = dict.fromkeys(report.settled.failed_message_ids)  # SQS may deliver a message twice at once
     return {"batchItemFailures": [{"itemIdentifier": found} for found in failed_ids]}
@@ -92,12 +107,13 @@ def container() -> Container:
 def build(settings: Settings) -> Container:
     """Wire the parts."""
     rng = random.Random()  # noqa: S311  (jitter)
-    pool = MixpanelPool(settings.api_url, settings.project_id, _credentials(settings))
-    queue = SqsSourceQueue(settings.queue_url, partial(client, "sqs"), clock)
+    aws = sqs, dynamodb, secrets_manager = [*map(LazyClient, ("sqs", "dynamodb", "secretsmanager"))]
+    pool = MixpanelPool(settings.api_url, settings.project_id, _credentials(settings, secrets_manager))
+    queue = SqsSourceQueue(settings.queue_url, sqs, clock)
     deliverer = Deliverer(
         pool=pool,
-        dead_letters=SqsDeadLetters(settings.dead_letter_queue_url, partial(client, "sqs"), clock),
-        log=DynamoDbLog(settings.log_table_name, partial(client, "dynamodb"), clock),
+        dead_letters=SqsDeadLetters(settings.dead_letter_queue_url, sqs, clock),
+        log=DynamoDbLog(settings.log_table_name, dynamodb, clock),
         redelivery=Redelivery(queue, rng, settings.redelivery_base_s, settings.redelivery_cap_s),
         clock=clock,
         rng=rng,
@@ -108,28 +124,42 @@ def build(settings: Settings) -> Container:
         patience=Patience(settings.exhaust_after_s, settings.max_receive_count),
         breaker_s=settings.breaker_s,
     )
-    return Container(deliverer, pool)
+    return Container(deliverer, pool, aws)
 
 
-def _credentials(settings: Settings) -> Credentials:
+def _credentials(settings: Settings, secrets_manager: LazyClient) -> Credentials:
     if settings.secret_arn:
-        # It brings boto3, which takes as long to import as all the rest.
-        from whyness_events.delivery.credentials import SecretCredentials  # noqa: PLC0415
-
-        return SecretCredentials(settings.secret_arn)
+        return SecretCredentials(settings.secret_arn, secrets_manager, clock, invocation_end.left_s)
     return FixedCredentials(settings.account, settings.password)
 
 
 def _all_waiting(records: Sequence[Record], detail: str) -> Report:
     failed = [record.message_id for record in records]
-    outcomes = Counter({Reason.SETUP: len(records)})
-    return Report(outcomes=outcomes, details={Reason.SETUP: detail}, settled=Settled(failed))
+    report = Report(outcomes=Counter({Reason.SETUP: len(records)}), settled=Settled(failed))
+    for message_id in failed:
+        report.tell(Outcome(Reason.SETUP, detail), message_id)
+    return report
 
 
 def _where(bug: Exception) -> str:
     """Return type and place of a bug; its message may quote an event."""
     last = traceback.extract_tb(bug.__traceback__)[-1]
     return f"{type(bug).__name__} at {PurePath(last.filename).name}:{last.lineno}"
+
+
+def _end_invocation(parts: Container, context: Any) -> None:
+    """Leave nothing open that a freeze would kill, and say what AWS refused, also after a bug."""
+    parts.pool.abandon_all()
+    for refusal in [refusal for client in parts.aws for refusal in client.end_invocation()]:
+        logger.warning(
+            "aws refused",
+            request_id=context.aws_request_id,
+            aws_service=refusal.service,
+            operation=refusal.operation,
+            code=", ".join(refusal.codes),
+            aws_request_id=refusal.aws_request_id,
+            count=refusal.count,
+        )
 
 
 def _tell(report: Report, context: Any) -> None:
@@ -141,8 +171,15 @@ def _tell(report: Report, context: Any) -> None:
         requests=report.sending.requests,
         handed_back=len(report.settled.failed_message_ids),
     )
-    for reason, detail in report.details.items():
-        logger.warning("not delivered", request_id=context.aws_request_id, reason=str(reason), detail=detail)
+    for reason, examples in report.examples.items():
+        logger.warning(
+            "not delivered",
+            request_id=context.aws_request_id,
+            reason=str(reason),
+            detail=report.details[reason],
+            message_ids=examples.message_ids,
+            insert_ids=examples.insert_ids,
+        )
     emit(report, service=context.function_name)
 
 
@@ -152,7 +189,7 @@ def warm_up(environ: Mapping[str, str]) -> None:
         return
     describe_useragent("any")
     if environ.get("MIXPANEL_SECRET_ARN"):
-        import_module("whyness_events.delivery.credentials")
+        import_module("boto3")
 
 
 warm_up(os.environ)

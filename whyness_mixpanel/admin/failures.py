@@ -10,13 +10,14 @@ from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 
+from whyness_events.dead_letter import moment
 from whyness_events.log_entry import LogKey
+from whyness_events.outcomes import FAILURE_REASONS
 from whyness_mixpanel.admin import asked, chart, stack
 from whyness_mixpanel.admin.asked import PER_PAGE, Asked
 from whyness_mixpanel.admin.redrive import redrive, seal, sent_keys, unseal
 from whyness_mixpanel.models import DeliveryFailure
 from whyness_ops import Snapshot
-from whyness_ops.moments import moment
 
 if TYPE_CHECKING:
     _Admin = admin.ModelAdmin[DeliveryFailure]
@@ -59,7 +60,7 @@ class DeliveryFailureAdmin(_Admin):
             "insert_id": insert_id,
             "fault": fault,
             "periods": asked.PERIODS,
-            "reasons": asked.REASONS,
+            "reasons": FAILURE_REASONS,
             "states": asked.STATES,
             **found,
             **(extra_context or {}),
@@ -172,7 +173,7 @@ def _values(row: stack.Row) -> Sequence[tuple[str, object]]:
 
 
 def _readable(name: str, value: object) -> object:
-    if name in _MOMENTS:
+    if name in _MOMENTS and isinstance(value, int):
         return moment(value) or value
     if name == "expires_at" and isinstance(value, int):
         return moment(value * 1000) or value

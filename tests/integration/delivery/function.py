@@ -49,11 +49,13 @@ class Invocation:
         failed_ids: the records handed back.
         metrics: the documents in CloudWatch's embedded format.
         details: the logged detail of each outcome but `delivered`.
+        refusals: the logged lines about what AWS refused.
     """
 
     failed_ids: list[str]
     metrics: list[dict[str, Any]]
     details: dict[str, str]
+    refusals: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def outcomes(self) -> dict[str, int]:
@@ -89,6 +91,11 @@ class Function:
     environment: Mapping[str, str]
     _keeper: _Keeper = field(default_factory=_Keeper)
 
+    @property
+    def logged(self) -> list[logging.LogRecord]:
+        """What the last invocation logged."""
+        return self._keeper.records
+
     def __post_init__(self) -> None:
         """Start the container."""
         self.set(**self.environment)
@@ -113,7 +120,9 @@ class Function:
         printed = self.capsys.readouterr().out.splitlines()
         metrics = [json.loads(line) for line in printed if '"_aws"' in line]
         details = {vars(r)["reason"]: vars(r)["detail"] for r in self._keeper.records if "detail" in vars(r)}
-        return Invocation([f["itemIdentifier"] for f in answer["batchItemFailures"]], metrics, details)
+        failed_ids = [f["itemIdentifier"] for f in answer["batchItemFailures"]]
+        refusals = [vars(r) for r in self._keeper.records if r.getMessage() == "aws refused"]
+        return Invocation(failed_ids, metrics, details, refusals)
 
     def invoke_until_settled(self, *records: Record, timeout_s: float = SHORT_S) -> Invocation:
         """Hand what came back in again, as SQS would; a second time must be enough."""

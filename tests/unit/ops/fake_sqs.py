@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from email.utils import formatdate
 from typing import Any
 
+from tests.aws_stub.sqs_rules import digests
+
 LIVE, DEAD = "live", "dead"
 OPENED_MS = 1_795_000_100_400  # not at the beginning of a second
 _CALL_MS = 20
@@ -82,7 +84,7 @@ class FakeSqs:
             self.under_way.append((len(self.calls) + self.dies_after, body, attributes))
         self._bury_due()
         return {
-            "Successful": [{"Id": e["Id"], "MessageId": "m"} for e in taken],
+            "Successful": [{"Id": e["Id"], "MessageId": "m", **digests(e)} for e in taken],
             "Failed": [{"Id": e["Id"], "Code": "InternalError", "SenderFault": False} for e in refused],
         }
 

@@ -55,7 +55,8 @@ def buried(count: int, **attributes: str) -> FakeAws:
     """Return queues with so many letters that were there yesterday."""
     aws = FakeAws()
     for n in range(count):
-        aws.sqs.bury(f"id-{n:05}", make_body(make_event(insert_id=f"x{n}")), reason="rejected", **attributes)
+        texts = {"reason": "rejected", "detail": "why", **attributes}
+        aws.sqs.bury(f"id-{n:05}", make_body(make_event(insert_id=f"x{n}")), **texts)
     return aws
 
 

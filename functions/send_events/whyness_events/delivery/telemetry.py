@@ -6,8 +6,8 @@ from typing import NamedTuple
 from aws_lambda_powertools import Metrics, single_metric
 from aws_lambda_powertools.metrics import MetricUnit
 
-from whyness_events.delivery.outcomes import Reason
 from whyness_events.delivery.report import Report
+from whyness_events.outcomes import Reason
 
 NAMESPACE = "Whyness"
 # The one counter with the dimension `reason`, a closed list: each of its values is a billed metric.
@@ -38,7 +38,7 @@ METRICS = (
     Metric("DeletesLost", MetricUnit.Count, "settled records that the queue did not confirm to have deleted"),
     Metric("RowsDelivered", MetricUnit.Count, "rows of redriven events moved to the state delivered"),
     Metric("LogWritesLost", MetricUnit.Count, "rows that the Log table did not take"),
-    Metric("StringsCut", MetricUnit.Count, "strings over 255 bytes, cut as Mixpanel would"),
+    Metric("StringsCut", MetricUnit.Count, "strings over 255 bytes, at any depth, cut as Mixpanel would"),
     Metric("Requests", MetricUnit.Count, "requests to Mixpanel"),
     Metric("RequestBytes", MetricUnit.Bytes, "their bodies before compression"),
     Metric("AnswerTime", MetricUnit.Milliseconds, "the slowest answer of the invocation"),
