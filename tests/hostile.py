@@ -44,7 +44,7 @@ _BODIES = st.one_of(
     st.lists(_JSON, min_size=1, max_size=3).map(lambda events: json.dumps({"events": events})),
 )
 _ATTRIBUTES = ("reason", "detail", "failed_at", "http_status", "insert_id", "log_key", "source_message_id")
-_OF_LETTER = st.one_of(
+_OF_LETTER: st.SearchStrategy[dict[str, Any]] = st.one_of(
     _TEXTS.map(lambda text: {"DataType": "String", "StringValue": text}),
     st.just({"DataType": "Binary", "BinaryValue": b"\0\xff"}),
     st.just({"DataType": "Number", "StringValue": "1e400"}),

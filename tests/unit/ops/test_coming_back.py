@@ -51,6 +51,11 @@ def event_by_event(entry: Mapping[str, Any]) -> Letters:
         yield json.dumps(body, indent=1), {"reason": "rejected", "log_key": key if len(events) == 1 else ""}
 
 
+def without_a_key(entry: Mapping[str, Any]) -> Letters:
+    """Make it dead again without its row's key, as where there is no room for one."""
+    yield f" {entry['MessageBody']}", {"reason": "rejected", "detail": "why"}
+
+
 def buried(count: int, **attributes: str) -> FakeAws:
     """Return queues with so many letters that were there yesterday."""
     aws = FakeAws()
@@ -130,7 +135,7 @@ def edit(event: dict[str, Any]) -> dict[str, Any]:
         ({"dry_run": True}, ALL, 120),
     ],
 )
-@pytest.mark.parametrize("die_again", [as_it_was, event_by_event])
+@pytest.mark.parametrize("die_again", [as_it_was, event_by_event, without_a_key])
 def test_with_any_option_each_goes_once(
     more: dict[str, Any],
     selection: Selection,

@@ -97,6 +97,18 @@ def test_what_is_shown_of_a_deep_event_is_its_body(
     assert (shown["events"], shown["body"], shown["insert_id"]) == ([], body, "deep")
 
 
+def test_a_row_of_endless_attributes_is_one_that_dynamodb_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One letter that nobody can note must not keep the rows of all others back."""
+    names = ("reason", "detail", "insert_id", "log_key", "source_message_id", "http_status", "failed_at")
+    texts = {name: {"DataType": "String", "StringValue": "9" * 140_000} for name in names}
+    aws = an_aws([{"Body": "no JSON", "MessageAttributes": texts}], [])
+    monkeypatch.setattr(commands, "_aws", lambda _: aws)
+
+    main(["log", "rebuild", *NAMED])
+
+    check_batch([arguments["Item"] for arguments in aws.dynamodb.puts])
+
+
 def test_a_row_of_a_letter_from_the_future_is_of_today(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of a day to come no list would show it, and it would never expire."""
     failed_at = {"DataType": "String", "StringValue": "9999-12-31T00:00:00+00:00"}
