@@ -9,7 +9,8 @@ from whyness_ops.letters import DeadLetter
 from whyness_ops.log_table import LogTable, last_days
 from whyness_ops.moving import Move, redrive_all
 from whyness_ops.rebuilding import rebuild
-from whyness_ops.redriving import Left, Redrive, Redriven
+from whyness_ops.redriven import Left, Redriven
+from whyness_ops.redriving import Redrive
 from whyness_ops.selection import Selection
 from whyness_ops.snapshot import Snapshot
 from whyness_ops.stop import Stop

@@ -20,7 +20,8 @@ from whyness_ops.log_table import LogTable, Row, last_days
 from whyness_ops.moving import redrive_all
 from whyness_ops.progress import Progress
 from whyness_ops.rebuilding import rebuild
-from whyness_ops.redriving import Redrive, Redriven
+from whyness_ops.redriven import Redriven
+from whyness_ops.redriving import Redrive
 from whyness_ops.selection import Selection
 from whyness_ops.stop import Stop
 

@@ -6,7 +6,7 @@ same deduplication fields, and counts once.
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from whyness_events import limits, sqs_batch
@@ -22,63 +22,13 @@ from whyness_ops.errors import Refused, SetupFault
 from whyness_ops.letters import DeadLetter, event_key
 from whyness_ops.log_table import LogTable
 from whyness_ops.moving import RUNS_ALREADY, move_under_way
+from whyness_ops.redriven import Left, Redriven
 from whyness_ops.selection import Selection
 from whyness_ops.snapshot import Snapshot, marks
 from whyness_ops.stop import Stop
 
 # A backlog of its own to SQS's fair queues: what was dead must not delay today's events.
 MESSAGE_GROUP = "redrive"
-
-
-@dataclass(frozen=True, slots=True)
-class Left:
-    """A letter that was meant and stays in the dead-letter queue, and why."""
-
-    message_id: str
-    insert_id: str
-    why: str
-
-
-@dataclass(slots=True)
-class Redriven:
-    """What came of it.
-
-    Attributes:
-        total: letters that were there when it began, by the queue's own approximate count.
-        looked_at: those of them that were received.
-        matched: those of them that were meant.
-        sent: those that the queue confirmed (in a dry run: that would be sent).
-        left: those that were meant and stay.
-        came_back: letters that were sent, and are dead again: they are not sent twice.
-        arrived_since: other letters that came after it began; they were not looked at.
-        not_deleted: sent, and perhaps still in the dead-letter queue too; they count once all the same.
-        rows_not_marked: sent, but the Log table could not be told.
-        hidden: messages that somebody else looks at, or that could not be made visible again at once.
-        stopped: by a person, or because no more can be looked at in one go.
-    """
-
-    total: int = 0
-    looked_at: int = 0
-    matched: int = 0
-    sent: int = 0
-    left: list[Left] = field(default_factory=list)
-    came_back: int = 0
-    arrived_since: int = 0
-    not_deleted: int = 0
-    rows_not_marked: int = 0
-    hidden: int = 0
-    stopped: bool = False
-    dry_run: bool = False
-
-    @property
-    def counts(self) -> dict[str, int]:
-        """The figures that the audit row keeps."""
-        names = ("looked_at", "matched", "sent", "came_back", "not_deleted", "rows_not_marked")
-        return {**{name: getattr(self, name) for name in names}, "left_count": len(self.left)}
-
-    def to_json(self) -> dict[str, Any]:
-        """Return it as JSON data."""
-        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,14 +55,17 @@ class Snapshot:
             letter: as received.
             now_ms: AWS's time of that answer: no letter can be later; None where it did not say.
         """
-        latest_ms = letter.sent_ms if now_ms is None else now_ms + _LATE_MS
-        opened_ms = self.opened_ms if 0 < letter.sent_ms <= latest_ms else None
-        if opened_ms is not None and letter.sent_ms < opened_ms - _SKEW_MS:
+        since_ms = self._since_ms(letter.sent_ms, now_ms)
+        if since_ms < -_SKEW_MS:
             return Place.THERE
         if not self.sent.isdisjoint(marks(letter)):
             return Place.SENT_AGAIN
-        is_later = opened_ms is not None and letter.sent_ms > opened_ms + _LATE_MS
-        return Place.ELSEWHERE if is_later else Place.THERE
+        return Place.ELSEWHERE if since_ms > _LATE_MS else Place.THERE
+
+    def _since_ms(self, sent_ms: int, now_ms: int | None) -> int:
+        """Return how long after the beginning it was sent; 0, as if at that moment, where nobody knows."""
+        is_possible = sent_ms > 0 and (now_ms is None or sent_ms <= now_ms + _LATE_MS)
+        return sent_ms - self.opened_ms if is_possible and self.opened_ms is not None else 0
 
     def note_sent(self, some: Iterable[str]) -> None:
         """Remember the marks of what was sent."""

@@ -27,7 +27,8 @@ from whyness_mixpanel.backends import sqs
 from whyness_ops import Aws, DeadLetterQueue, Redrive, Selection, SetupFault, Snapshot, Stack, Stop
 from whyness_ops.dead_letter_queue import Hold
 from whyness_ops.letters import read_letter
-from whyness_ops.redriving import Redriven, _Parcel
+from whyness_ops.redriven import Redriven
+from whyness_ops.redriving import _Parcel
 
 PATIENCE_S = 60.0
 QUEUE_URL = "https://sqs.eu-west-1.amazonaws.com/123456789012/events"
