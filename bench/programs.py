@@ -129,7 +129,6 @@ def _done(
 def _environment(url: str) -> dict[str, str]:
     return {
         **os.environ,
-        "PYTHONPATH": os.pathsep.join([".", "functions/send_events"]),
         "NODE_PATH": str(PEERS / "npm/node_modules"),
         "MIXPANEL_PROJECT_ID": "1",
         "MIXPANEL_API_URL": url,
