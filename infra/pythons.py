@@ -30,10 +30,10 @@ def find_python(version: str, modules: str, environ: Mapping[str, str]) -> Path:
     found = next((path for path in _candidates(version, environ) if is_fit(path, version, modules)), None)
     if found is None:
         raise PythonMissing(
-            f"No Python {version} with {modules} was found: not the one that runs this, not with uv, not with "
-            f"pyenv, not on the PATH. Install one: `apt-get install python{version} python{version}-venv` where "
-            f"Debian or Ubuntu has it, `uv python install {version}`, or `pyenv install {version}`. Then run "
-            "this again."
+            f"No Python {version} with {modules} was found: not the one that runs this, not with uv, not "
+            f"with pyenv, not on the PATH. Install one: `apt-get install python{version} "
+            f"python{version}-venv` where Debian or Ubuntu has it, `uv python install {version}`, or "
+            f"`pyenv install {version}`. Then run this again."
         )
     return found
 
