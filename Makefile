@@ -19,7 +19,7 @@ DAYS ?= 1
 MIXPANEL_IMPORT := mixpanel-import@3.1.43
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types template wheel matrix matrix-newest simulate chaos bench bench-peers build deploy invoke clean
+.PHONY: help demo test check lint types template wheel matrix matrix-newest simulate chaos bench bench-peers build deploy undrift invoke clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -68,6 +68,9 @@ build: .venv-sam/stamp ## sam build, then bytecode for exactly the runtime's Pyt
 
 deploy: .venv-sam/stamp ## build and deploy a stack (CONFIG_ENV=dev or prod); see docs/deploy.md
 	@.venv-sam/bin/python -m infra.build --deploy $(CONFIG_ENV)
+
+undrift: .venv/demo.stamp ## put back what was changed by hand in a stack, after showing it (CONFIG_ENV=dev or prod)
+	@$(PY) -m infra.undrift $(CONFIG_ENV)
 
 invoke: .venv/demo.stamp .venv-emulator/stamp ## the built function on an event (EVENT=events/sample.json), without Docker
 	@$(PY) -m local.invoke $(EVENT)

@@ -95,6 +95,19 @@ def test_each_way_to_fail_has_its_alarm(template: Template) -> None:
     }
 
 
+def test_dev_pays_for_three_alarms_and_no_dashboard(template: Template) -> None:
+    """What a trial stack must tell; whatever refers to the others is there in production only."""
+    found = {name for name in alarms(template) if "Condition" not in template["Resources"][name]}
+    conditions = {
+        template["Resources"][name].get("Condition") for name in alarms(template) if name not in found
+    }
+
+    assert found == {"DeadLettersAlarm", "SetupFaultsAlarm", "FunctionErrorsAlarm"}
+    assert conditions == {"IsProduction"}
+    assert template["Resources"]["Dashboard"]["Condition"] == "IsProduction"
+    assert template["Outputs"]["DashboardUrl"]["Condition"] == "IsProduction"
+
+
 @pytest.mark.parametrize(
     ("alarm", "metric", "threshold"),
     [
