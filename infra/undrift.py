@@ -170,7 +170,8 @@ class Undrift:
         if answer["ExecutionStatus"] == "EXECUTE_FAILED":
             raise UndriftError(
                 f"CloudFormation could not put everything back, and has rolled {self._stack} back: "
-                f"`aws cloudformation describe-stack-events --stack-name {self._stack}` says why."
+                f"`aws --region {self._cloudformation.meta.region_name} cloudformation describe-stack-events "
+                f"--stack-name {self._stack}` says why."
             )
         self._say(f"{self._stack} is as its template says.")
 

@@ -62,7 +62,7 @@ def test_a_command_in_the_runbook_is_one_that_exists(command: str) -> None:
 def test_names_in_its_aws_commands_are_the_stacks(template: Template) -> None:
     """Outputs that are read exist; function, log group and queue are called what the commands say."""
     resources = {name: r["Properties"] for name, r in template["Resources"].items()}
-    outputs = re.findall(r"\$\(output (\w+)\)", ALARMS)
+    outputs = re.findall(r"\$\(output (\w+)\)", RUNBOOK)
 
     assert set(outputs) == {"QueueUrl", "DeadLetterQueueUrl", "LogTableName"} <= set(template["Outputs"])
     assert resources["SendEventsFunction"]["FunctionName"] == {"Fn::Sub": "${AWS::StackName}-send-events"}
