@@ -31,12 +31,12 @@ def cost_table() -> str:
     return _table(head, [_cost_row(_ask(count, packed)) for count in EVENTS for packed in (100, 1)])
 
 
-_COSTS = ("SQS", "Lambda", "DynamoDB", "logs", "alarms", "fixed")
+_COSTS = ("SQS", "Lambda", "DynamoDB", "logs", "idle")
 
 
 def _cost_row(found: Report) -> tuple[str, ...]:
     costs = found.costs
-    each = (costs.sqs, costs.lambda_, costs.dynamodb, costs.logs, costs.alarms, costs.fixed)
+    each = (costs.sqs, costs.lambda_, costs.dynamodb, costs.logs, costs.idle)
     return (
         count_text(found.load.events_per_day),
         str(found.load.packed),

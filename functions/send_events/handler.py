@@ -34,7 +34,7 @@ from whyness_events.delivery.settings import Settings, SettingsFault, read_setti
 from whyness_events.delivery.settle import Settled
 from whyness_events.delivery.source_queue import SqsSourceQueue
 from whyness_events.delivery.sqs_event import InvocationFault, read_records
-from whyness_events.delivery.telemetry import emit
+from whyness_events.delivery.telemetry import emit, log_fields
 from whyness_events.delivery.useragent import describe_useragent
 
 # Kept for answering Lambda, of the time that is left at the start.
@@ -133,14 +133,7 @@ def _where(bug: Exception) -> str:
 
 
 def _tell(report: Report, context: Any) -> None:
-    outcomes = {str(reason): count for reason, count in report.outcomes.items()}
-    logger.info(
-        "invocation",
-        request_id=context.aws_request_id,
-        outcomes=outcomes,
-        requests=report.sending.requests,
-        handed_back=len(report.settled.failed_message_ids),
-    )
+    logger.info("invocation", **log_fields(report, context.aws_request_id))
     for reason, detail in report.details.items():
         logger.warning("not delivered", request_id=context.aws_request_id, reason=str(reason), detail=detail)
     emit(report, service=context.function_name)

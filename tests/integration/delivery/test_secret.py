@@ -124,7 +124,7 @@ def test_a_rotated_secret_is_fetched_afresh_in_the_same_invocation(
     invocation = function.invoke(*records)
 
     assert invocation.outcomes == {"delivered": 3}
-    assert invocation.metric("Requests") == 2
+    assert invocation.logged["requests"] == 2
     assert counted(mixpanel) == sent([*before, *events])
 
 
