@@ -19,10 +19,10 @@ DAYS ?= 1
 MIXPANEL_IMPORT := mixpanel-import@3.1.43
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types template wheel matrix matrix-newest simulate chaos bench bench-peers build deploy undrift invoke clean
+.PHONY: help demo test check lint types template wheel matrix matrix-newest simulate chaos bench instructions bench-peers build deploy undrift invoke clean
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 demo: .venv/demo.stamp .venv-emulator/stamp ## the whole pipeline on this machine, with real HTTP traffic (DEMO_EVENTS=3000)
 	@$(PY) -m local.demo --events $(DEMO_EVENTS)
@@ -42,6 +42,7 @@ matrix-newest: .venv-emulator/stamp
 check: lint types template build wheel ## all that CI runs: lint, types, template, build, wheel, tests, quick chaos
 	@$(MAKE) --no-print-directory test
 	@$(MAKE) --no-print-directory matrix-newest
+	@$(MAKE) --no-print-directory instructions
 	@echo "== chaos, the quick run"
 	@$(MAKE) --no-print-directory chaos SCALE=0.02
 
@@ -83,6 +84,10 @@ chaos: .venv/demo.stamp .venv-emulator/stamp ## faults on the real stack, each r
 
 bench: .venv/demo.stamp ## the handler beside the floor program: CPU, events/s, memory, import (some five minutes)
 	@$(PY) -m bench
+
+instructions: .venv/demo.stamp ## the hot path's instructions against those recorded, +3 % fails (needs valgrind)
+	@echo "== instructions of the hot path"
+	@$(PY) -m bench.instructions
 
 bench-peers: .venv/demo.stamp .venv-peers/stamp ## the same, beside other clients, in environments of their own
 	@$(PY) -m bench --peers
