@@ -78,7 +78,7 @@ def let_go(process: "subprocess.Popen[str]") -> str:
     """
     _, said = process.communicate(timeout=_TIMEOUT_S)
     if process.returncode:
-        raise Failed(f"{process.args} failed:\n{said[-2000:]}")
+        raise Failed(f"the program failed:\n{said[-2000:]}")
     return said
 
 

@@ -40,6 +40,6 @@ def test_what_is_recorded_covers_this_project() -> None:
 
 def test_without_valgrind_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine without it can still run `make check`."""
-    monkeypatch.setattr(instructions.shutil, "which", lambda _: None)
+    monkeypatch.setattr("shutil.which", lambda _: None)
 
     assert "apt-get install valgrind" in instructions.missing_tool()
