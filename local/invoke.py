@@ -28,9 +28,9 @@ BUILD_DIR = ROOT / ".aws-sam" / "build" / "SendEventsFunction"
 SAMPLE = ROOT / "events" / "sample.json"
 
 _EPILOG = """examples:
-  python -m local.invoke                               the built function on events/sample.json
-  python -m local.invoke events/partial-failure.json   another event
-  python -m local.invoke --source                      the source tree, on this Python; no build needed
+  .venv/bin/python -m local.invoke                               the built function on events/sample.json
+  .venv/bin/python -m local.invoke events/partial-failure.json   another event
+  .venv/bin/python -m local.invoke --source                      the source tree; needs no build
 
 Behind it are an emulated queue, Log table and secret, and a simulated Mixpanel. The exit status is 0 when the
 answer is a proper partial batch response that acknowledges every record, and 1 otherwise.

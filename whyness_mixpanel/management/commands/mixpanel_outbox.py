@@ -41,7 +41,8 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Add drain, status and release."""
-        actions = parser.add_subparsers(dest="action", required=True)
+        parser.set_defaults(action="status", as_json=False, database=None)
+        actions = parser.add_subparsers(dest="action", required=False)
         kept: dict[str, Any] = {
             "epilog": _EXAMPLES,
             "formatter_class": RawDescriptionHelpFormatter,
