@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -77,17 +78,11 @@ def test_the_drill_goes_as_the_runbook_says(tmp_path: Path) -> None:
             demo.send_signal(signal.SIGINT)
 
 
-def started_demo(out: object) -> "subprocess.Popen[str]":
+def started_demo(out: IO[str]) -> "subprocess.Popen[str]":
     """Start `make demo KEEP=1` with few events."""
     environment = {**os.environ, "DEMO_EVENTS": "20", "KEEP": "1"}
-    return subprocess.Popen(
-        [sys.executable, "-m", "local.demo"],
-        cwd=ROOT,
-        env=environment,
-        stdout=out,
-        stderr=out,
-        text=True,  # type: ignore[call-overload]
-    )
+    command = [sys.executable, "-m", "local.demo"]
+    return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=out, stderr=out, text=True)  # noqa: S603
 
 
 def until_it_holds(block: str) -> str:
