@@ -3,10 +3,10 @@
 Prints its URL as JSON, counts messages, and answers a GET with the count.
 """
 
+import hashlib
 import json
+from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-
-_MD5 = "0" * 32
 
 
 class Sink(ThreadingHTTPServer):
@@ -25,12 +25,12 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         document = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         if "Entries" in document:
-            taken = [_entry() | {"Id": entry["Id"]} for entry in document["Entries"]]
+            taken = [_entry(entry) | {"Id": entry["Id"]} for entry in document["Entries"]]
             self.server.message_count += len(taken)
             self._answer({"Successful": taken, "Failed": []})
         else:
             self.server.message_count += 1
-            self._answer(_entry())
+            self._answer(_entry(document))
 
     def do_GET(self) -> None:
         self._answer({"messages": self.server.message_count})
@@ -47,8 +47,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
 
-def _entry() -> dict[str, str]:
-    return {"MessageId": "00000000-0000-0000-0000-000000000000", "MD5OfMessageBody": _MD5}
+def _entry(message: Mapping[str, str]) -> dict[str, str]:
+    digest = hashlib.md5(message["MessageBody"].encode(), usedforsecurity=False).hexdigest()
+    return {"MessageId": "00000000-0000-0000-0000-000000000000", "MD5OfMessageBody": digest}
 
 
 def main() -> None:

@@ -80,7 +80,9 @@ def _sqs_record(record: Record) -> dict[str, Any]:
             "SenderId": "AIDAEXAMPLE",
             "ApproximateFirstReceiveTimestamp": str(record.sent_ms),
         },
-        "messageAttributes": {},
+        "messageAttributes": {"log_key": {"dataType": "String", "stringValue": record.log_key}}
+        if record.log_key
+        else {},
         "md5OfBody": "0" * 32,
         "eventSource": "aws:sqs",
         "eventSourceARN": "arn:aws:sqs:eu-west-1:123456789012:events",

@@ -7,7 +7,7 @@ from typing import Any, Self, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from whyness_events import limits
+from whyness_events import limits, sqs_batch
 from whyness_ops.aws import explained
 from whyness_ops.errors import Refused, SetupFault
 from whyness_ops.letters import DeadLetter, read_letter
@@ -120,13 +120,10 @@ class Hold:
     def delete(self, letters: Sequence[DeadLetter]) -> int:
         """Delete up to ten letters; return how many SQS did not confirm. They may come again."""
         self._done |= {letter.message_id for letter in letters}
-        entries = [
-            {"Id": str(index), "ReceiptHandle": self._handles[letter.message_id]}
-            for index, letter in enumerate(letters)
-        ]
+        entries = sqs_batch.numbered([{"ReceiptHandle": self._handles[each.message_id]} for each in letters])
         with explained(f"dead-letter queue {self._queue.url}"):
             answer = self._queue.sqs.delete_message_batch(QueueUrl=self._queue.url, Entries=entries)
-        deleted = [letters[int(entry["Id"])] for entry in answer.get("Successful", [])]
+        deleted = [letters[index] for index in sqs_batch.read(answer, entries).confirmed]
         for letter in deleted:
             self._handles[letter.message_id] = ""
         return len(letters) - len(deleted)
@@ -146,10 +143,9 @@ class Hold:
     def _release(self) -> None:
         handles = [handle for handle in self._handles.values() if handle]
         for done, some in enumerate(chunks(handles)):
-            entries = [
-                {"Id": str(index), "ReceiptHandle": handle, "VisibilityTimeout": 0}
-                for index, handle in enumerate(some)
-            ]
+            entries = sqs_batch.numbered(
+                [{"ReceiptHandle": handle, "VisibilityTimeout": 0} for handle in some]
+            )
             try:
                 # What it reports as failed is visible already: its time was up.
                 self._queue.sqs.change_message_visibility_batch(QueueUrl=self._queue.url, Entries=entries)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from whyness_events import limits
+from whyness_events import limits, sqs_batch
 from whyness_events.values import size_bytes
 from whyness_ops.audit import Audit
 from whyness_ops.aws import Aws, Stack, explained
@@ -77,9 +77,9 @@ class _Parcel:
     letter: DeadLetter
     body: str
 
-    def entry(self, entry_id: str) -> dict[str, Any]:
-        """Return it as SendMessageBatch takes it."""
-        entry = {"Id": entry_id, "MessageBody": self.body, "MessageGroupId": MESSAGE_GROUP}
+    def entry(self) -> dict[str, Any]:
+        """Return it as SendMessageBatch takes it, without an id."""
+        entry = {"MessageBody": self.body, "MessageGroupId": MESSAGE_GROUP}
         if not self._attribute_bytes:
             return entry
         attribute = {"DataType": "String", "StringValue": str(self.letter.log_key)}
@@ -205,17 +205,16 @@ class Redrive:
 
     def _send(self, parcels: Sequence[_Parcel], report: Redriven) -> list[_Parcel]:
         """Send one call's worth; return what the queue confirmed."""
-        entries = [parcel.entry(str(index)) for index, parcel in enumerate(parcels)]
+        entries = sqs_batch.numbered([parcel.entry() for parcel in parcels])
         with explained(f"queue {self.stack.queue_url}"):
             answer = self.aws.sqs.send_message_batch(QueueUrl=self.stack.queue_url, Entries=entries)
-        confirmed = {int(entry["Id"]) for entry in answer.get("Successful", [])}
-        codes = {int(entry["Id"]): entry.get("Code", "") for entry in answer.get("Failed", [])}
-        report.sent += len(confirmed)
+        answered = sqs_batch.read(answer, entries)
+        report.sent += len(answered.confirmed)
         for index, parcel in enumerate(parcels):
-            if index not in confirmed:
-                why = f"the queue did not take it ({codes.get(index) or 'no answer for it'})"
+            if index not in answered.confirmed:
+                why = f"the queue did not take it ({answered.code(index) or 'no answer for it'})"
                 report.left.append(Left(parcel.letter.message_id, parcel.letter.insert_id, why))
-        return [parcel for index, parcel in enumerate(parcels) if index in confirmed]
+        return [parcel for index, parcel in enumerate(parcels) if index in answered.confirmed]
 
     def _mark(self, letter: DeadLetter, log: LogTable) -> bool:
         key = letter.log_key

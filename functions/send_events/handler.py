@@ -11,15 +11,16 @@ import traceback
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import lru_cache
 from importlib import import_module
 from pathlib import PurePath
 from typing import Any
 
 from aws_lambda_powertools import Logger
 
-from whyness_events.delivery.aws import client
+from whyness_events.delivery.aws import LazyClient
 from whyness_events.delivery.clock import SystemClock
+from whyness_events.delivery.credentials import SecretCredentials
 from whyness_events.delivery.dead_letters import SqsDeadLetters
 from whyness_events.delivery.deliver import Deliverer
 from whyness_events.delivery.exhaust import Patience
@@ -54,6 +55,7 @@ class Container:
 
     deliverer: Deliverer
     pool: MixpanelPool
+    aws: Sequence[LazyClient] = ()
 
 
 def handler(event: Any, context: Any) -> dict[str, list[dict[str, str]]]:
@@ -73,7 +75,7 @@ def handler(event: Any, context: Any) -> dict[str, list[dict[str, str]]]:
         raise InvocationFault(f"internal fault: {_where(bug)}") from None
     finally:
         if container.cache_info().currsize:
-            container().pool.abandon_all()
+            _end_invocation(container(), context)
     _tell(report, context)
     failed_ids = dict.fromkeys(report.settled.failed_message_ids)  # SQS may deliver a message twice at once
     return {"batchItemFailures": [{"itemIdentifier": found} for found in failed_ids]}
@@ -92,12 +94,13 @@ def container() -> Container:
 def build(settings: Settings) -> Container:
     """Wire the parts."""
     rng = random.Random()  # noqa: S311  (jitter)
-    pool = MixpanelPool(settings.api_url, settings.project_id, _credentials(settings))
-    queue = SqsSourceQueue(settings.queue_url, partial(client, "sqs"), clock)
+    aws = sqs, dynamodb, secrets_manager = [*map(LazyClient, ("sqs", "dynamodb", "secretsmanager"))]
+    pool = MixpanelPool(settings.api_url, settings.project_id, _credentials(settings, secrets_manager))
+    queue = SqsSourceQueue(settings.queue_url, sqs, clock)
     deliverer = Deliverer(
         pool=pool,
-        dead_letters=SqsDeadLetters(settings.dead_letter_queue_url, partial(client, "sqs"), clock),
-        log=DynamoDbLog(settings.log_table_name, partial(client, "dynamodb"), clock),
+        dead_letters=SqsDeadLetters(settings.dead_letter_queue_url, sqs, clock),
+        log=DynamoDbLog(settings.log_table_name, dynamodb, clock),
         redelivery=Redelivery(queue, rng, settings.redelivery_base_s, settings.redelivery_cap_s),
         clock=clock,
         rng=rng,
@@ -108,15 +111,12 @@ def build(settings: Settings) -> Container:
         patience=Patience(settings.exhaust_after_s, settings.max_receive_count),
         breaker_s=settings.breaker_s,
     )
-    return Container(deliverer, pool)
+    return Container(deliverer, pool, aws)
 
 
-def _credentials(settings: Settings) -> Credentials:
+def _credentials(settings: Settings, secrets_manager: LazyClient) -> Credentials:
     if settings.secret_arn:
-        # It brings boto3, which takes as long to import as all the rest.
-        from whyness_events.delivery.credentials import SecretCredentials  # noqa: PLC0415
-
-        return SecretCredentials(settings.secret_arn)
+        return SecretCredentials(settings.secret_arn, secrets_manager, clock)
     return FixedCredentials(settings.account, settings.password)
 
 
@@ -132,6 +132,21 @@ def _where(bug: Exception) -> str:
     return f"{type(bug).__name__} at {PurePath(last.filename).name}:{last.lineno}"
 
 
+def _end_invocation(parts: Container, context: Any) -> None:
+    """Leave nothing open that a freeze would kill, and say what AWS refused, also after a bug."""
+    parts.pool.abandon_all()
+    for refusal in [refusal for client in parts.aws for refusal in client.end_invocation()]:
+        logger.warning(
+            "aws refused",
+            request_id=context.aws_request_id,
+            aws_service=refusal.service,
+            operation=refusal.operation,
+            code=", ".join(refusal.codes),
+            aws_request_id=refusal.aws_request_id,
+            count=refusal.count,
+        )
+
+
 def _tell(report: Report, context: Any) -> None:
     logger.info("invocation", **log_fields(report, context.aws_request_id))
     for reason, detail in report.details.items():
@@ -145,7 +160,7 @@ def warm_up(environ: Mapping[str, str]) -> None:
         return
     describe_useragent("any")
     if environ.get("MIXPANEL_SECRET_ARN"):
-        import_module("whyness_events.delivery.credentials")
+        import_module("boto3")
 
 
 warm_up(os.environ)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from local.chaos.account import Account, account
 from local.chaos.finding import find
@@ -15,9 +15,7 @@ from local.chaos.load import Load, make_load
 from local.chaos.pace import Pace
 from local.chaos.rows import LONGEST_FIRST, Row
 from local.processes import raise_if_interrupted
-
-if TYPE_CHECKING:
-    from mypy_boto3_sqs.type_defs import SendMessageBatchRequestEntryTypeDef
+from whyness_events import sqs_batch
 
 _TICK_S = 0.1
 _SEND_AT_ONCE = 10
@@ -151,13 +149,11 @@ def _offer(lane: Lane, load: Load, seconds: float) -> None:
     began = time.monotonic()
     for start in range(0, len(load.bodies), _SEND_AT_ONCE):
         _wait_until(began + seconds * start / len(load.bodies))
-        entries: list[SendMessageBatchRequestEntryTypeDef] = [
-            {"Id": str(at), "MessageBody": body}
-            for at, body in enumerate(load.bodies[start : start + _SEND_AT_ONCE])
-        ]
+        bodies = load.bodies[start : start + _SEND_AT_ONCE]
+        entries = sqs_batch.numbered([{"MessageBody": body} for body in bodies])
         answer = sqs.send_message_batch(QueueUrl=url, Entries=entries)
-        if answer.get("Failed"):
-            raise RuntimeError(f"the emulator did not take the load: {answer['Failed']}")
+        if len(sqs_batch.read(answer, entries).confirmed) < len(entries):
+            raise RuntimeError(f"the emulator did not take the load: {answer}")
 
 
 def _wait_until(moment: float) -> None:

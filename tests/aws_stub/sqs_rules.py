@@ -1,6 +1,8 @@
 """What SQS demands of a SendMessageBatch. Source: its API reference, 2026-11-23."""
 
+import hashlib
 import re
+import struct
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -44,6 +46,20 @@ def check_visibility(entries: Sequence[Mapping[str, Any]]) -> None:
     for entry in entries:
         if type(entry["VisibilityTimeout"]) is not int or not 0 <= entry["VisibilityTimeout"] <= _LONGEST_S:
             raise AwsError("InvalidParameterValue")
+
+
+def digests(entry: Mapping[str, Any]) -> dict[str, str]:
+    """Return the digests by which SQS says what it has stored.
+
+    Source: its developer guide, "Calculating the MD5 message digest for message attributes", 2026-11-27.
+    """
+    found = {"MD5OfMessageBody": hashlib.md5(entry["MessageBody"].encode()).hexdigest()}  # noqa: S324
+    packed = bytearray()
+    for name in sorted(entry.get("MessageAttributes", {})):
+        attribute = entry["MessageAttributes"][name]
+        for text, type_ in ((name, b""), (attribute["DataType"], b"\x01"), (attribute["StringValue"], b"")):
+            packed += struct.pack(">I", len(text.encode())) + text.encode() + type_
+    return found | ({"MD5OfMessageAttributes": hashlib.md5(packed).hexdigest()} if packed else {})  # noqa: S324
 
 
 def fault_of(entry: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@ Source: API references of the three services and botocore 1.44.5's service model
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
@@ -20,8 +20,8 @@ from tests.aws_stub.dynamodb_rules import (
     to_python,
     update_unless_equal,
 )
-from tests.aws_stub.errors import AwsError
-from tests.aws_stub.sqs_rules import check_call, check_entry_ids, check_visibility, fault_of
+from tests.aws_stub.errors import REQUEST_ID, AwsError
+from tests.aws_stub.sqs_rules import check_call, check_entry_ids, check_visibility, digests, fault_of
 from tests.loopback import LoopbackServer, Request, Response, Trouble
 
 ACCOUNT = "123456789012"
@@ -32,7 +32,7 @@ DELAY, DELETE = "ChangeMessageVisibilityBatch", "DeleteMessageBatch"
 EXECUTE = "BatchExecuteStatement"
 
 Payload = Mapping[str, Any]
-Script = Callable[[Payload], AwsError | Trouble | None]
+Script = Callable[[Payload], AwsError | Response | Trouble | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,8 @@ class AwsStub:
     Args:
         scripts: by operation; called with each call's payload before anything else, returns what to
             answer instead, or None for the ordinary answer.
-        refuse_entry: whether SQS reports an entry as `Failed`.
+        refuse_entry: whether SQS reports a message as `Failed`.
+        refuse_handle: whether it reports a deletion or a change of visibility as `Failed`.
         leave_out: whether DynamoDB gives an item back as unprocessed.
         secrets: by ARN.
         letters: what the dead-letter queue took, in order.
@@ -63,6 +64,7 @@ class AwsStub:
 
     scripts: dict[str, Script] = field(default_factory=dict)
     refuse_entry: Callable[[Payload], bool] = lambda _: False
+    refuse_handle: Callable[[Payload], bool] = lambda _: False
     leave_out: Callable[[Mapping[str, Any]], bool] = lambda _: False
     secrets: dict[str, str] = field(default_factory=dict)
     letters: list[StoredLetter] = field(default_factory=list)
@@ -142,7 +144,8 @@ class AwsStub:
             EXECUTE: self._execute,
         }
         body = json.dumps(answers[operation](payload)).encode()
-        return Response(200, body, {"Content-Type": "application/x-amz-json-1.0"})
+        headers = {"Content-Type": "application/x-amz-json-1.0", "x-amzn-RequestId": REQUEST_ID}
+        return Response(200, body, headers)
 
     def _send(self, payload: Payload) -> dict[str, Any]:
         if payload["QueueUrl"] != self.dead_letter_queue_url:
@@ -162,22 +165,35 @@ class AwsStub:
         attributes = {n: a["StringValue"] for n, a in entry.get("MessageAttributes", {}).items()}
         letter = StoredLetter(f"dead-{len(self.letters) + 1}", entry["MessageBody"], attributes)
         self.letters.append(letter)
-        return {"Id": entry["Id"], "MessageId": letter.message_id, "MD5OfMessageBody": "0" * 32}
+        return {"Id": entry["Id"], "MessageId": letter.message_id, **digests(entry)}
 
     def _delay(self, payload: Payload) -> dict[str, Any]:
         if payload["QueueUrl"] != self.queue_url:
             raise AwsError("QueueDoesNotExist", "The specified queue does not exist.")
         entries = payload["Entries"]
         check_visibility(entries)
-        self.delays |= {entry["ReceiptHandle"]: entry["VisibilityTimeout"] for entry in entries}
-        return {"Successful": [{"Id": entry["Id"]} for entry in entries]}
+        taken, answer = self._divided(entries)
+        self.delays |= {entry["ReceiptHandle"]: entry["VisibilityTimeout"] for entry in taken}
+        return answer
 
     def _delete(self, payload: Payload) -> dict[str, Any]:
         if payload["QueueUrl"] != self.queue_url:
             raise AwsError("QueueDoesNotExist", "The specified queue does not exist.")
         check_entry_ids(payload["Entries"])
-        self.deleted += [entry["ReceiptHandle"] for entry in payload["Entries"]]
-        return {"Successful": [{"Id": entry["Id"]} for entry in payload["Entries"]]}
+        taken, answer = self._divided(payload["Entries"])
+        self.deleted += [entry["ReceiptHandle"] for entry in taken]
+        return answer
+
+    def _divided(self, entries: Sequence[Payload]) -> tuple[list[Payload], dict[str, Any]]:
+        """Return the entries that are not refused, and the answer to all."""
+        failed = [entry for entry in entries if self.refuse_handle(entry)]
+        taken = [entry for entry in entries if entry not in failed]
+        return taken, {
+            "Successful": [{"Id": entry["Id"]} for entry in taken],
+            "Failed": [
+                {"Id": e["Id"], "Code": "ReceiptHandleIsInvalid", "SenderFault": True} for e in failed
+            ],
+        }
 
     def _execute(self, payload: Payload) -> dict[str, Any]:
         statements = payload["Statements"]

@@ -28,6 +28,7 @@ from tests.fakes import (
     accept,
 )
 from tests.loopback import LoopbackServer, Request, Response, Trouble
+from whyness_events.delivery.aws import LazyClient
 from whyness_events.delivery.clock import SystemClock
 from whyness_events.delivery.dead_letters import SqsDeadLetters
 from whyness_events.delivery.letters import Letter
@@ -53,11 +54,12 @@ NEVER = float("inf")
 EVENTS = [b'{"event":"a","properties":{"$insert_id":"1"}}', b'{"event":"b","properties":{"$insert_id":"2"}}']
 
 
-def aws_client(stub: AwsStub, service: str) -> Any:
+def aws_client(stub: AwsStub, service: str) -> LazyClient:
     """Return a client that gives up at once."""
     session: Any = boto3.Session("local", "local", region_name="eu-west-1")
     retries: Any = {"mode": "standard", "total_max_attempts": 1}
-    return session.client(service, endpoint_url=stub.server.url, config=Config(proxies={}, retries=retries))
+    config = Config(proxies={}, retries=retries)
+    return LazyClient(service, partial(session.client, endpoint_url=stub.server.url, config=config))
 
 
 # --- SenderPool
@@ -284,7 +286,7 @@ def real_queue() -> Iterator[QueueUnderTest]:
     """Yield the edge over the stub."""
     with AwsStub() as stub:
         clock = SystemClock()
-        queue = SqsDeadLetters(stub.dead_letter_queue_url, partial(aws_client, stub, "sqs"), clock)
+        queue = SqsDeadLetters(stub.dead_letter_queue_url, aws_client(stub, "sqs"), clock)
 
         def refuse(body: str) -> None:
             stub.refuse_entry = lambda entry: entry["MessageBody"] == body
@@ -426,7 +428,7 @@ def real_table() -> Iterator[TableUnderTest]:
     """Yield the edge over the stub."""
     with AwsStub() as stub:
         clock = SystemClock()
-        log = DynamoDbLog(TABLE, partial(aws_client, stub, "dynamodb"), clock)
+        log = DynamoDbLog(TABLE, aws_client(stub, "dynamodb"), clock)
 
         def lose(pk: str) -> None:
             stub.leave_out = lambda item: item["pk"]["S"] == pk
@@ -590,7 +592,7 @@ def real_source() -> Iterator[SourceUnderTest]:
     """Yield the edge over the stub."""
     with AwsStub() as stub:
         clock = SystemClock()
-        queue = SqsSourceQueue(stub.queue_url, partial(aws_client, stub, "sqs"), clock)
+        queue = SqsSourceQueue(stub.queue_url, aws_client(stub, "sqs"), clock)
         yield SourceUnderTest(queue, clock, stub.delays, stub.deleted)
 
 

@@ -12,13 +12,14 @@ from whyness_events.delivery.settings import SETTINGS
 Resources = dict[str, Any]
 
 # What each call needs; a batch of SQS needs the permission of its single action.
-# Source: Service Authorization Reference of SQS and of DynamoDB, 2026-11.
+# Source: Service Authorization Reference of SQS, DynamoDB and Secrets Manager, 2026-11.
 PERMISSIONS = {
     "send_message_batch": "sqs:SendMessage",
     "change_message_visibility_batch": "sqs:ChangeMessageVisibility",
     "delete_message_batch": "sqs:DeleteMessage",
     "batch_write_item": "dynamodb:BatchWriteItem",
     "batch_execute_statement": "dynamodb:PartiQLUpdate",
+    "get_secret_value": "secretsmanager:GetSecretValue",
 }
 
 
@@ -121,12 +122,12 @@ def test_the_function_may_do_what_it_does_and_nothing_else(resources: Resources)
 
 
 def test_the_role_covers_every_call_of_the_function(resources: Resources) -> None:
-    """Each operation of SQS and DynamoDB that the code names is granted; a new one fails here first."""
+    """Each operation of AWS that the code names is granted; a new one fails here first."""
     [policy] = resources["SendEventsRole"]["Policies"]
     granted = str([statement["Action"] for statement in policy["PolicyDocument"]["Statement"]])
     code = "".join(path.read_text() for path in Path(delivery.__file__).parent.glob("*.py"))
 
-    called = {name for name in operations("sqs", "dynamodb") if f'"{name}"' in code}
+    called = {name for name in operations("sqs", "dynamodb", "secretsmanager") if f'"{name}"' in code}
 
     assert called == set(PERMISSIONS)
     assert [name for name in called if f"'{PERMISSIONS[name]}'" not in granted] == []

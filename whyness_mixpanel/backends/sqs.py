@@ -11,16 +11,12 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError, NoCredentialsError
 
+from whyness_events import sqs_batch
 from whyness_mixpanel import conf
 from whyness_mixpanel.backends import LIVE_GROUP, Answer
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
-    from mypy_boto3_sqs.type_defs import (
-        BatchResultErrorEntryTypeDef,
-        SendMessageBatchRequestEntryTypeDef,
-        SendMessageBatchResultTypeDef,
-    )
 
 _ATTEMPT_COUNT = 2
 _POOL_CONNECTIONS = 50
@@ -68,16 +64,15 @@ def publish(bodies: Sequence[str], *, group: str = LIVE_GROUP) -> Answer:
     queue_url = conf.QUEUE_URL.get()
     if not queue_url:
         raise conf.SettingError(f'{conf.DICT_NAME}["QUEUE_URL"]', conf.QUEUE_URL.allowed)
-    entries: list[SendMessageBatchRequestEntryTypeDef] = [
-        {"Id": str(index), "MessageBody": body, "MessageGroupId": group} for index, body in enumerate(bodies)
-    ]
-    return _send(queue_url, entries)
+    return _send(queue_url, [{"MessageBody": body, "MessageGroupId": group} for body in bodies])
 
 
-def _send(queue_url: str, entries: "Sequence[SendMessageBatchRequestEntryTypeDef]") -> Answer:
-    """Send entries whose ids are their indexes; in halves where the queue takes less at once."""
+def _send(queue_url: str, entries: Sequence[sqs_batch.Entry], first: int = 0) -> Answer:
+    """Send entries, whose indexes begin with `first`; in halves where the queue takes less at once."""
+    numbered = sqs_batch.numbered(entries)
     try:
-        return _read(_client().send_message_batch(QueueUrl=queue_url, Entries=entries), entries)
+        answer = _client().send_message_batch(QueueUrl=queue_url, Entries=numbered)
+        return _read(sqs_batch.read(answer, numbered), first)
     except NoCredentialsError:
         _drop_client(older_than_s=_RENEW_AFTER_S)
         raise
@@ -85,37 +80,32 @@ def _send(queue_url: str, entries: "Sequence[SendMessageBatchRequestEntryTypeDef
         if not error.response["Error"]["Code"].endswith(_TOO_LONG):
             raise
     if len(entries) == 1:
-        return Answer(frozenset(), _TOO_LONG, refused={int(entries[0]["Id"]): _WHY[_TOO_LONG]})
+        return Answer(frozenset(), _TOO_LONG, refused={first: _WHY[_TOO_LONG]})
     half = len(entries) // 2
-    first, second = _send(queue_url, entries[:half]), _send(queue_url, entries[half:])
+    left, right = _send(queue_url, entries[:half], first), _send(queue_url, entries[half:], first + half)
     return Answer(
-        confirmed=first.confirmed | second.confirmed,
-        refusal=first.refusal or second.refusal,
-        refused={**first.refused, **second.refused},
+        confirmed=left.confirmed | right.confirmed,
+        refusal=left.refusal or right.refusal,
+        refused={**left.refused, **right.refused},
     )
 
 
-def _read(
-    answer: "SendMessageBatchResultTypeDef", entries: "Sequence[SendMessageBatchRequestEntryTypeDef]"
-) -> Answer:
-    taken = {entry["Id"] for entry in answer.get("Successful", [])}
-    failed = {entry["Id"]: entry for entry in answer.get("Failed", [])}
-    sent = {entry["Id"]: int(entry["Id"]) for entry in entries}
-    reasons = {sent[id_]: _why_never(entry) for id_, entry in failed.items() if id_ in sent.keys() - taken}
+def _read(answered: sqs_batch.Answered, first: int) -> Answer:
+    reasons = {first + index: _why_never(entry) for index, entry in answered.refused.items()}
     return Answer(
-        confirmed=frozenset(index for id_, index in sent.items() if id_ in taken),
-        refusal=next((entry["Code"] for entry in failed.values()), ""),
+        confirmed=frozenset(first + index for index in answered.confirmed),
+        refusal=next((answered.code(index) for index in answered.refused), ""),
         refused={index: why for index, why in reasons.items() if why},
     )
 
 
-def _why_never(entry: "BatchResultErrorEntryTypeDef") -> str:
+def _why_never(entry: sqs_batch.Entry) -> str:
     """Return why an entry that was not taken never will be; `""` where it may be, next time."""
-    if not entry["SenderFault"]:
+    if entry.get("SenderFault") is not True:
         return ""
-    if _SAYS_TOO_LONG in entry.get("Message", ""):
+    if _SAYS_TOO_LONG in str(entry.get("Message")):
         return _WHY[_TOO_LONG]
-    return _WHY[_BAD_TEXT] if entry["Code"] == _BAD_TEXT else ""
+    return _WHY[_BAD_TEXT] if entry.get("Code") == _BAD_TEXT else ""
 
 
 def _client() -> "SQSClient":

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from local.chaos.proxy.errors import AwsError
+from whyness_events import sqs_batch
 
 Call = Callable[[str, Mapping[str, Any]], dict[str, Any]]
 OPERATIONS = ("StartMessageMoveTask", "ListMessageMoveTasks", "CancelMessageMoveTask")
@@ -132,20 +133,18 @@ def _move_some(task: _Task, source_url: str, destination_url: str, call: Call) -
     messages = call("ReceiveMessage", {"QueueUrl": source_url, **wanted}).get("Messages", [])
     if not messages:
         return False
-    sent = call(
-        "SendMessageBatch",
-        {"QueueUrl": destination_url, "Entries": [_entry(str(at), m) for at, m in enumerate(messages)]},
-    )
-    done = [messages[int(entry["Id"])] for entry in sent.get("Successful", [])]
+    entries = sqs_batch.numbered([_entry(message) for message in messages])
+    sent = call("SendMessageBatch", {"QueueUrl": destination_url, "Entries": entries})
+    done = [messages[index] for index in sqs_batch.read(sent, entries).confirmed]
     if done:
-        entries = [{"Id": str(at), "ReceiptHandle": m["ReceiptHandle"]} for at, m in enumerate(done)]
-        call("DeleteMessageBatch", {"QueueUrl": source_url, "Entries": entries})
+        handles = sqs_batch.numbered([{"ReceiptHandle": message["ReceiptHandle"]} for message in done])
+        call("DeleteMessageBatch", {"QueueUrl": source_url, "Entries": handles})
     task.moved += len(done)
     return True
 
 
-def _entry(entry_id: str, message: Mapping[str, Any]) -> dict[str, Any]:
-    entry: dict[str, Any] = {"Id": entry_id, "MessageBody": message["Body"]}
+def _entry(message: Mapping[str, Any]) -> dict[str, Any]:
+    entry: dict[str, Any] = {"MessageBody": message["Body"]}
     if attributes := message.get("MessageAttributes"):
         entry["MessageAttributes"] = {
             name: {key: value[key] for key in _ENTRY_FIELDS if key in value}

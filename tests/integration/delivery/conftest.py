@@ -14,6 +14,7 @@ from tests.integration.delivery.function import (
     environment_of,
     forget_own_settings,
 )
+from whyness_events.delivery.clock import SystemClock
 
 
 @pytest.fixture(autouse=True)
@@ -37,6 +38,12 @@ def mixpanel() -> Iterator[MixpanelSimulator]:
     """The Mixpanel of this test."""
     with MixpanelSimulator(project_id=PROJECT_ID, account=ACCOUNT, password=PASSWORD) as simulator:
         yield simulator
+
+
+@pytest.fixture
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The function does not pause between its rounds for rows."""
+    monkeypatch.setattr(SystemClock, "sleep", lambda *_: None)
 
 
 @pytest.fixture

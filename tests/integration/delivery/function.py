@@ -50,12 +50,14 @@ class Invocation:
         metrics: the documents in CloudWatch's embedded format.
         details: the logged detail of each outcome but `delivered`.
         logged: the fields of the line `invocation`.
+        refusals: the logged lines about what AWS refused.
     """
 
     failed_ids: list[str]
     metrics: list[dict[str, Any]]
     details: dict[str, str]
     logged: Mapping[str, Any]
+    refusals: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def outcomes(self) -> dict[str, int]:
@@ -91,6 +93,11 @@ class Function:
     environment: Mapping[str, str]
     _keeper: _Keeper = field(default_factory=_Keeper)
 
+    @property
+    def logged(self) -> list[logging.LogRecord]:
+        """What the last invocation logged."""
+        return self._keeper.records
+
     def __post_init__(self) -> None:
         """Start the container."""
         self.set(**self.environment)
@@ -117,7 +124,8 @@ class Function:
         details = {vars(r)["reason"]: vars(r)["detail"] for r in self._keeper.records if "detail" in vars(r)}
         [logged] = [vars(r) for r in self._keeper.records if r.getMessage() == "invocation"]
         failed_ids = [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
-        return Invocation(failed_ids, metrics, details, logged)
+        refusals = [vars(r) for r in self._keeper.records if r.getMessage() == "aws refused"]
+        return Invocation(failed_ids, metrics, details, logged, refusals)
 
     def invoke_until_settled(self, *records: Record, timeout_s: float = SHORT_S) -> Invocation:
         """Hand what came back in again, as SQS would; a second time must be enough."""

@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 
 from local.mixpanel_simulator import MixpanelSimulator
-from tests.aws_stub import DENIED, DOWN, THROTTLED, WRITE, AwsError, AwsStub, always, times
+from tests.aws_stub import DENIED, DOWN, EXECUTE, THROTTLED, WRITE, AwsError, AwsStub, always, times
 from tests.builders import make_body, make_raw, make_record
 from tests.integration.delivery.function import Function, counted, recent_event, records_of, sent
-from tests.loopback import Trouble
+from tests.loopback import Response, Trouble
 from whyness_events.delivery.items import Record
+from whyness_events.log_entry import LogKey
 
 LONG_S = 120.0
 ROWS_PER_CALL = 25
@@ -100,6 +101,33 @@ def test_what_dynamodb_never_takes_is_counted(function: Function, aws: AwsStub) 
     assert invocation.failed_ids == []
     assert invocation.metric("LogWritesLost") == 1
     assert len(aws.rows) == 29
+
+
+NOT_ITS_ANSWER = [
+    b"{}",
+    b"[]",
+    b'{"UnprocessedItems": null, "Responses": null}',
+    b'{"UnprocessedItems": {"Log": [{}, null]}, "Responses": [null]}',
+    b'{"UnprocessedItems": {"Log": [{"PutRequest": {"Item": {}}}]}, "Responses": [{"Error": {}}]}',
+    b'{"UnprocessedItems": {"Log": "?"}, "Responses": [{}, {}]}',
+]
+
+
+@pytest.mark.parametrize("body", NOT_ITS_ANSWER)
+@pytest.mark.parametrize("operation", [WRITE, EXECUTE])
+@pytest.mark.usefixtures("no_pauses")
+def test_an_answer_that_is_another_calls_or_makes_no_sense_stores_no_row(
+    function: Function, aws: AwsStub, operation: str, body: bytes
+) -> None:
+    """What does not name each item is no confirmation; it is counted, told, and harms nothing else."""
+    aws.scripts[operation] = lambda _: Response(200, body, {"Content-Type": "application/x-amz-json-1.0"})
+    redriven = make_record(recent_event(), log_key=str(LogKey("row-0", "0123456789abcdef")))
+
+    invocation = function.invoke(bad_record() if operation == WRITE else redriven, timeout_s=30)
+
+    assert invocation.failed_ids == []
+    assert invocation.metric("LogWritesLost") == 1
+    assert [line["operation"] for line in invocation.refusals] == [operation]
 
 
 def test_equal_keys_are_one_row(function: Function, aws: AwsStub) -> None:

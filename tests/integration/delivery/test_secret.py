@@ -5,7 +5,7 @@ import json
 import pytest
 
 from local.mixpanel_simulator import MixpanelSimulator, Project
-from tests.aws_stub import DENIED, DOWN, GET_SECRET, SECRET_ARN, THROTTLED, AwsError, AwsStub, always
+from tests.aws_stub import DENIED, DOWN, GET_SECRET, SECRET_ARN, AwsError, AwsStub, always
 from tests.builders import make_body, make_raw, make_record
 from tests.integration.delivery.function import (
     ACCOUNT,
@@ -66,13 +66,20 @@ def test_a_secret_put_right_is_used_without_a_deploy(
     assert counted(mixpanel) == sent(events)
 
 
-@pytest.mark.parametrize(
-    "found",
-    [AwsError("ResourceNotFoundException"), DENIED, DOWN, THROTTLED, Trouble.RESET, Trouble.GARBAGE],
-    ids=str,
-)
-def test_a_secret_that_cannot_be_had_leaves_everything_in_the_queue(
-    function: Function, mixpanel: MixpanelSimulator, aws: AwsStub, found: AwsError | Trouble
+UNREADABLE: list[tuple[AwsError | Trouble, str]] = [
+    (AwsError("ResourceNotFoundException"), "ResourceNotFoundException"),
+    (DENIED, "AccessDeniedException"),
+    (AwsError("ThrottlingException"), "ThrottlingException"),
+    (AwsError("DecryptionFailure"), "DecryptionFailure"),
+    (DOWN, "InternalFailure"),
+    (Trouble.RESET, "ConnectionClosedError"),
+    (Trouble.GARBAGE, "ConnectionClosedError"),
+]
+
+
+@pytest.mark.parametrize(("found", "code"), UNREADABLE, ids=str)
+def test_a_secret_that_cannot_be_read_leaves_everything_in_the_queue_and_says_why(
+    function: Function, mixpanel: MixpanelSimulator, aws: AwsStub, found: AwsError | Trouble, code: str
 ) -> None:
     """Missing, forbidden or down: nothing dead, nothing acknowledged; it works once it can be had."""
     events, records = records_of(3)
@@ -83,6 +90,7 @@ def test_a_secret_that_cannot_be_had_leaves_everything_in_the_queue(
     second = function.invoke(*records)
 
     assert first.outcomes == {"setup": 3}
+    assert first.details["setup"] == f"MIXPANEL_SECRET_ARN: the secret cannot be read ({code})"
     assert len(first.failed_ids) == 3
     assert aws.letters == []
     assert second.failed_ids == []
@@ -98,6 +106,7 @@ def test_secrets_manager_that_hangs_does_not_hold_the_handler(function: Function
 
     assert len(invocation.failed_ids) == 2
     assert aws.call_count(GET_SECRET) <= 2  # the SDK's own second attempt
+    assert "ReadTimeoutError" in invocation.details["setup"]
 
 
 def test_what_is_invalid_anyway_is_settled_without_a_secret(function: Function, aws: AwsStub) -> None:

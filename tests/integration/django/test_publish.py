@@ -13,6 +13,7 @@ import pytest
 from django.db import transaction
 
 from local.emulator import Account
+from tests.aws_stub.sqs_rules import digests
 from tests.integration.django.conftest import Publishing
 from whyness_events import decode_message, parse_event
 from whyness_mixpanel import counters, pool, publisher
@@ -278,10 +279,14 @@ def test_no_region_breaks_no_page(publishing_to: Publishing, caplog: pytest.LogC
     assert "NoRegionError" in caplog.text
 
 
-class ScriptedSqs(ThreadingHTTPServer):
-    """Answers each call with the next of `script`, a status and a body; the last one again and again."""
+# A status and a body, or what makes them of the entries of the call.
+Scripted = tuple[int, bytes] | Callable[[list[dict[str, str]]], tuple[int, bytes]]
 
-    def __init__(self, *script: tuple[int, bytes]) -> None:
+
+class ScriptedSqs(ThreadingHTTPServer):
+    """Answers each call with the next of `script`; the last one again and again."""
+
+    def __init__(self, *script: Scripted) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.script = list(script)
         self.calls: list[dict[str, Any]] = []
@@ -296,9 +301,11 @@ class _Handler(BaseHTTPRequestHandler):
     server: ScriptedSqs
 
     def do_POST(self) -> None:
-        self.server.calls.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+        call = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.server.calls.append(call)
         script = self.server.script
-        status, body = script.pop(0) if len(script) > 1 else script[0]
+        scripted = script.pop(0) if len(script) > 1 else script[0]
+        status, body = scripted(call["Entries"]) if callable(scripted) else scripted
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -319,15 +326,18 @@ def scripted() -> Iterator[ScriptedSqs]:
         thread.join()
 
 
-def answer(*, taken: list[int], refused: list[int]) -> tuple[int, bytes]:
+def answer(*, taken: list[int], refused: list[int]) -> Scripted:
     """Return the answer of SQS that takes some entries and refuses others."""
-    document = {
-        "Successful": [{"Id": str(n), "MessageId": "m", "MD5OfMessageBody": "0"} for n in taken],
-        "Failed": [
-            {"Id": str(n), "SenderFault": False, "Code": "InternalError", "Message": MARKER} for n in refused
-        ],
-    }
-    return 200, json.dumps(document).encode()
+
+    def answered(entries: list[dict[str, str]]) -> tuple[int, bytes]:
+        fault = {"SenderFault": False, "Code": "InternalError", "Message": MARKER}
+        document = {
+            "Successful": [{"Id": entries[n]["Id"], "MessageId": "m", **digests(entries[n])} for n in taken],
+            "Failed": [{"Id": entries[n]["Id"], **fault} for n in refused],
+        }
+        return 200, json.dumps(document).encode()
+
+    return answered
 
 
 def test_entries_that_sqs_refuses_are_counted_and_the_others_are_published(
@@ -368,7 +378,7 @@ def test_a_single_refused_event_is_not_published(scripted: ScriptedSqs, publishi
     ],
 )
 def test_a_call_is_tried_at_most_twice_and_believed_only_when_it_names_the_entry(
-    script: list[tuple[int, bytes]],
+    script: list[Scripted],
     call_count: int,
     expected: tuple[int, int],
     scripted: ScriptedSqs,

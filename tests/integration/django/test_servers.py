@@ -14,6 +14,7 @@ from typing import IO
 
 import pytest
 
+from tests.aws_stub.sqs_rules import digests
 from tests.integration.django.test_outbox_processes import Project
 from tests.loopback import LoopbackServer, Request, Response
 from whyness_mixpanel.pool import THREAD_COUNT
@@ -58,7 +59,7 @@ class Queue:
         self.events += [
             (event["event"], event["user"], event["time"], event["insert_id"]) for event in events
         ]
-        taken = [{"Id": entry["Id"], "MessageId": "m", "MD5OfMessageBody": "0"} for entry in entries]
+        taken = [{"Id": entry["Id"], "MessageId": "m", **digests(entry)} for entry in entries]
         return Response(200, json.dumps({"Successful": taken, "Failed": []}).encode())
 
     def pages(self) -> list[Sent]:

@@ -11,6 +11,7 @@ import pytest
 
 from tests.builders import make_event
 from tests.integration.ops.conftest import Desk
+from whyness_events.delivery.aws import LazyClient
 from whyness_events.delivery.clock import SystemClock
 from whyness_events.delivery.log_table import DynamoDbLog
 from whyness_events.log_entry import LogKey
@@ -233,7 +234,9 @@ def test_the_function_moves_the_row_of_a_redriven_event_to_delivered(desk: Desk)
     desk.run("redrive", "--reason", "rejected")
     [message] = desk.queued()
     carried = LogKey.parse(message["MessageAttributes"]["log_key"]["StringValue"])
-    log = DynamoDbLog(desk.resources.log_table_name, lambda: desk.dynamodb, SystemClock())
+    log = DynamoDbLog(
+        desk.resources.log_table_name, LazyClient("dynamodb", lambda _: desk.dynamodb), SystemClock()
+    )
     assert carried is not None
 
     lost = log.mark_delivered(

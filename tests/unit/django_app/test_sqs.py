@@ -1,15 +1,14 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError, NoCredentialsError
-from botocore.stub import Stubber
 
+from tests.aws_stub.sqs_rules import check_call, digests
 from tests.django_support import override
 from whyness_mixpanel import conf
 from whyness_mixpanel.backends import Answer, sqs
@@ -18,57 +17,63 @@ ROOT = Path(__file__).parents[3]
 QUEUE_URL = "https://sqs.eu-west-1.amazonaws.com/123456789012/events"
 
 
+Entries = Sequence[dict[str, str]]
+
+
+class FakeQueue:
+    """A client that takes every entry but those of `failed`, by body; `refuse` refuses a call as a whole."""
+
+    def __init__(self) -> None:
+        self.calls: list[list[tuple[str, str]]] = []
+        self.failed: dict[str, dict[str, Any]] = {}
+        self.silent: set[str] = set()
+        self.refuse: Callable[[Entries], str] = lambda _: ""
+
+    def send_message_batch(self, *, QueueUrl: str, Entries: Entries) -> dict[str, Any]:  # noqa: N803  (SQS's)
+        """Answer as SQS does."""
+        assert QueueUrl == QUEUE_URL
+        check_call(Entries)
+        self.calls.append([(entry["MessageBody"], entry["MessageGroupId"]) for entry in Entries])
+        if code := self.refuse(Entries):
+            raise ClientError({"Error": {"Code": code}}, "SendMessageBatch")
+        failed = [entry for entry in Entries if entry["MessageBody"] in self.failed]
+        taken = [each for each in Entries if each not in failed and each["MessageBody"] not in self.silent]
+        return {
+            "Successful": [{"Id": entry["Id"], "MessageId": "m", **digests(entry)} for entry in taken],
+            "Failed": [{"Id": entry["Id"], **self.failed[entry["MessageBody"]]} for entry in failed],
+        }
+
+
 @pytest.fixture
-def stub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stubber]:
-    """A real client whose answers the test writes; it refuses calls other than those expected."""
-    client = boto3.session.Session("key", "secret", region_name="eu-west-1").client("sqs")
+def queue(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeQueue]:
+    """The queue behind the backend."""
+    fake = FakeQueue()
     monkeypatch.setattr(sqs, "_made", None)
-    monkeypatch.setattr(sqs, "_build", lambda _options: client)
-    with Stubber(client) as stubber, override(BACKEND="sqs", QUEUE_URL=QUEUE_URL):
-        yield stubber
-        stubber.assert_no_pending_responses()
+    monkeypatch.setattr(sqs, "_build", lambda _options: fake)
+    with override(BACKEND="sqs", QUEUE_URL=QUEUE_URL):
+        yield fake
 
 
-def taken(*ids: str) -> list[dict[str, str]]:
-    """Return SQS's words for entries that it has taken."""
-    return [{"Id": id_, "MessageId": "m", "MD5OfMessageBody": "0"} for id_ in ids]
-
-
-def test_messages_are_sent_in_one_call_and_in_the_live_group(stub: Stubber) -> None:
+@pytest.mark.parametrize("group", ["live", "backfill"])
+def test_messages_are_sent_in_one_call_and_in_their_group(queue: FakeQueue, group: str) -> None:
     """The group keeps a backfill from delaying today's events."""
-    expected = {
-        "QueueUrl": QUEUE_URL,
-        "Entries": [
-            {"Id": "0", "MessageBody": "a", "MessageGroupId": "live"},
-            {"Id": "1", "MessageBody": "b", "MessageGroupId": "live"},
-        ],
-    }
-    stub.add_response("send_message_batch", {"Successful": taken("0", "1"), "Failed": []}, expected)
-
-    assert sqs.publish(["a", "b"]) == Answer(frozenset({0, 1}))
+    assert sqs.publish(["a", "b"], group=group) == Answer(frozenset({0, 1}))
+    assert queue.calls == [[("a", group), ("b", group)]]
 
 
-@pytest.mark.parametrize(
-    ("answer", "expected"),
-    [
-        (
-            {
-                "Successful": taken("1"),
-                "Failed": [{"Id": "0", "SenderFault": False, "Code": "InternalError", "Message": "secret"}],
-            },
-            Answer(frozenset({1}), "InternalError"),
-        ),
-        ({"Successful": taken("1"), "Failed": []}, Answer(frozenset({1}))),
-        ({"Successful": taken("0", "7", "", "x"), "Failed": []}, Answer(frozenset({0}))),
-    ],
-)
-def test_only_entries_named_as_successful_are_confirmed(
-    answer: dict[str, Any], expected: Answer, stub: Stubber
-) -> None:
-    """HTTP 200 may carry refusals, leave entries out, or name what was not sent."""
-    stub.add_response("send_message_batch", answer)
+def test_messages_are_live_events_unless_said_otherwise(queue: FakeQueue) -> None:
+    """SQS serves the groups of a fair queue in turn."""
+    sqs.publish(["a"])
 
-    assert sqs.publish(["a", "b"]) == expected
+    assert queue.calls == [[("a", "live")]]
+
+
+def test_only_entries_named_as_successful_are_confirmed(queue: FakeQueue) -> None:
+    """HTTP 200 may carry refusals, and leave entries out."""
+    queue.failed["a"] = {"SenderFault": False, "Code": "InternalError", "Message": "secret"}
+    queue.silent.add("c")
+
+    assert sqs.publish(["a", "b", "c"]) == Answer(frozenset({1}), "InternalError")
 
 
 def test_without_a_queue_url_nothing_is_called() -> None:
@@ -99,15 +104,6 @@ def test_one_client_serves_the_process_until_its_settings_change(monkeypatch: py
         ("eu-west-1", 1.0, 2.0),
         ("eu-west-1", 1.0, 0.5),
     ]
-
-
-def test_a_backfill_has_a_group_of_its_own(stub: Stubber) -> None:
-    """SQS then serves today's events first."""
-    entries = [{"Id": "0", "MessageBody": "a", "MessageGroupId": "backfill"}]
-    expected = {"QueueUrl": QUEUE_URL, "Entries": entries}
-    stub.add_response("send_message_batch", {"Successful": taken("0"), "Failed": []}, expected)
-
-    assert sqs.publish(["a"], group="backfill") == Answer(frozenset({0}))
 
 
 def test_a_client_waits_only_as_long_as_the_settings_say() -> None:
@@ -173,36 +169,23 @@ def environment() -> dict[str, str]:
 TOO_LONG = "AWS.SimpleQueueService.BatchRequestTooLong"
 
 
-def expect(stub: Stubber, *bodies: tuple[int, str], error: str = "") -> None:
-    """Expect a call with these entries, and let it be taken or refused."""
-    entries = [{"Id": str(index), "MessageBody": body, "MessageGroupId": "live"} for index, body in bodies]
-    sent = {"QueueUrl": QUEUE_URL, "Entries": entries}
-    if error:
-        stub.add_client_error("send_message_batch", error, expected_params=sent)
-    else:
-        ids = [str(index) for index, _ in bodies]
-        stub.add_response("send_message_batch", {"Successful": taken(*ids), "Failed": []}, sent)
-
-
-def test_a_call_longer_than_the_queue_takes_goes_in_halves(stub: Stubber) -> None:
+def test_a_call_longer_than_the_queue_takes_goes_in_halves(queue: FakeQueue) -> None:
     """A queue made before August 2025 takes 256 KiB at once; one message that is too long is named."""
-    expect(stub, (0, "a"), (1, "b"), (2, "c"), error=TOO_LONG)
-    expect(stub, (0, "a"))
-    expect(stub, (1, "b"), (2, "c"), error=TOO_LONG)
-    expect(stub, (1, "b"), error=TOO_LONG)
-    expect(stub, (2, "c"))
+    queue.refuse = lambda entries: TOO_LONG if len("".join(e["MessageBody"] for e in entries)) > 2 else ""
 
-    answer = sqs.publish(["a", "b", "c"])
+    answer = sqs.publish(["a", "bbb", "c"])
 
+    sent = [[body for body, _ in call] for call in queue.calls]
+    assert sent == [["a", "bbb", "c"], ["a"], ["bbb", "c"], ["bbb"], ["c"]]
     assert (answer.confirmed, answer.refusal) == (frozenset({0, 2}), "BatchRequestTooLong")
     assert list(answer.refused) == [1]
     assert "MaximumMessageSize" in answer.refused[1]
 
 
 @pytest.mark.parametrize("code", ["AccessDenied", "KmsDisabled", "RequestThrottled", "InvalidParameterValue"])
-def test_any_other_fault_of_a_call_is_the_callers(stub: Stubber, code: str) -> None:
+def test_any_other_fault_of_a_call_is_the_callers(queue: FakeQueue, code: str) -> None:
     """It says nothing about the messages."""
-    expect(stub, (0, "a"), (1, "b"), error=code)
+    queue.refuse = lambda _: code
 
     with pytest.raises(ClientError):
         sqs.publish(["a", "b"])
@@ -226,23 +209,13 @@ def test_any_other_fault_of_a_call_is_the_callers(stub: Stubber, code: str) -> N
     ],
 )
 def test_a_message_that_is_never_taken_is_told_from_one_that_may_be(
-    entry: dict[str, Any], expected: str, stub: Stubber
+    entry: dict[str, Any], expected: str, queue: FakeQueue
 ) -> None:
     """A set-up that is wrong refuses every message as the sender's fault: that says nothing about them."""
-    stub.add_response("send_message_batch", {"Successful": taken("1"), "Failed": [{"Id": "0", **entry}]})
+    queue.failed["a"] = entry
 
     answer = sqs.publish(["a", "b"])
 
     assert answer.confirmed == frozenset({1})
     assert list(answer.refused) == ([0] if expected else [])
     assert expected in answer.refused.get(0, "")
-
-
-def test_a_message_that_is_taken_and_refused_at_once_is_taken(stub: Stubber) -> None:
-    """An answer that contradicts itself must not make an event wait for a person."""
-    failed = [{"Id": "0", "SenderFault": True, "Code": "InvalidMessageContents"}]
-    stub.add_response("send_message_batch", {"Successful": taken("0"), "Failed": failed})
-
-    answer = sqs.publish(["a"])
-
-    assert (answer.confirmed, dict(answer.refused)) == (frozenset({0}), {})

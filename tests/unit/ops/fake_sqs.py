@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.aws_stub.sqs_rules import digests
+
 LIVE, DEAD = "live", "dead"
 
 
@@ -63,7 +65,7 @@ class FakeSqs:
         taken = [entry for entry in Entries if entry not in refused]
         self.sent += taken
         return {
-            "Successful": [{"Id": e["Id"], "MessageId": "m"} for e in taken],
+            "Successful": [{"Id": e["Id"], "MessageId": "m", **digests(e)} for e in taken],
             "Failed": [{"Id": e["Id"], "Code": "InternalError", "SenderFault": False} for e in refused],
         }
 

@@ -1,55 +1,77 @@
 """Edge: the service account's credentials in Secrets Manager."""
 
-from functools import partial
+import json
+from typing import Any
 
-from aws_lambda_powertools.utilities.parameters import SecretsProvider
-from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError, TransformParameterError
+from whyness_events.delivery.aws import CallFailed, LazyClient
+from whyness_events.delivery.ports import LONGEST_CALL_S, Clock, SetupFault
 
-from whyness_events.delivery.aws import client
-from whyness_events.delivery.bounded import call_within
-from whyness_events.delivery.ports import LONGEST_CALL_S, SetupFault
+# From this age on a newer pair is looked for, and this long at most.
+RENEW_AFTER_S = 300.0
+_RENEWAL_S = 1.0
 
-CACHE_S = 300
+Pair = tuple[str, str]
 
 
 class SecretCredentials:
-    """Credentials from Secrets Manager, cached for five minutes.
+    """Credentials from Secrets Manager, which serve until Mixpanel refuses them.
+
+    From time to time a newer pair is looked for, so that a rotation is known before the old one is refused;
+    whatever comes of that, the pair at hand goes on. It is done in line, within a second: Lambda may freeze
+    a thread in the background in the middle of its call, for hours.
 
     Args:
         secret_arn: of a secret holding JSON `{"account", "password"}`.
+        secrets_manager: a client of it.
+        clock: for their age.
     """
 
-    def __init__(self, secret_arn: str) -> None:
+    def __init__(self, secret_arn: str, secrets_manager: LazyClient, clock: Clock) -> None:
         self._secret_arn = secret_arn
-        self._provider: SecretsProvider | None = None
+        self._secrets_manager = secrets_manager
+        self._clock = clock
+        self._pair: Pair | None = None
+        self._renew_at_s = 0.0
 
-    def get(self) -> tuple[str, str]:
-        """Return them; a cached secret that is unfit is asked for again."""
-        return self._fetch(force=False) or self._fetch_fit()
+    def get(self) -> Pair:
+        """Return them."""
+        if self._pair is None:
+            return self._fetch(LONGEST_CALL_S)
+        if self._clock.monotonic_s() >= self._renew_at_s:
+            self._renew()
+        return self._pair
 
     def refresh(self) -> bool:
         """Fetch them afresh."""
-        self._fetch_fit()
+        self._fetch(LONGEST_CALL_S)
         return True
 
-    def _fetch_fit(self) -> tuple[str, str]:
-        if pair := self._fetch(force=True):
-            return pair
-        raise SetupFault('MIXPANEL_SECRET_ARN: the secret must be {"account", "password"}, both filled')
-
-    def _fetch(self, *, force: bool) -> tuple[str, str] | None:
-        if self._provider is None:
-            self._provider = SecretsProvider(boto3_client=client("secretsmanager"))
+    def _renew(self) -> None:
+        self._renew_at_s = self._clock.monotonic_s() + RENEW_AFTER_S
         try:
-            get = partial(self._provider.get, self._secret_arn, max_age=CACHE_S, transform="json")
-            secret = call_within(LONGEST_CALL_S, partial(get, force_fetch=force))
-        except TimeoutError:
-            raise SetupFault("MIXPANEL_SECRET_ARN: the secret cannot be read (no answer in time)") from None
-        except (GetParameterError, TransformParameterError) as fault:
-            kind = type(fault.__context__ or fault).__name__
-            raise SetupFault(f"MIXPANEL_SECRET_ARN: the secret cannot be read ({kind})") from None
-        found = secret if isinstance(secret, dict) else {}
-        account, password = found.get("account"), found.get("password")
-        if not (isinstance(account, str) and account and isinstance(password, str) and password):
-            return None
-        return account, password
+            self._fetch(_RENEWAL_S)
+        except SetupFault:
+            return  # it is in the log already, and stops nothing until Mixpanel says 401
+
+    def _fetch(self, seconds: float) -> Pair:
+        try:
+            answer = self._secrets_manager.call("get_secret_value", seconds, SecretId=self._secret_arn)
+        except CallFailed as fault:
+            raise SetupFault(f"MIXPANEL_SECRET_ARN: the secret cannot be read ({fault.code})") from None
+        if (pair := _read(answer.get("SecretString"))) is None:
+            raise SetupFault('MIXPANEL_SECRET_ARN: the secret must be {"account", "password"}, both filled')
+        self._pair = pair
+        self._renew_at_s = self._clock.monotonic_s() + RENEW_AFTER_S
+        return pair
+
+
+def _read(text: Any) -> Pair | None:
+    try:
+        secret = json.loads(text)
+    except (TypeError, ValueError, RecursionError):
+        return None
+    found = secret if isinstance(secret, dict) else {}
+    account, password = found.get("account"), found.get("password")
+    if not (isinstance(account, str) and account and isinstance(password, str) and password):
+        return None
+    return account, password

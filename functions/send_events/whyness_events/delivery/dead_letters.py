@@ -1,11 +1,12 @@
 """Edge: the dead-letter queue."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from whyness_events.delivery.aws import LazyClient
 from whyness_events.delivery.letters import Letter, pack_entries
 from whyness_events.delivery.ports import LONGEST_CALL_S, Clock
+from whyness_events.delivery.queue_calls import attempt_batch
 
 
 class SqsDeadLetters:
@@ -13,13 +14,13 @@ class SqsDeadLetters:
 
     Args:
         queue_url: of the dead-letter queue.
-        make_client: returns an SQS client; called when the first letter goes.
+        sqs: a client of SQS.
         clock: for the deadline.
     """
 
-    def __init__(self, queue_url: str, make_client: Callable[[], Any], clock: Clock) -> None:
+    def __init__(self, queue_url: str, sqs: LazyClient, clock: Clock) -> None:
         self._queue_url = queue_url
-        self._sqs = LazyClient(make_client)
+        self._sqs = sqs
         self._clock = clock
 
     def send(self, letters: Sequence[Letter], *, deadline_s: float) -> list[str | None]:
@@ -31,16 +32,15 @@ class SqsDeadLetters:
         return confirmed
 
     def _send_call(self, letters: Sequence[Letter]) -> list[str | None]:
-        entries = [_entry(str(index), letter) for index, letter in enumerate(letters)]
-        answer = self._sqs.attempt(
-            "send_message_batch", LONGEST_CALL_S, QueueUrl=self._queue_url, Entries=entries
+        entries = [_entry(letter) for letter in letters]
+        answered = attempt_batch(
+            self._sqs, "send_message_batch", LONGEST_CALL_S, queue_url=self._queue_url, entries=entries
         )
-        found = {entry["Id"]: entry["MessageId"] for entry in (answer or {}).get("Successful", [])}
-        return [found.get(str(index)) for index in range(len(letters))]
+        return [answered.confirmed.get(index, {}).get("MessageId") for index in range(len(letters))]
 
 
-def _entry(entry_id: str, letter: Letter) -> dict[str, Any]:
+def _entry(letter: Letter) -> dict[str, Any]:
     attributes = {
         name: {"DataType": "String", "StringValue": value} for name, value in letter.attributes.items()
     }
-    return {"Id": entry_id, "MessageBody": letter.body, "MessageAttributes": attributes}
+    return {"MessageBody": letter.body, "MessageAttributes": attributes}

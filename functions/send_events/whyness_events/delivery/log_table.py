@@ -1,6 +1,6 @@
 """Edge: the Log table. Whatever happens to a row is a count, never a failure of the delivery."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
@@ -17,7 +17,8 @@ _BACKOFF_S = 0.1
 _DELIVERED = 'SET "state" = ? SET "delivered_at" = ? WHERE "pk" = ? AND "sk" = ? AND "state" <> ?'
 
 # A row that is not there, or is delivered already, fails the condition.
-_DONE = ("", "ConditionalCheckFailed")
+_NOTHING_TO_DO = "ConditionalCheckFailed"
+_NOT_CONFIRMED = "NotConfirmed"
 
 Puts = dict[tuple[str, str], dict[str, Any]]
 LeftT = TypeVar("LeftT", Puts, list[LogKey])
@@ -28,13 +29,13 @@ class DynamoDbLog:
 
     Args:
         table_name: of the Log table.
-        make_client: returns a DynamoDB client; called when the first row goes.
+        dynamodb: a client of DynamoDB.
         clock: for the deadline and between the rounds for what DynamoDB did not process.
     """
 
-    def __init__(self, table_name: str, make_client: Callable[[], Any], clock: Clock) -> None:
+    def __init__(self, table_name: str, dynamodb: LazyClient, clock: Clock) -> None:
         self._table_name = table_name
-        self._dynamodb = LazyClient(make_client)
+        self._dynamodb = dynamodb
         self._clock = clock
 
     def write(self, entries: Sequence[LogEntry], *, deadline_s: float) -> list[bool]:
@@ -61,9 +62,11 @@ class DynamoDbLog:
         left_s = deadline_s - self._clock.monotonic_s()
         statements = [self._mark(key, now_ms) for key in keys]
         answer = self._dynamodb.attempt("batch_execute_statement", left_s, Statements=statements)
-        responses = (answer or {}).get("Responses", [{"Error": {"Code": "none"}}] * len(keys))
-        codes = [response.get("Error", {}).get("Code", "") for response in responses]
-        return [key for key, code in zip(keys, codes, strict=True) if code not in _DONE]
+        if answer is None:
+            return keys
+        left = {key: code for key, code in zip(keys, _codes(answer, len(keys)), strict=True) if code}
+        self._dynamodb.refused_entries("batch_execute_statement", list(left.values()), answer)
+        return list(left)
 
     def _mark(self, key: LogKey, now_ms: int) -> dict[str, Any]:
         statement = f'UPDATE "{self._table_name}" {_DELIVERED}'
@@ -87,9 +90,30 @@ class DynamoDbLog:
         answer = self._dynamodb.attempt("batch_write_item", left_s, RequestItems={self._table_name: requests})
         if answer is None:
             return puts
-        left = [r["PutRequest"]["Item"] for r in answer.get("UnprocessedItems", {}).get(self._table_name, [])]
-        keys = {(item["pk"]["S"], item["sk"]["S"]) for item in left}
-        return {key: item for key, item in puts.items() if key in keys}
+        keys = self._unprocessed(answer)
+        left = puts if keys is None else {key: item for key, item in puts.items() if key in keys}
+        code = _NOT_CONFIRMED if keys is None else "Unprocessed"
+        self._dynamodb.refused_entries("batch_write_item", [code] * len(left), answer)
+        return left
+
+    def _unprocessed(self, answer: Mapping[str, Any]) -> set[tuple[str, str]] | None:
+        """Return the keys that DynamoDB names; None where the answer is none to a BatchWriteItem of ours."""
+        try:
+            requests = answer["UnprocessedItems"].get(self._table_name, [])
+            items = [request["PutRequest"]["Item"] for request in requests]
+            return {(item["pk"]["S"], item["sk"]["S"]) for item in items}
+        except (KeyError, TypeError, AttributeError):
+            return None
+
+
+def _codes(answer: Mapping[str, Any], count: int) -> list[str]:
+    """Return why each of `count` statements is not known to be done; `""` where it is."""
+    responses = answer.get("Responses") or []
+    if len(responses) != count or None in responses:
+        return [_NOT_CONFIRMED] * count
+    errors = [response.get("Error") for response in responses]
+    codes = ["" if error is None else error.get("Code") or _NOT_CONFIRMED for error in errors]
+    return ["" if code == _NOTHING_TO_DO else code for code in codes]
 
 
 def _item(entry: LogEntry) -> dict[str, Any]:

@@ -1,11 +1,12 @@
 """Edge: the queue that the records come from."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from whyness_events import limits
 from whyness_events.delivery.aws import LazyClient
 from whyness_events.delivery.ports import LONGEST_CALL_S, Clock
+from whyness_events.delivery.queue_calls import attempt_batch
 
 
 class SqsSourceQueue:
@@ -13,13 +14,13 @@ class SqsSourceQueue:
 
     Args:
         queue_url: of the source queue.
-        make_client: returns an SQS client; called when the first record is handed back.
+        sqs: a client of SQS.
         clock: for the deadline.
     """
 
-    def __init__(self, queue_url: str, make_client: Callable[[], Any], clock: Clock) -> None:
+    def __init__(self, queue_url: str, sqs: LazyClient, clock: Clock) -> None:
         self._queue_url = queue_url
-        self._sqs = LazyClient(make_client)
+        self._sqs = sqs
         self._clock = clock
 
     def delay(self, delays: Sequence[tuple[str, int]], *, deadline_s: float) -> int:
@@ -38,7 +39,8 @@ class SqsSourceQueue:
             if self._clock.monotonic_s() >= deadline_s:
                 break
             part = entries[start : start + limits.BATCH_ENTRIES]
-            numbered = [{"Id": str(index), **entry} for index, entry in enumerate(part)]
-            answer = self._sqs.attempt(operation, LONGEST_CALL_S, QueueUrl=self._queue_url, Entries=numbered)
-            confirmed += len((answer or {}).get("Successful", []))
+            answered = attempt_batch(
+                self._sqs, operation, LONGEST_CALL_S, queue_url=self._queue_url, entries=part
+            )
+            confirmed += len(answered.confirmed)
         return confirmed

@@ -1,0 +1,100 @@
+"""Pure: the batches of SQS. Entries get ids that no other call has; an answer counts for what it refers to.
+
+On a connection that is kept, an answer may be another call's: late, twice, or never asked for. With ids that
+are the same in every call (`0`, `1`, ...) it would confirm what is stored nowhere.
+"""
+
+import hashlib
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+Entry = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What an answer says about the entries of its call, by their index.
+
+    Nothing is known about an entry that is neither confirmed nor refused.
+
+    Args:
+        confirmed: as the answer's `Successful` has them.
+        refused: as its `Failed` has them.
+    """
+
+    confirmed: Mapping[int, Entry]
+    refused: Mapping[int, Entry]
+
+    def code(self, index: int) -> str:
+        """Return the error code of a refused entry, `""` for any other."""
+        return str(self.refused.get(index, {}).get("Code") or "")
+
+
+def numbered(entries: Sequence[Entry]) -> list[Any]:
+    """Return the entries of one call, each with an id that no other call of any process has."""
+    call = secrets.token_hex(16)
+    return [{"Id": f"{call}-{index}", **entry} for index, entry in enumerate(entries)]
+
+
+def read(answer: Mapping[str, Any] | None, entries: Sequence[Entry]) -> Answered:
+    """Return what `answer` says about numbered `entries`; None is no answer.
+
+    An entry is confirmed if its id stands in `Successful` alone and, for a message, the digests there are
+    those of what was sent. An id that stands in both lists is neither confirmed nor refused.
+    """
+    taken, failed = _by_id(answer, "Successful"), _by_id(answer, "Failed")
+    ids = {entry["Id"]: index for index, entry in enumerate(entries)}
+    return Answered(
+        confirmed={
+            ids[id_]: taken[id_]
+            for id_ in ids.keys() & taken.keys() - failed.keys()
+            if _is_stored(entries[ids[id_]], taken[id_])
+        },
+        refused={ids[id_]: failed[id_] for id_ in ids.keys() & failed.keys() - taken.keys()},
+    )
+
+
+def body_digest(body: str) -> str:
+    """Return what SQS calls `MD5OfMessageBody`."""
+    # A lone surrogate is nothing that SQS stores: any digest will do.
+    return _md5(body.encode(errors="surrogatepass"))
+
+
+def attributes_digest(attributes: Mapping[str, Mapping[str, str]]) -> str:
+    """Return what SQS calls `MD5OfMessageAttributes`, of attributes that are text; `""` where there are none.
+
+    Source: SQS developer guide, "Calculating the MD5 message digest for message attributes", 2026-11-26.
+    """
+    text_type = b"\x01"
+    packed = b"".join(
+        _sized(name) + _sized(value["DataType"]) + text_type + _sized(value["StringValue"])
+        for name, value in sorted(attributes.items())
+    )
+    return _md5(packed) if packed else ""
+
+
+def _by_id(answer: Mapping[str, Any] | None, name: str) -> dict[str, Entry]:
+    found = (answer or {}).get(name)
+    entries = found if isinstance(found, list) else []
+    return {e["Id"]: e for e in entries if isinstance(e, Mapping) and isinstance(e.get("Id"), str)}
+
+
+def _is_stored(entry: Entry, taken: Entry) -> bool:
+    if "MessageBody" not in entry:
+        return True
+    digests = taken.get("MD5OfMessageBody"), taken.get("MD5OfMessageAttributes") or ""
+    return digests == (
+        body_digest(entry["MessageBody"]),
+        attributes_digest(entry.get("MessageAttributes", {})),
+    )
+
+
+def _sized(text: str) -> bytes:
+    encoded = text.encode(errors="surrogatepass")
+    return len(encoded).to_bytes(4, "big") + encoded
+
+
+def _md5(data: bytes) -> str:
+    return hashlib.md5(data, usedforsecurity=False).hexdigest()

@@ -1,0 +1,3 @@
+from tests.django_support import pristine
+
+__all__ = ["pristine"]
