@@ -60,7 +60,7 @@ def prepared(command: Sequence[str], url: str, **environment: str) -> Iterator["
     Raises:
         Failed: it did not get ready.
     """
-    chosen = {**_environment(url), **environment, "BENCH_TOGETHER": "1"}
+    chosen = {**environment_of(url), **environment, "BENCH_TOGETHER": "1"}
     pipe = subprocess.PIPE
     with subprocess.Popen(
         command, env=chosen, cwd=ROOT, stdin=pipe, stdout=pipe, stderr=pipe, text=True
@@ -132,7 +132,7 @@ def _done(
 ) -> "subprocess.CompletedProcess[str]":
     done = subprocess.run(
         command,
-        env={**_environment(url), **environment},
+        env={**environment_of(url), **environment},
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -144,7 +144,8 @@ def _done(
     return done
 
 
-def _environment(url: str) -> dict[str, str]:
+def environment_of(url: str) -> dict[str, str]:
+    """Return the variables of a program that posts to `url`."""
     return {
         **os.environ,
         "NODE_PATH": str(PEERS / "npm/node_modules"),

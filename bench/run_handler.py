@@ -48,7 +48,7 @@ def main() -> None:
     import handler  # noqa: PLC0415  (its memory is measured)
 
     forget_heap()
-    with _silence():
+    with silence():
         _run(handler, idle)
         before_kib = _forget_peak_kib()
         handed_back = _run(handler, prepared[:1])
@@ -93,7 +93,8 @@ def _peak_kib() -> int:
 
 
 @contextlib.contextmanager
-def _silence() -> Iterator[None]:
+def silence() -> Iterator[None]:
+    """Print to nowhere."""
     kept = os.dup(1)
     sys.stdout.flush()
     with Path(os.devnull).open("w") as nowhere:

@@ -25,6 +25,8 @@ from local.reconcile import (
 from local.site import Site
 from local.stack import LocalStack
 from local.traffic import drive, plan
+from whyness_events.dead_letter import DeadLetterAttributes
+from whyness_events.outcomes import CRASHED
 
 _SEED = 1
 _PATIENCE_S = 60.0
@@ -122,6 +124,6 @@ def _bar(total: int, what: str, unit: str) -> "tqdm[Never]":
 
 
 def _dead_letter(message: inventory.DeadLetterMessage) -> DeadLetter:
-    told = message.attributes
-    fate = Fate(told.get("source_message_id", ""), told.get("reason", "crashed"), "http_status" in told)
-    return DeadLetter(fate, told.get("log_key", ""), keys_in(message.body))
+    told = DeadLetterAttributes.decode(message.attributes)
+    fate = Fate(told.source_message_id, told.reason or CRASHED, bool(told.http_status))
+    return DeadLetter(fate, str(told.log_key or ""), keys_in(message.body))

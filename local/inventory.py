@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from local.stack import LocalStack
+from whyness_events.dead_letter import from_sqs_attributes
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs.type_defs import MessageTypeDef
@@ -82,10 +83,7 @@ def log_keys(stack: LocalStack) -> list[str]:
 
 
 def _dead_letter(message: "MessageTypeDef") -> DeadLetterMessage:
-    attributes = message.get("MessageAttributes", {})
-    return DeadLetterMessage(
-        message["Body"], {name: value.get("StringValue", "") for name, value in attributes.items()}
-    )
+    return DeadLetterMessage(message["Body"], from_sqs_attributes(message.get("MessageAttributes")))
 
 
 def ask(url: str, method: str = "GET", body: bytes | None = None) -> str:

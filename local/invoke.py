@@ -23,6 +23,7 @@ from local.rie import RieUnavailable, get_rie
 from local.runtime import Runtime
 from local.stack import ROOT, SOURCE_DIR, LocalStack
 from local.template import Template, TemplateError
+from whyness_events.dead_letter import DeadLetterAttributes
 
 BUILD_DIR = ROOT / ".aws-sam" / "build" / "SendEventsFunction"
 SAMPLE = ROOT / "events" / "sample.json"
@@ -132,8 +133,8 @@ def check_processor(built_template: str, machine: str) -> None:
 def _show_what_arrived(stack: LocalStack) -> None:
     events = inventory.events_at_mixpanel(stack)
     _list("Events at Mixpanel", [json.dumps(event, ensure_ascii=False) for event in events])
-    dead = [message.attributes for message in inventory.dead_letters(stack)]
-    _list("Dead letters", [f"{told.get('reason')}: {told.get('detail')}" for told in dead])
+    dead = [DeadLetterAttributes.decode(m.attributes) for m in inventory.dead_letters(stack)]
+    _list("Dead letters", [f"{told.reason}: {told.detail}" for told in dead])
     _list("Rows in the Log table", inventory.log_keys(stack))
 
 

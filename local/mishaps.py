@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from local.reconcile import Key
+from whyness_events.outcomes import Reason
 
 # The simulator is told to take arrays of this many elements at most; the contract allows more. So an array
 # between the two passes the function's own checks and is rejected by Mixpanel.
@@ -36,27 +37,27 @@ class Mishap:
 def make_mishaps(now_ms: int) -> list[Mishap]:
     """Return messages of every kind, with events at `now_ms`."""
     return [
-        Mishap("text that is not JSON", "User click 123", ("unreadable",)),
-        Mishap("an array", "[1, 2, 3]", ("unreadable",)),
-        Mishap("an envelope without events", '{"schema_version": 1, "events": []}', ("unreadable",)),
-        _beside_a_good_one("an event without its id", now_ms, "1", "unreadable", insert_id=None),
-        _beside_a_good_one("a time in 1969", now_ms, "2", "rejected", time=-86_400_000),
-        _beside_a_good_one("a placeholder for an id", now_ms, "3", "rejected", insert_id="undefined"),
+        Mishap("text that is not JSON", "User click 123", (Reason.UNREADABLE,)),
+        Mishap("an array", "[1, 2, 3]", (Reason.UNREADABLE,)),
+        Mishap("an envelope without events", '{"schema_version": 1, "events": []}', (Reason.UNREADABLE,)),
+        _beside_a_good_one("an event without its id", now_ms, "1", Reason.UNREADABLE, insert_id=None),
+        _beside_a_good_one("a time in 1969", now_ms, "2", Reason.REJECTED, time=-86_400_000),
+        _beside_a_good_one("a placeholder for an id", now_ms, "3", Reason.REJECTED, insert_id="undefined"),
         _beside_a_good_one(
-            "values nested too deeply", now_ms, "4", "rejected", data={"a": {"b": {"c": {"d": 1}}}}
+            "values nested too deeply", now_ms, "4", Reason.REJECTED, data={"a": {"b": {"c": {"d": 1}}}}
         ),
         _beside_a_good_one(
             "a list that Mixpanel refuses",
             now_ms,
             "5",
-            "rejected",
+            Reason.REJECTED,
             by_mixpanel=True,
             properties={"list": list(range(MIXPANEL_MAX_ITEMS + 10))},
         ),
         Mishap(
             "an event above 1 MB",
-            json.dumps(_event("oversized", now_ms, properties={"blob": "x" * 1_020_000})),
-            ("oversized",),
+            json.dumps(_event("oversized", now_ms, properties=_too_many_texts())),
+            (Reason.OVERSIZED,),
         ),
         Mishap(
             "the same event three times",
@@ -82,6 +83,11 @@ def _beside_a_good_one(
 
 def _event(name: str, time_ms: int, **more: Any) -> dict[str, Any]:
     return {"insert_id": f"raw-{name}", "event": _EVENT, "user": _USER, "time": time_ms, **more}
+
+
+def _too_many_texts() -> dict[str, Any]:
+    """Return more than 1 MB of which nothing is cut: each text is short, and so is each array."""
+    return {f"texts-{n}": ["x" * 250] * 30 for n in range(132)}
 
 
 def _key(name: str, time_ms: int) -> Key:

@@ -5,7 +5,7 @@ import json
 from dataclasses import fields
 from typing import Any
 
-from whyness_events import Event, encode_message
+from whyness_events import Event, encode_message, limits
 from whyness_events.delivery.items import Item, Record
 from whyness_events.delivery.translate import AnyEvent, DescribeUseragent, Translator
 
@@ -32,6 +32,24 @@ def make_raw(**over: Any) -> dict[str, Any]:
 
 
 REMOVED = object()
+
+
+def large_properties(json_bytes: int, char: str = "x") -> dict[str, Any]:
+    """Return properties of exactly so many bytes of compact JSON, of which nothing has to be cut."""
+    width = len(char.encode())
+    properties: dict[str, list[str]] = {}
+    left = json_bytes - len('{"last":[]}')
+    full = [char * (240 // width)] * 30
+    while left > 9_000:
+        properties[f"{len(properties):03}"] = full
+        left -= len('"000":[],') + 30 * len('"",') - 1 + 30 * 240
+    properties["last"] = []
+    while left - len('""') > limits.STRING_BYTES:
+        properties["last"].append(full[0])
+        left -= len('"",') + 240
+    count, rest = divmod(left - len('""'), width)
+    properties["last"].append(char * count + "x" * rest)
+    return properties
 
 
 def make_body(*events: Any, identity: str = "distinct_id") -> str:

@@ -8,8 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tests.builders import NOW_MS, REMOVED
-from whyness_events import limits
+from tests.builders import NOW_MS, REMOVED, large_properties
+from whyness_events import limits, parse_event
+from whyness_events.delivery.translate import Translator
+from whyness_events.delivery.useragent import describe_useragent
 
 MARKER = "Confidential7f3a"
 _BASE = {
@@ -151,7 +153,6 @@ def _wrong_types() -> list[BadEvent]:
 
 def _insert_ids() -> list[BadEvent]:
     ids = {
-        "empty": ("", "a string of 0 bytes"),
         "placeholder": ("null", "a placeholder"),
         "placeholder in capitals": ("UNDEFINED", "a placeholder"),
         "placeholder in mixed case": ("aNonYmous", "a placeholder"),
@@ -175,7 +176,6 @@ def _names_and_users() -> list[BadEvent]:
     no_id = ("a placeholder", 'an id, or "" for nobody')
     device = ("the prefix $device:", 'an id, or "p:" and an id for a prospect')
     return [
-        BadEvent("event empty", event_text(event=""), "event", *blank),
         BadEvent("event of spaces", event_text(event=" \t\n"), "event", *blank),
         BadEvent(
             "event of 256 bytes",
@@ -230,6 +230,25 @@ def _names_and_users() -> list[BadEvent]:
     ]
 
 
+def _empty_names() -> list[BadEvent]:
+    empty: list[tuple[str, dict[str, Any], str]] = [
+        ("insert_id", {"insert_id": ""}, _ID),
+        ("event", {"event": ""}, "a name of 1 to 255 bytes"),
+        (_ANY, {"properties": {"": MARKER}}, "any other name"),
+        (_ANY, {"properties": {"plan": MARKER, "": {"": MARKER}}}, "any other name"),
+    ]
+    return [
+        BadEvent(
+            f"empty name {n} of {field}",
+            event_text(**fields),
+            field,
+            "an empty string",
+            f"{allowed}; it must not be empty",
+        )
+        for n, (field, fields, allowed) in enumerate(empty)
+    ]
+
+
 def _times() -> list[BadEvent]:
     year_2100 = 4_102_444_800_000
     return [
@@ -261,8 +280,8 @@ def _shapes() -> list[BadEvent]:
         ("an array of 255 elements", "at most 254 elements"),
     )
     many = {f"{MARKER}{n}": n for n in range(255)}
-    of_8193_bytes = [MARKER + "x" * (limits.NESTED_VALUE_BYTES + 1 - len(MARKER) - len('[""]'))]
-    over_8_kb = ("an object or array of 8193 bytes of JSON", "at most 8192 bytes")
+    of_8193_bytes = large_properties(limits.NESTED_VALUE_BYTES + 1)
+    over_8_kb = ("an object or array of 8193 bytes of JSON, its long strings cut", "at most 8192 bytes")
     return [
         BadEvent(
             f"{count} properties",
@@ -309,13 +328,6 @@ def _contents() -> list[BadEvent]:
         *(
             BadEvent(f"property {n}", event_text(properties={n: MARKER}), _ANY, *prefix)
             for n in ("$insert_id", "mp_lib")
-        ),
-        BadEvent(
-            "property without a name",
-            event_text(properties={"": MARKER}),
-            _ANY,
-            "a name that is a string of 0 bytes",
-            "names that are strings",
         ),
         BadEvent(
             "property of 65 bits", event_text(properties={"p": 2**64}), _ANY, _WIDE, *number, in_schema=False
@@ -374,9 +386,15 @@ def _contents() -> list[BadEvent]:
 
 
 def oversized_event(size_bytes: int) -> str:
-    """Return a valid event of exactly `size_bytes` of compact JSON."""
-    text = event_text({"data": '""'})
-    return event_text({"data": f'"{MARKER}{"x" * (size_bytes - len(text) - len(MARKER))}"'})
+    """Return an event of exactly `size_bytes` of compact JSON, valid but for that; nothing of it is cut."""
+    room = size_bytes - len(event_text(properties={})) + len("{}")
+    return event_text(properties=large_properties(room))
+
+
+def sent_bytes(text: str) -> int:
+    """Return how many bytes of JSON Mixpanel would get of a valid event."""
+    event = parse_event(json.loads(text), now_ms=NOW_MS)
+    return len(Translator(describe_useragent).translate(event, "distinct_id")[0])
 
 
 BAD_EVENTS = [
@@ -385,6 +403,7 @@ BAD_EVENTS = [
     *_wrong_types(),
     *_insert_ids(),
     *_names_and_users(),
+    *_empty_names(),
     *_times(),
     *_shapes(),
     *_contents(),
@@ -393,7 +412,7 @@ BAD_EVENTS = [
             f"event of {size:,} bytes",
             oversized_event(size),
             "event",
-            f"{size} bytes of JSON",
+            f"{sent_bytes(oversized_event(size))} bytes of JSON",
             "at most 1000000 bytes",
             "oversized",
             in_schema=False,

@@ -8,8 +8,9 @@ from typing import Any
 from tests.builders import NOW_MS
 from whyness_events import limits
 from whyness_events.delivery.letters import Letter, pack_entries
-from whyness_events.delivery.ports import Answer, SetupFault
-from whyness_events.log_entry import LogEntry, LogKey
+from whyness_events.delivery.ports import Answer, SetupFault, call_s
+from whyness_events.log_entry import REDRIVEN_AS, DeliveredRow, LogEntry
+from whyness_events.outcomes import State
 
 
 class FakeClock:
@@ -128,6 +129,13 @@ class FakePool:
         return self.can_refresh
 
 
+def takes_call(clock: FakeClock, takes_s: float, deadline_s: float) -> bool:
+    """Let the time of a call to AWS pass, infinity for one that hangs; tell whether it was over in time."""
+    seconds = call_s(deadline_s - clock.monotonic_s())
+    clock.sleep(min(takes_s, seconds))
+    return takes_s < seconds
+
+
 @dataclass
 class FakeDeadLetters:
     """The DeadLetters port, with the limits of SQS; `refuse` names what it does not confirm."""
@@ -141,9 +149,8 @@ class FakeDeadLetters:
         """Keep what fits."""
         found: list[str | None] = []
         for call in pack_entries(letters):
-            in_time = self.clock.monotonic_s() < deadline_s
+            in_time = takes_call(self.clock, self.call_s, deadline_s)
             found += [self._take(letter) if in_time else None for letter in call]
-            self.clock.sleep(self.call_s if in_time else 0)
         return found
 
     def _take(self, letter: Letter) -> str | None:
@@ -164,26 +171,29 @@ class FakeLog:
 
     clock: FakeClock
     lose: Callable[[LogEntry], bool] = lambda _: False
+    call_s: float = 0.0
     rows: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
 
     def write(self, entries: Sequence[LogEntry], *, deadline_s: float) -> list[bool]:
         """Keep the rows by key."""
-        return [self._put(entry, deadline_s) for entry in entries]
+        in_time = takes_call(self.clock, self.call_s, deadline_s)
+        return [in_time and self._put(entry) for entry in entries]
 
-    def mark_delivered(self, keys: Sequence[LogKey], *, now_ms: int, deadline_s: float) -> int:
-        """Change the rows that are there."""
+    def mark_delivered(self, rows: Sequence[DeliveredRow], *, now_ms: int, deadline_s: float) -> int:
+        """Change the rows that are there, and their event's."""
         lost = 0
-        for key in keys:
-            row = self.rows.get((key.pk, key.sk))
-            entry = LogEntry(key, "", "")
-            if self.lose(entry) or self.clock.monotonic_s() >= deadline_s:
+        in_time = takes_call(self.clock, self.call_s, deadline_s)
+        for each in rows:
+            row = self.rows.get((each.row.pk, each.row.sk), {"state": State.DELIVERED})
+            is_its_own = not each.is_edited or row.get(REDRIVEN_AS) == str(each.event)
+            if self.lose(LogEntry(each.row, "", "")) or not in_time:
                 lost += 1
-            elif row is not None and row["state"] != "delivered":
-                row |= {"state": "delivered", "delivered_at": now_ms}
+            elif is_its_own and row["state"] != State.DELIVERED:
+                row |= {"state": State.DELIVERED, "delivered_at": now_ms}
         return lost
 
-    def _put(self, entry: LogEntry, deadline_s: float) -> bool:
-        if self.lose(entry) or self.clock.monotonic_s() >= deadline_s:
+    def _put(self, entry: LogEntry) -> bool:
+        if self.lose(entry):
             return False
         self.rows[entry.key.pk, entry.key.sk] = entry.to_item()
         return True
@@ -214,7 +224,7 @@ class FakeSourceQueue:
     def _taken(self, count: int, deadline_s: float) -> int:
         """Return how many of the entries there is time for."""
         taken = 0
-        while taken < count and self.clock.monotonic_s() < deadline_s:
-            taken = min(taken + limits.BATCH_ENTRIES, count)
-            self.clock.sleep(self.call_s)
+        for start in range(0, count, limits.BATCH_ENTRIES):
+            if takes_call(self.clock, self.call_s, deadline_s):
+                taken += min(limits.BATCH_ENTRIES, count - start)
         return min(taken, self.most)

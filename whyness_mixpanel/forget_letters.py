@@ -4,6 +4,7 @@ from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from whyness_events.dead_letter import REASON, to_sqs_attributes
 from whyness_events.wire import to_sqs_json
 from whyness_mixpanel import conf
 from whyness_mixpanel.privacy import people_of
@@ -88,14 +89,12 @@ def _keep_others(
         return True
     report.rewritten += 1
     if not dry_run:
-        attributes = {**letter.attributes, "reason": letter.reason}
+        attributes = {**letter.attributes, REASON: letter.reason}
         with explained(f"dead-letter queue {queue.url}"):
             queue.sqs.send_message(
                 QueueUrl=queue.url,
                 MessageBody=_body(letter, others),
-                MessageAttributes={
-                    name: {"DataType": "String", "StringValue": text} for name, text in attributes.items()
-                },
+                MessageAttributes=to_sqs_attributes(attributes),
             )
     return True
 

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from whyness_events.dead_letter import moment
 from whyness_events.log_entry import LogEntry, LogKey
+from whyness_events.outcomes import AUDIT, AuditState
 from whyness_ops.errors import SetupFault
-from whyness_ops.letters import moment
-from whyness_ops.log_table import AUDIT, LogTable
+from whyness_ops.log_table import LogTable
 
 # Of a LogEntry, what says nothing about a redrive.
 _NOT_OURS = ("attempts", "http_status", "first_failed_at", "last_failed_at", "event_count")
@@ -35,7 +36,7 @@ class Audit:
         key = LogKey(f"{AUDIT}#{moment(now_ms)}#{secrets.token_hex(4)}", "audit")
         text = json.dumps(selection, sort_keys=True)
         detail = f"{text}{' edit ' + edit if edit else ''} by {who}"
-        entry = LogEntry(key, AUDIT, detail, last_failed_at_ms=now_ms, state="running")
+        entry = LogEntry(key, AUDIT, detail, last_failed_at_ms=now_ms, state=AuditState.RUNNING)
         item = {name: value for name, value in entry.to_item().items() if name not in _NOT_OURS}
         item |= {"who": who, "started_at": now_ms, "selection": text}
         if edit:
@@ -44,7 +45,7 @@ class Audit:
             raise SetupFault(f"Log table {log.name}: the audit row {key} stands there already. Try again.")
         return cls(log, key, detail)
 
-    def end(self, state: str, counts: Mapping[str, int], *, now_ms: int) -> None:
+    def end(self, state: AuditState, counts: Mapping[str, int], *, now_ms: int) -> None:
         """Write how it ended: `done`, `stopped` or `failed`, and the counts.
 
         Raises:
@@ -55,5 +56,5 @@ class Audit:
             self.log.update(self.key, {**values, "detail": f"{counts.get('sent', 0)} sent: {self.detail}"})
         except SetupFault as fault:
             raise SetupFault(
-                f"Redrive {state}, {dict(counts)}; its audit row says `running`: {fault}"
+                f"Redrive {state}, {dict(counts)}; its audit row says `{AuditState.RUNNING}`: {fault}"
             ) from fault

@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 
+from whyness_events.outcomes import DEAD_REASONS, LOG_REASONS
 from whyness_ops import commands
 from whyness_ops.capacity.command import add_capacity
 from whyness_ops.errors import OpsError
-from whyness_ops.log_table import REASONS
 from whyness_ops.stop import Stop
 
 EXIT_CODES = """exit codes:
@@ -87,7 +87,7 @@ def _add_dlq(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
 def _add_redrive(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     redrive = _command(groups, "redrive", "put dead letters back into the queue", commands.redrive)
     redrive.add_argument("--all", action="store_true", help="all of them, moved by SQS itself")
-    redrive.add_argument("--reason", help="such as rejected, or crashed for those that SQS moved")
+    redrive.add_argument("--reason", choices=DEAD_REASONS, help="crashed: moved by SQS; unknown: it has none")
     redrive.add_argument("--event", help="name of the event")
     redrive.add_argument("--user", help='as in the event: "123", "p:45"')
     redrive.add_argument("--insert-id")
@@ -119,7 +119,7 @@ def _add_log(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     for command in (listing, stats):
         command.add_argument("--day", type=_day, help="this one, as 2026-11-23, in UTC")
         command.add_argument("--days", type=_days, default=7, help="the last ones, 1 to 90 (default 7)")
-        command.add_argument("--reason", choices=REASONS)
+        command.add_argument("--reason", choices=LOG_REASONS)
         command.add_argument("--event", help="name of the event")
     listing.add_argument("--insert-id", help="this one, of whatever day")
     listing.add_argument("--limit", type=_count, default=100, help="rows (default 100)")

@@ -9,13 +9,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 from whyness_events.log_entry import KEEP_S
+from whyness_events.outcomes import LOG_REASONS
 from whyness_ops import output
 from whyness_ops.aws import Aws, Stack
 from whyness_ops.dead_letter_queue import DeadLetterQueue
 from whyness_ops.edit import Edit, load_edit, load_site_check
 from whyness_ops.errors import NotFound, OpsError
 from whyness_ops.inspecting import count_rows, export, find_letter, overview, show
-from whyness_ops.log_table import REASONS, LogTable, Row, last_days
+from whyness_ops.log_table import LogTable, Row, last_days
 from whyness_ops.moving import Move, redrive_all
 from whyness_ops.rebuilding import rebuild
 from whyness_ops.redriving import Redrive, Redriven
@@ -170,7 +171,7 @@ def _rows(options: argparse.Namespace) -> list[Row]:
     days = last_days(options.days, _now_ms())
     if options.day is not None:
         days = [datetime.fromtimestamp(options.day / 1000, UTC).date()]
-    reasons = [options.reason] if options.reason else REASONS
+    reasons = [options.reason] if options.reason else LOG_REASONS
     return [row for row in log.rows(days, reasons) if _is_named(row, options)]
 
 

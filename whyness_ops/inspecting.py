@@ -9,10 +9,12 @@ from datetime import date
 from pathlib import Path
 from typing import IO, Any
 
+from whyness_events.dead_letter import moment
+from whyness_events.outcomes import CRASHED, DEAD_REASONS
 from whyness_ops.dead_letter_queue import DeadLetterQueue
 from whyness_ops.errors import NotFound, OpsError
-from whyness_ops.letters import CRASHED, DeadLetter, moment
-from whyness_ops.log_table import DEAD_REASONS, LogTable, Row
+from whyness_ops.letters import DeadLetter
+from whyness_ops.log_table import LogTable, Row
 from whyness_ops.stop import Stop
 
 

@@ -2,22 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
 from whyness_events import Message, UnknownVersion, UnreadableMessage, decode_message, valid_insert_id
+from whyness_events.dead_letter import DeadLetterAttributes, from_sqs_attributes, moment
 from whyness_events.log_entry import LogKey, log_key
-
-# No attribute `reason`, and SQS says from which queue it moved the message: it was received too often.
-CRASHED = "crashed"
-# No attribute `reason` and no source: written by hand, or a letter so large that no attribute had room.
-UNKNOWN = "unknown"
-# Reasons after which the event cannot have been counted by Mixpanel ...
-_NEVER_COUNTED = frozenset({"rejected", "oversized", "unreadable"})
-# ... unless it was refused alone by an answer that explains nothing, which may have come after the import.
-_UNEXPLAINED_STATUSES = frozenset({"200", "400"})
-_REFUSED_ALONE = "to this event alone"
+from whyness_events.outcomes import CRASHED, UNKNOWN
 
 
 @dataclass(frozen=True)
@@ -27,7 +18,7 @@ class DeadLetter:
     Args:
         message_id: in that queue.
         body: as it is.
-        attributes: the message attributes that are text, such as `reason`.
+        attributes: the message attributes that are text; `told` is what they say.
         sent_ms: SQS's SentTimestamp; of a `crashed` one, when it was first published.
         source_arn: the queue SQS moved it from, `""` where it was sent here.
         receipt_handle: of this receive.
@@ -40,18 +31,20 @@ class DeadLetter:
     source_arn: str = ""
     receipt_handle: str = ""
 
+    @cached_property
+    def told(self) -> DeadLetterAttributes:
+        """What the attributes say."""
+        return DeadLetterAttributes.decode(self.attributes)
+
     @property
     def reason(self) -> str:
         """Why it is here: the attribute, or `crashed`, or `unknown`."""
-        return self.attributes.get("reason") or (CRASHED if self.source_arn else UNKNOWN)
+        return self.told.reason or (CRASHED if self.source_arn else UNKNOWN)
 
     @property
     def may_count(self) -> bool:
         """Whether Mixpanel may count its event already."""
-        detail = self.attributes.get("detail", "")
-        is_named = bool(detail) and not detail.endswith(_REFUSED_ALONE)
-        is_unclear = self.attributes.get("http_status") in _UNEXPLAINED_STATUSES and not is_named
-        return self.reason not in _NEVER_COUNTED or is_unclear
+        return self.told.may_count
 
     @cached_property
     def message(self) -> Message | None:
@@ -69,21 +62,17 @@ class DeadLetter:
     @property
     def died_ms(self) -> int:
         """When it failed, epoch milliseconds; when it was sent, where that is not written on it."""
-        return _epoch_ms(self.attributes.get("failed_at", "")) or self.sent_ms
+        return self.told.failed_at_ms or self.sent_ms
 
     @property
     def log_key(self) -> LogKey | None:
         """Where its Log row is; None where nobody can tell, as for a message of several events."""
-        if carried := LogKey.parse(self.attributes.get("log_key", "")):
-            return carried
-        if len(self.raw_events) != 1 or not valid_insert_id(_field(self.raw_events[0], "insert_id")):
-            return None
-        return log_key(self.raw_events[0], message_id=self.message_id, position=0)
+        return self.told.log_key or event_key(self.raw_events)
 
     def values(self, name: str) -> list[object]:
         """Return a field of each event in it, None where an event has none."""
         found = [_field(raw, name) for raw in self.raw_events]
-        carried = self.attributes.get("insert_id") if name == "insert_id" else None
+        carried = self.told.insert_id if name == "insert_id" else ""
         return [*found, carried] if carried else found
 
     @property
@@ -97,7 +86,7 @@ class DeadLetter:
         return {
             "message_id": self.message_id,
             "reason": self.reason,
-            "detail": self.attributes.get("detail", ""),
+            "detail": self.told.detail,
             "insert_id": self.insert_id,
             "event_count": len(self.raw_events),
             "sent_at": moment(self.sent_ms),
@@ -108,30 +97,21 @@ class DeadLetter:
 def read_letter(received: Mapping[str, Any]) -> DeadLetter:
     """Return the letter that an element of ReceiveMessage's `Messages` is."""
     system = received.get("Attributes", {})
-    texts = {n: a.get("StringValue") for n, a in received.get("MessageAttributes", {}).items()}
     return DeadLetter(
         message_id=received["MessageId"],
         body=received["Body"],
-        attributes={name: text for name, text in texts.items() if text},
+        attributes=from_sqs_attributes(received.get("MessageAttributes")),
         sent_ms=int(system.get("SentTimestamp", 0)),
         source_arn=system.get("DeadLetterQueueSourceArn", ""),
         receipt_handle=received["ReceiptHandle"],
     )
 
 
-def moment(time_ms: int) -> str:
-    """Return epoch milliseconds as people and JSON write it; `""` for 0, which is "not known"."""
-    if not time_ms:
-        return ""
-    return datetime.fromtimestamp(time_ms / 1000, UTC).isoformat(timespec="milliseconds")
-
-
-def _epoch_ms(text: str) -> int:
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:  # written by hand
-        return 0
-    return int(found.timestamp() * 1000) if found.tzinfo else 0
+def event_key(raw_events: Sequence[object]) -> LogKey | None:
+    """Return the key of a message's one event; None where it has several, or no valid insert id."""
+    if len(raw_events) != 1 or not valid_insert_id(_field(raw_events[0], "insert_id")):
+        return None
+    return log_key(raw_events[0], message_id="", position=0)
 
 
 def _field(raw: object, name: str) -> object:

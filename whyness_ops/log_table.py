@@ -7,16 +7,12 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from whyness_events.log_entry import SHARDS, LogKey
+from whyness_events.log_entry import REDRIVEN_AS, SHARDS, LogKey
+from whyness_events.outcomes import LOG_REASONS, State
 from whyness_ops.aws import error_code, explained
 from whyness_ops.errors import SetupFault
-from whyness_ops.letters import CRASHED, UNKNOWN
 
 INDEX = "by_day_reason"
-DEAD_REASONS = ("rejected", "oversized", "unreadable", "exhausted", CRASHED, UNKNOWN)
-WAITING_REASONS = ("retry", "throttled", "setup")
-AUDIT = "redrive"
-REASONS = (*DEAD_REASONS, *WAITING_REASONS, AUDIT)
 _THREADS = 8
 _REFUSED_CONDITION = "ConditionalCheckFailedException"
 
@@ -36,7 +32,7 @@ class LogTable:
         self._dynamodb = dynamodb
         self.name = name
 
-    def rows(self, days: Sequence[date], reasons: Iterable[str] = REASONS) -> list[Row]:
+    def rows(self, days: Sequence[date], reasons: Iterable[str] = LOG_REASONS) -> list[Row]:
         """Return the rows of the days as the index has them, newest first."""
         keys = [f"{day}#{reason}#{shard}" for day in days for reason in reasons for shard in range(SHARDS)]
         with ThreadPoolExecutor(_THREADS) as pool:
@@ -78,31 +74,31 @@ class LogTable:
                 },
             )
 
+    def mark_edited(self, key: LogKey, edited: LogKey, *, dead_letter_message_id: str) -> bool:
+        """Write into the row which event it is redriven as; see mark_redriven."""
+        return self._mark_dead(key, {REDRIVEN_AS: str(edited)}, dead_letter_message_id)
+
     def mark_redriven(self, key: LogKey, *, dead_letter_message_id: str, now_ms: int) -> bool:
         """Set the row's state to `redriven`; return whether the row is what it should be.
 
         Only a row that is `dead` and speaks of this very letter is set: the event may have been delivered
         already, or be dead anew. Neither is a fault. False is: the table could not be asked.
         """
+        values = {"state": State.REDRIVEN, "redriven_at": now_ms}
+        return self._mark_dead(key, values, dead_letter_message_id)
+
+    def _mark_dead(self, key: LogKey, values: Mapping[str, Any], dead_letter_message_id: str) -> bool:
+        names = {f"#n{index}": name for index, name in enumerate(values)}
+        given = {f":v{index}": value for index, value in enumerate(values.values())}
+        given |= {":dead": State.DEAD, ":letter": dead_letter_message_id}
         try:
             self._dynamodb.update_item(
                 TableName=self.name,
                 Key=to_dynamodb({"pk": key.pk, "sk": key.sk}),
-                UpdateExpression="SET #state = :redriven, #redriven_at = :now",
+                UpdateExpression="SET " + ", ".join(f"{n} = :v{n[2:]}" for n in names),
                 ConditionExpression="#state = :dead AND (attribute_not_exists(#letter) OR #letter = :letter)",
-                ExpressionAttributeNames={
-                    "#state": "state",
-                    "#redriven_at": "redriven_at",
-                    "#letter": "dead_letter_message_id",
-                },
-                ExpressionAttributeValues=to_dynamodb(
-                    {
-                        ":redriven": "redriven",
-                        ":dead": "dead",
-                        ":now": now_ms,
-                        ":letter": dead_letter_message_id,
-                    }
-                ),
+                ExpressionAttributeNames={**names, "#state": "state", "#letter": "dead_letter_message_id"},
+                ExpressionAttributeValues=to_dynamodb(given),
             )
         except ClientError as error:
             return error_code(error) == _REFUSED_CONDITION

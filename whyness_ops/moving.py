@@ -7,6 +7,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from whyness_events.outcomes import AuditState
 from whyness_ops.audit import Audit
 from whyness_ops.aws import NOT_IMPLEMENTED, Aws, Stack, error_code, explained
 from whyness_ops.dead_letter_queue import DeadLetterQueue, queue_arn
@@ -19,6 +20,7 @@ _POLL_S = 2.0
 _UNLISTED_POLLS = 15
 _UNDER_WAY = ("RUNNING", "CANCELLING")
 _NOT_RUNNING = ("ResourceNotFoundException", "UnsupportedOperation")
+_STATES = {"COMPLETED": AuditState.DONE, "CANCELLED": AuditState.STOPPED}
 RUNS_ALREADY = "A message move task runs. Wait for its end, or cancel it in the SQS console."
 
 
@@ -79,12 +81,12 @@ def redrive_all(
     if any(task["Status"] in _UNDER_WAY for task in earlier):
         raise Refused(RUNS_ALREADY)
     audit = Audit.begin(log, who=aws.caller(), selection={"all": True}, edit="", now_ms=_now_ms())
-    state, counts = "failed", dict[str, int]()
+    state, counts = AuditState.FAILED, dict[str, int]()
     try:
         handle = _start(aws.sqs, source, destination, rate_per_s)
         started = frozenset(task.get("StartedTimestamp") for task in earlier)
         move = _follow(_Task(aws.sqs, source, handle, started), stop, progress)
-        state = {"COMPLETED": "done", "CANCELLED": "stopped"}.get(move.status, "failed")
+        state = _STATES.get(move.status, AuditState.FAILED)
         counts = {"sent": move.moved}
     finally:
         audit.end(state, counts, now_ms=_now_ms())

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 from whyness_events import InvalidEvent, parse_event
 from whyness_events.log_entry import LogEntry, LogKey, log_key
+from whyness_events.outcomes import CRASHED, UNKNOWN
 from whyness_ops.dead_letter_queue import DeadLetterQueue
-from whyness_ops.letters import CRASHED, UNKNOWN, DeadLetter
+from whyness_ops.letters import DeadLetter
 from whyness_ops.log_table import LogTable
 from whyness_ops.stop import Stop
 
@@ -41,13 +42,12 @@ def entries(letter: DeadLetter, *, now_ms: int) -> Iterator[LogEntry]:
 
 
 def _entry(letter: DeadLetter, key: LogKey, raw: object, now_ms: int) -> LogEntry:
-    status = letter.attributes.get("http_status", "")
     return LogEntry(
         key=key,
         reason=letter.reason,
-        detail=letter.attributes.get("detail") or _DETAILS.get(letter.reason, ""),
+        detail=letter.told.detail or _DETAILS.get(letter.reason, ""),
         event=_name(raw, now_ms),
-        http_status=int(status) if status.isascii() and status.isdigit() else 0,
+        http_status=letter.told.http_status,
         message_id=_source_id(letter),
         dead_letter_message_id=letter.message_id,
         first_failed_at_ms=letter.sent_ms,
@@ -57,7 +57,7 @@ def _entry(letter: DeadLetter, key: LogKey, raw: object, now_ms: int) -> LogEntr
 
 def _source_id(letter: DeadLetter) -> str:
     # A message that SQS moved keeps its id.
-    return letter.attributes.get("source_message_id") or letter.message_id
+    return letter.told.source_message_id or letter.message_id
 
 
 def _name(raw: object, now_ms: int) -> str:

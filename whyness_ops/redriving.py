@@ -5,18 +5,21 @@ same deduplication fields, and counts once.
 """
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from whyness_events import limits, sqs_batch
+from whyness_events.dead_letter import LOG_KEY, attributes_bytes, fit, to_sqs_attributes
+from whyness_events.log_entry import LogKey
+from whyness_events.outcomes import AuditState
 from whyness_events.values import size_bytes
 from whyness_ops.audit import Audit
 from whyness_ops.aws import Aws, Stack, explained
 from whyness_ops.dead_letter_queue import DeadLetterQueue, Hold, queue_arn
 from whyness_ops.edit import CannotEdit, Edit, edit_body
 from whyness_ops.errors import Refused, SetupFault
-from whyness_ops.letters import DeadLetter
+from whyness_ops.letters import DeadLetter, event_key
 from whyness_ops.log_table import LogTable
 from whyness_ops.moving import RUNS_ALREADY, move_under_way
 from whyness_ops.selection import Selection
@@ -24,7 +27,6 @@ from whyness_ops.stop import Stop
 
 # A backlog of its own to SQS's fair queues: what was dead must not delay today's events.
 MESSAGE_GROUP = "redrive"
-_LOG_KEY = "log_key"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,21 +82,24 @@ class _Parcel:
     def entry(self) -> dict[str, Any]:
         """Return it as SendMessageBatch takes it, without an id."""
         entry = {"MessageBody": self.body, "MessageGroupId": MESSAGE_GROUP}
-        if not self._attribute_bytes:
+        if not self._attributes:
             return entry
-        attribute = {"DataType": "String", "StringValue": str(self.letter.log_key)}
-        return {**entry, "MessageAttributes": {_LOG_KEY: attribute}}
+        return {**entry, "MessageAttributes": to_sqs_attributes(self._attributes)}
 
     @property
     def size_bytes(self) -> int:
-        return size_bytes(self.body) + self._attribute_bytes
+        return size_bytes(self.body) + attributes_bytes(self._attributes)
 
     @property
-    def _attribute_bytes(self) -> int:
-        """What the attribute takes; 0 where there is none, or no room for it."""
+    def edited_key(self) -> LogKey | None:
+        """The key of the event as it is sent; None where it is its row's own."""
+        key = event_key(replace(self.letter, body=self.body).raw_events)
+        return None if key == self.letter.log_key else key
+
+    @property
+    def _attributes(self) -> Mapping[str, str]:
         key = self.letter.log_key
-        size = len(_LOG_KEY) + len("String") + size_bytes(str(key)) if key else 0
-        return size if size_bytes(self.body) + size <= limits.MESSAGE_BYTES else 0
+        return fit({LOG_KEY: str(key)}, size_bytes(self.body)) if key else {}
 
 
 @dataclass(slots=True)
@@ -144,10 +149,10 @@ class Redrive:
             return report
         log = LogTable(self.aws.dynamodb, self.stack.log_table)
         audit = self._begin_audit(log)
-        state = "failed"
+        state = AuditState.FAILED
         try:
             self._go_through(queue, log, report)
-            state = "stopped" if report.stopped else "done"
+            state = AuditState.STOPPED if report.stopped else AuditState.DONE
         finally:
             audit.end(state, report.counts, now_ms=self.now_ms())
         return report
@@ -184,10 +189,12 @@ class Redrive:
                 continue
             if self.stop.is_set():
                 return
+            untold = {parcel.letter.message_id for parcel in some if not self._mark_edited(parcel, log)}
             sent = self._send(some, report)
             if sent:
                 report.not_deleted += hold.delete([parcel.letter for parcel in sent])
-                report.rows_not_marked += sum(not self._mark(parcel.letter, log) for parcel in sent)
+                untold |= {parcel.letter.message_id for parcel in sent if not self._mark(parcel.letter, log)}
+                report.rows_not_marked += len(untold.intersection(p.letter.message_id for p in sent))
             if self.rate_per_s:
                 self.stop.wait(len(some) / self.rate_per_s)
 
@@ -215,6 +222,12 @@ class Redrive:
                 why = f"the queue did not take it ({answered.code(index) or 'no answer for it'})"
                 report.left.append(Left(parcel.letter.message_id, parcel.letter.insert_id, why))
         return [parcel for index, parcel in enumerate(parcels) if index in answered.confirmed]
+
+    def _mark_edited(self, parcel: _Parcel, log: LogTable) -> bool:
+        """Write into the row which event is sent, before it can be delivered."""
+        row, event = parcel.letter.log_key, parcel.edited_key
+        letter_id = parcel.letter.message_id
+        return not (row and event) or log.mark_edited(row, event, dead_letter_message_id=letter_id)
 
     def _mark(self, letter: DeadLetter, log: LogTable) -> bool:
         key = letter.log_key

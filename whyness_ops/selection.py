@@ -4,7 +4,8 @@ import hashlib
 from dataclasses import dataclass
 from typing import Any
 
-from whyness_ops.letters import DeadLetter, moment
+from whyness_events.dead_letter import moment
+from whyness_ops.letters import DeadLetter
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,6 @@ from whyness_events.delivery.exhaust import Patience
 from whyness_events.delivery.items import Record
 from whyness_events.delivery.log_table import DynamoDbLog
 from whyness_events.delivery.mixpanel import MixpanelPool
-from whyness_events.delivery.outcomes import Reason
 from whyness_events.delivery.redelivery import Redelivery
 from whyness_events.delivery.report import Report
 from whyness_events.delivery.service_account import Credentials, FixedCredentials
@@ -37,6 +36,7 @@ from whyness_events.delivery.source_queue import SqsSourceQueue
 from whyness_events.delivery.sqs_event import InvocationFault, read_records
 from whyness_events.delivery.telemetry import emit, log_fields
 from whyness_events.delivery.useragent import describe_useragent
+from whyness_events.outcomes import Outcome, Reason
 
 # Kept for answering Lambda, of the time that is left at the start.
 _ANSWER_PART = 0.02
@@ -58,6 +58,19 @@ class Container:
     aws: Sequence[LazyClient] = ()
 
 
+@dataclass(slots=True)
+class _InvocationEnd:
+    """When the invocation under way must be over, by the monotonic clock."""
+
+    at_s: float = 0.0
+
+    def left_s(self) -> float:
+        return self.at_s - clock.monotonic_s()
+
+
+invocation_end = _InvocationEnd()
+
+
 def handler(event: Any, context: Any) -> dict[str, list[dict[str, str]]]:
     """Deliver the events of an SQS event; return its partial batch response.
 
@@ -65,7 +78,7 @@ def handler(event: Any, context: Any) -> dict[str, list[dict[str, str]]]:
         InvocationFault: the event is no SQS event, or a bug of ours; Lambda then retries every record.
     """
     remaining_s = context.get_remaining_time_in_millis() / 1000
-    deadline_s = clock.monotonic_s() + remaining_s * (1 - _ANSWER_PART)
+    invocation_end.at_s = deadline_s = clock.monotonic_s() + remaining_s * (1 - _ANSWER_PART)
     records = read_records(event)
     try:
         report = container().deliverer.deliver(records, run_id=context.aws_request_id, deadline_s=deadline_s)
@@ -116,14 +129,16 @@ def build(settings: Settings) -> Container:
 
 def _credentials(settings: Settings, secrets_manager: LazyClient) -> Credentials:
     if settings.secret_arn:
-        return SecretCredentials(settings.secret_arn, secrets_manager, clock)
+        return SecretCredentials(settings.secret_arn, secrets_manager, clock, invocation_end.left_s)
     return FixedCredentials(settings.account, settings.password)
 
 
 def _all_waiting(records: Sequence[Record], detail: str) -> Report:
     failed = [record.message_id for record in records]
-    outcomes = Counter({Reason.SETUP: len(records)})
-    return Report(outcomes=outcomes, details={Reason.SETUP: detail}, settled=Settled(failed))
+    report = Report(outcomes=Counter({Reason.SETUP: len(records)}), settled=Settled(failed))
+    for message_id in failed:
+        report.tell(Outcome(Reason.SETUP, detail), message_id)
+    return report
 
 
 def _where(bug: Exception) -> str:
@@ -149,8 +164,15 @@ def _end_invocation(parts: Container, context: Any) -> None:
 
 def _tell(report: Report, context: Any) -> None:
     logger.info("invocation", **log_fields(report, context.aws_request_id))
-    for reason, detail in report.details.items():
-        logger.warning("not delivered", request_id=context.aws_request_id, reason=str(reason), detail=detail)
+    for reason, examples in report.examples.items():
+        logger.warning(
+            "not delivered",
+            request_id=context.aws_request_id,
+            reason=str(reason),
+            detail=report.details[reason],
+            message_ids=examples.message_ids,
+            insert_ids=examples.insert_ids,
+        )
     emit(report, service=context.function_name)
 
 

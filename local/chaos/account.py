@@ -7,10 +7,11 @@ from typing import NamedTuple
 
 from local.chaos.load import DELIVERED, Load
 from local.reconcile import Key
+from whyness_events.outcomes import CRASHED, UNKNOWN, Reason
 
 # Mixpanel may have an event with such a letter too: its last answer was unknown, or a process died then.
-_MAY_BE_BOTH = {"crashed", "exhausted"}
-_NO_REASONS = {"", "unknown"}
+_MAY_BE_BOTH = {CRASHED, Reason.EXHAUSTED}
+_NO_REASONS = {"", UNKNOWN}
 
 
 class Letter(NamedTuple):

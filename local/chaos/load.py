@@ -9,6 +9,7 @@ from typing import Any
 
 from local.mishaps import MIXPANEL_MAX_ITEMS
 from local.reconcile import Key
+from whyness_events.outcomes import CRASHED, Reason
 
 DELIVERED = ""
 _SINGLE_SHARE = 0.1
@@ -41,7 +42,7 @@ class Mix:
 
     bad_share: float = 0.0
     kinds: Sequence[Bad] = (Bad.HERE, Bad.AT_MIXPANEL)
-    fate: str = "rejected"
+    fate: str = Reason.REJECTED
     poison: bool = False
 
 
@@ -74,7 +75,7 @@ def make_load(prefix: str, count: int, mix: Mix, *, now_ms: int, seed: int = 1) 
     bodies = [_body(part) for part in _parts(events)]
     if mix.poison:
         killers = [_event(f"{prefix}-poison-{number}", now_ms, chance) for number in range(3)]
-        fates |= dict.fromkeys(map(_key, killers), "crashed")
+        fates |= dict.fromkeys(map(_key, killers), CRASHED)
         bodies.append(_body(killers))
     chance.shuffle(bodies)
     return Load(prefix, bodies, fates)

@@ -65,5 +65,7 @@ class Pace:
             "ANSWER_TIMEOUT_S": str(self.answer_timeout_s),
             "REDELIVERY_BASE_S": "1",
             "REDELIVERY_CAP_S": str(self.redelivery_cap_s),
+            # As many pauses as MAX_RECEIVE_COUNT allows: far more than a row lasts.
+            "EXHAUST_AFTER_S": str(600 * self.redelivery_cap_s),
             "BREAKER_S": str(self.breaker_s),
         }

@@ -13,7 +13,7 @@ _MOST_PUTS = 25
 MOST_STATEMENTS = 25
 _STATEMENT = re.compile(
     r'UPDATE "(?P<table>[^"]+)" SET "(?P<first>\w+)" = \? SET "(?P<second>\w+)" = \?'
-    r' WHERE "pk" = \? AND "sk" = \? AND "(?P<unequal>\w+)" <> \?'
+    r' WHERE "pk" = \? AND "sk" = \? AND "(?P<unequal>\w+)" <> \?(?: AND "(?P<equal>\w+)" = \?)?'
 )
 _ITEM_BYTES = 400 * 1024
 _KEYS_BYTES = {"pk": 2_048, "sk": 1_024, "gsi1pk": 2_048, "gsi1sk": 1_024}
@@ -44,11 +44,15 @@ def update_unless_equal(
     if found is None or found["table"] != table:
         return {"Error": {"Code": "ValidationError"}}
     values = to_python({str(n): value for n, value in enumerate(statement["Parameters"])})
-    first, second, pk, sk, unequal = values.values()
+    first, second, pk, sk, unequal, *equal = values.values()
     if leave_out({"pk": {"S": pk}}):
         return {"Error": {"Code": "ThrottlingError"}, "TableName": table}
     row = rows.get((pk, sk))
-    if row is None or row.get(found["unequal"]) == unequal:
+    if (
+        row is None
+        or row.get(found["unequal"]) == unequal
+        or any(row.get(found["equal"]) != v for v in equal)
+    ):
         return {"Error": {"Code": "ConditionalCheckFailed"}, "TableName": table}
     row |= {found["first"]: first, found["second"]: second}
     return {"TableName": table}

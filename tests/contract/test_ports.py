@@ -45,7 +45,8 @@ from whyness_events.delivery.ports import (
 )
 from whyness_events.delivery.service_account import FixedCredentials
 from whyness_events.delivery.source_queue import SqsSourceQueue
-from whyness_events.log_entry import LogEntry, LogKey
+from whyness_events.log_entry import REDRIVEN_AS, DeliveredRow, LogEntry, LogKey
+from whyness_events.outcomes import State
 
 KINDS = ["fake", "real"]
 # Long enough for a real server on a busy machine; a fake's clock makes nothing of it.
@@ -407,10 +408,10 @@ class TableUnderTest:
         """Write with a deadline that is so far away."""
         return self.port.write(entries, deadline_s=self.clock.monotonic_s() + in_s)
 
-    def mark(self, keys: Sequence[LogKey], *, in_s: float = PATIENCE_S) -> int:
-        """Mark as delivered with a deadline that is so far away."""
-        deadline_s = self.clock.monotonic_s() + in_s
-        return self.port.mark_delivered(keys, now_ms=NOW_MS, deadline_s=deadline_s)
+    def mark(self, keys: Sequence[LogKey], *, event: LogKey | None = None, in_s: float = PATIENCE_S) -> int:
+        """Mark the rows as delivered, each by its own event or by another one, with so far a deadline."""
+        rows = [DeliveredRow(key, event or key) for key in keys]
+        return self.port.mark_delivered(rows, now_ms=NOW_MS, deadline_s=self.clock.monotonic_s() + in_s)
 
 
 def fake_table() -> Iterator[TableUnderTest]:
@@ -530,6 +531,23 @@ def test_a_row_that_is_missing_or_delivered_already_is_no_loss(table: TableUnder
 
     assert lost == 0
     assert table.rows == {("id-1", "sk"): done.to_item()}
+
+
+@pytest.mark.parametrize("redriven_as", ["", "other/0000000000000000", "new/1111111111111111"])
+def test_a_row_becomes_delivered_by_another_event_only_if_it_names_it(
+    table: TableUnderTest, redriven_as: str
+) -> None:
+    """An edit changes an event's key, and anybody may name a row."""
+    entry, event = make_entry("id-1"), LogKey("new", "1" * 16)
+    table.write([entry])
+    if redriven_as:
+        table.rows["id-1", "sk"][REDRIVEN_AS] = redriven_as
+
+    lost = table.mark([entry.key], event=event)
+
+    assert lost == 0
+    is_named = redriven_as == str(event)
+    assert table.rows["id-1", "sk"]["state"] == (State.DELIVERED if is_named else State.DEAD)
 
 
 def test_a_row_that_cannot_be_marked_is_lost_alone(table: TableUnderTest) -> None:

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from whyness_events.delivery.exhaust import EXHAUST_AFTER_S
-from whyness_events.delivery.outcomes import Reason
 from whyness_events.delivery.redelivery import CAP_S
 from whyness_events.delivery.telemetry import METRICS, NAMESPACE, OUTCOME_METRIC
+from whyness_events.outcomes import Reason
 
 DAY_S = 24 * 3_600
 Template = dict[str, Any]

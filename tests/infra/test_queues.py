@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from whyness_events import limits
+from whyness_events.delivery.settings import QUEUE_VISIBILITY_S
 from whyness_events.log_entry import LogEntry, LogKey
 
 Resources = dict[str, Any]
@@ -18,7 +19,7 @@ def test_a_record_stays_hidden_for_six_timeouts_and_the_window(resources: Resour
 
     visibility_s = resources["EventQueue"]["VisibilityTimeout"]
 
-    assert visibility_s == 6 * timeout_s + window_s == 725
+    assert visibility_s == 6 * timeout_s + window_s == QUEUE_VISIBILITY_S == 725
 
 
 def test_what_kills_the_function_ends_in_the_dead_letter_queue(resources: Resources) -> None:

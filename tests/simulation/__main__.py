@@ -15,7 +15,7 @@ from tests.simulation.scenario import make_scenario
 from tests.simulation.shrink import shortest, told
 from tests.simulation.simulation import Simulation
 from tests.simulation.trouble import KINDS
-from whyness_events.delivery.outcomes import Reason
+from whyness_events.outcomes import Reason
 
 _TOLD_EVERY = 500
 _SHOWN_FAILURES = 3

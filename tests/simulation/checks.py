@@ -5,8 +5,9 @@ from collections.abc import Iterator, Sequence
 
 from tests.mixpanel_model import FourFields
 from tests.simulation.ledger import Ledger
-from tests.simulation.log_model import DEAD, DELIVERED, LogModel
+from tests.simulation.log_model import LogModel
 from whyness_events.log_entry import LogKey
+from whyness_events.outcomes import State
 
 
 def problems(
@@ -58,7 +59,7 @@ def _row_is_right(ledger: Ledger, key: str, log: LogModel, log_key: LogKey) -> I
     is_dead = ledger.held["dead"][key] > 0
     if row is None:
         yield f"no Log row for {key[:200]}"
-    elif is_dead and not ledger.counted(key) and row.state != DEAD:
+    elif is_dead and not ledger.counted(key) and row.state != State.DEAD:
         yield f"dead, and its Log row says {row.state}: {key[:200]}"
-    elif ledger.counted(key) and not is_dead and row.state != DELIVERED:
+    elif ledger.counted(key) and not is_dead and row.state != State.DELIVERED:
         yield f"delivered after a redrive, and its Log row says {row.state}: {key[:200]}"

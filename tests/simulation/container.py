@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from local.invocation import Fault, InvocationResult
@@ -13,7 +13,8 @@ from tests.simulation.ports import SimulatedDeadLetters, SimulatedLog, Simulated
 from tests.simulation.process import Killed, Place, Process
 from tests.simulation.queue_model import Received
 from tests.simulation.scenario import Version
-from tests.simulation.traffic import DIES_READING, NEVER_ENDS
+from tests.simulation.traffic import DIES_AT_ONCE, DIES_READING, NEVER_ENDS
+from whyness_events.dead_letter import LOG_KEY
 from whyness_events.delivery.deliver import Deliverer
 from whyness_events.delivery.exhaust import Patience
 from whyness_events.delivery.items import Record
@@ -62,6 +63,16 @@ class Invocation:
     bug: str = ""
 
 
+class _DeadlyBody(str):
+    """A body that ends the process when it is first looked at; as text it may be passed on."""
+
+    __slots__ = ("process",)
+    process: Process
+
+    def startswith(self, *_: Any) -> bool:
+        self.process.die("poison", "first looked at")
+
+
 class Container:
     """Keeps what a warm container keeps: what it learned of Mixpanel, the password.
 
@@ -78,7 +89,7 @@ class Container:
         self.password = place.password()
         self.arrivals: Mapping[str, Arrival] = {}
         self._place = place
-        self.dead_letters = SimulatedDeadLetters(self.process, lambda letter: place.take_letter(self, letter))
+        self.dead_letters = SimulatedDeadLetters(self.process, self._take_letter)
         self._pool = SimulatedPool(self.process, lambda body: place.post(self, body), self._refresh)
         self.deliverer = Deliverer(
             pool=self._pool,
@@ -120,6 +131,9 @@ class Container:
         internal = f"internal fault: {dict(report.internal_faults)}" if report.internal_faults else ""
         return Invocation(InvocationResult(json.dumps(answer)), report, internal)
 
+    def _take_letter(self, letter: Letter) -> str:
+        return self._place.take_letter(self, replace(letter, body=str(letter.body)))
+
     def _refresh(self) -> bool:
         self.password = self._place.password()
         return True
@@ -133,11 +147,15 @@ class Container:
         return describe_useragent(text)
 
     def _record(self, message: Received) -> Record:
+        body = as_known(message.body) if self.version.reads_newer else message.body
+        if DIES_AT_ONCE in body:
+            body = _DeadlyBody(body)
+            body.process = self.process
         return Record(
             message_id=message.message_id,
-            body=as_known(message.body) if self.version.reads_newer else message.body,
+            body=body,
             receive_count=message.receive_count,
             sent_ms=message.sent_ms,
             receipt_handle=message.receipt_handle,
-            log_key=message.attributes.get("log_key", ""),
+            log_key=message.attributes.get(LOG_KEY, ""),
         )

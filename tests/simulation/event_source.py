@@ -9,6 +9,7 @@ from tests.simulation.ledger import Ledger, is_newer
 from tests.simulation.queue_model import MOST_PER_RECEIVE, Received, settle
 from tests.simulation.result import Result
 from tests.simulation.scenario import Scenario
+from whyness_events.delivery.exhaust import RECEIVES_TO_SPARE
 from whyness_events.delivery.report import Report
 
 NO_ANSWER = "no answer"  # the outcome of an invocation that died, or was throttled
@@ -140,12 +141,18 @@ class EventSource:
         """Count what came of the invocation together with every fault that its messages have met so far."""
         for message in batch:
             self._met[message.message_id] |= struck
-            dead = self.unanswered[message.message_id] + 1
-            self.unanswered[message.message_id] = dead if report is None else 0
+            self._count_last(message, report, struck)
         met = set().union(*(self._met[message.message_id] for message in batch))
         for outcome in [NO_ANSWER] if report is None else [str(found) for found in report.outcomes]:
             for fault in met or {NO_FAULT}:
                 self._result.pairs[outcome, fault] += 1
+
+    def _count_last(self, message: Received, report: Report | None, struck: set[str]) -> None:
+        """Count the last receives with which the function could not give a record up."""
+        died = report is None and "poison" not in struck  # before what kills is touched, it gives up
+        could_not = died or (report is not None and report.settled.letters_refused > 0)
+        is_last = message.receive_count >= self._scenario.max_receive_count - RECEIVES_TO_SPARE
+        self.unanswered[message.message_id] += could_not and is_last
 
     def _settle(self, number: int, slot: int, batch: Sequence[Received], done: Invocation) -> None:
         deleted = settle(self._place.queue, batch, done.result, is_refused=self._is_refused)

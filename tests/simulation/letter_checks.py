@@ -7,8 +7,9 @@ from tests.simulation.container import Container
 from tests.simulation.ledger import Ledger
 from tests.simulation.traffic import PRIVATE
 from tests.simulation.trouble import Trouble
+from whyness_events.dead_letter import DeadLetterAttributes
 from whyness_events.delivery.letters import Letter
-from whyness_events.delivery.outcomes import Reason
+from whyness_events.outcomes import Reason
 
 _SPARE_RECEIVES = 20
 # Parts of values that the traffic sends, of the insert ids, and of the secret.
@@ -34,19 +35,19 @@ class LetterChecks:
 
     def problems(self, letter: Letter, container: Container) -> Iterator[str]:
         """Yield what is wrong with a letter that this container sends now."""
-        reason, detail = letter.attributes.get("reason", ""), letter.attributes.get("detail", "")
+        told = DeadLetterAttributes.decode(letter.attributes)
         for key in self.ledger.keys(letter.body):
             if key not in self.ledger.expected:
                 yield f"a dead letter that nobody published: {key[:200]}"
-            elif self.ledger.is_good(key) and not self._may_be_dead(letter, container):
-                yield f"dead-lettered as {reason}, and nothing is wrong with it: {key[:200]}"
-        yield from _text_problems(reason, detail)
+            elif self.ledger.is_good(key) and not self._may_be_dead(told, container):
+                yield f"dead-lettered as {told.reason}, and nothing is wrong with it: {key[:200]}"
+        yield from _text_problems(told.reason, told.detail)
 
-    def _may_be_dead(self, letter: Letter, container: Container) -> bool:
+    def _may_be_dead(self, told: DeadLetterAttributes, container: Container) -> bool:
         """Whether a good event may be in such a letter."""
         now_s = container.process.now_s()
-        arrival = container.arrivals.get(letter.attributes.get("source_message_id", ""))
-        if letter.attributes.get("reason") == Reason.EXHAUSTED and arrival is not None:
+        arrival = container.arrivals.get(told.source_message_id)
+        if told.reason == Reason.EXHAUSTED and arrival is not None:
             is_old = now_s - arrival.sent_s >= container.version.exhaust_after_s
             return is_old or arrival.receive_count >= self.max_receive_count - _SPARE_RECEIVES
         from_s, to_s = container.started_s - self.start_s, now_s - self.start_s

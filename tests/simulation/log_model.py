@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from whyness_events.log_entry import LogEntry, LogKey
-
-DEAD, REDRIVEN, DELIVERED = "dead", "redriven", "delivered"
+from whyness_events.log_entry import DeliveredRow, LogEntry, LogKey
+from whyness_events.outcomes import State
 
 
 @dataclass(slots=True)
@@ -14,6 +13,7 @@ class Row:
 
     entry: LogEntry
     state: str
+    redriven_as: LogKey | None = None
 
 
 @dataclass(slots=True)
@@ -27,15 +27,24 @@ class LogModel:
         """Store a row, over the one that is there."""
         self.rows[entry.key] = Row(entry, entry.state)
 
+    def mark_edited(self, key: LogKey, edited: LogKey, *, dead_letter_message_id: str) -> None:
+        """Do what `whyness_ops` does before it sends."""
+        if row := self._dead_row(key, dead_letter_message_id):
+            row.redriven_as = edited
+
     def mark_redriven(self, key: LogKey, *, dead_letter_message_id: str) -> None:
         """Do what `whyness_ops` does: only a row that is dead, and of this letter, changes."""
-        row = self.rows.get(key)
-        if row and row.state == DEAD and row.entry.dead_letter_message_id in ("", dead_letter_message_id):
-            row.state = REDRIVEN
+        if row := self._dead_row(key, dead_letter_message_id):
+            row.state = State.REDRIVEN
 
-    def mark_delivered(self, keys: Sequence[LogKey]) -> None:
-        """Set what is dead or redriven to delivered."""
-        for key in keys:
-            row = self.rows.get(key)
-            if row and row.state in (DEAD, REDRIVEN):
-                row.state = DELIVERED
+    def mark_delivered(self, rows: Sequence[DeliveredRow]) -> None:
+        """Set the events' own rows to delivered."""
+        for each in rows:
+            row = self.rows.get(each.row)
+            if row and (not each.is_edited or row.redriven_as == each.event):
+                row.state = State.DELIVERED
+
+    def _dead_row(self, key: LogKey, dead_letter_message_id: str) -> Row | None:
+        row = self.rows.get(key)
+        is_meant = row and row.entry.dead_letter_message_id in ("", dead_letter_message_id)
+        return row if row and is_meant and row.state == State.DEAD else None

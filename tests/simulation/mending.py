@@ -30,8 +30,8 @@ def mend(raw: Any) -> Any:
     better = {name: _BETTER.get(name, f"mended-{number}") for name in wrong}
     if raw.get("useragent") in POISONS:
         better["useragent"] = ""
-    is_large = len(str(raw.get("data"))) > 1_000_000
-    return {**raw, **better, **({"data": "cut"} if is_large else {})}
+    is_large = len(str(raw.get("properties"))) > 1_000_000
+    return {**raw, **better, **({"properties": {}} if is_large else {})}
 
 
 def _has(raw: dict[str, Any], wrong: dict[str, Any]) -> bool:

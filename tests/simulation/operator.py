@@ -1,5 +1,6 @@
 """What people do while traffic runs: they send dead letters again, by the rules of `whyness_ops`."""
 
+from dataclasses import replace
 from typing import Protocol
 
 from tests.simulation.ledger import Ledger
@@ -8,8 +9,10 @@ from tests.simulation.process import Killed, Place, Process
 from tests.simulation.queue_model import QueueModel, Received
 from tests.simulation.traffic import expect
 from whyness_events import decode_message
+from whyness_events.dead_letter import LOG_KEY
+from whyness_events.log_entry import LogKey
 from whyness_ops.edit import CannotEdit, edit_body
-from whyness_ops.letters import DeadLetter
+from whyness_ops.letters import DeadLetter, event_key
 
 HIDDEN_S = 600.0  # as there
 _SELECTED_PART = 0.8
@@ -72,7 +75,9 @@ class Operator:
             return False
         is_move = self._kind == "redrive of all"
         key = found.log_key
-        attributes = letter.attributes if is_move else {"log_key": str(key)} if key else {}
+        attributes = letter.attributes if is_move else {LOG_KEY: str(key)} if key else {}
+        if key and not is_move:
+            self._mark_edited(key, replace(found, body=body))
         sent = self._place.queue.send(body, attributes)
         self._place.redriven(self._kind, sent)
         self._place.note(f"  {letter.message_id} is sent again as {sent}: {body[:120]}")
@@ -89,6 +94,16 @@ class Operator:
             else:
                 self._place.log.mark_redriven(key, dead_letter_message_id=letter.message_id)
         return True
+
+    def _mark_edited(self, key: LogKey, edited: DeadLetter) -> None:
+        new = event_key(edited.raw_events)
+        if new in (None, key):
+            return
+        self._call()
+        if self._process.strikes("rows lost"):
+            self._place.log.doubtful.add(key)
+        else:
+            self._place.log.mark_edited(key, new, dead_letter_message_id=edited.message_id)
 
     def _edit(self, letter: DeadLetter) -> str:
         body = edit_body(letter, mend, now_ms=int(self._process.now_s() * 1000))

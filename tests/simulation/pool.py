@@ -1,11 +1,14 @@
-"""A container's way to Mixpanel: requests on their way, answers that come back, whoever waits for them."""
+"""A container's way to Mixpanel: requests on their way, answers that come back, whoever waits for them.
+
+Answers come late, twice, and when nobody has asked.
+"""
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from tests.fakes import Late
 from tests.simulation.process import Process
-from tests.simulation.traffic import DIES_SENDING
+from tests.simulation.traffic import DIES_ANSWERED, DIES_SENDING
 from whyness_events.delivery.ports import Answer
 
 if TYPE_CHECKING:
@@ -13,8 +16,11 @@ if TYPE_CHECKING:
 
 _NETWORK_S = 0.05
 _DRIPPING_PART = 0.5
+# Each third answer comes once more, when others may be waited for, and nobody asked for it.
+_DOUBLED_EVERY = 3
+_DOUBLED_AFTER_S = 0.04
 _NEVER = float("inf")
-_POISON = DIES_SENDING.encode()
+_POISON, _LATE_POISON = DIES_SENDING.encode(), DIES_ANSWERED.encode()
 
 Respond = Callable[[bytes], Answer | Late]
 
@@ -33,6 +39,7 @@ class SimulatedPool:
         self._busy: dict[int, bytes] = {}
         self._arrived: list[tuple[int, bytes, Answer]] = []
         self._waiting: Task | None = None
+        self._answers = 0
 
     def submit(self, ticket: int, events: Sequence[bytes], timeout_s: float) -> None:
         """Post."""
@@ -85,6 +92,10 @@ class SimulatedPool:
         if at_s > until_s and self._process.place.rng.random() > _DRIPPING_PART:
             at_s, late = until_s, Late(Answer(0, error="no answer in time"), 0.0)
         self._at(at_s, lambda: self._come(ticket, body, late.answer))
+        self._answers += 1
+        if self._answers % _DOUBLED_EVERY == 0:
+            # In a process that is frozen it is found when that goes on.
+            self._at(at_s + _DOUBLED_AFTER_S, lambda: self._arrived.append((ticket, body, late.answer)))
 
     def _come(self, ticket: int, body: bytes, answer: Answer) -> None:
         if self._process.is_frozen:
@@ -98,7 +109,8 @@ class SimulatedPool:
         found = [(t, answer) for t, body, answer in self._arrived if self._is_awaited(t, body)]
         self._arrived.clear()
         for ticket, _ in found:
-            self._busy.pop(ticket, None)
+            if _LATE_POISON in self._busy.pop(ticket):
+                self._process.die("poison", "answered")
         return found
 
     def _is_awaited(self, ticket: int, body: bytes) -> bool:

@@ -7,8 +7,8 @@ from tests.simulation.process import Process
 from tests.simulation.queue_model import NotInFlight
 from whyness_events import limits
 from whyness_events.delivery.letters import Letter, pack_entries
-from whyness_events.delivery.ports import LONGEST_CALL_S
-from whyness_events.log_entry import LogEntry, LogKey
+from whyness_events.delivery.ports import call_s
+from whyness_events.log_entry import DeliveredRow, LogEntry, LogKey
 
 _AWS_CALL_S = 0.02
 
@@ -26,14 +26,14 @@ class SimulatedDeadLetters:
         """Send; the process may die between the sending and its confirmation."""
         found: list[str | None] = []
         for call in pack_entries(letters):
-            in_time = self._process.now_s() < deadline_s
-            found += self._send_call(call) if in_time else [None] * len(call)
+            seconds = call_s(deadline_s - self._process.now_s())
+            found += self._send_call(call, seconds) if seconds else [None] * len(call)
         return found
 
-    def _send_call(self, letters: Sequence[Letter]) -> list[str | None]:
+    def _send_call(self, letters: Sequence[Letter], seconds: float) -> list[str | None]:
         self._process.port_call("dead_letters.send", _AWS_CALL_S)
         if self._process.strikes("letters throttled"):
-            self._process.let_pass(LONGEST_CALL_S)
+            self._process.let_pass(seconds)
             return [None] * len(letters)
         found = [self._take(letter) for letter in letters]
         self._process.port_call("dead_letters.sent", _AWS_CALL_S)
@@ -61,17 +61,17 @@ class SimulatedLog:
         is_up = self._call("log.write", deadline_s)
         return [self._put(entry, deadline_s) if is_up else self._lose(entry.key) for entry in entries]
 
-    def mark_delivered(self, keys: Sequence[LogKey], *, now_ms: int, deadline_s: float) -> int:
+    def mark_delivered(self, rows: Sequence[DeliveredRow], *, now_ms: int, deadline_s: float) -> int:
         """Set rows to delivered; return how many of the updates were lost."""
         del now_ms
         is_up = self._call("log.mark_delivered", deadline_s)
-        return sum(not (self._mark(key) if is_up else self._lose(key)) for key in keys)
+        return sum(not (self._mark(row) if is_up else self._lose(row.row)) for row in rows)
 
     def _call(self, name: str, deadline_s: float) -> bool:
         """Tell whether the table takes calls."""
         self._process.port_call(name, _AWS_CALL_S)
         if self._process.strikes("rows throttled"):
-            self._process.let_pass(max(0.0, min(LONGEST_CALL_S, deadline_s - self._process.now_s())))
+            self._process.let_pass(call_s(deadline_s - self._process.now_s()))
             return False
         return True
 
@@ -81,10 +81,10 @@ class SimulatedLog:
         self._process.place.log.put(entry)
         return True
 
-    def _mark(self, key: LogKey) -> bool:
+    def _mark(self, row: DeliveredRow) -> bool:
         if self._process.strikes("rows lost"):
-            return self._lose(key)
-        self._process.place.log.mark_delivered([key])
+            return self._lose(row.row)
+        self._process.place.log.mark_delivered([row])
         return True
 
     def _lose(self, key: LogKey) -> bool:

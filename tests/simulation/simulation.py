@@ -28,17 +28,18 @@ from tests.simulation.scenario import Scenario
 from tests.simulation.scheduler import Scheduler
 from tests.simulation.traffic import DAY_S, Publication
 from tests.simulation.trouble import REDRIVES, Trouble
+from whyness_events.dead_letter import DeadLetterAttributes
 from whyness_events.delivery.letters import Letter
-from whyness_events.delivery.outcomes import Reason
 from whyness_events.delivery.ports import Answer
 from whyness_events.delivery.report import Report
+from whyness_events.outcomes import Reason
 
 if TYPE_CHECKING:
     from whyness_events.log_entry import LogKey
 
 START_S = NOW_MS / 1000
 VISIBILITY_S = 725.0
-# Nothing of a day's trouble outlasts this much calm: a poison that was redriven comes 60 times more.
+# Nothing of a day's trouble outlasts this much calm: a poison that was redriven comes 40 times more.
 _CALM_S = 3 * DAY_S
 _INSERT_ID = re.compile(rb'"\$insert_id":"([^"]+)"')
 
@@ -162,10 +163,10 @@ class Simulation:
     def take_letter(self, container: Container, letter: Letter) -> str:
         """Put a dead letter into its queue, and look at it."""
         found = self.dead_letters.send(letter.body, letter.attributes)
-        told = f"{letter.attributes.get('reason')}: {letter.attributes.get('detail')}"
-        self.note(f"  dead letter {found}: {told}: {letter.body[:160]}")
+        told = DeadLetterAttributes.decode(letter.attributes)
+        self.note(f"  dead letter {found}: {told.reason}: {told.detail}: {letter.body[:160]}")
         keys = self.ledger.keys(letter.body)
-        if letter.attributes.get("reason") == Reason.EXHAUSTED:  # an earlier receive may have delivered it
+        if told.reason == Reason.EXHAUSTED:  # an earlier receive may have delivered it
             self.ledger.doubt.unknown.update(keys)
         for key in keys:
             self.ledger.letters[key] += 1

@@ -12,15 +12,16 @@ from tests.simulation.shrink import shortest, told
 from tests.simulation.simulation import Simulation
 from tests.simulation.traffic import DAY_S, POISONS
 from tests.simulation.trouble import Window
-from whyness_events.delivery import deliver, letters, sending, splitting
+from whyness_events.dead_letter import DeadLetterAttributes
+from whyness_events.delivery import deliver, letters, sending, settle, splitting
 from whyness_events.delivery.answers import Reaction, Verdict, judge
-from whyness_events.delivery.items import Item, Parcel
-from whyness_events.delivery.letters import Letter, write_letters
-from whyness_events.delivery.outcomes import Outcome, Reason
+from whyness_events.delivery.items import Item, Record
+from whyness_events.delivery.letters import Letter
 from whyness_events.delivery.ports import Answer
 from whyness_events.delivery.reading import Reader
 from whyness_events.delivery.settle import Settlement
 from whyness_events.delivery.translate import AnyEvent
+from whyness_events.outcomes import Outcome, Reason
 
 DAYS = 1.0
 HOUR_S = 3_600.0
@@ -36,8 +37,8 @@ def _acknowledge_before_the_queue_confirmed(patch: pytest.MonkeyPatch) -> None:
 
 
 def _trust_a_400_that_does_not_add_up(patch: pytest.MonkeyPatch) -> None:
-    def trusting(answer: Answer, insert_ids: Sequence[str], *, now_s: float) -> Verdict:
-        verdict = judge(answer, insert_ids, now_s=now_s)
+    def trusting(answer: Answer, insert_ids: Sequence[str], **rest: Any) -> Verdict:
+        verdict = judge(answer, insert_ids, **rest)
         is_trusted = verdict.status == 400 and verdict.reaction is Reaction.SPLIT
         return Verdict(Reaction.CONFIRMED, 400, "", verdict.named) if is_trusted else verdict
 
@@ -71,20 +72,42 @@ def _late_thread_writes_an_old_outcome(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(SimulatedPool, "_is_awaited", lambda self, ticket, _body: ticket in self._busy)
 
 
-def _dead_letters_before_the_rest_is_settled(patch: pytest.MonkeyPatch) -> None:
-    def all_letters(self: Settlement, parcels: Sequence[Parcel], now_ms: int) -> dict[Item, Letter]:
-        del self
-        return {
-            item: letter
-            for parcel in parcels
-            for item, letter in write_letters(parcel, now_ms=now_ms).items()
-        }
+def _believe_an_answer_for_when_it_comes(patch: pytest.MonkeyPatch) -> None:
+    def take(self: SimulatedPool) -> list[tuple[int, Answer]]:
+        answers = [answer for _, _, answer in self._arrived]
+        found = list(zip(self._busy, answers, strict=False))  # the oldest request gets the next answer
+        self._arrived.clear()
+        for ticket, _ in found:
+            del self._busy[ticket]
+        return found
 
-    patch.setattr(Settlement, "_letters", all_letters)
+    patch.setattr(SimulatedPool, "_take", take)
+
+
+def _dead_letters_before_the_rest_is_settled(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(settle, "_is_decided", lambda _: True)
 
 
 def _suspects_like_all_others(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(deliver, "SUSPECT_FROM", 1_000_000)
+    def all_at_once(self: deliver._Invocation, suspects: Sequence[Record]) -> None:
+        self._handle(suspects, self._work_by_s, is_last=True)
+
+    patch.setattr(deliver._Invocation, "_handle_suspects", all_at_once)
+
+
+def _read_before_giving_up(patch: pytest.MonkeyPatch) -> None:
+    give_up = deliver._Invocation._give_up
+
+    def reading(self: deliver._Invocation, records: Sequence[Record]) -> Sequence[Record]:
+        for record in records:
+            self._reader.read(record, now_ms=self._now_ms)
+        return give_up(self, records)
+
+    patch.setattr(deliver._Invocation, "_give_up", reading)
+
+
+def _never_give_up_unread(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(deliver._Invocation, "_give_up", lambda _self, records: records)
 
 
 def _blame_without_a_control(patch: pytest.MonkeyPatch) -> None:
@@ -102,8 +125,8 @@ def _forget_the_row_of_what_is_delivered(patch: pytest.MonkeyPatch) -> None:
 def _tell_the_event_in_the_reason(patch: pytest.MonkeyPatch) -> None:
     attributes = letters._attributes
 
-    def telling(item: Item, *rest: Any) -> dict[str, str]:
-        return {**attributes(item, *rest), "detail": f"wrong: {item.record.body[:200]}"}
+    def telling(item: Item, *rest: Any) -> DeadLetterAttributes:
+        return replace(attributes(item, *rest), detail=f"wrong: {item.record.body[:200]}")
 
     patch.setattr(letters, "_attributes", telling)
 
@@ -135,8 +158,11 @@ def _with_poison(scenario: Scenario) -> Scenario:
         (_trust_a_400_that_does_not_add_up, _as_it_is, "was acknowledged, and lost"),
         (_swallow_a_failed_entry, _as_it_is, "was acknowledged, and lost"),
         (_late_thread_writes_an_old_outcome, _with_late_answers, "was acknowledged, and lost"),
+        (_believe_an_answer_for_when_it_comes, _with_late_answers, "was acknowledged, and lost"),
         (_dead_letters_before_the_rest_is_settled, _as_it_is, "can be explained"),
         (_suspects_like_all_others, _with_poison, "without any trouble"),
+        (_read_before_giving_up, _with_poison, "the function could have"),
+        (_never_give_up_unread, _with_poison, "the function could have"),
         (_blame_without_a_control, _as_it_is, "nothing is wrong with it"),
         (_forget_the_row_of_what_is_delivered, _as_it_is, "its Log row says redriven"),
         (_tell_the_event_in_the_reason, _as_it_is, "detail tells"),

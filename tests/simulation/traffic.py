@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tests.builders import NOW_MS
+from tests.builders import NOW_MS, large_properties
 from tests.mixpanel_model import FourFields
 
 DAY_S = 86_400.0
@@ -32,8 +32,10 @@ WRONGS: tuple[dict[str, Any], ...] = (
 _TOO_LARGE_PART = 0.1
 # In each event, and never to be seen in a reason.
 PRIVATE = "private"
-# The user agents of events that end the process: when read, when sent, or by taking for ever.
-DIES_READING, DIES_SENDING, NEVER_ENDS = POISONS = ("dies reading", "dies sending", "never ends")
+# The user agents of events that end the process: when the body is first looked at, when the event is read,
+# sent, or answered, or by taking for ever.
+POISONS = ("dies at once", "dies reading", "dies sending", "dies answered", "never ends")
+DIES_AT_ONCE, DIES_READING, DIES_SENDING, DIES_ANSWERED, NEVER_ENDS = POISONS
 _UNREADABLE = ("no JSON", "[]", '{"schema_version":1,"events":[]}', "[" * 2_000)
 
 
@@ -119,13 +121,13 @@ class _Maker:
 
     def too_large(self, at_s: float) -> Publication:
         """Publish what fits into a message and is more than Mixpanel takes as an event, with a neighbour."""
-        large = {**self._event(at_s), "event": "Large", "data": "x" * 1_010_000}
+        large = {**self._event(at_s), "event": "Large", "properties": large_properties(1_010_000)}
         raws = [large, self._event(at_s)]
         found = self._envelope(at_s, raws, 1)
         return replace(found, events=[Expected(canonical(large)), *found.events[1:]])
 
     def poison(self, at_s: float) -> Publication:
-        """Publish an event that ends each process which reads it, sends it, or takes its time."""
+        """Publish an event that ends each process that handles it."""
         poison = {**self._event(at_s), "useragent": self._rng.choice(POISONS)}
         return self._envelope(at_s, [poison, self._event(at_s)], 1)
 

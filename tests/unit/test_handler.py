@@ -1,10 +1,11 @@
 """The Lambda's entry: from an SQS event to a partial batch response that never acknowledges by accident."""
 
+import json
 import os
 import subprocess
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any, NoReturn
 import pytest
 
 import handler
-from tests.builders import make_body, make_event, make_record, sqs_event
+from tests.builders import make_body, make_event, make_raw, make_record, sqs_event
 from tests.responders import LOST, decline_any_of
 from tests.world import World
 from whyness_events.delivery.deliver import Deliverer
@@ -122,6 +123,55 @@ def test_attributes_of_another_shape_harm_nobody(world: World, attributes: objec
 
     assert failures(handler.handler(event, Context())) == []
     assert len(world.delivered_ids) == 1
+
+
+# --- the log
+
+
+def not_delivered(caplog: pytest.LogCaptureFixture) -> dict[str, tuple[list[str], list[str]]]:
+    """Return the ids in the log lines, by reason."""
+    found = [vars(record) for record in caplog.records if record.message == "not delivered"]
+    return {line["reason"]: (line["message_ids"], line["insert_ids"]) for line in found}
+
+
+def test_log_names_up_to_five_records_and_events_of_each_outcome(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    """With them a person finds the events that a line is about, and no line grows with an outage."""
+    lost = [make_event() for _ in range(4)]
+    world.respond = decline_any_of([lost[0].insert_id], LOST)
+    waiting = [make_record(make_body(*lost), receive_count=3), make_record("no JSON")]
+    bad = [make_record(json.dumps(make_raw(time=1, insert_id=f"bad-{n}"))) for n in range(9)]
+
+    handler.handler(sqs_event(*waiting, *bad), Context())
+
+    assert not_delivered(caplog) == {
+        "retry": ([waiting[0].message_id], [event.insert_id for event in lost]),
+        "unreadable": ([waiting[1].message_id], []),
+        "rejected": ([record.message_id for record in bad[:5]], [f"bad-{n}" for n in range(5)]),
+    }
+
+
+@pytest.mark.parametrize("insert_id", ["a_b", MARKER * 9, f"{MARKER} ", "null", "\n", 7, None, {}, [MARKER]])
+@pytest.mark.parametrize("makes_body", [json.dumps, make_body])
+def test_log_names_no_insert_id_that_is_not_valid(
+    world: World, caplog: pytest.LogCaptureFixture, insert_id: object, makes_body: Callable[[Any], str]
+) -> None:
+    """It is text of whoever published it."""
+    handler.handler(sqs_event(make_record(makes_body(make_raw(insert_id=insert_id)))), Context())
+
+    assert world.delivered_ids == []
+    assert [insert_ids for _, insert_ids in not_delivered(caplog).values()] == [[]]
+
+
+@pytest.mark.usefixtures("without_settings")
+def test_log_names_records_that_faulty_settings_keep(caplog: pytest.LogCaptureFixture) -> None:
+    """Nothing was read, so that there are no insert ids."""
+    records = [make_record() for _ in range(7)]
+
+    handler.handler(sqs_event(*records), Context())
+
+    assert not_delivered(caplog) == {"setup": ([record.message_id for record in records[:5]], [])}
 
 
 # --- never acknowledged by accident

@@ -7,11 +7,10 @@ from typing import Any
 from urllib.parse import urlencode
 
 from whyness_events.log_entry import LogKey
-from whyness_ops.log_table import AUDIT, DEAD_REASONS, WAITING_REASONS
+from whyness_events.outcomes import AUDIT, FAILURE_REASONS, State
 
 PERIODS = (1, 7, 30)
-STATES = ("dead", "redriven", "delivered", "waiting")
-REASONS = (*DEAD_REASONS, *WAITING_REASONS)
+STATES = tuple(map(str, State))
 PER_PAGE = 50
 
 
@@ -38,7 +37,7 @@ class Asked:
         return cls(
             days=tuple(days),
             period=period,
-            reason=_one_of(given.get("reason", ""), REASONS, "reason", wrong),
+            reason=_one_of(given.get("reason", ""), FAILURE_REASONS, "reason", wrong),
             state=_one_of(given.get("state", ""), STATES, "state", wrong),
             event=given.get("event", "").strip()[:255],
             day=str(day) if day else "",
@@ -49,7 +48,7 @@ class Asked:
     @property
     def reasons(self) -> tuple[str, ...]:
         """Return the reasons to read: people's redrives are no failures."""
-        return (self.reason,) if self.reason else REASONS
+        return (self.reason,) if self.reason else FAILURE_REASONS
 
     def matches(self, row: Mapping[str, Any]) -> bool:
         """Whether a row of these days and reasons is meant."""
@@ -63,7 +62,7 @@ class Asked:
 
 def is_letter(row: Mapping[str, Any]) -> bool:
     """Whether a row may have a dead letter that can be sent again."""
-    return row.get("state") == "dead" and row.get("reason") != AUDIT and _key(row) is not None
+    return row.get("state") == State.DEAD and row.get("reason") != AUDIT and _key(row) is not None
 
 
 def row_key(row: Mapping[str, Any]) -> str:

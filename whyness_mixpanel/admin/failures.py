@@ -10,12 +10,13 @@ from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 
+from whyness_events.dead_letter import moment
 from whyness_events.log_entry import LogKey
+from whyness_events.outcomes import FAILURE_REASONS
 from whyness_mixpanel.admin import asked, chart, stack
 from whyness_mixpanel.admin.asked import PER_PAGE, Asked
 from whyness_mixpanel.admin.redrive import redrive
 from whyness_mixpanel.models import DeliveryFailure
-from whyness_ops.letters import moment
 
 if TYPE_CHECKING:
     _Admin = admin.ModelAdmin[DeliveryFailure]
@@ -58,7 +59,7 @@ class DeliveryFailureAdmin(_Admin):
             "insert_id": insert_id,
             "fault": fault,
             "periods": asked.PERIODS,
-            "reasons": asked.REASONS,
+            "reasons": FAILURE_REASONS,
             "states": asked.STATES,
             **found,
             **(extra_context or {}),

@@ -165,7 +165,7 @@ def _troubles(report: Report) -> Iterator[str]:
 
 
 def _start_afresh() -> None:
-    global _local  # noqa: PLW0603  (a forked child may not share the parent's connections)
+    global _local  # noqa: PLW0603  (a forked child learns and draws its pauses by itself)
     _local = _Local()
 
 

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
+from whyness_events.dead_letter import DeadLetterAttributes
 from whyness_events.delivery.letters import Letter
-from whyness_events.log_entry import LogEntry, LogKey
+from whyness_events.log_entry import DeliveredRow, LogEntry
 
 
 class Kept:
@@ -21,11 +22,11 @@ class Kept:
 
     def _keep(self, letter: Letter) -> str | None:
         # A letter whose body left no room for them has none: its event stays where it is.
-        message_id, reason = (letter.attributes.get(name) for name in ("source_message_id", "reason"))
-        if message_id is None or reason is None:
+        told = DeadLetterAttributes.decode(letter.attributes)
+        if not (told.source_message_id and told.reason):
             return None
-        self.reasons[message_id] = f"{reason}: {letter.attributes.get('detail', 'no detail')}"
-        return message_id
+        self.reasons[told.source_message_id] = f"{told.reason}: {told.detail or 'no detail'}"
+        return told.source_message_id
 
 
 class NoLog:
@@ -35,7 +36,7 @@ class NoLog:
         """Write nothing, and say that all is well."""
         return [True] * len(entries)
 
-    def mark_delivered(self, keys: Sequence[LogKey], *, now_ms: int, deadline_s: float) -> int:  # noqa: ARG002  (as above)
+    def mark_delivered(self, rows: Sequence[DeliveredRow], *, now_ms: int, deadline_s: float) -> int:  # noqa: ARG002  (as above)
         """Mark nothing, and say that nothing is lost."""
         return 0
 

@@ -144,7 +144,13 @@ def _typed(value: object, name: str, fits: Callable[[object], bool], allowed: st
     return value
 
 
+def _check_not_empty(path: str, name: str, allowed: str) -> None:
+    if not name:
+        raise InvalidEvent(path, kind(name), f"{allowed}; it must not be empty")
+
+
 def _check_insert_id(insert_id: str) -> None:
+    _check_not_empty("insert_id", insert_id, _INSERT_ID_ALLOWED)
     if not valid_insert_id(insert_id):
         raise InvalidEvent("insert_id", _class_of_id(insert_id), _INSERT_ID_ALLOWED)
 
@@ -161,14 +167,15 @@ def valid_insert_id(insert_id: object) -> TypeGuard[str]:
 def _class_of_id(text: str) -> str:
     if text.lower() in limits.PLACEHOLDERS:
         return "a placeholder"
-    if longer_than(text, limits.INSERT_ID_BYTES) or not text:
+    if longer_than(text, limits.INSERT_ID_BYTES):
         return kind(text)
     return f"{kind(text)} with other characters"
 
 
 def check_name(name: str) -> None:
     """Raise InvalidEvent unless this may be an event's name."""
-    if not name or name.isspace():
+    _check_not_empty("event", name, "a name of 1 to 255 bytes")
+    if name.isspace():
         raise InvalidEvent("event", "a blank string", "a name of 1 to 255 bytes")
     check_text("event", name)
     if longer_than(name, limits.EVENT_NAME_BYTES):
@@ -228,8 +235,9 @@ def check_property_names(names: Iterable[object]) -> None:
 
 
 def _check_property_name(name: object) -> None:
-    if not isinstance(name, str) or not name:
+    if not isinstance(name, str):
         raise InvalidEvent("properties.*", f"a name that is {kind(name)}", "names that are strings")
+    _check_not_empty("properties.*", name, "any other name")
     check_text("properties.*", name)
     if name in limits.CALLERS_PROPERTIES:
         return

@@ -9,10 +9,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from whyness_events.event import valid_insert_id
+from whyness_events.outcomes import State
 from whyness_events.values import kind
 
 # An insert id, or message id and place, then the hash.
 _KEY = re.compile(r"([A-Za-z0-9-]{1,100}(?:#[0-9]{1,7})?)/([0-9a-f]{16})", re.ASCII)
+# Of a row: the key of the event that it was redriven as, where an edit changed the key.
+REDRIVEN_AS = "redriven_as"
 KEEP_S = 90 * 24 * 3600
 SHARDS = 16
 
@@ -53,6 +56,23 @@ def log_key(raw: object, *, message_id: str, position: int) -> LogKey:
 
 
 @dataclass(frozen=True, slots=True)
+class DeliveredRow:
+    """The row that a redriven message carries, and the key of the event in it, which was delivered.
+
+    They differ where an edit changed the event. Whoever may publish may name any row: it is this event's only
+    if the keys are equal, or the redrive wrote the event's key into the row as `REDRIVEN_AS`.
+    """
+
+    row: LogKey
+    event: LogKey
+
+    @property
+    def is_edited(self) -> bool:
+        """Whether the row itself has to say that it is this event's."""
+        return self.row != self.event
+
+
+@dataclass(frozen=True, slots=True)
 class LogEntry:
     """One row.
 
@@ -68,8 +88,7 @@ class LogEntry:
         first_failed_at_ms: when the message was sent, epoch milliseconds.
         last_failed_at_ms: now, epoch milliseconds.
         count: how many events the row speaks of.
-        state: `dead`, or `waiting` for a row about events that stay in the queue; people's tools write
-            `redriven`, and what Mixpanel then confirms becomes `delivered`.
+        state: a State; of an audit row, an AuditState.
     """
 
     key: LogKey
@@ -83,7 +102,7 @@ class LogEntry:
     first_failed_at_ms: int = 0
     last_failed_at_ms: int = 0
     count: int = 1
-    state: str = "dead"
+    state: str = State.DEAD
 
     def to_item(self) -> dict[str, Any]:
         """Return the row's attributes as Python values: the index keys and the expiry are derived here."""
@@ -95,10 +114,10 @@ class LogEntry:
             "gsi1pk": f"{day}#{self.reason}#{shard}",
             "gsi1sk": f"{moment}#{self.key.pk}",
             "event": self.event,
-            "reason": self.reason,
+            "reason": str(self.reason),
             "detail": self.detail,
             "http_status": self.http_status,
-            "state": self.state,
+            "state": str(self.state),
             "message_id": self.message_id,
             "dead_letter_message_id": self.dead_letter_message_id,
             "attempts": self.attempts,

@@ -8,6 +8,9 @@ from typing import Any
 from whyness_events import limits
 from whyness_events.errors import InvalidEvent
 
+# Compared for each string; an int is compared faster than what is derived from it.
+_STRING_BYTES = int(limits.STRING_BYTES)
+
 
 def kind(value: object) -> str:
     """Say what kind of thing `value` is, and how large: never what it says."""
@@ -80,10 +83,42 @@ def _check_count(path: str, value: "dict[str, object] | list[object]", limit: in
 
 
 def _check_nested_size(path: str, value: object) -> None:
-    size = size_bytes(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
+    if _json_bytes(value) <= limits.NESTED_VALUE_BYTES:
+        return
+    size = _json_bytes(Cutter().cut(value))  # what counts is what Mixpanel gets
     if size > limits.NESTED_VALUE_BYTES:
-        found = f"an object or array of {size} bytes of JSON"
+        found = f"an object or array of {size} bytes of JSON, its long strings cut"
         raise InvalidEvent(path, found, f"at most {limits.NESTED_VALUE_BYTES} bytes")
+
+
+def _json_bytes(value: object) -> int:
+    return size_bytes(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
+
+
+class Cutter:
+    """Cuts over-long strings as Mixpanel would, at any depth, and counts them.
+
+    255 bytes, on a character's boundary. Mixpanel's page says so of a property's name and value, and of each
+    string in a list; inside objects we do the same.
+    """
+
+    def __init__(self) -> None:
+        self.cut_count = 0
+
+    def cut(self, value: Any) -> Any:
+        """Return a copy of `value`, JSON data, in which no string or name is too long."""
+        if isinstance(value, str):
+            return self._cut_text(value) if longer_than(value, _STRING_BYTES) else value
+        if isinstance(value, dict):
+            return {self.cut(name): self.cut(member) for name, member in value.items()}
+        if isinstance(value, list):
+            return [self.cut(member) for member in value]
+        return value
+
+    def _cut_text(self, text: str) -> str:
+        self.cut_count += 1
+        beginning = text[:_STRING_BYTES].encode("utf-8", "surrogatepass")
+        return beginning[:_STRING_BYTES].decode(errors="ignore")
 
 
 _KINDS: dict[type, Callable[[Any], str]] = {
@@ -91,7 +126,7 @@ _KINDS: dict[type, Callable[[Any], str]] = {
     bool: lambda _: "a boolean",
     int: lambda _: "a whole number",
     float: lambda _: "a fractional number",
-    str: lambda text: f"a string of {size_bytes(text)} bytes",
+    str: lambda text: f"a string of {size_bytes(text)} bytes" if text else "an empty string",
     list: lambda array: f"an array of {len(array)} elements",
     dict: lambda mapping: f"an object of {len(mapping)} keys",
 }

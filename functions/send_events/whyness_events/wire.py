@@ -14,7 +14,7 @@ from typing import Any
 from whyness_events import limits
 from whyness_events.errors import EventTooLarge, UnknownVersion, UnreadableMessage
 from whyness_events.event import Event
-from whyness_events.values import kind, longer_than, size_bytes
+from whyness_events.values import Cutter, kind, longer_than, size_bytes
 
 SCHEMA_VERSION = 1
 # No event is shorter than this. A message that counts more than a few for its size holds something else, and
@@ -23,6 +23,8 @@ _SHORTEST_EVENT_BYTES = 60
 _FEW_EVENTS = 100
 IDENTITIES = ("distinct_id", "simplified")
 
+# The fields that may be cut: the others are short, and decide deduplication.
+_CUT = {"ip", "useragent", "data", "properties"}
 _READABLE_DIGITS = 4_000
 # Characters a JSON text may hold raw and SQS refuses. Source: SQS API reference, SendMessage, 2026-11-23.
 _REFUSED_BY_SQS = re.compile("[\ud800-\udfff\ufffe\uffff]")
@@ -50,18 +52,18 @@ class Message:
 def encode_event(event: Event) -> str:
     """Return the event's wire JSON: compact, only characters that SQS takes.
 
+    Where that is more than Mixpanel takes as one event, its strings travel as Mixpanel would cut them.
+
     Raises:
-        EventTooLarge: it is more than Mixpanel takes as one event.
+        EventTooLarge: it is more even so.
     """
-    encoded = to_sqs_json(event.to_wire())
-    check_size(encoded)
+    wire = event.to_wire()
+    encoded = to_sqs_json(wire)
+    if longer_than(encoded, limits.EVENT_BYTES):
+        encoded = to_sqs_json(wire | {name: Cutter().cut(wire[name]) for name in _CUT & wire.keys()})
+    if longer_than(encoded, limits.EVENT_BYTES):
+        raise EventTooLarge(size_bytes(encoded), limits.EVENT_BYTES)
     return encoded
-
-
-def check_size(encoded_event: str) -> None:
-    """Raise EventTooLarge where an event's JSON is more than Mixpanel takes as one event."""
-    if longer_than(encoded_event, limits.EVENT_BYTES):
-        raise EventTooLarge(size_bytes(encoded_event), limits.EVENT_BYTES)
 
 
 def encode_message(events: Sequence[Event], *, identity: str) -> str:

@@ -98,7 +98,7 @@ def _main(result_path: Path) -> None:
             traceback.print_exc()
             answers.append(None)
         assert context.get_remaining_time_in_millis() > 0, f"invocation {number} was not over in time"
-    result_path.write_text(json.dumps({"answers": answers, "peak_bytes": _peak_bytes()}))
+    result_path.write_text(json.dumps({"answers": answers, "peak_bytes": peak_bytes()}))
 
 
 def _plant(bug: str) -> None:
@@ -118,7 +118,7 @@ def _plant(bug: str) -> None:
 BUGS = ("in the core", "in one record", "in a thread")
 
 
-def _peak_bytes() -> int:
+def peak_bytes() -> int:
     """Return the peak of this program; getrusage would count the parent's pages at the time of the fork."""
     if _PEAK.exists():
         [line] = [line for line in _PEAK.read_text().splitlines() if line.startswith("VmHWM:")]

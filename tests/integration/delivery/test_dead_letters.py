@@ -6,14 +6,14 @@ import pytest
 
 from local.mixpanel_simulator import MixpanelSimulator
 from tests.aws_stub import DENIED, DOWN, SEND, THROTTLED, WRITE, AwsError, AwsStub, always, times
-from tests.builders import make_body, make_raw, make_record
+from tests.builders import large_properties, make_body, make_raw, make_record
 from tests.integration.delivery.function import Function, counted, recent_event, sent
 from tests.loopback import Trouble
 from whyness_events import Event, decode_message
 from whyness_events.delivery.items import Record
 
 MESSAGE_BYTES = 1_048_576
-LONG_S = 120.0
+SHORTEST_S = 10.0  # that a call to AWS may not make late
 BROKEN = [DENIED, DOWN, THROTTLED, AwsError("QueueDoesNotExist"), Trouble.RESET, Trouble.GARBAGE]
 
 
@@ -56,7 +56,7 @@ def test_a_queue_that_hangs_does_not_hold_the_handler(
     bad = bad_record()
     aws.scripts[SEND] = always(Trouble.HANG)
 
-    invocation = function.invoke(bad, neighbour, timeout_s=LONG_S)
+    invocation = function.invoke(bad, neighbour, timeout_s=SHORTEST_S)
 
     assert invocation.failed_ids == [bad.message_id]
     assert counted(mixpanel) == sent([event])
@@ -136,12 +136,10 @@ def test_no_letter_goes_while_another_event_of_its_record_waits(
 
 def body_of_bytes(size_bytes: int, filling: str = "x") -> str:
     """Return a body of exactly so many bytes, holding one event that is too large."""
-    raw = make_raw(data="")
-    room_bytes = size_bytes - len(json.dumps(raw, separators=(",", ":")).encode())
-    count, rest = divmod(room_bytes, len(filling.encode()))
-    body = json.dumps(
-        {**raw, "data": filling * count + "x" * rest}, ensure_ascii=False, separators=(",", ":")
-    )
+    raw = make_raw(properties={})
+    room_bytes = size_bytes - len(json.dumps(raw, separators=(",", ":"))) + len("{}")
+    raw["properties"] = large_properties(room_bytes, filling)
+    body = json.dumps(raw, ensure_ascii=False, separators=(",", ":"))
     assert len(body.encode()) == size_bytes
     return body
 

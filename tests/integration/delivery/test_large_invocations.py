@@ -7,7 +7,7 @@ import pytest
 
 from local.mixpanel_simulator import MixpanelSimulator
 from tests.aws_stub import AwsStub
-from tests.builders import make_body, make_raw, make_record
+from tests.builders import large_properties, make_body, make_raw, make_record
 from tests.integration.delivery.function import counted, environment_of, recent_event, recent_sqs_event, sent
 from tests.integration.delivery.lambda_process import run_lambda
 from whyness_events import Event
@@ -95,7 +95,7 @@ def test_five_messages_of_the_largest_size_are_settled_in_little_memory(
     aws: AwsStub, mixpanel: MixpanelSimulator
 ) -> None:
     """Bodies of almost 1 MiB that hold an oversized event, text that is no JSON, or a thousand bad events."""
-    large = json.dumps(make_raw(data="x" * 1_040_000))
+    large = json.dumps(make_raw(properties=large_properties(1_040_000)), separators=(",", ":"))
     many = make_body(*[make_raw(time=-1, data="x" * 900) for _ in range(1_000)])
     bodies = [large, "{" * 1_040_000, many, large, many]
     records = [make_record(body) for body in bodies]

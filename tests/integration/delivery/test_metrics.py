@@ -5,11 +5,11 @@ from typing import Any
 
 from local.mixpanel_simulator import MixpanelSimulator
 from tests.aws_stub import AwsStub
-from tests.builders import make_body, make_raw, make_record
+from tests.builders import large_properties, make_body, make_raw, make_record
 from tests.integration.delivery.function import FUNCTION_NAME, Function, Invocation, recent_event, records_of
-from whyness_events.delivery.outcomes import Reason
 from whyness_events.delivery.report import Report
 from whyness_events.delivery.telemetry import LOG_FIELDS, METRICS, NAMESPACE, OUTCOME_METRIC, log_fields
+from whyness_events.outcomes import Reason
 
 # Each value of a dimension is billed as a metric of its own.
 MOST_REASONS = 12
@@ -25,7 +25,7 @@ def directives(invocation: Invocation) -> list[tuple[dict[str, Any], dict[str, A
 def mixed_invocation(function: Function, mixpanel: MixpanelSimulator) -> Invocation:
     """Run one invocation with an event of every outcome that one can have."""
     mixpanel.configure(max_items=2)
-    oversized = make_raw(data="x" * 1_000_000)
+    oversized = make_raw(properties=large_properties(1_000_000))
     mixpanel.faults.add(status=503, body_contains="outage")
     repeated = recent_event(data="y" * 300)
     return function.invoke(

@@ -14,7 +14,7 @@ from tests.aws_stub import AwsStub
 from tests.builders import make_record
 from tests.integration.delivery.function import Function, counted, recent_event, records_of, sent
 from tests.loopback import HOST, LoopbackServer, Request, Response, Trouble
-from tests.wire import accept, events_of, imported
+from tests.wire import accept, events_of
 from whyness_events.delivery import flights, sending
 from whyness_events.delivery.sqs_event import InvocationFault
 
@@ -88,18 +88,6 @@ def test_an_answer_that_cannot_be_read_confirms_nothing(function: Function, aws:
     assert len(first.failed_ids) == 2
     assert second.failed_ids == []
     assert aws.letters == []
-
-
-def test_a_gzipped_answer_is_read(function: Function) -> None:
-    """A proxy may compress what Mixpanel says."""
-    _, records = records_of(2)
-    body = gzip.compress(imported(2).body)
-
-    with LoopbackServer(lambda _: Response(200, body, {"Content-Encoding": "gzip"})) as server:
-        function.set(MIXPANEL_API_URL=server.url)
-        invocation = function.invoke(*records)
-
-    assert invocation.outcomes == {"delivered": 2}
 
 
 def test_a_server_without_tls_where_tls_is_asked_for_gets_nothing(function: Function, aws: AwsStub) -> None:
@@ -195,21 +183,6 @@ def test_a_server_that_accepts_but_never_reads_is_left_behind(function: Function
 
     assert invocation.outcomes == {"retry": 1}
     assert invocation.failed_ids == [records[0].message_id]
-
-
-def test_a_connection_that_the_server_closed_between_invocations_costs_no_event(
-    function: Function, mixpanel: MixpanelSimulator
-) -> None:
-    """A container keeps its connection for the next invocation; the server may not."""
-    events, records = records_of(2)
-    function.invoke(records[0])
-    mixpanel.faults.add(connection="refuse", for_s=3_600.0)  # ends what is open
-    mixpanel.faults.clear()
-
-    invocation = function.invoke(records[1])
-
-    assert invocation.outcomes == {"delivered": 1}
-    assert counted(mixpanel) == sent(events)
 
 
 def test_a_bug_in_mid_sending_leaves_no_connection_behind(

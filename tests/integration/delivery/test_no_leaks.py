@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.aws_stub import GET_SECRET, SECRET_ARN, SEND, WRITE, AwsError, AwsStub, always
-from tests.builders import make_body, make_record
+from tests.builders import large_properties, make_body, make_record
 from tests.integration.delivery.function import environment_of, recent_event, recent_sqs_event
 from tests.integration.delivery.lambda_process import BUGS, ProcessRun, run_lambda
 from tests.loopback import GARBAGE, LoopbackServer, Request, Response, Trouble
@@ -113,7 +113,7 @@ def bad_bodies() -> Iterable[str]:
         {"properties": {f"{MARK}\udfff": 1}},
         {"properties": {MARK: [f"{MARK}{'x' * 9_000}"]}},
         {"properties": {f"{MARK}{number}": number for number in range(300)}},
-        {"data": f"{MARK}{'x' * 1_000_000}"},
+        {"data": f"{MARK}{'x' * 1_000}", "properties": {MARK: MARK, **large_properties(1_000_000)}},
     ]
     for fields in bad_fields:
         named_by_marker = {"event": f"{MARK}event", **marked_event("accept").to_wire(), **fields}

@@ -19,7 +19,8 @@ from tests.builders import make_body, make_raw, make_record
 from tests.integration.delivery.function import Function, Invocation, recent_event
 from tests.loopback import Trouble
 from whyness_events import delivery
-from whyness_events.delivery.deliver import SUSPECT_FROM, Deliverer
+from whyness_events.delivery.deliver import Deliverer
+from whyness_events.delivery.exhaust import SUSPECT_FROM
 from whyness_events.delivery.items import Record
 from whyness_events.delivery.sqs_event import InvocationFault
 from whyness_events.log_entry import LogKey

@@ -102,7 +102,7 @@ def test_secrets_manager_that_hangs_does_not_hold_the_handler(function: Function
     records = [make_record(recent_event(), receive_count=count) for count in (1, 3)]
     aws.scripts[GET_SECRET] = always(Trouble.HANG)
 
-    invocation = function.invoke(*records, timeout_s=120)
+    invocation = function.invoke(*records, timeout_s=10)
 
     assert len(invocation.failed_ids) == 2
     assert aws.call_count(GET_SECRET) <= 2  # the SDK's own second attempt

@@ -12,7 +12,10 @@ from django.db import transaction
 
 from local.mixpanel_simulator import MixpanelSimulator
 from tests.django_support import override
+from tests.peer import Peer, PeerServer
+from whyness_events.wire import join_message
 from whyness_mixpanel import counters, publisher
+from whyness_mixpanel.backends import CannotSend
 from whyness_mixpanel.backends import mixpanel as direct
 from whyness_mixpanel.drain import drain
 from whyness_mixpanel.models import Event, Outbox
@@ -211,7 +214,7 @@ def test_a_wrong_password_parks_nothing_and_is_told_without_the_secret(
         call_command("mixpanel_outbox", "drain", verbosity=0)
 
     assert during == ["pending", "pending"]
-    assert "Mixpanel answered 401: check the service account" in caplog.text
+    assert "Mixpanel answered 401: Invalid credentials; check the service account" in caplog.text
     assert "MARKER" not in caplog.text
     assert raw_ids(mixpanel) == ["1"]
     assert waiting() == ["parked"]
@@ -271,3 +274,21 @@ def test_more_events_than_one_message_holds_are_each_in_one_place(
     assert parked == refused
     assert waiting() == ["parked"] * 3
     assert len(mixpanel.raw_events()) == 397
+
+
+def test_nothing_is_left_of_an_answer_that_never_ends(to_mixpanel: Direct) -> None:
+    """The call is over in its time, with its threads and sockets, also where the server is to close."""
+
+    def play(peer: Peer) -> None:
+        peer.read_request()
+        peer.send(b"HTTP/1.0 200 OK\r\nConnection: close\r\n\r\n")
+        peer.wait_until_client_left()
+
+    body = join_message([good(1).json()], identity="simplified")
+    with PeerServer(play) as server, to_mixpanel(MIXPANEL_URL=server.url):
+        with pytest.raises(CannotSend):
+            direct.publish([body])
+        left = [thread for thread in threading.enumerate() if thread.name.endswith("(_run)")]
+        server.join()
+
+    assert left == []

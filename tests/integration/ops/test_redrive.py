@@ -14,7 +14,7 @@ from tests.integration.ops.conftest import Desk
 from whyness_events.delivery.aws import LazyClient
 from whyness_events.delivery.clock import SystemClock
 from whyness_events.delivery.log_table import DynamoDbLog
-from whyness_events.log_entry import LogKey
+from whyness_events.log_entry import DeliveredRow, LogKey, log_key
 from whyness_ops import Aws, LogTable, Redrive, Selection, Stack
 
 ROOT = Path(__file__).parents[3]
@@ -239,12 +239,32 @@ def test_the_function_moves_the_row_of_a_redriven_event_to_delivered(desk: Desk)
     )
     assert carried is not None
 
-    lost = log.mark_delivered(
-        [carried, LogKey("nobody", "0" * 16)], now_ms=1, deadline_s=SystemClock().monotonic_s() + 30
-    )
+    own, nobodys = (DeliveredRow(key, key) for key in (carried, LogKey("nobody", "0" * 16)))
+    lost = log.mark_delivered([own, nobodys], now_ms=1, deadline_s=SystemClock().monotonic_s() + 30)
 
     assert lost == 0
     assert desk.states(event.insert_id) == ["delivered"]
+
+
+def test_the_function_moves_the_row_of_an_edited_event_to_delivered(desk: Desk) -> None:
+    """The row names the event that it was redriven as; another event that names the row does not move it."""
+    event = make_event(time=LONG_AGO_MS)
+    desk.bury(event)
+    desk.run("redrive", "--reason", "rejected", "--edit", EDIT)
+    [message] = desk.queued()
+    row = LogKey.parse(message["MessageAttributes"]["log_key"]["StringValue"])
+    [sent] = json.loads(message["Body"])["events"]
+    table = LazyClient("dynamodb", lambda _: desk.dynamodb)
+    log = DynamoDbLog(desk.resources.log_table_name, table, SystemClock())
+    assert row is not None
+
+    states = []
+    for raw in ({**sent, "user": "other"}, sent):
+        delivered = DeliveredRow(row, log_key(raw, message_id="", position=0))
+        assert log.mark_delivered([delivered], now_ms=1, deadline_s=SystemClock().monotonic_s() + 30) == 0
+        states += desk.states(event.insert_id)
+
+    assert states == ["redriven", "delivered"]
 
 
 @pytest.fixture

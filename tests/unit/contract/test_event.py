@@ -302,6 +302,13 @@ def test_reserved_names_may_be_used_inside_a_value() -> None:
     assert _verdict(properties={"p": {"time": 1, "$insert_id": 2, "mp_lib": 3, "": 4}}) == "taken"
 
 
+@pytest.mark.parametrize("value", [{"": 1}, [{"": ""}], {"": {"": 1}}])
+@pytest.mark.parametrize("field", ["data", "properties"])
+def test_names_inside_a_value_may_be_empty(field: str, value: Any) -> None:
+    """A form may have such a field, and Mixpanel has no rule for it."""
+    assert _verdict(**{field: {"p": value}}) == "taken"
+
+
 def test_rules_of_values_hold_for_data_too() -> None:
     """An object in `data` is a property's value at Mixpanel."""
     assert _verdict(data=nested(3)) == "taken"

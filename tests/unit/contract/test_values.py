@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 
+from tests.builders import large_properties
 from tests.corpus import nested
 from tests.strategies import any_text
 from whyness_events import InvalidEvent, limits
@@ -75,14 +76,23 @@ def test_objects_and_arrays_have_at_most_254_members_on_every_level(wrap: Any) -
 
 
 @pytest.mark.parametrize("char", ["x", "é", "漢", "🎧"])
-def test_nested_value_is_at_most_8192_bytes_of_compact_utf8(char: str) -> None:
+@pytest.mark.parametrize("over", [0, 1])
+def test_nested_value_is_at_most_8192_bytes_of_compact_utf8(char: str, over: int) -> None:
     """Measured as it is sent: no blanks between, no escapes, bytes and not characters."""
-    width = len(char.encode())
-    room = 8_192 - len('["",{"k":1}]')
-    text = char * (room // width) + "x" * (room % width)
+    value = large_properties(8_192 + over, char)
 
-    assert _verdict([text, {"k": 1}]) == "taken"
-    assert _verdict([f"{text}x", {"k": 1}]) == "an object or array of 8193 bytes of JSON"
+    refused = "an object or array of 8193 bytes of JSON, its long strings cut"
+    assert _verdict(value) == (refused if over else "taken")
+
+
+@pytest.mark.parametrize("char", ["x", "é", "漢", "🎧"])
+@pytest.mark.parametrize(
+    "wrap", [lambda v: [v], lambda v: {"k": v}, lambda v: {v: 1}, lambda v: {"k": v, v: [v]}]
+)
+def test_long_strings_inside_count_as_mixpanel_cuts_them(char: str, wrap: Any) -> None:
+    """A long text inside is no more a fault than one at the top: at any depth, as a value or as a name."""
+    assert _verdict(wrap(char * 9_000)) == "taken"
+    assert _verdict([wrap(char * 9_000), *["x" * 250] * 40]).startswith("an object or array of ")
 
 
 def test_plain_strings_are_of_any_size() -> None:
@@ -108,7 +118,7 @@ def test_lone_surrogates_are_refused_everywhere(text: str, wrap: Any) -> None:
         (4711, "a whole number"),
         (47.11, "a fractional number"),
         (float("nan"), "NaN, or a number too large to read"),
-        ("", "a string of 0 bytes"),
+        ("", "an empty string"),
         ("secret", "a string of 6 bytes"),
         ("漢🎧", "a string of 7 bytes"),
         ("\ud800", "a string of 3 bytes"),

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from tests.builders import make_event, make_raw
+from tests.builders import large_properties, make_event, make_raw
 from tests.corpus import BAD_BODIES, MARKER, BadBody, deep_text, event_text
 from whyness_events import (
+    Event,
     EventTooLarge,
     UnknownVersion,
     UnreadableMessage,
@@ -16,7 +17,7 @@ from whyness_events import (
     encode_message,
     limits,
 )
-from whyness_events.wire import check_size, join_message, to_sqs_json
+from whyness_events.wire import join_message, to_sqs_json
 
 
 def test_single_event_is_a_message() -> None:
@@ -134,10 +135,9 @@ def test_only_what_sqs_refuses_is_escaped() -> None:
     assert to_sqs_json("\x00\x1f\ufffe\uffff\ud800\udfff") == '"\\u0000\\u001f\\ufffe\\uffff\\ud800\\udfff"'
 
 
-def _event_of(size_bytes: int, char: str = "x") -> Any:
-    room = size_bytes - len(encode_event(make_event(insert_id="1", data="."))) + 1
-    width = len(char.encode())
-    return make_event(insert_id="1", data=char * (room // width) + "x" * (room % width))
+def _event_of(size_bytes: int, char: str) -> Event:
+    room = size_bytes - len(encode_event(make_event(insert_id="1", properties={"": 0}))) + len('{"":0}')
+    return make_event(insert_id="1", properties=large_properties(room, char))
 
 
 @pytest.mark.parametrize("char", ["x", "é", "漢", "🎧"])
@@ -151,9 +151,34 @@ def test_event_is_at_most_a_million_bytes_of_json(char: str) -> None:
     assert (caught.value.size_bytes, caught.value.limit_bytes) == (1_000_001, 1_000_000)
 
 
-def test_size_of_encoded_json_is_in_bytes() -> None:
-    """Half as many characters of two bytes each reach the limit as well."""
-    check_size("é" * 500_000)
+_TOO_LONG = "é" * 600_000
 
-    with pytest.raises(EventTooLarge):
-        check_size("é" * 500_000 + "x")
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"ip": _TOO_LONG},
+        {"useragent": _TOO_LONG},
+        {"data": _TOO_LONG},
+        {"data": {"form": [_TOO_LONG]}},
+        {"properties": {"text": _TOO_LONG}},
+        {"properties": {"list": [{"deep": _TOO_LONG}]}},
+        {"properties": {"list": [{_TOO_LONG: 1}]}},
+    ],
+)
+def test_event_is_too_large_only_where_it_is_so_with_its_strings_cut(fields: dict[str, Any]) -> None:
+    """What Mixpanel would cut keeps no event from travelling, and what decides deduplication is as it was."""
+    event = make_event(**fields)
+
+    wire = json.loads(encode_event(event))
+
+    assert {**wire, **dict.fromkeys(fields)} == {**event.to_wire(), **dict.fromkeys(fields)}
+    assert "é" * 127 in str(wire)
+    assert "é" * 128 not in str(wire)
+
+
+def test_strings_of_an_event_that_fits_travel_as_they_are() -> None:
+    """The reader sees more of a header than Mixpanel keeps, and a dead letter holds what was published."""
+    event = make_event(useragent="u" * 900, data={"k": "x" * 300}, properties={"p": "é" * 400_000})
+
+    assert json.loads(encode_event(event)) == event.to_wire()

@@ -8,8 +8,8 @@ from tests.builders import make_event, make_record
 from tests.fakes import Late, Posted, Responder, accept
 from tests.responders import LOST, UNEXPLAINED, always, decline_any_of
 from tests.world import World
-from whyness_events.delivery.outcomes import Reason
 from whyness_events.delivery.ports import Answer
+from whyness_events.outcomes import Reason
 
 FORBIDDEN = Answer(403, b"<html>no</html>")
 

@@ -9,8 +9,8 @@ from tests.responders import UNEXPLAINED, always, decline_any_of, in_turn
 from tests.world import World
 from whyness_events.delivery.breaker import BREAKER_S
 from whyness_events.delivery.items import Record
-from whyness_events.delivery.outcomes import Reason
 from whyness_events.delivery.ports import Answer
+from whyness_events.outcomes import Reason
 
 UNAUTHORISED = Answer(401, b"{}")
 FORBIDDEN = Answer(403, b"<html>no</html>")

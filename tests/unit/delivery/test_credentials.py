@@ -46,10 +46,13 @@ class Given:
 
     clock: FakeClock = field(default_factory=FakeClock)
     secrets: FakeSecretsManager = field(default_factory=FakeSecretsManager)
+    left_s: float = 120.0
 
     def __post_init__(self) -> None:
         """Make them."""
-        self.credentials = SecretCredentials("arn", cast("LazyClient", self.secrets), self.clock)
+        self.credentials = SecretCredentials(
+            "arn", cast("LazyClient", self.secrets), self.clock, lambda: self.left_s
+        )
 
 
 WORSE: dict[str, dict[str, Any]] = {
@@ -131,3 +134,14 @@ def test_without_a_pair_each_invocation_asks_until_there_is_one(name: str) -> No
     given.secrets.text, given.secrets.fault = secret(*NEW), ""
 
     assert given.credentials.get() == NEW
+
+
+@pytest.mark.parametrize(("left_s", "waits_s"), [(120.0, 10.0), (9.8, 4.9), (1.0, 0.5)])
+def test_half_of_the_invocation_is_left_to_settle(left_s: float, waits_s: float) -> None:
+    """However short the function's timeout: what is dead anyway needs no credentials."""
+    given = Given(left_s=left_s)
+
+    given.credentials.get()
+    given.credentials.refresh()
+
+    assert given.secrets.waits_s == [waits_s, waits_s]

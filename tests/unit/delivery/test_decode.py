@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.builders import NOW_MS, as_event, make_body, make_event, make_raw, make_record
-from tests.corpus import event_text, oversized_event
+from tests.corpus import event_text
 from whyness_events import limits
 from whyness_events.delivery import decode
 from whyness_events.delivery.decode import read_record
@@ -103,17 +103,6 @@ def test_envelope_may_be_written_in_any_way(wrap: Any) -> None:
 
     assert item.insert_id == "good"
     assert item.outcome is None
-
-
-@pytest.mark.parametrize("size_bytes", [999_999, 1_000_000, 1_000_001])
-def test_event_of_up_to_a_million_bytes_is_read(size_bytes: int) -> None:
-    """To the byte, alone and in an envelope that is itself larger."""
-    text = oversized_event(size_bytes)
-    items = [*_items(text), *_items(f'{{"schema_version":1,"events":[{text}]}}')]
-
-    too_large = f"event: found {size_bytes} bytes of JSON; allowed: at most 1000000 bytes"
-    expected = None if size_bytes <= limits.EVENT_BYTES else too_large
-    assert [item.outcome and item.outcome.detail for item in items] == [expected] * 2
 
 
 def test_large_envelope_of_small_events_is_read() -> None:

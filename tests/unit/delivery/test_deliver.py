@@ -26,9 +26,9 @@ from tests.world import VISIBILITY_S, World, handed_back
 from whyness_events import Event, decode_message
 from whyness_events.delivery.breaker import BREAKER_S
 from whyness_events.delivery.items import Record
-from whyness_events.delivery.outcomes import Reason
 from whyness_events.delivery.ports import Answer, SetupFault
 from whyness_events.delivery.translate import Translator
+from whyness_events.outcomes import Reason
 
 DISLIKED = Answer(403, b"<html>Forbidden</html>")
 
@@ -298,7 +298,7 @@ def test_letter_of_a_rejected_event_says_what_mixpanel_said() -> None:
 
     (letter,) = world.dead_letters.letters
     assert letter.attributes["http_status"] == "400"
-    assert letter.attributes["detail"] == "properties.time: Mixpanel says: '*' is invalid"
+    assert letter.attributes["detail"] == "properties.time: Mixpanel says: 'properties.time' is invalid"
     assert letter.attributes["source_message_id"] == "source"
     assert decode_message(letter.body).raw_events == [event.to_wire()]
 

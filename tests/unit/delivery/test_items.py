@@ -4,7 +4,7 @@ import pytest
 
 from tests.builders import make_event, make_record
 from whyness_events.delivery.items import Item, Parcel, to_send
-from whyness_events.delivery.outcomes import DELIVERED, Outcome, Reason
+from whyness_events.outcomes import DELIVERED, Outcome, Reason
 
 
 def test_event_left_without_an_outcome_is_a_bug_that_shows() -> None:

@@ -8,17 +8,38 @@ import pytest
 
 from tests.builders import NOW_MS, make_body, make_event, make_raw, make_record
 from tests.corpus import event_text
-from whyness_events import Message, UnreadableMessage, limits
-from whyness_events.delivery import letters as letters_module
+from whyness_events import limits
 from whyness_events.delivery.items import Item, Parcel
 from whyness_events.delivery.letters import Letter, pack_entries, write_letters
-from whyness_events.delivery.outcomes import DELIVERED, Outcome, Reason
 from whyness_events.log_entry import LogKey, log_key
+from whyness_events.outcomes import DELIVERED, Outcome, Reason
 
 REJECTED = Outcome(Reason.REJECTED, "properties.time: found null; allowed: a number", 400)
-ALL = ["reason", "detail", "http_status", "insert_id", "log_key", "source_message_id", "failed_at"]
+ALL = [
+    *(
+        "reason",
+        "detail",
+        "http_status",
+        "insert_id",
+        "log_key",
+        "source_message_id",
+        "failed_at",
+        "may_count",
+    )
+]
 # Which goes first where there is no room: the sentence, then what can be found out otherwise.
-GIVEN_UP = ["detail", "failed_at", "source_message_id", "http_status", "insert_id", "log_key", "reason"]
+GIVEN_UP = [
+    *(
+        "detail",
+        "failed_at",
+        "source_message_id",
+        "http_status",
+        "insert_id",
+        "log_key",
+        "may_count",
+        "reason",
+    )
+]
 ALLOWED_BY_SQS = re.compile(r"[\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]*")
 
 
@@ -89,6 +110,7 @@ def test_attributes_say_why() -> None:
         "log_key": str(key),
         "source_message_id": "source-1",
         "failed_at": "2026-11-18T11:06:40.000+00:00",
+        "may_count": "false",
     }
     assert list(letter.attributes) == ALL
 
@@ -99,7 +121,7 @@ def test_attribute_without_a_value_is_left_out() -> None:
 
     letter = _letter(make_body(raw), Outcome(Reason.REJECTED), message_id="source-1")
 
-    assert set(letter.attributes) == {"reason", "log_key", "source_message_id", "failed_at"}
+    assert set(letter.attributes) == {"reason", "log_key", "source_message_id", "failed_at", "may_count"}
     assert letter.attributes["log_key"].startswith("source-1#0/")
 
 
@@ -148,33 +170,6 @@ def test_body_nobody_can_read_goes_verbatim() -> None:
 
     assert letter.body == body
     assert letter.attributes["log_key"].startswith("source-1#0/")
-
-
-def test_event_nested_too_deep_to_write_goes_with_its_whole_body(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Better a neighbour twice, which counts once, than an event lost."""
-
-    def give_up(_: object) -> str:
-        raise RecursionError
-
-    monkeypatch.setattr(letters_module, "to_sqs_json", give_up)
-    body = make_body(make_raw(), make_raw())
-
-    assert _letter(body).body == body
-
-
-def test_body_that_only_the_fast_decoder_can_read_goes_verbatim(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two decoders may differ in how deep they read: the letter is then the body as it came, not a crash."""
-
-    def give_up(_: str) -> Message:
-        raise UnreadableMessage("body: found JSON nested too deeply to read; allowed: 3 levels")
-
-    monkeypatch.setattr(letters_module, "decode_message", give_up)
-    body = make_body(make_raw())
-
-    letter = _letter(body, message_id="source-1")
-
-    assert letter.body == body
-    assert letter.attributes["detail"] == REJECTED.detail
 
 
 @pytest.mark.parametrize("char", ["\x00", "\x1f", "\ufffe", "\uffff", "\ud800", "漢", "🎧", "\u2028", "\x7f"])

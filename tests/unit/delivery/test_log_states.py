@@ -1,51 +1,133 @@
 """A redriven message carries its row's key; what becomes of the event becomes of the row."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from tests.builders import make_body, make_event, make_raw, make_record
+from tests.builders import NOW_MS, make_body, make_event, make_raw, make_record
 from tests.fakes import FakeClock, FakeLog
 from tests.responders import LOST, always
 from tests.world import World
-from whyness_events.delivery.outcomes import Reason
-from whyness_events.log_entry import LogEntry, LogKey
+from whyness_events.log_entry import REDRIVEN_AS, DeliveredRow, LogEntry, LogKey, log_key
+from whyness_events.outcomes import Reason, State
 
-KEY = LogKey("row-0", "0123456789abcdef")
+EVENT = make_event(insert_id="row-0")
+KEY = log_key(EVENT.to_wire(), message_id="", position=0)
+OTHER = LogKey("row-0", "0123456789abcdef")
 
 
-def entry(state: str = "redriven", key: LogKey = KEY) -> LogEntry:
+def entry(state: str = State.REDRIVEN, key: LogKey = KEY) -> LogEntry:
     """Return a row."""
     return LogEntry(key=key, reason="rejected", detail="event: found a blank string", state=state)
 
 
-def with_row(state: str = "redriven") -> World:
+def with_row(state: str = State.REDRIVEN) -> World:
     """Return a world whose table has the row."""
     world = World()
     world.log.rows[KEY.pk, KEY.sk] = entry(state).to_item()
     return world
 
 
-@pytest.mark.parametrize("state", ["dead", "redriven"])
-def test_what_mixpanel_confirms_is_delivered_in_the_log(state: str) -> None:
-    """By the key it carries: its own fields were edited, and its message id is another."""
+@pytest.mark.parametrize("state", [State.DEAD, State.REDRIVEN])
+def test_what_mixpanel_confirms_is_delivered_in_the_log(state: State) -> None:
+    """By the key it carries: its message id is another."""
     world = with_row(state)
 
-    report = world.deliver(make_record(make_event(), log_key=str(KEY)))
+    report = world.deliver(make_record(EVENT, log_key=str(KEY)))
 
-    assert world.log.rows[KEY.pk, KEY.sk]["state"] == "delivered"
+    assert world.log.rows[KEY.pk, KEY.sk]["state"] == State.DELIVERED
     assert report.settled.rows_delivered == 1
+
+
+def test_an_edited_event_is_delivered_in_the_row_that_names_it() -> None:
+    """Its own fields are others now; the redrive wrote them into the row."""
+    world = with_row()
+    edited = make_event(insert_id="mended")
+    world.log.rows[KEY.pk, KEY.sk][REDRIVEN_AS] = str(log_key(edited.to_wire(), message_id="", position=0))
+
+    world.deliver(make_record(edited, log_key=str(KEY)))
+
+    assert world.log.rows[KEY.pk, KEY.sk]["state"] == State.DELIVERED
+
+
+FIELDS: dict[str, Any] = {"insert_id": "row-1", "event": "Other", "user": "8", "time": NOW_MS - 7}
+
+
+@pytest.mark.parametrize("redriven_as", ["", str(KEY), str(OTHER)])
+@pytest.mark.parametrize("changed", FIELDS)
+def test_a_key_of_another_event_marks_no_row(changed: str, redriven_as: str) -> None:
+    """Whoever may publish may name any row: it stays as it is unless it is this very event's."""
+    world = with_row()
+    world.log.rows[KEY.pk, KEY.sk][REDRIVEN_AS] = redriven_as
+    other = replace(EVENT, **{changed: FIELDS[changed]})
+
+    world.deliver(make_record(other, log_key=str(KEY)))
+
+    assert world.log.rows[KEY.pk, KEY.sk]["state"] == State.REDRIVEN
+
+
+def test_a_key_of_another_event_does_not_take_the_mark_from_the_event_itself() -> None:
+    """Two messages of an invocation name one row; the one that holds its event counts."""
+    world = with_row()
+
+    world.deliver(make_record(EVENT, log_key=str(KEY)), make_record(make_event(), log_key=str(KEY)))
+
+    assert world.log.rows[KEY.pk, KEY.sk]["state"] == State.DELIVERED
+
+
+def test_a_message_of_several_events_marks_no_row() -> None:
+    """A redriven message holds one."""
+    world = with_row()
+
+    world.deliver(make_record(make_body(EVENT, make_event()), log_key=str(KEY)))
+
+    assert world.log.rows[KEY.pk, KEY.sk]["state"] == State.REDRIVEN
 
 
 def test_rejected_again_it_is_dead_again_in_the_same_row() -> None:
     """One event has one row, however often it is tried."""
+    raw = make_raw(time=1)
+    key = log_key(raw, message_id="", position=0)
+    world = World()
+    world.log.rows[key.pk, key.sk] = entry(key=key).to_item()
+
+    world.deliver(make_record(make_body(raw), log_key=str(key)))
+
+    assert list(world.log.rows) == [(key.pk, key.sk)]
+    assert world.log.rows[key.pk, key.sk]["state"] == State.DEAD
+    assert world.dead_letters.letters[0].attributes["log_key"] == str(key)
+
+
+@pytest.mark.parametrize("body", [make_body(make_raw(insert_id="not valid!")), make_body(7), "no JSON"])
+def test_an_event_without_an_insert_id_keeps_its_row_when_it_dies_again(body: str) -> None:
+    """The row is named by the message that it first came in."""
+    world = World()
+    world.deliver(make_record(body))
+    [first] = world.dead_letters.letters
+
+    world.deliver(make_record(first.body, log_key=str(first.key)))
+
+    assert list(world.log.rows) == [(first.key.pk, first.key.sk)]
+
+
+TWIN = {**EVENT.to_wire(), "insert_id": "not valid!"}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [make_body(make_raw(time=1)), make_body(TWIN), make_body(7), "no JSON"],
+    ids=["rejected", "twin", "7", "-"],
+)
+def test_what_dies_does_not_take_the_row_of_another_event(body: str) -> None:
+    """A key that is not the event's own is not believed, though all but the insert id be equal."""
     world = with_row()
 
-    world.deliver(make_record(make_body(make_raw(time=1)), log_key=str(KEY)))
+    world.deliver(make_record(body, log_key=str(KEY)))
 
-    assert list(world.log.rows) == [(KEY.pk, KEY.sk)]
-    assert world.log.rows[KEY.pk, KEY.sk]["state"] == "dead"
-    assert world.dead_letters.letters[0].attributes["log_key"] == str(KEY)
+    assert len(world.log.rows) == 2
+    assert world.log.rows[KEY.pk, KEY.sk]["state"] == State.REDRIVEN
 
 
 def test_while_it_waits_the_row_stays_redriven() -> None:
@@ -53,16 +135,7 @@ def test_while_it_waits_the_row_stays_redriven() -> None:
     world = with_row()
     world.respond = always(LOST)
 
-    world.deliver(make_record(make_event(), log_key=str(KEY)))
-
-    assert world.log.rows[KEY.pk, KEY.sk]["state"] == "redriven"
-
-
-def test_a_body_of_which_one_event_is_dead_is_not_delivered() -> None:
-    """The key stands for all of the message."""
-    world = with_row()
-
-    world.deliver(make_record(make_body(make_event(), make_raw(time=1)), log_key=str(KEY)))
+    world.deliver(make_record(EVENT, log_key=str(KEY)))
 
     assert world.log.rows[KEY.pk, KEY.sk]["state"] == "redriven"
 
@@ -81,7 +154,7 @@ def test_a_key_that_is_none_changes_nothing(log_key: str) -> None:
     """Whoever may publish may write an attribute."""
     world = with_row()
 
-    report = world.deliver(make_record(make_event(), log_key=log_key))
+    report = world.deliver(make_record(EVENT, log_key=log_key))
 
     assert report.outcomes == {Reason.DELIVERED: 1}
     assert world.log.rows[KEY.pk, KEY.sk]["state"] == "redriven"
@@ -97,7 +170,7 @@ def test_a_row_that_is_missing_is_no_loss() -> None:
     """It has expired, or was never written."""
     world = World()
 
-    report = world.deliver(make_record(make_event(), log_key=str(KEY)))
+    report = world.deliver(make_record(EVENT, log_key=str(KEY)))
 
     assert world.log.rows == {}
     assert report.settled.log_writes_lost == 0
@@ -106,11 +179,11 @@ def test_a_row_that_is_missing_is_no_loss() -> None:
 class Slow(FakeLog):
     """A table that takes all the time it is given."""
 
-    def mark_delivered(self, keys: Sequence[LogKey], *, now_ms: int, deadline_s: float) -> int:
+    def mark_delivered(self, rows: Sequence[DeliveredRow], *, now_ms: int, deadline_s: float) -> int:
         """Wait."""
         del now_ms
         self.clock.sleep(max(0.0, deadline_s - self.clock.monotonic_s()))
-        return len(keys)
+        return len(rows)
 
 
 def test_a_table_that_hangs_is_counted_and_holds_nobody_for_long() -> None:
@@ -118,7 +191,7 @@ def test_a_table_that_hangs_is_counted_and_holds_nobody_for_long() -> None:
     world = World(clock=FakeClock())
     world.deliverer.log = world.log = Slow(world.clock)
 
-    report = world.deliver(*[make_record(make_event(), log_key=str(KEY)) for _ in range(3)])
+    report = world.deliver(*[make_record(EVENT, log_key=str(KEY)) for _ in range(3)])
 
     assert report.outcomes == {Reason.DELIVERED: 3}
     assert report.settled.log_writes_lost == 1

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from whyness_events.delivery.outcomes import Reason
 from whyness_events.delivery.pacing import PAUSES_S, Concurrency, Pauses
+from whyness_events.outcomes import Reason
 
 
 def test_it_begins_with_all_and_halves_down_to_one() -> None:

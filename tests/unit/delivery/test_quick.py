@@ -12,10 +12,7 @@ from tests.builders import NOW_MS, make_body, make_event, make_raw, make_record
 from tests.strategies import any_json, any_text, events
 from whyness_events import Event, InvalidEvent, check_event, limits
 from whyness_events.delivery import decode, quick
-from whyness_events.delivery.outcomes import Reason
 from whyness_events.delivery.quick import QuickEvent, is_surely_valid
-from whyness_events.delivery.reading import Reader
-from whyness_events.delivery.translate import Translator
 
 _fields = st.sampled_from(["insert_id", "event", "user", "ip", "useragent", "data", "prospect", "properties"])
 _values = st.one_of(
@@ -84,35 +81,6 @@ def test_everyday_event_needs_no_closer_look(fields: dict[str, Any], monkeypatch
     parcel = decode.read_record(make_record(make_body(event)), now_ms=NOW_MS, default_identity="simplified")
 
     assert [item.outcome for item in parcel.items] == [None]
-
-
-@pytest.mark.parametrize("name", ["data", "properties"])
-def test_size_of_a_nested_value_is_that_before_it_is_cut(name: str) -> None:
-    """Cut, it would be small."""
-    nested = {"k": "x" * 8_190}
-    event = make_event(**{name: nested if name == "data" else {"own": nested}})
-
-    reader = Reader(Translator(lambda _: {}), "distinct_id")
-    (item,) = reader.read(make_record(make_body(event)), now_ms=NOW_MS).items
-
-    assert item.outcome is not None
-    assert item.outcome.reason is Reason.REJECTED
-
-
-@pytest.mark.parametrize("name", ["data", "properties"])
-@pytest.mark.parametrize(("member_bytes", "reason"), [(4_000, None), (8_180, None), (8_190, Reason.REJECTED)])
-def test_size_of_nested_values_is_judged_when_it_may_be_too_much(
-    name: str, member_bytes: int, reason: Reason | None
-) -> None:
-    """The types do not know it; a short event cannot hold too much."""
-    nested = {f"k{n}": "x" * 240 for n in range(member_bytes // 250)}
-    nested["rest"] = "x" * (member_bytes + 8 - len(json.dumps(nested | {"rest": ""}, separators=(",", ":"))))
-    event = make_event(**{name: nested if name == "data" else {"own": nested}})
-
-    reader = Reader(Translator(lambda _: {}), "distinct_id")
-    (item,) = reader.read(make_record(make_body(event)), now_ms=NOW_MS).items
-
-    assert (item.outcome and item.outcome.reason) == reason
 
 
 def test_names_of_strangers_do_not_fill_memory() -> None:

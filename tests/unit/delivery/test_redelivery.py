@@ -76,6 +76,7 @@ def test_72_hours_of_total_outage_exhaust_nothing(place: float) -> None:
     while now_s < EXHAUST_AFTER_S:
         record = Record("message", "", receive_count, sent_ms=1)
         assert not patience.is_over(record, now_ms=int(now_s * 1000))
+        assert not patience.is_long_over(record, now_ms=int(now_s * 1000))
         now_s += pause_s(receive_count, place=place)
         receive_count += 1
 

@@ -28,12 +28,12 @@ from whyness_events.delivery.breaker import Breaker
 from whyness_events.delivery.flights import Flights
 from whyness_events.delivery.items import Item
 from whyness_events.delivery.learned import Learned, RequestSize
-from whyness_events.delivery.outcomes import Reason
 from whyness_events.delivery.pacing import Concurrency
 from whyness_events.delivery.packing import REQUEST_BYTES
 from whyness_events.delivery.ports import Answer, SetupFault
 from whyness_events.delivery.sending import Sending
 from whyness_events.delivery.splitting import EXTRA_REQUESTS
+from whyness_events.outcomes import Reason
 
 UNAUTHORISED = Answer(401, b'{"code":401,"error":"Invalid credentials","status":"Unauthorized"}')
 TOO_MANY = Answer(429, b'{"code":429,"status":"Too Many Requests"}')
@@ -485,8 +485,23 @@ def test_401_says_what_to_check() -> None:
     run = Run(always(UNAUTHORISED)).send(make_batches(1))
 
     detail = run.batches[0][0].result.detail
-    assert "401" in detail
+    assert detail.startswith("Mixpanel answered 401: Invalid credentials; check the service account, ")
     assert "MIXPANEL_PROJECT_ID" in detail
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 413, 429, 503])
+def test_what_an_answer_quotes_of_its_own_request_is_in_no_outcome(status: int) -> None:
+    """Of a request of many events as of one, whatever becomes of them; the other words are kept."""
+    batches = make_batches(2, events=3)
+    for item in (item for batch in batches for item in batch):
+        item.encoded = item.encoded.replace(b'"x": ""', b'"x": "Confidential"')
+    body = json.dumps({"error": "events of CONFIDENTIAL are not welcome"}).encode()
+
+    run = Run(always(Answer(status, body))).send(batches)
+
+    details = [item.result.detail for batch in run.batches for item in batch]
+    assert all("events of '*' are not welcome" in detail for detail in details)
+    assert "confidential" not in str(details).lower()
 
 
 def test_missing_secret_posts_nothing() -> None:

@@ -11,9 +11,9 @@ from tests.responders import LOST, NEVER, always, decline_any_of, in_turn, name_
 from tests.world import World, handed_back
 from whyness_events import limits
 from whyness_events.delivery.items import Record
-from whyness_events.delivery.outcomes import Reason
 from whyness_events.delivery.ports import Answer
 from whyness_events.log_entry import LogEntry
+from whyness_events.outcomes import Reason
 
 FULL = "x" * limits.MESSAGE_BYTES  # no room for any attribute
 

@@ -9,11 +9,11 @@ from tests.fakes import Late, Posted, accept
 from tests.mixpanel_model import MixpanelModel
 from tests.responders import LOST, NEVER, always
 from tests.world import World
-from whyness_events.delivery.deliver import SUSPECT_FROM
+from whyness_events.delivery.exhaust import SUSPECT_FROM
 from whyness_events.delivery.items import Parcel, Record
-from whyness_events.delivery.outcomes import Reason
 from whyness_events.delivery.ports import Answer
 from whyness_events.delivery.reading import Reader
+from whyness_events.outcomes import Reason
 
 KILLER = "killer"
 
@@ -169,16 +169,21 @@ def test_what_is_too_old_is_settled_although_there_was_no_time() -> None:
     assert report.settled.failed_message_ids == []
 
 
-def test_what_there_is_no_time_to_read_is_handed_back() -> None:
-    """A dead-letter queue that takes all the time leaves the others as they are."""
+def test_what_there_is_no_time_to_read_is_handed_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Records that take all the time to read leave the others as they are."""
     world = World()
-    world.dead_letters.call_s = 40.0
-    bad = make_body(make_raw(time=1))
+    read = Reader.read
 
-    report = world.deliver(*[make_record(bad.replace("row-", f"r{n}-"), receive_count=4) for n in range(100)])
+    def reading(self: Reader, record: Record, *, now_ms: int) -> Parcel:
+        world.clock.sleep(1.88)  # 63 of them take all the time
+        return read(self, record, now_ms=now_ms)
+
+    monkeypatch.setattr(Reader, "read", reading)
+
+    report = world.deliver(*[suspect(f"s{n}") for n in range(100)])
 
     assert report.outcomes[Reason.RETRY] > 0
-    assert len(report.settled.failed_message_ids) + len(world.dead_letters.letters) >= 100
+    assert len(report.settled.failed_message_ids) == report.outcomes[Reason.RETRY]
     assert report.outcomes.total() == 100
 
 

@@ -15,9 +15,9 @@ from tests.unit.django_app.test_mixpanel_check import run
 from whyness_events import log_entry
 from whyness_events.delivery.items import Record
 from whyness_events.delivery.letters import Letter
-from whyness_events.delivery.outcomes import Reason
 from whyness_events.delivery.report import Report
 from whyness_events.delivery.settle import Settled
+from whyness_events.outcomes import Reason
 from whyness_mixpanel import conf, outbox, publisher
 from whyness_mixpanel.backends import Answer, CannotSend, all_of, locmem
 from whyness_mixpanel.backends import mixpanel as direct

@@ -9,6 +9,7 @@ from uuid import UUID
 import pytest
 from django.test import override_settings
 
+from tests.builders import large_properties
 from tests.django_support import override, published
 from whyness_events import EventTooLarge, InvalidEvent, parse_event
 from whyness_mixpanel import counters
@@ -351,7 +352,7 @@ def test_an_invalid_event_in_production_is_counted_and_logged_without_its_values
 
 def test_an_event_that_mixpanel_would_not_take_is_refused_with_its_size() -> None:
     """Too large is a mistake of the same kind as invalid."""
-    event = make_event(useragent="x" * 1_000_001)
+    event = make_event(properties=large_properties(1_000_001))
 
     with pytest.raises(EventTooLarge, match="1000000 bytes"):
         event.send()

@@ -17,6 +17,7 @@ from local.mixpanel_simulator.deletions import PATH, DeletionRequest
 from tests.django_support import override
 from tests.loopback import LoopbackServer, Request, Response
 from whyness_events import parse_event
+from whyness_events.dead_letter import DROPPED_IN_ORDER, REASON, from_sqs_attributes, to_sqs_attributes
 from whyness_events.delivery.translate import Translator
 from whyness_mixpanel import forget, forget_api, forget_letters
 from whyness_mixpanel.models import Event, Outbox, Suppression
@@ -96,6 +97,7 @@ class Dead:
         self.bodies = {str(index): body for index, body in enumerate(bodies)}
         self.hidden = hidden
         self.given: set[str] = set()
+        self.attributes = {name: f"a {name}" for name in DROPPED_IN_ORDER if name != REASON}
 
     def get_queue_attributes(self, **_: Any) -> dict[str, Any]:
         """Say how many are hidden."""
@@ -107,12 +109,22 @@ class Dead:
         new = sorted(self.bodies.keys() - self.given)[:10]
         self.given |= set(new)
         return {
-            "Messages": [{"MessageId": i, "ReceiptHandle": i, "Body": self.bodies[i]} for i in new],
+            "Messages": [
+                {
+                    "MessageId": i,
+                    "ReceiptHandle": i,
+                    "Body": self.bodies[i],
+                    "MessageAttributes": to_sqs_attributes(self.attributes),
+                }
+                for i in new
+            ],
         }
 
     def send_message(self, *, MessageBody: str, MessageAttributes: Any, **_: Any) -> None:  # noqa: N803  (SQS's)
         """Take a letter."""
-        assert MessageAttributes["reason"]["StringValue"]
+        told = from_sqs_attributes(MessageAttributes)
+        assert told.pop(REASON)
+        assert told == self.attributes
         self.bodies[f"new-{len(self.bodies)}"] = MessageBody
 
     def delete_message_batch(self, *, Entries: Any, **_: Any) -> dict[str, Any]:  # noqa: N803  (SQS's)

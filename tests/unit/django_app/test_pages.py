@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.test import Client, override_settings
 from django.urls import path
 
+from tests.builders import large_properties
 from tests.django_support import override, published
 from whyness_events import limits
 from whyness_mixpanel import counters
@@ -15,16 +16,19 @@ from whyness_mixpanel.backends import Answer, locmem
 from whyness_mixpanel.models import Event, Log, Outbox
 
 
-def event(insert_id: int, title: str = "Video watched", data: str = "") -> Event:
+def event(insert_id: int, title: str = "Video watched") -> Event:
     """Return a valid event, unless the arguments say otherwise."""
-    return Event(event=title, user="7", insert_id=insert_id, data=data)
+    return Event(event=title, user="7", insert_id=insert_id)
 
 
 def page(request: HttpRequest) -> HttpResponse:
     """Send an event between two rows of the site's own; the query says what goes wrong."""
     Log.objects.create(message="before")
     title = request.GET.get("title", "Video watched")
-    event(1, title, data="x" * int(request.GET.get("data_bytes", "0"))).send()
+    sent = event(1, title)
+    if "large" in request.GET:
+        sent.properties = large_properties(limits.EVENT_BYTES)
+    sent.send()
     Log.objects.create(message="after")
     if "fails" in request.GET:
         raise ZeroDivisionError
@@ -85,7 +89,7 @@ def test_without_the_outbox_table_the_page_answers_200(client: Client) -> None:
 
 
 @pytest.mark.usefixtures("is_atomic")
-@pytest.mark.parametrize("query", ["title=+", f"data_bytes={limits.EVENT_BYTES + 1}"])
+@pytest.mark.parametrize("query", ["title=+", "large"])
 def test_an_event_that_is_invalid_or_too_large_costs_no_page(client: Client, query: str) -> None:
     """The page answers 200 with its own rows; the event is counted as invalid."""
     with override(BACKEND="dummy", RAISE_INVALID=False):  # locmem always raises

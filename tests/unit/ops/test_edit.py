@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from tests.builders import NOW_MS, make_body, make_event, make_raw
+from tests.builders import NOW_MS, large_properties, make_body, make_event, make_raw
+from whyness_events.dead_letter import DeadLetterAttributes
 from whyness_ops import CannotEdit, DeadLetter, EditFault, edit_body, load_edit
 
 COUNTED = ["exhausted", "crashed", "unknown"]
@@ -12,7 +13,7 @@ COUNTED = ["exhausted", "crashed", "unknown"]
 
 def make_letter(body: str, reason: str) -> DeadLetter:
     """Return a letter that died of `reason`."""
-    attributes = {} if reason in ("crashed", "unknown") else {"reason": reason}
+    attributes = {} if reason in ("crashed", "unknown") else {"reason": reason, "detail": "why"}
     return DeadLetter("id", body, attributes, source_arn="arn" if reason == "crashed" else "")
 
 
@@ -58,6 +59,18 @@ def test_what_was_refused_without_a_reason_may_count(status: str, detail: str, *
     refused = pytest.raises(CannotEdit, match="may already count")
 
     with nullcontext() if may_change else refused:
+        edit_body(letter, lambda event: {**event, "user": "new"}, now_ms=NOW_MS)
+
+
+@pytest.mark.parametrize("detail", ["", "Mixpanel answered 400 to this event alone", "reworded"])
+@pytest.mark.parametrize("may_count", [False, True])
+def test_the_letter_says_itself_whether_it_may_count(detail: str, *, may_count: bool) -> None:
+    """Whatever its sentence for people says."""
+    told = DeadLetterAttributes("rejected", may_count=may_count, detail=detail, http_status=400)
+    letter = DeadLetter("id", make_body(make_event()), told.encode())
+    refused = pytest.raises(CannotEdit, match="may already count")
+
+    with refused if may_count else nullcontext():
         edit_body(letter, lambda event: {**event, "user": "new"}, now_ms=NOW_MS)
 
 
@@ -130,7 +143,7 @@ def _raise(event: dict[str, Any]) -> object:
         (lambda event: {**event, "user": "null"}, "user: found a placeholder"),
         (lambda event: {**event, "more": object()}, "JSON cannot write"),
         (lambda event: {**event, "properties": {"a": {1, 2}}}, "after the edit"),
-        (lambda event: {**event, "useragent": "x" * 1_000_001}, "1000000 bytes"),
+        (lambda event: {**event, "properties": large_properties(1_000_001)}, "1000000 bytes"),
     ],
 )
 def test_an_edit_that_fails_is_told_without_any_value(edit: Any, text: str) -> None:

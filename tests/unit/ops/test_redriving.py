@@ -8,6 +8,7 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 from tests.builders import NOW_MS, make_body, make_event
 from tests.unit.ops.fake_sqs import DEAD, LIVE, FakeAws
 from whyness_events import limits
+from whyness_events.log_entry import REDRIVEN_AS, LogKey, log_key
 from whyness_ops import Aws, Redrive, Selection, SetupFault, Stack, Stop
 
 STACK = Stack(LIVE, DEAD, "Log")
@@ -141,6 +142,59 @@ def test_a_row_in_another_state_is_no_fault() -> None:
     aws.dynamodb.mark = refused
 
     assert redrive(aws).run().rows_not_marked == 0
+
+
+def rename(event: Any) -> Any:
+    """Edit a deduplication field."""
+    return {**event, "event": "Put right"}
+
+
+def drop_data(event: Any) -> Any:
+    """Edit a field that decides nothing."""
+    return {**event, "data": "cut"}
+
+
+def own_key(number: int, **fields: Any) -> LogKey:
+    """Return the key of a letter's event."""
+    raw = {**make_event(insert_id=f"x{number}").to_wire(), **fields}
+    return log_key(raw, message_id="", position=0)
+
+
+@pytest.mark.parametrize(("edit", "is_named"), [(rename, True), (drop_data, False), (None, False)])
+def test_a_row_names_the_edited_event_before_it_is_sent(edit: Any, *, is_named: bool) -> None:
+    """Else it could be delivered before anybody knows whose row it is."""
+    aws = buried(1, detail="why", log_key=str(own_key(0)))
+    named: list[dict[str, Any]] = []
+
+    def look(name: str) -> None:
+        if name == "send":
+            named.extend(
+                u for u in aws.dynamodb.updates if REDRIVEN_AS in u["ExpressionAttributeNames"].values()
+            )
+
+    aws.sqs.before = look
+
+    report = redrive(aws, edit=edit).run()
+
+    assert (report.sent, report.rows_not_marked) == (1, 0)
+    told = [update["ExpressionAttributeValues"][":v0"]["S"] for update in named]
+    assert told == ([str(own_key(0, event="Put right"))] if is_named else [])
+    assert all(update["Key"]["pk"]["S"] == "x0" for update in named)
+    assert aws.sqs.sent[0]["MessageAttributes"]["log_key"]["StringValue"] == str(own_key(0))
+
+
+def test_an_edited_row_that_cannot_be_named_is_counted_once() -> None:
+    """The letter goes, and the report says that its row was not told."""
+    aws = buried(2, detail="why")
+
+    def denied() -> None:
+        raise ClientError({"Error": {"Code": "ThrottlingException"}}, "UpdateItem")
+
+    aws.dynamodb.mark = denied
+
+    report = redrive(aws, edit=rename).run()
+
+    assert (report.sent, report.rows_not_marked) == (2, 2)
 
 
 def test_a_body_without_room_for_the_log_key_goes_without_it() -> None:

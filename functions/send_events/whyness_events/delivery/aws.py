@@ -9,8 +9,8 @@ from typing import Any
 from botocore.exceptions import ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as NoConnection
 
+from whyness_events.delivery.aws_connections import Connections
 from whyness_events.delivery.bounded import call_within
-from whyness_events.delivery.connections import Connections
 
 _OK = 200
 # What became of an entry that an answer says nothing about, or nothing that adds up.

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from whyness_events.delivery.answers import Reaction, Verdict
 from whyness_events.delivery.items import Item
 from whyness_events.delivery.learned import OVERSIZED_FROM_BYTES
-from whyness_events.delivery.outcomes import DELIVERED, Outcome, Reason
+from whyness_events.outcomes import DELIVERED, Outcome, Reason
 
 # Sends one event and returns what came back; None where nothing can be sent any more.
 Ask = Callable[[Item], Verdict | None]
@@ -64,4 +64,6 @@ def _outcome(item: Item, again: Verdict | None, control: Verdict | None) -> Outc
     reason = _DECLINED.get(again.status, Reason.REJECTED)
     is_small = reason is Reason.OVERSIZED and len(item.encoded) <= OVERSIZED_FROM_BYTES
     detail = f"{again.detail} to this event alone"
-    return Outcome(Reason.SETUP if is_small else reason, detail, again.status)
+    return Outcome(
+        Reason.SETUP if is_small else reason, detail, again.status, may_count=again.status not in _DECLINED
+    )

@@ -25,11 +25,13 @@ def call_within(seconds: float, function: Callable[[], ResultT]) -> ResultT:
         except BaseException as error:  # noqa: BLE001  (raised again below, in the thread that waits)
             results.put((None, error))
 
-    threading.Thread(target=run, daemon=True).start()
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
     try:
         result, error = results.get(timeout=max(0.0, seconds))
     except queue.Empty:
         raise TimeoutError from None
+    thread.join()  # it has said its last word; nobody shall meet it afterwards
     if error is not None:
         raise error
     return result  # type: ignore[return-value]  # without an error it is the function's own

@@ -1,6 +1,7 @@
 """Edge: the service account's credentials in Secrets Manager."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from whyness_events.delivery.aws import CallFailed, LazyClient
@@ -9,6 +10,8 @@ from whyness_events.delivery.ports import LONGEST_CALL_S, Clock, SetupFault
 # From this age on a newer pair is looked for, and this long at most.
 RENEW_AFTER_S = 300.0
 _RENEWAL_S = 1.0
+# Of what is left of the invocation: without credentials there is still something to settle.
+_FETCH_PART = 0.5
 
 Pair = tuple[str, str]
 
@@ -24,12 +27,16 @@ class SecretCredentials:
         secret_arn: of a secret holding JSON `{"account", "password"}`.
         secrets_manager: a client of it.
         clock: for their age.
+        left_s: returns what is left of the invocation.
     """
 
-    def __init__(self, secret_arn: str, secrets_manager: LazyClient, clock: Clock) -> None:
+    def __init__(
+        self, secret_arn: str, secrets_manager: LazyClient, clock: Clock, left_s: Callable[[], float]
+    ) -> None:
         self._secret_arn = secret_arn
         self._secrets_manager = secrets_manager
         self._clock = clock
+        self._left_s = left_s
         self._pair: Pair | None = None
         self._renew_at_s = 0.0
 
@@ -53,7 +60,8 @@ class SecretCredentials:
         except SetupFault:
             return  # it is in the log already, and stops nothing until Mixpanel says 401
 
-    def _fetch(self, seconds: float) -> Pair:
+    def _fetch(self, longest_s: float) -> Pair:
+        seconds = min(longest_s, _FETCH_PART * self._left_s())
         try:
             answer = self._secrets_manager.call("get_secret_value", seconds, SecretId=self._secret_arn)
         except CallFailed as fault:

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
+from whyness_events.dead_letter import to_sqs_attributes
 from whyness_events.delivery.aws import LazyClient
 from whyness_events.delivery.letters import Letter, pack_entries
-from whyness_events.delivery.ports import LONGEST_CALL_S, Clock
+from whyness_events.delivery.ports import Clock, call_s
 from whyness_events.delivery.queue_calls import attempt_batch
 
 
@@ -27,20 +28,17 @@ class SqsDeadLetters:
         """Send the letters; see DeadLetters. What the deadline cuts off counts as not confirmed."""
         confirmed: list[str | None] = []
         for call in pack_entries(letters):
-            in_time = self._clock.monotonic_s() < deadline_s
-            confirmed += self._send_call(call) if in_time else [None] * len(call)
+            seconds = call_s(deadline_s - self._clock.monotonic_s())
+            confirmed += self._send_call(call, seconds) if seconds else [None] * len(call)
         return confirmed
 
-    def _send_call(self, letters: Sequence[Letter]) -> list[str | None]:
+    def _send_call(self, letters: Sequence[Letter], seconds: float) -> list[str | None]:
         entries = [_entry(letter) for letter in letters]
         answered = attempt_batch(
-            self._sqs, "send_message_batch", LONGEST_CALL_S, queue_url=self._queue_url, entries=entries
+            self._sqs, "send_message_batch", seconds, queue_url=self._queue_url, entries=entries
         )
         return [answered.confirmed.get(index, {}).get("MessageId") for index in range(len(letters))]
 
 
 def _entry(letter: Letter) -> dict[str, Any]:
-    attributes = {
-        name: {"DataType": "String", "StringValue": value} for name, value in letter.attributes.items()
-    }
-    return {"MessageBody": letter.body, "MessageAttributes": attributes}
+    return {"MessageBody": letter.body, "MessageAttributes": to_sqs_attributes(letter.attributes)}

@@ -9,20 +9,12 @@ from typing import Any, Literal
 
 import msgspec
 
-from whyness_events import limits
 from whyness_events.delivery.items import Item, Parcel, Record
-from whyness_events.delivery.outcomes import Outcome, Reason
 from whyness_events.delivery.quick import QuickEvent, is_surely_valid
-from whyness_events.errors import (
-    EventTooLarge,
-    InvalidEvent,
-    UnknownVersion,
-    UnreadableEvent,
-    UnreadableMessage,
-)
-from whyness_events.event import check_event, parse_event
-from whyness_events.values import longer_than
-from whyness_events.wire import SCHEMA_VERSION, check_size, decode_message, to_sqs_json
+from whyness_events.errors import InvalidEvent, UnknownVersion, UnreadableEvent, UnreadableMessage
+from whyness_events.event import check_event, parse_event, valid_insert_id
+from whyness_events.outcomes import Outcome, Reason
+from whyness_events.wire import SCHEMA_VERSION, decode_message
 
 
 class _Envelope(msgspec.Struct):
@@ -46,7 +38,7 @@ _decode_single = msgspec.json.Decoder(_Single).decode
 def read_record(record: Record, *, now_ms: int, default_identity: str) -> Parcel:
     """Return the record's items: with their event, or with the outcome that says why there is none."""
     parcel = Parcel(record)
-    fast = None if longer_than(record.body, limits.EVENT_BYTES) else _read_fast(record.body)
+    fast = _read_fast(record.body)
     if fast is None:
         _read_leniently(parcel, now_ms, default_identity)
         return parcel
@@ -65,7 +57,7 @@ def look_closer(item: Item, *, now_ms: int) -> None:
     try:
         check_event(item.event, now_ms=now_ms)
     except InvalidEvent as fault:
-        _refuse(item, fault)
+        _refuse(item, fault, item.event.insert_id)
 
 
 def _read_fast(body: str) -> tuple[str | None, Sequence[QuickEvent]] | None:
@@ -98,21 +90,12 @@ def _read_leniently(parcel: Parcel, now_ms: int, default_identity: str) -> None:
         item = Item(record, position, identity=message.identity or default_identity)
         try:
             item.event = parse_event(raw, now_ms=now_ms)
-            if longer_than(record.body, limits.EVENT_BYTES):
-                _check_raw_size(raw)
-        except (InvalidEvent, EventTooLarge) as fault:
-            _refuse(item, fault)
+        except InvalidEvent as fault:
+            _refuse(item, fault, raw.get("insert_id") if isinstance(raw, dict) else None)
         parcel.items.append(item)
 
 
-def _check_raw_size(raw: object) -> None:
-    try:
-        check_size(to_sqs_json(raw))
-    except RecursionError:  # in a field that nobody reads
-        raise UnreadableEvent("events.*", "JSON nested too deeply to measure", "3 levels") from None
-
-
-def _refuse(item: Item, fault: InvalidEvent | EventTooLarge) -> None:
-    reasons = {EventTooLarge: Reason.OVERSIZED, UnreadableEvent: Reason.UNREADABLE}
-    item.outcome = Outcome(reasons.get(type(fault), Reason.REJECTED), str(fault))
-    item.event = None if isinstance(fault, InvalidEvent) else item.event
+def _refuse(item: Item, fault: InvalidEvent, insert_id: object) -> None:
+    reason = Reason.UNREADABLE if isinstance(fault, UnreadableEvent) else Reason.REJECTED
+    item.outcome = Outcome(reason, str(fault))
+    item.event, item.refused_id = None, insert_id if valid_insert_id(insert_id) else ""

@@ -5,13 +5,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from whyness_events.delivery.breaker import BREAKER_S, Breaker
-from whyness_events.delivery.exhaust import Patience, exhaust
+from whyness_events.delivery.exhaust import (
+    LONGEST_WAIT_S,
+    SUSPECT_FROM,
+    Patience,
+    exhaust,
+    given_up_unread,
+)
 from whyness_events.delivery.flights import Flights
 from whyness_events.delivery.grouping import batches, drop_repeats
 from whyness_events.delivery.items import Item, Parcel, Record
 from whyness_events.delivery.learned import Learned
 from whyness_events.delivery.pacing import Concurrency
-from whyness_events.delivery.ports import LONGEST_CALL_S, Clock, DeadLetters, Log, SenderPool
+from whyness_events.delivery.ports import Clock, DeadLetters, Log, SenderPool
 from whyness_events.delivery.reading import Reader, waiting_whole
 from whyness_events.delivery.redelivery import HandedBack, Redelivery
 from whyness_events.delivery.report import Report
@@ -19,19 +25,19 @@ from whyness_events.delivery.sending import Sending
 from whyness_events.delivery.settle import Settlement
 from whyness_events.delivery.translate import DescribeUseragent, Translator
 
-# Records received this often may be what kills the process, or takes all its time.
-SUSPECT_FROM = 4
-# Kept back from sending, to settle: for the calls as such, and for each event that may turn out dead ...
-_SETTLE_S = 10.0
+# Kept back from sending, to settle: for two calls that hang, and for each event that may turn out dead ...
+_SETTLE_S = 20.0
 _SETTLE_EVENT_S = 0.002
-# ... but never more than these parts of the whole, however short the function's timeout.
-_SETTLE_PART = 0.2
-_LAST_CALL_PART = 0.1
-# ... and for the rows about what waits, as the last thing.
-_ROWS_S, _ROWS_PART = 2.0, 0.05
-# Of the time that is left: for the fresh records where there are suspects, and for hiding those.
+# ... but never more than this part of what is left, however short the function's timeout.
+_SETTLE_PART = 0.3
+# ... and for the last calls: when records come again, and the rows about what waits.
+_LAST_S, _LAST_PART = 2.0, 0.05
+# Of the time that is left: for what is given up unread, for the fresh records where there are suspects, for
+# hiding those, and for reading those that cannot be sent any more.
+_UNREAD_PART = 0.5
 _FRESH_PART = 0.5
 _HIDE_PART = 0.15
+_LEFT_PART = 0.2
 _NO_TIME = "handed back: the invocation's time was up before its turn"
 
 
@@ -103,9 +109,9 @@ class _Invocation:
         self._clock = parts.clock
         self._report = Report()
         self._now_ms = int(parts.clock.now_s() * 1000)
+        self._end_s = deadline_s
         self._left_s = deadline_s - parts.clock.monotonic_s()
-        self._last_call_s = deadline_s - min(LONGEST_CALL_S, _LAST_CALL_PART * self._left_s)
-        self._work_by_s = self._last_call_s - min(_ROWS_S, _ROWS_PART * self._left_s)
+        self._work_by_s = deadline_s - min(_LAST_S, _LAST_PART * self._left_s)
         self._seen: dict[bytes, Item] = {}
         self._reader = Reader(parts.translator, parts.default_identity)
         flights = Flights(parts.pool, parts.clock, parts.answer_timeout_s, self._report.sending)
@@ -113,15 +119,16 @@ class _Invocation:
         self._settlement = Settlement(parts.dead_letters, parts.log, parts.clock, run_id)
 
     def run(self, records: Sequence[Record]) -> Report:
-        """Handle the fresh records, then the suspects, and report."""
+        """Give up what was tried for too long, handle the fresh records, then the suspects, and report."""
         report = self._report
         report.oldest_record_ms = max((self._now_ms - r.sent_ms for r in records if r.sent_ms), default=0)
+        records = self._give_up(records)
         suspects = [record for record in records if record.receive_count >= SUSPECT_FROM]
         fresh = [record for record in records if record.receive_count < SUSPECT_FROM]
         part = _FRESH_PART if suspects else 1.0
         self._handle(fresh, self._clock.monotonic_s() + part * self._time_left_s(), is_last=not suspects)
         self._handle_suspects(suspects)
-        report.settled.log_writes_lost += self._settlement.finish(deadline_s=self._last_call_s)
+        report.settled.log_writes_lost += self._settlement.finish(deadline_s=self._end_s)
         report.suspects = len(suspects)
         report.is_breaker_open = self._parts.learned.breaker.is_open
         report.strings_cut, report.internal_faults = self._reader.strings_cut, self._reader.internal_faults
@@ -129,6 +136,22 @@ class _Invocation:
 
     def _time_left_s(self) -> float:
         return self._work_by_s - self._clock.monotonic_s()
+
+    def _give_up(self, records: Sequence[Record]) -> Sequence[Record]:
+        """Settle, before anything else is touched, what is to be given up unread; return the others."""
+        is_old = self._report.oldest_record_ms >= LONGEST_WAIT_S * 1000
+        candidates = records if is_old else [r for r in records if r.receive_count >= SUSPECT_FROM]
+        if not any(map(self._is_long_over, candidates)):
+            return records
+        others = [record for record in records if not self._is_long_over(record)]
+        unread = [given_up_unread(r, now_ms=self._now_ms) for r in records if self._is_long_over(r)]
+        part = _UNREAD_PART if others else 1.0
+        by_s = self._clock.monotonic_s() + part * self._time_left_s()
+        self._settle(unread, by_s, is_last=not others)
+        return others
+
+    def _is_long_over(self, record: Record) -> bool:
+        return self._parts.patience.is_long_over(record, now_ms=self._now_ms)
 
     # --- some records, from reading to settling
 
@@ -155,11 +178,11 @@ class _Invocation:
         self._report.delivery_lag_ms = max(self._report.delivery_lag_ms, self._delivery_lag_ms(parcels))
         self._report.delays_lost += self._delay(settled.handed_back)
         if not is_last and (receipts := [receipt for receipt in settled.safe_receipts if receipt]):
-            deleted = self._parts.redelivery.queue.delete(receipts, deadline_s=self._last_call_s)
+            deleted = self._parts.redelivery.queue.delete(receipts, deadline_s=self._end_s)
             self._report.deletes_lost += len(receipts) - deleted
 
     def _delay(self, handed_back: Sequence[HandedBack]) -> int:
-        return self._parts.redelivery.delay(handed_back, deadline_s=self._last_call_s)
+        return self._parts.redelivery.delay(handed_back, deadline_s=self._end_s)
 
     def _delivery_lag_ms(self, parcels: Sequence[Parcel]) -> int:
         now_ms = int(self._clock.now_s() * 1000)
@@ -186,7 +209,7 @@ class _Invocation:
 
     def _reserve_s(self, left: Sequence[Record]) -> float:
         """Return what it may take to settle those that cannot be sent: some may be too old to wait."""
-        return min(_SETTLE_EVENT_S * len(left), _SETTLE_PART * self._left_s)
+        return min(_SETTLE_EVENT_S * len(left), _LEFT_PART * self._left_s)
 
     def _hide(self, suspects: Sequence[Record]) -> None:
         if suspects:

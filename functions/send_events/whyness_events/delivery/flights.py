@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from whyness_events.delivery.items import Item
-from whyness_events.delivery.outcomes import Outcome
 from whyness_events.delivery.packing import body_bytes
 from whyness_events.delivery.ports import Answer, Clock, SenderPool
+from whyness_events.outcomes import Outcome
 
 CONNECT_TIMEOUT_S = 5.0
 

@@ -4,9 +4,10 @@ from collections.abc import Iterable, Sequence
 
 from msgspec import Struct, field
 
-from whyness_events.delivery.outcomes import DELIVERED, Outcome, Reason
 from whyness_events.delivery.quick import QuickEvent
 from whyness_events.event import Event
+from whyness_events.log_entry import LogKey, log_key
+from whyness_events.outcomes import DELIVERED, Outcome, Reason
 
 # Structs, not dataclasses: there are thousands of each in an invocation, made several times as fast. None is
 # part of a cycle, so the garbage collector need not look at them.
@@ -43,6 +44,7 @@ class Item(Struct, eq=False, gc=False):
         encoded: the event as Mixpanel gets it; `b""` where it is not sent.
         outcome: None until it has one; then it stays.
         first: the equal event of this invocation that is sent in its stead, whose outcome it shares.
+        refused_id: the insert id of an event that is refused here, where that at least is valid.
     """
 
     record: Record
@@ -52,11 +54,20 @@ class Item(Struct, eq=False, gc=False):
     encoded: bytes = b""
     outcome: Outcome | None = None
     first: "Item | None" = None
+    refused_id: str = ""
 
     @property
     def insert_id(self) -> str:
         """The deduplication key; `""` where there is no valid one."""
         return self.event.insert_id if self.event else ""
+
+    @property
+    def log_key(self) -> LogKey | None:
+        """The key of its row in the Log table; None where it has no valid event."""
+        if self.event is None:
+            return None
+        raw = {name: getattr(self.event, name) for name in ("insert_id", "event", "user", "time")}
+        return log_key(raw, message_id=self.record.message_id, position=self.position)
 
     @property
     def result(self) -> Outcome:

@@ -1,30 +1,18 @@
 """Pure: dead letters, what they carry, and how they fit into SQS."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-
-import msgspec
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from whyness_events import limits
+from whyness_events.dead_letter import DeadLetterAttributes, attributes_bytes, fit
+from whyness_events.delivery.event_texts import EventTexts, cut
 from whyness_events.delivery.items import Item, Parcel
 from whyness_events.errors import UnreadableMessage
 from whyness_events.event import valid_insert_id
 from whyness_events.log_entry import LogKey, log_key
+from whyness_events.outcomes import UNCOUNTED_REASONS
 from whyness_events.values import size_bytes
-from whyness_events.wire import Message, decode_message, escape_for_sqs, to_sqs_json
-
-_TYPE = "String"
-# Which goes first where the body leaves no room for all.
-_DROPPED_IN_ORDER = (
-    "detail",
-    "failed_at",
-    "source_message_id",
-    "http_status",
-    "insert_id",
-    "log_key",
-    "reason",
-)
+from whyness_events.wire import decode_message, escape_for_sqs, to_sqs_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,106 +32,86 @@ class Letter:
     @property
     def size_bytes(self) -> int:
         """What SQS counts: the body, and name, type and value of each attribute."""
-        described = (size_bytes(n) + len(_TYPE) + size_bytes(v) for n, v in self.attributes.items())
-        return size_bytes(self.body) + sum(described)
+        return size_bytes(self.body) + attributes_bytes(self.attributes)
 
 
 def write_letters(parcel: Parcel, *, now_ms: int) -> dict[Item, Letter]:
     """Return a letter for each dead item of the record, keyed by the item that was sent in its stead."""
+    return dict(each_letter(parcel, now_ms=now_ms))
+
+
+def each_letter(parcel: Parcel, *, now_ms: int) -> Iterator[tuple[Item, Letter]]:
+    """Yield them one by one: each repeats the envelope's fields, so that all may be many times its size."""
     dead = [item.first or item for item in parcel.items if item.result.reason.is_dead]
     bodies = set() if parcel.whole else {item.record.body for item in dead}
-    opened = {body: _open(body) for body in bodies}
-    return {item: _write(item, opened.get(item.record.body), now_ms) for item in dead}
+    texts = {body: cut(body) for body in bodies}
+    for item in dict.fromkeys(dead):
+        yield item, _write(item, texts.get(item.record.body), now_ms)
 
 
-class _Texts(msgspec.Struct):
-    events: list[msgspec.Raw]
+def _write(item: Item, texts: EventTexts | None, now_ms: int) -> Letter:
+    event = texts.events[item.position] if texts else ""
+    key = _key(item, event, is_alone=texts is None or len(texts.events) == 1)
+    body = _body(item, event, texts) if texts else item.record.body
+    return Letter(body, fit(_attributes(item, key, now_ms).encode(), size_bytes(body)), key)
 
 
-@dataclass(frozen=True, slots=True)
-class _Opened:
-    """A body's message, and the text of its events, as it stands there where that can be had."""
+def _key(item: Item, event: str, *, is_alone: bool) -> LogKey:
+    """Return the key of the event's row.
 
-    message: Message
-    texts: Sequence[str]
+    A redriven message carries its row's key, and so may any other message. It is believed only where the
+    event has no valid insert id: then its row is named by the message it first came in, which nobody guesses.
+    """
+    own = item.log_key or log_key(_read(event), message_id=item.record.message_id, position=item.position)
+    carried = LogKey.parse(item.record.log_key) if is_alone else None
+    if carried is None or valid_insert_id(carried.pk) or valid_insert_id(own.pk):
+        return own
+    return carried if carried.sk == own.sk else own
 
 
-_decode_texts = msgspec.json.Decoder(_Texts).decode
-
-
-def _open(body: str) -> _Opened | None:
+def _read(event: str) -> object:
     try:
-        message = decode_message(body)
-        return _Opened(message, _texts(body, message))
-    except (UnreadableMessage, RecursionError):  # too deep, in a field that the fast decoder skips
+        return decode_message(f'{{"events":[{event}]}}').raw_events[0]
+    except UnreadableMessage:  # too deep, in a field that the fast decoder skips
         return None
 
 
-def _texts(body: str, message: Message) -> list[str]:
-    if not message.is_envelope:
-        return [escape_for_sqs(body)]
-    try:
-        return [escape_for_sqs(bytes(text).decode()) for text in _decode_texts(body).events]
-    except (msgspec.DecodeError, RecursionError, UnicodeEncodeError):  # NaN, a lone surrogate
-        return [_unless_altered(to_sqs_json(raw)) for raw in message.raw_events]
-
-
-def _unless_altered(text: str) -> str:
-    """Return `""` for JSON that may have held a number too large to be read, and to be written again."""
-    return "" if "Infinity" in text else text
-
-
-def _write(item: Item, opened: _Opened | None, now_ms: int) -> Letter:
-    raw = opened.message.raw_events[item.position] if opened else None
-    key = _key(item, raw, is_alone=opened is None or len(opened.texts) == 1)
-    body = _body(item, opened) if opened else item.record.body
-    return _fit(Letter(body, _attributes(item, key, now_ms), key))
-
-
-def _key(item: Item, raw: object, *, is_alone: bool) -> LogKey:
-    """Return the row's key: the one that a redriven message carries, whatever was edited since."""
-    carried = LogKey.parse(item.record.log_key) if is_alone else None
-    return carried or log_key(raw, message_id=item.record.message_id, position=item.position)
-
-
-def _body(item: Item, opened: _Opened) -> str:
+def _body(item: Item, event: str, texts: EventTexts) -> str:
     """Return an envelope with the event as it came, unknown fields and all, stamped with its identity.
 
-    Where that cannot be written, or is larger than a message may be, the whole body goes as it came.
+    Where there is no room for it, the envelope's other members go first; an event that fills a message by
+    itself goes as it came.
     """
-    fields = {
-        "schema_version": opened.message.schema_version,
-        "identity": item.identity,
-        **opened.message.fields,
-    }
-    try:
-        head, text = _unless_altered(to_sqs_json(fields)[:-1]), opened.texts[item.position]
-    except RecursionError:
-        return item.record.body
-    body = f'{head},"events":[{text}]}}'
-    return body if head and text and size_bytes(body) <= limits.MESSAGE_BYTES else item.record.body
+    for members in _members(item, texts):
+        head = "".join(f"{to_sqs_json(name)}:{text}," for name, text in members.items())
+        body = escape_for_sqs(f'{{{head}"events":[{event}]}}')
+        if size_bytes(body) <= limits.MESSAGE_BYTES:
+            return body
+    return item.record.body
 
 
-def _attributes(item: Item, key: LogKey, now_ms: int) -> dict[str, str]:
+def _members(item: Item, texts: EventTexts) -> Iterator[Mapping[str, str]]:
+    """Yield what stands beside the event, less each time."""
+    version = texts.fields.get("schema_version", "1")
+    stamp = {"schema_version": version, "identity": f'"{item.identity}"'}
+    yield {**stamp, **{name: text for name, text in texts.fields.items() if name not in stamp}}
+    yield stamp
+    if texts.is_envelope:
+        yield {name: text for name, text in stamp.items() if name in texts.fields}
+
+
+def _attributes(item: Item, key: LogKey, now_ms: int) -> DeadLetterAttributes:
     outcome = item.result
-    attributes = {
-        "reason": str(outcome.reason),
-        "detail": outcome.detail,
-        "http_status": str(outcome.http_status or ""),
-        "insert_id": key.pk if valid_insert_id(key.pk) else "",
-        "log_key": str(key),
-        "source_message_id": item.record.message_id,
-        "failed_at": datetime.fromtimestamp(now_ms / 1000, UTC).isoformat(timespec="milliseconds"),
-    }
-    return {name: value for name, value in attributes.items() if value}
-
-
-def _fit(letter: Letter) -> Letter:
-    for name in _DROPPED_IN_ORDER:
-        if letter.size_bytes <= limits.MESSAGE_BYTES:
-            return letter
-        letter = replace(letter, attributes={n: v for n, v in letter.attributes.items() if n != name})
-    return letter
+    return DeadLetterAttributes(
+        reason=str(outcome.reason),
+        may_count=outcome.may_count or outcome.reason not in UNCOUNTED_REASONS,
+        detail=outcome.detail,
+        http_status=outcome.http_status,
+        insert_id=key.pk if valid_insert_id(key.pk) else "",
+        log_key=key,
+        source_message_id=item.record.message_id,
+        failed_at_ms=now_ms,
+    )
 
 
 def pack_entries(letters: Iterable[Letter]) -> list[Sequence[Letter]]:

@@ -5,8 +5,9 @@ from functools import partial
 from typing import Any, TypeVar
 
 from whyness_events.delivery.aws import LazyClient
-from whyness_events.delivery.ports import Clock
-from whyness_events.log_entry import LogEntry, LogKey
+from whyness_events.delivery.ports import Clock, call_s
+from whyness_events.log_entry import REDRIVEN_AS, DeliveredRow, LogEntry
+from whyness_events.outcomes import State
 
 # Source: DynamoDB API reference, BatchWriteItem and BatchExecuteStatement, 2026-11-23.
 _PUTS_PER_CALL = 25
@@ -15,13 +16,14 @@ _BACKOFF_S = 0.1
 
 # PartiQL, for BatchWriteItem takes no conditions.
 _DELIVERED = 'SET "state" = ? SET "delivered_at" = ? WHERE "pk" = ? AND "sk" = ? AND "state" <> ?'
+_IS_EDITED = f' AND "{REDRIVEN_AS}" = ?'
 
-# A row that is not there, or is delivered already, fails the condition.
+# A row that is not there, is delivered already, or is another event's fails the condition.
 _NOTHING_TO_DO = "ConditionalCheckFailed"
 _NOT_CONFIRMED = "NotConfirmed"
 
 Puts = dict[tuple[str, str], dict[str, Any]]
-LeftT = TypeVar("LeftT", Puts, list[LogKey])
+LeftT = TypeVar("LeftT", Puts, list[DeliveredRow])
 
 
 class DynamoDbLog:
@@ -48,45 +50,48 @@ class DynamoDbLog:
             lost |= self._in_rounds(part, partial(self._write_call, deadline_s=deadline_s), deadline_s).keys()
         return [(e.key.pk, e.key.sk) not in lost for e in entries]
 
-    def mark_delivered(self, keys: Sequence[LogKey], *, now_ms: int, deadline_s: float) -> int:
-        """Update the rows; see Log. A row that is not there, or says so already, is no loss."""
+    def mark_delivered(self, rows: Sequence[DeliveredRow], *, now_ms: int, deadline_s: float) -> int:
+        """Update the rows; see Log. A row that is gone, says so already or is not the event's is no loss."""
         lost = 0
-        for start in range(0, len(keys), _PUTS_PER_CALL):
-            left = list(keys[start : start + _PUTS_PER_CALL])
+        for start in range(0, len(rows), _PUTS_PER_CALL):
+            left = list(rows[start : start + _PUTS_PER_CALL])
             call = partial(self._mark_call, now_ms=now_ms, deadline_s=deadline_s)
             lost += len(self._in_rounds(left, call, deadline_s))
         return lost
 
-    def _mark_call(self, keys: list[LogKey], *, now_ms: int, deadline_s: float) -> list[LogKey]:
-        """Return the keys for which it is not known to be done."""
-        left_s = deadline_s - self._clock.monotonic_s()
-        statements = [self._mark(key, now_ms) for key in keys]
+    def _mark_call(self, rows: list[DeliveredRow], *, now_ms: int, deadline_s: float) -> list[DeliveredRow]:
+        """Return the rows for which it is not known to be done."""
+        left_s = call_s(deadline_s - self._clock.monotonic_s())
+        statements = [self._mark(row, now_ms) for row in rows]
         answer = self._dynamodb.attempt("batch_execute_statement", left_s, Statements=statements)
         if answer is None:
-            return keys
-        left = {key: code for key, code in zip(keys, _codes(answer, len(keys)), strict=True) if code}
+            return rows
+        left = {row: code for row, code in zip(rows, _codes(answer, len(rows)), strict=True) if code}
         self._dynamodb.refused_entries("batch_execute_statement", list(left.values()), answer)
         return list(left)
 
-    def _mark(self, key: LogKey, now_ms: int) -> dict[str, Any]:
-        statement = f'UPDATE "{self._table_name}" {_DELIVERED}'
-        values = [{"S": "delivered"}, {"N": str(now_ms)}, {"S": key.pk}, {"S": key.sk}, {"S": "delivered"}]
+    def _mark(self, delivered: DeliveredRow, now_ms: int) -> dict[str, Any]:
+        row, state = delivered.row, {"S": str(State.DELIVERED)}
+        condition = _IS_EDITED if delivered.is_edited else ""
+        values = [state, {"N": str(now_ms)}, {"S": row.pk}, {"S": row.sk}, state]
+        values += [{"S": str(delivered.event)}] if delivered.is_edited else []
+        statement = f'UPDATE "{self._table_name}" {_DELIVERED}{condition}'
         return {"Statement": statement, "Parameters": values}
 
     def _in_rounds(self, left: LeftT, call: Callable[[LeftT], LeftT], deadline_s: float) -> LeftT:
         """Call with what is left, after a pause each time, and return what is left in the end."""
         for round_ in range(_ROUNDS):
-            if not left or self._clock.monotonic_s() >= deadline_s:
+            pause_s = _BACKOFF_S * 2**round_ if round_ else 0.0
+            if not left or not call_s(deadline_s - self._clock.monotonic_s() - pause_s):
                 break
-            if round_:
-                self._clock.sleep(_BACKOFF_S * 2**round_)
+            self._clock.sleep(pause_s)
             left = call(left)
         return left
 
     def _write_call(self, puts: Puts, *, deadline_s: float) -> Puts:
         """Return what DynamoDB did not process."""
         requests = [{"PutRequest": {"Item": item}} for item in puts.values()]
-        left_s = deadline_s - self._clock.monotonic_s()
+        left_s = call_s(deadline_s - self._clock.monotonic_s())
         answer = self._dynamodb.attempt("batch_write_item", left_s, RequestItems={self._table_name: requests})
         if answer is None:
             return puts

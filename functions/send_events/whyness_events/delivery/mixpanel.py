@@ -1,36 +1,51 @@
 """Edge: HTTP to Mixpanel. Posts side by side, decides nothing, and never lets a slow server hold it."""
 
-import contextlib
 import queue
-import socket
 import threading
 import time
-from collections.abc import Callable, Sequence
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import requests
 from isal import isal_zlib
-from requests.adapters import HTTPAdapter
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError
 
+from whyness_events.delivery.connection import ANSWER_BYTES, Transport, Wire
 from whyness_events.delivery.flights import CONNECT_TIMEOUT_S
 from whyness_events.delivery.ports import Answer
 from whyness_events.delivery.service_account import Credentials
 
-# 2,000 named failures are some 600 kB.
-_ANSWER_BYTES = 8_000_000
 _CHUNK_BYTES = 65_536
 _GZIP_LEVEL = 1
 _GZIP_FORMAT = 16 + isal_zlib.MAX_WBITS
+_GZIP_OR_ZLIB_FORMAT = 32 + zlib.MAX_WBITS
+_COMPRESSED = frozenset({"gzip", "x-gzip", "deflate"})
+_HEADERS = {
+    "Content-Type": "application/json",
+    "Content-Encoding": "gzip",
+    "Accept": "application/json",
+    "Accept-Encoding": "gzip",
+    "Connection": "close",
+}
+# A report; any other status confirms nothing.
+_MAY_CONFIRM = frozenset({200, 400})
+# A thread whose connection was cut ends within milliseconds.
+_JOIN_S = 1.0
 
-Post = Callable[..., requests.Response]
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Exchange:
+    """A request that is under way, or was."""
+
+    wire: Wire
+    thread: threading.Thread
 
 
 class MixpanelPool:
-    """The SenderPool over `requests`: one thread per request under way, one Session per thread.
+    """The SenderPool over `requests`: one thread and one connection per request under way.
 
     Args:
         url: of the region, without `/import`.
@@ -42,19 +57,19 @@ class MixpanelPool:
         self._url = f"{url}/import"
         self._query = {"strict": "1", "project_id": project_id}
         self._credentials = credentials
-        self._idle: list[_Session] = []
-        self._busy: dict[int, tuple[_Session, _Poster]] = {}
-        self._answers: queue.SimpleQueue[tuple[int, _Session, Answer]] = queue.SimpleQueue()
+        self._busy: dict[int, _Exchange] = {}
+        self._cut: list[_Exchange] = []
+        self._answers: queue.SimpleQueue[tuple[int, Wire, Answer]] = queue.SimpleQueue()
 
     def submit(self, ticket: int, events: Sequence[bytes], timeout_s: float) -> None:
         """Begin to post `events`; see SenderPool."""
         account, password = self._credentials.get()
-        auth: Any = (account.encode(), password.encode())  # as text, requests would take Latin-1 only
-        session = self._idle.pop() if self._idle else _Session()
-        post: Post = partial(session.post, self._url, params=self._query, auth=auth)
-        run = partial(self._run, ticket, session, post, events, timeout_s)
-        self._busy[ticket] = session, (thread := _Poster(run))
+        auth = (account.encode(), password.encode())  # as text, requests would take Latin-1 only
+        request = requests.Request("POST", self._url, headers=_HEADERS, params=self._query, auth=auth)
+        wire = Wire(min(CONNECT_TIMEOUT_S, timeout_s), timeout_s)
+        thread = threading.Thread(target=self._run, args=(ticket, wire, request, events), daemon=True)
         thread.start()
+        self._busy[ticket] = _Exchange(wire, thread)
 
     def wait(self, timeout_s: float) -> list[tuple[int, Answer]]:
         """Return what has been answered; see SenderPool."""
@@ -63,52 +78,57 @@ class MixpanelPool:
         while True:
             left_s = max(0.0, give_up_s - time.monotonic())
             try:
-                ticket, session, answer = self._answers.get(timeout=0.0 if found else left_s)
+                ticket, wire, answer = self._answers.get(timeout=0.0 if found else left_s)
             except queue.Empty:
                 return found
             # Not ours any more where it was abandoned, or belongs to an earlier invocation.
-            if ticket in self._busy and self._busy[ticket][0] is session:
-                del self._busy[ticket]
-                self._idle.append(session)
+            if ticket in self._busy and self._busy[ticket].wire is wire:
+                self._busy.pop(ticket).thread.join()
                 found.append((ticket, answer))
 
     def abandon(self, ticket: int) -> None:
         """Cut the connection; see SenderPool."""
-        _, thread = self._busy.pop(ticket)
-        thread.cut()
+        exchange = self._busy.pop(ticket)
+        exchange.wire.cut()
+        self._cut.append(exchange)
 
     def abandon_all(self) -> None:
-        """Cut every connection that is still busy, so that nothing outlives the invocation."""
+        """Cut every connection that is still busy, and wait until nothing of it is left.
+
+        A thread inside a name look-up cannot be ended: it makes no connection, and ends when that returns.
+        """
         for ticket in list(self._busy):
             self.abandon(ticket)
+        give_up_s = time.monotonic() + _JOIN_S
+        for exchange in self._cut:
+            if not exchange.wire.is_resolving:
+                exchange.thread.join(max(0.0, give_up_s - time.monotonic()))
+        self._cut = [exchange for exchange in self._cut if exchange.thread.is_alive()]
 
     def refresh_credentials(self) -> bool:
         """Fetch the secret afresh; see SenderPool."""
         return self._credentials.refresh()
 
-    def _run(
-        self, ticket: int, session: "_Session", post: Post, events: Sequence[bytes], timeout_s: float
-    ) -> None:
+    def _run(self, ticket: int, wire: Wire, request: requests.Request, events: Sequence[bytes]) -> None:
         try:
-            answer = _post(post, events, timeout_s)
+            answer = _post(wire, request, events)
         except Exception as bug:  # noqa: BLE001  (the waiting thread must hear of it; its text may hold payload)
             answer = Answer(0, error=f"internal fault: {type(bug).__name__}")
-        self._answers.put((ticket, session, answer))
+        self._answers.put((ticket, wire, answer))
 
 
-def _post(post: Post, events: Sequence[bytes], timeout_s: float) -> Answer:
-    until_s = time.monotonic() + timeout_s
-    body = _compress(events)
-    headers = {"Content-Type": "application/json", "Content-Encoding": "gzip", "Accept": "application/json"}
-    timeout = (min(CONNECT_TIMEOUT_S, timeout_s), timeout_s)
+def _post(wire: Wire, request: requests.Request, events: Sequence[bytes]) -> Answer:
+    request.data = _compress(events)
+    prepared = request.prepare()
     try:
-        response = post(data=body, headers=headers, timeout=timeout, allow_redirects=False, stream=True)
-        with response:
-            return _read(response, until_s)
-    except requests.Timeout:
-        return Answer(0, error="no answer in time")
+        # Not a Session: it reads the whole body of a redirect, asks for proxies and keeps cookies.
+        with closing(Transport(prepared.url or "", wire)) as transport:
+            response = transport.send(prepared, stream=True)
+            return _answer(response, wire)
+    except zlib.error:
+        return Answer(0, error="the answer cannot be decompressed")
     except (requests.RequestException, HTTPError, OSError) as error:
-        return Answer(0, error=f"connection failed ({type(error).__name__})")
+        return Answer(0, error=_why(wire, error))
 
 
 def _compress(events: Sequence[bytes]) -> bytes:
@@ -118,78 +138,41 @@ def _compress(events: Sequence[bytes]) -> bytes:
     return b"".join([*map(deflate.compress, pieces), deflate.flush()])
 
 
-def _read(response: requests.Response, until_s: float) -> Answer:
-    chunks: list[bytes] = []
-    size = 0
-    for chunk in response.iter_content(_CHUNK_BYTES):
-        chunks.append(chunk)
-        size += len(chunk)
-        if time.monotonic() > until_s:
-            return Answer(0, error="the answer took too long")
-        if size > _ANSWER_BYTES:
-            return Answer(0, error="the answer was too long")
-    return Answer(response.status_code, b"".join(chunks), response.headers.get("Retry-After", ""))
+def _answer(response: requests.Response, wire: Wire) -> Answer:
+    with response:
+        if response.status_code in _MAY_CONFIRM and not wire.is_sent:
+            return Answer(0, error="it was answered before it was sent")
+        pieces: Iterable[bytes] = iter(partial(response.raw.read, _CHUNK_BYTES, decode_content=False), b"")
+        encoding = response.headers.get("Content-Encoding", "").strip().lower()
+        if encoding in _COMPRESSED:
+            pieces = _inflate(pieces)
+        elif encoding not in {"", "identity"}:
+            return Answer(0, error="the answer is in an encoding that was not asked for")
+        body = bytearray()
+        for piece in pieces:
+            body += piece
+            if len(body) > ANSWER_BYTES:
+                return Answer(0, error="the answer was too long")
+    return Answer(response.status_code, bytes(body), response.headers.get("Retry-After", ""))
 
 
-class _Session(requests.Session):
-    """A Session whose connection can be cut from another thread, and which asks nobody where to go."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.trust_env = False  # no proxy, no netrc: the settings alone decide where events go
-        for scheme in ("http://", "https://"):
-            self.mount(scheme, _Adapter(pool_connections=1, pool_maxsize=1))
-
-
-class _Poster(threading.Thread):
-    """A thread that posts one request. Closing its Session would leave the connection in use open."""
-
-    def __init__(self, run: Callable[[], None]) -> None:
-        super().__init__(target=run, daemon=True)
-        self.connection: HTTPConnection | None = None
-        self.is_cut = False
-
-    def cut(self) -> None:
-        """End the connection, or see to it that none is made."""
-        self.is_cut = True
-        if self.connection is not None and self.connection.sock is not None:
-            with contextlib.suppress(OSError):  # it may have ended by itself just now
-                socket.socket.shutdown(self.connection.sock, socket.SHUT_RDWR)
+def _inflate(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    inflate = zlib.decompressobj(_GZIP_OR_ZLIB_FORMAT)
+    for piece in pieces:
+        rest = piece
+        while rest:
+            yield inflate.decompress(rest, _CHUNK_BYTES)
+            rest = inflate.unconsumed_tail
+        if inflate.eof:
+            return
+    yield inflate.flush()
+    if not inflate.eof:
+        raise zlib.error
 
 
-class _Http(HTTPConnection):
-    """A connection that its thread knows of, and that is not made once nobody waits for it any more."""
-
-    def connect(self) -> None:
-        super().connect()
-        self._tell_thread()
-
-    def request(self, *args: Any, **kwargs: Any) -> None:
-        self._tell_thread()
-        super().request(*args, **kwargs)
-
-    def _tell_thread(self) -> None:
-        thread = threading.current_thread()
-        if isinstance(thread, _Poster):
-            thread.connection = self
-            if thread.is_cut:  # the name was looked up for so long
-                self.close()
-                raise OSError("abandoned")
-
-
-class _Https(_Http, HTTPSConnection):
-    pass
-
-
-class _HttpPool(HTTPConnectionPool):
-    ConnectionCls = _Http
-
-
-class _HttpsPool(HTTPSConnectionPool):
-    ConnectionCls = _Https
-
-
-class _Adapter(HTTPAdapter):
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = {"http": _HttpPool, "https": _HttpsPool}
+def _why(wire: Wire, error: Exception) -> str:
+    if wire.is_full:
+        return "the answer was too long"
+    if wire.is_late or isinstance(error, requests.Timeout):
+        return "no answer in time"
+    return f"connection failed ({type(error).__name__})"

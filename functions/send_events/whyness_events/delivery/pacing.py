@@ -3,7 +3,7 @@
 from collections import defaultdict
 from dataclasses import dataclass, field
 
-from whyness_events.delivery.outcomes import Reason
+from whyness_events.outcomes import Reason
 
 # Each of the two troubles has its own: a burst of 429s must not use up what a passing 503 needs. Together
 # they are the longest that an invocation sleeps: who must wait longer waits in the queue, for free.

@@ -5,10 +5,17 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from whyness_events.delivery.letters import Letter
-from whyness_events.log_entry import LogEntry, LogKey
+from whyness_events.log_entry import DeliveredRow, LogEntry
 
-# How long one call to SQS or DynamoDB can take at the worst: see aws.py.
+# How long one call to AWS can take at the worst: see aws.py.
 LONGEST_CALL_S = 10.0
+# With less time than this none is begun: cut short, it could take effect and nobody would know.
+SHORTEST_CALL_S = 0.2
+
+
+def call_s(left_s: float) -> float:
+    """Return how long a call may take that must be over in `left_s`; 0 where it is not to be begun."""
+    return min(LONGEST_CALL_S, left_s) if left_s >= SHORTEST_CALL_S else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +68,9 @@ class SenderPool(Protocol):
         """
 
 
+# Of the ports to AWS: whatever hangs, they return by `deadline_s`, and say of what is cut off that it failed.
+
+
 class DeadLetters(Protocol):
     """The dead-letter queue."""
 
@@ -74,8 +84,8 @@ class Log(Protocol):
     def write(self, entries: Sequence[LogEntry], *, deadline_s: float) -> list[bool]:
         """Return for each entry whether it is stored. Never raises for the table's failures."""
 
-    def mark_delivered(self, keys: Sequence[LogKey], *, now_ms: int, deadline_s: float) -> int:
-        """Move the rows that are there to `delivered`; return for how many that is not known to be done."""
+    def mark_delivered(self, rows: Sequence[DeliveredRow], *, now_ms: int, deadline_s: float) -> int:
+        """Move the rows that are their event's to `delivered`; return for how many that is not known."""
 
 
 class SourceQueue(Protocol):

@@ -22,7 +22,7 @@ from whyness_events.event import (
     valid_insert_id,
 )
 
-# An event that Mixpanel gets uncut, in so few bytes, holds no nested value of too many.
+# An event that Mixpanel gets in so few bytes holds no nested value of too many.
 SURE_BYTES = limits.NESTED_VALUE_BYTES // 2
 # A character takes up to four bytes: no id of so few is too long.
 _ID_CHARS = 61

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from whyness_events import limits
 from whyness_events.delivery.decode import look_closer, read_record
 from whyness_events.delivery.items import Item, Parcel, Record
-from whyness_events.delivery.outcomes import Outcome, Reason
 from whyness_events.delivery.quick import SURE_BYTES
 from whyness_events.delivery.translate import AnyEvent, Translator
 from whyness_events.errors import EventTooLarge
+from whyness_events.outcomes import Outcome, Reason
 
 
 @dataclass(slots=True)
@@ -43,7 +43,7 @@ class Reader:
     def _encode(self, item: Item, event: AnyEvent, now_ms: int) -> None:
         item.encoded, cut_count = self.translator.translate(event, item.identity)
         self.strings_cut += cut_count
-        if cut_count or len(item.encoded) > SURE_BYTES:  # it may hold, or have held, too much
+        if len(item.encoded) > SURE_BYTES:  # it may hold too much
             look_closer(item, now_ms=now_ms)
         if len(item.encoded) > limits.EVENT_BYTES:
             fault = EventTooLarge(len(item.encoded), limits.EVENT_BYTES)

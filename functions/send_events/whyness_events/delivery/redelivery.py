@@ -59,6 +59,11 @@ class Redelivery:
         return len(handed_back) - confirmed
 
     def _pause_s(self, handed_back: HandedBack) -> int:
-        doublings = min(handed_back.receive_count - 1, _DOUBLINGS)
-        own_s = min(self.cap_s, self.base_s * 2**doublings)
-        return int(max(own_s * self.rng.uniform(*_JITTER), handed_back.wait_s) + 0.5)
+        shortest_s, longest_s = pause_range_s(handed_back.receive_count, base_s=self.base_s, cap_s=self.cap_s)
+        return int(max(self.rng.uniform(shortest_s, longest_s), handed_back.wait_s) + 0.5)
+
+
+def pause_range_s(receive_count: int, *, base_s: float, cap_s: float) -> tuple[float, float]:
+    """Return between what the pause after this receive lies, before it is rounded to whole seconds."""
+    own_s = min(cap_s, base_s * 2 ** min(receive_count - 1, _DOUBLINGS))
+    return own_s * _JITTER[0], own_s * _JITTER[1]

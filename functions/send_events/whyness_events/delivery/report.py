@@ -6,8 +6,30 @@ from dataclasses import dataclass, field
 
 from whyness_events.delivery.flights import SendingCounts
 from whyness_events.delivery.items import Parcel
-from whyness_events.delivery.outcomes import Reason
 from whyness_events.delivery.settle import Settled
+from whyness_events.outcomes import Outcome, Reason
+
+# As many ids of each kind are told of an outcome: enough to find what it is about.
+_MOST_IDS = 5
+
+
+@dataclass(slots=True)
+class Examples:
+    """Of which events the log speaks.
+
+    Args:
+        message_ids: of some of the records.
+        insert_ids: of some of the events that have a valid one.
+    """
+
+    message_ids: list[str] = field(default_factory=list)
+    insert_ids: list[str] = field(default_factory=list)
+
+    def add(self, message_id: str, insert_id: str) -> None:
+        """Add the ids of an event, while there are few."""
+        for ids, found in ((self.message_ids, message_id), (self.insert_ids, insert_id)):
+            if len(ids) < _MOST_IDS and found and found not in ids:
+                ids.append(found)
 
 
 @dataclass(slots=True)
@@ -17,6 +39,7 @@ class Report:
     Args:
         outcomes: events by outcome.
         details: the first event's detail of each outcome but `delivered`.
+        examples: some of the events of each of them.
         oldest_record_ms: age of the oldest record at the start, by when it was sent.
         delivery_lag_ms: age of the oldest record of which something was delivered, at the end.
         repeats: events that were equal to another one of the invocation.
@@ -32,6 +55,7 @@ class Report:
 
     outcomes: Counter[Reason] = field(default_factory=Counter)
     details: dict[Reason, str] = field(default_factory=dict)
+    examples: dict[Reason, Examples] = field(default_factory=dict)
     oldest_record_ms: int = 0
     delivery_lag_ms: int = 0
     repeats: int = 0
@@ -55,7 +79,12 @@ class Report:
             self.outcomes[Reason.DELIVERED] += delivered
         for parcel in parcels:
             for item in () if parcel.is_delivered else parcel.items:
-                outcome = item.result
-                self.outcomes[outcome.reason] += 1
-                if outcome.reason is not Reason.DELIVERED:
-                    self.details.setdefault(outcome.reason, outcome.detail)
+                self.outcomes[item.result.reason] += 1
+                if item.result.reason is not Reason.DELIVERED:
+                    self.tell(item.result, item.record.message_id, item.insert_id or item.refused_id)
+
+    def tell(self, outcome: Outcome, message_id: str, insert_id: str = "") -> None:
+        """Keep for the log what one event's outcome was."""
+        if outcome.reason not in self.details:
+            self.details[outcome.reason], self.examples[outcome.reason] = outcome.detail, Examples()
+        self.examples[outcome.reason].add(message_id, insert_id)

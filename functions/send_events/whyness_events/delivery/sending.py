@@ -13,10 +13,10 @@ from whyness_events.delivery.blame import rejected, waiting
 from whyness_events.delivery.flights import Flights, Request
 from whyness_events.delivery.items import Item
 from whyness_events.delivery.learned import Learned
-from whyness_events.delivery.outcomes import DELIVERED, Outcome, Reason
 from whyness_events.delivery.pacing import Pauses
 from whyness_events.delivery.ports import Answer, Clock, SetupFault
 from whyness_events.delivery.splitting import Splitting
+from whyness_events.outcomes import DELIVERED, Outcome, Reason
 
 # Source of the backoff: Mixpanel, troubleshooting/errors/429, 2026-11-23.
 BACKOFF_S = 2.0
@@ -25,9 +25,7 @@ JITTER_S = (1.0, 5.0)
 _SHORTEST_TRY_S = 1.0
 # An answer that takes so much of its time is a sign to ask less at once.
 _SLOW_PART = 0.5
-_UNAUTHORISED = (
-    "Mixpanel answered 401: check the service account, its role, MIXPANEL_PROJECT_ID and the region"
-)
+_UNAUTHORISED = "check the service account, its role, MIXPANEL_PROJECT_ID and the region"
 
 
 @dataclass(slots=True, eq=False)
@@ -151,7 +149,9 @@ class Sending:
     # --- what an answer does
 
     def _judge(self, request: Request, answer: Answer) -> Verdict:
-        return judge(answer, [item.insert_id for item in request.items], now_s=self.clock.now_s())
+        items = request.items
+        ids, now_s = [item.insert_id for item in items], self.clock.now_s()
+        return judge(answer, ids, now_s=now_s, carried=lambda: [item.encoded for item in items])
 
     def _pace(self, request: Request, answer: Answer) -> None:
         now_s = self.clock.monotonic_s()
@@ -226,7 +226,8 @@ class Sending:
         if fault is None and request.credentials < self._refreshed and self._stopped is None:
             self._queue.insert(0, request)
             return
-        self._break(request, Outcome(Reason.SETUP, fault.detail if fault else _UNAUTHORISED, verdict.status))
+        detail = fault.detail if fault else f"{verdict.detail}; {_UNAUTHORISED}"
+        self._break(request, Outcome(Reason.SETUP, detail, verdict.status))
 
     def _split(self, request: Request, verdict: Verdict) -> None:
         self._queue[:0] = self._splitting.split(request, verdict, may_send=self._stopped is None)

@@ -1,10 +1,18 @@
 """The environment into one frozen Settings; all faults are named together."""
 
 import urllib.parse
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
+from whyness_events.delivery.answers import RETRY_AFTER_CAP_S
+from whyness_events.delivery.exhaust import (
+    EXHAUST_AFTER_S,
+    LONGEST_WAIT_S,
+    RECEIVES_TO_SPARE,
+    UNREAD_AFTER_S,
+)
 from whyness_events.delivery.ports import SetupFault
+from whyness_events.delivery.redelivery import pause_range_s
 from whyness_events.wire import IDENTITIES
 
 # Source: docs.mixpanel.com/reference/overview, 2026-11-23.
@@ -14,6 +22,15 @@ REGIONS = {
     "in": "https://api-in.mixpanel.com",
 }
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
+# SQS's own limit.
+_MOST_RECEIVES = 1_000
+# Of the template; tests/infra holds them together.
+QUEUE_VISIBILITY_S = 725.0
+# What hides a suspect while an invocation lasts. Source: Lambda quotas, function timeout, 2026-11-23.
+_LONGEST_INVOCATION_S = 900.0
+# Receives beside those that our pauses space: the last ones, with which a record is given up, and those that
+# a throttled invocation burns, or a copy that SQS delivers twice.
+_SPARE_RECEIVES = RECEIVES_TO_SPARE + 50
 
 
 class SettingsFault(SetupFault):
@@ -100,6 +117,25 @@ def _is_text(text: str) -> bool:
     return bool(text)
 
 
+def longest_exhaust_s(redelivery_cap_s: float) -> float:
+    """Return the largest EXHAUST_AFTER_S with which each record ends long before SQS forgets it."""
+    _, pause_s = pause_range_s(_MOST_RECEIVES, base_s=redelivery_cap_s, cap_s=redelivery_cap_s)
+    longest_s = max(pause_s, RETRY_AFTER_CAP_S, QUEUE_VISIBILITY_S) + _LONGEST_INVOCATION_S
+    return LONGEST_WAIT_S - UNREAD_AFTER_S - 2 * longest_s
+
+
+def least_receive_count(exhaust_after_s: float, *, base_s: float, cap_s: float) -> int:
+    """Return the least MAX_RECEIVE_COUNT that the shortest pauses do not use up in that time, or in 72 h.
+
+    Beyond SQS's own limit it is only known to be too large.
+    """
+    count, waited_s = 0, 0.0
+    while waited_s < min(exhaust_after_s, EXHAUST_AFTER_S) and count < _MOST_RECEIVES:
+        count += 1
+        waited_s += int(pause_range_s(count, base_s=base_s, cap_s=cap_s)[0] + 0.5)
+    return count + _SPARE_RECEIVES
+
+
 SETTINGS = (
     Setting("MIXPANEL_PROJECT_ID", "the project that gets the events", "digits", _is_digits, None),
     Setting("MIXPANEL_REGION", "where the project's data lives", "us, eu or in", REGIONS.__contains__, "us"),
@@ -130,8 +166,8 @@ SETTINGS = (
     Setting(
         "MAX_RECEIVE_COUNT",
         "the queue's own, from the template",
-        "1 to 1000",
-        _whole_between(1, 1000),
+        f"{_SPARE_RECEIVES} to {_MOST_RECEIVES}, and enough for 72 hours of pauses",
+        _whole_between(_SPARE_RECEIVES, _MOST_RECEIVES),
         "1000",
     ),
     Setting("SENDER_THREADS", "requests at once from one container", "1 to 20", _whole_between(1, 20), "4"),
@@ -149,8 +185,8 @@ SETTINGS = (
     Setting(
         "EXHAUST_AFTER_S",
         "how long after its publication an undelivered event is dead-lettered, seconds",
-        "1 to 1036800",
-        _between(1, 1_036_800),
+        f"1 to {longest_exhaust_s(0.0):.0f}, less with a long REDELIVERY_CAP_S",
+        _between(1, longest_exhaust_s(0.0)),
         "259200",
     ),
     Setting(
@@ -174,6 +210,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
     account, password = values["MIXPANEL_SERVICE_ACCOUNT"], values["MIXPANEL_SERVICE_PASSWORD"]
     if not values["MIXPANEL_SECRET_ARN"] and not (account and password):
         faults.append("MIXPANEL_SECRET_ARN: set it, or both MIXPANEL_SERVICE_ACCOUNT and ..._PASSWORD")
+    faults = faults or list(_faults_together(values))
     if faults:
         raise SettingsFault("faulty settings: " + "; ".join(faults))
     return Settings(
@@ -194,6 +231,25 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         exhaust_after_s=float(values["EXHAUST_AFTER_S"]),
         breaker_s=float(values["BREAKER_S"]),
     )
+
+
+def _faults_together(values: Mapping[str, str]) -> Iterator[str]:
+    """Yield what is wrong with settings that are allowed each by itself."""
+    names = ("EXHAUST_AFTER_S", "REDELIVERY_BASE_S", "REDELIVERY_CAP_S", "MAX_RECEIVE_COUNT")
+    exhaust_after_s, base_s, cap_s, receive_count = (float(values[name]) for name in names)
+    if exhaust_after_s > (most_s := longest_exhaust_s(cap_s)):
+        yield f"EXHAUST_AFTER_S: must be 1 to {most_s:.0f} with this REDELIVERY_CAP_S, or SQS forgets events"
+    least = least_receive_count(exhaust_after_s, base_s=base_s, cap_s=cap_s)
+    if least > _MOST_RECEIVES:
+        yield (
+            "REDELIVERY_BASE_S, REDELIVERY_CAP_S: must be longer with this EXHAUST_AFTER_S, or 72 hours of "
+            f"outage use up the {_MOST_RECEIVES} receives that MAX_RECEIVE_COUNT may be"
+        )
+    elif receive_count < least:
+        yield (
+            f"MAX_RECEIVE_COUNT: must be {least} to {_MOST_RECEIVES} with this EXHAUST_AFTER_S, "
+            "REDELIVERY_BASE_S and REDELIVERY_CAP_S"
+        )
 
 
 def _fault(setting: Setting, value: str) -> str:

@@ -5,16 +5,19 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from whyness_events.delivery.items import Item, Parcel, Record
+from whyness_events.delivery.items import Item, Parcel
 from whyness_events.delivery.letters import Letter, write_letters
-from whyness_events.delivery.outcomes import Reason
-from whyness_events.delivery.ports import Clock, DeadLetters, Log
+from whyness_events.delivery.ports import Clock, DeadLetters, Log, call_s
 from whyness_events.delivery.redelivery import HandedBack
-from whyness_events.log_entry import LogEntry, LogKey
+from whyness_events.delivery.slicing import FEW_LETTERS, cut_off, dead_items, kept_whole, slices
+from whyness_events.log_entry import DeliveredRow, LogEntry, LogKey
+from whyness_events.outcomes import Reason, State
 
 # Rows are worth this much of an invocation's time, and this much more for each.
 _LOG_S = 2.0
 _LOG_ENTRY_S = 0.002
+# Kept back where a record has many letters, to keep it whole in one call when time cuts them off.
+_WHOLE_PART = 0.2
 
 
 @dataclass(slots=True)
@@ -63,15 +66,12 @@ class Settlement:
         A record's dead letters go only when all its other events are settled: an outage that brings the
         record back time and again must not multiply them.
         """
-        now_ms = int(self.clock.now_s() * 1000)
+        now_ms = self._now_ms()
         delivered = [parcel for parcel in parcels if parcel.is_delivered]
         others = [parcel for parcel in parcels if not parcel.is_delivered]
         self._waiting += [i for p in others for i in p.items if i.result.reason.is_waiting]
-        letters = self._letters(others, now_ms)
-        sent = self._send(letters, deadline_s)
-        found = Settled(letters_refused=len(letters) - len(sent))
-        logged, found.log_writes_lost = self._log(letters, sent, now_ms, deadline_s)
-        self._safe |= {item for item in sent if letters[item].attributes or item in logged}
+        found = Settled()
+        self._send_dead([parcel for parcel in others if _is_decided(parcel)], deadline_s, found)
         found.safe_receipts = [parcel.record.receipt_handle for parcel in delivered]
         for parcel in others:
             if all(self._is_safe(item) for item in parcel.items):
@@ -79,27 +79,55 @@ class Settlement:
             else:
                 found.failed_message_ids.append(parcel.record.message_id)
                 found.handed_back.append(_handed_back(parcel))
-        keys = _keys(parcel.record for parcel in delivered)
-        lost = self._mark(keys, now_ms, deadline_s)
-        found.rows_delivered, found.log_writes_lost = len(keys) - lost, found.log_writes_lost + lost
+        rows = _delivered_rows(delivered)
+        lost = self._mark(rows, now_ms, deadline_s)
+        found.rows_delivered = len(rows) - lost
+        found.log_writes_lost += lost
         return found
 
     def finish(self, *, deadline_s: float) -> int:
         """Write a row for each reason why events wait; return how many were lost."""
-        now_ms = int(self.clock.now_s() * 1000)
+        now_ms = self._now_ms()
         rows = _waiting_entries(self._waiting, self.run_id, now_ms)
         return self._write(rows, deadline_s).count(False)
 
-    def _letters(self, parcels: Sequence[Parcel], now_ms: int) -> dict[Item, Letter]:
-        letters: dict[Item, Letter] = {}
-        for parcel in parcels:
-            if not any(item.result.reason.is_waiting for item in parcel.items):
-                letters |= write_letters(parcel, now_ms=now_ms)
-        return {item: letter for item, letter in letters.items() if item not in self._safe}
+    def _send_dead(self, parcels: Sequence[Parcel], deadline_s: float, settled: Settled) -> None:
+        """Send the letters record by record, so that whatever time allows is settled for good."""
+        unsent = set().union(*map(dead_items, parcels)) - self._safe
+        by_s = deadline_s - self._reserve_s(parcels, deadline_s)
+        for letters in slices(parcels, unsent, self._now_ms()):
+            unsent.difference_update(self._send_slice(letters, by_s, settled))
+            if not call_s(by_s - self.clock.monotonic_s()):
+                self._keep_whole(parcels, unsent, deadline_s, settled)
+                break
+        settled.letters_refused = len(unsent)
+
+    def _reserve_s(self, parcels: Sequence[Parcel], deadline_s: float) -> float:
+        """Return what is kept back to keep a record whole."""
+        is_needed = any(len(parcel.items) > FEW_LETTERS for parcel in parcels)
+        return call_s(_WHOLE_PART * (deadline_s - self.clock.monotonic_s())) if is_needed else 0.0
+
+    def _keep_whole(
+        self, parcels: Sequence[Parcel], unsent: set[Item], deadline_s: float, settled: Settled
+    ) -> None:
+        for parcel, dead in cut_off(parcels, unsent):
+            whole = kept_whole(parcel, len(dead))
+            self._send_slice(write_letters(whole, now_ms=self._now_ms()), deadline_s, settled)
+            if self._safe.issuperset(whole.items):
+                self._safe |= dead
+                unsent -= dead
+
+    def _send_slice(
+        self, letters: Mapping[Item, Letter], deadline_s: float, settled: Settled
+    ) -> Iterable[Item]:
+        """Send letters, write their rows, and return what is sent."""
+        sent = self._send(letters, deadline_s)
+        logged, lost = self._log(letters, sent, self._now_ms(), deadline_s)
+        settled.log_writes_lost += lost
+        self._safe |= {item for item in sent if letters[item].attributes or item in logged}
+        return sent
 
     def _send(self, letters: Mapping[Item, Letter], deadline_s: float) -> dict[Item, str]:
-        if not letters:
-            return {}
         message_ids = self.dead_letters.send(list(letters.values()), deadline_s=deadline_s)
         return {item: found for item, found in zip(letters, message_ids, strict=True) if found}
 
@@ -119,9 +147,9 @@ class Settlement:
         with self._log_time(len(rows), deadline_s) as by_s:
             return self.log.write(rows, deadline_s=by_s) if rows else []
 
-    def _mark(self, keys: Sequence[LogKey], now_ms: int, deadline_s: float) -> int:
-        with self._log_time(len(keys), deadline_s) as by_s:
-            return self.log.mark_delivered(keys, now_ms=now_ms, deadline_s=by_s) if keys else 0
+    def _mark(self, rows: Sequence[DeliveredRow], now_ms: int, deadline_s: float) -> int:
+        with self._log_time(len(rows), deadline_s) as by_s:
+            return self.log.mark_delivered(rows, now_ms=now_ms, deadline_s=by_s) if rows else 0
 
     @contextmanager
     def _log_time(self, row_count: int, deadline_s: float) -> Iterator[float]:
@@ -131,8 +159,15 @@ class Settlement:
         yield min(deadline_s, began_s + self._log_left_s)
         self._log_left_s -= self.clock.monotonic_s() - began_s
 
+    def _now_ms(self) -> int:
+        return int(self.clock.now_s() * 1000)
+
     def _is_safe(self, item: Item) -> bool:
         return item.result.reason is Reason.DELIVERED or (item.first or item) in self._safe
+
+
+def _is_decided(parcel: Parcel) -> bool:
+    return not any(item.result.reason.is_waiting for item in parcel.items)
 
 
 def _handed_back(parcel: Parcel) -> HandedBack:
@@ -141,10 +176,13 @@ def _handed_back(parcel: Parcel) -> HandedBack:
     return HandedBack(record.receipt_handle, record.receive_count, wait_s)
 
 
-def _keys(records: Iterable[Record]) -> list[LogKey]:
-    """Return the rows that redriven records carry."""
-    found = (LogKey.parse(record.log_key) for record in records if record.log_key)
-    return list(dict.fromkeys(key for key in found if key))
+def _delivered_rows(parcels: Iterable[Parcel]) -> list[DeliveredRow]:
+    """Return the rows that redriven records carry, each with the key of the one event in the record."""
+    redriven = [parcel for parcel in parcels if parcel.record.log_key and len(parcel.items) == 1]
+    found = ((LogKey.parse(parcel.record.log_key), parcel.items[0].log_key) for parcel in redriven)
+    rows = [DeliveredRow(row, event) for row, event in found if row and event]
+    # DynamoDB takes a row once a call: of two messages that name it, the one that holds its event counts.
+    return list({each.row: each for each in sorted(rows, key=lambda row: not row.is_edited)}.values())
 
 
 def _dead_entry(item: Item, key: LogKey, dead_letter_message_id: str, now_ms: int) -> LogEntry:
@@ -179,7 +217,7 @@ def _waiting_entries(items: Iterable[Item], run_id: str, now_ms: int) -> list[Lo
             first_failed_at_ms=min(item.record.sent_ms for item in items),
             last_failed_at_ms=now_ms,
             count=len(items),
-            state="waiting",
+            state=State.WAITING,
         )
         for reason, items in waiting.items()
     ]

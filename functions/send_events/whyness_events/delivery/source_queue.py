@@ -5,7 +5,7 @@ from typing import Any
 
 from whyness_events import limits
 from whyness_events.delivery.aws import LazyClient
-from whyness_events.delivery.ports import LONGEST_CALL_S, Clock
+from whyness_events.delivery.ports import Clock, call_s
 from whyness_events.delivery.queue_calls import attempt_batch
 
 
@@ -24,23 +24,22 @@ class SqsSourceQueue:
         self._clock = clock
 
     def delay(self, delays: Sequence[tuple[str, int]], *, deadline_s: float) -> int:
-        """Hide records for a while; see SourceQueue. No call is begun after the deadline."""
+        """Hide records for a while; see SourceQueue."""
         entries = [{"ReceiptHandle": handle, "VisibilityTimeout": seconds} for handle, seconds in delays]
         return self._in_calls("change_message_visibility_batch", entries, deadline_s)
 
     def delete(self, receipt_handles: Sequence[str], *, deadline_s: float) -> int:
-        """Delete records; see SourceQueue. No call is begun after the deadline."""
+        """Delete records; see SourceQueue."""
         entries = [{"ReceiptHandle": handle} for handle in receipt_handles]
         return self._in_calls("delete_message_batch", entries, deadline_s)
 
     def _in_calls(self, operation: str, entries: Sequence[dict[str, Any]], deadline_s: float) -> int:
         confirmed = 0
         for start in range(0, len(entries), limits.BATCH_ENTRIES):
-            if self._clock.monotonic_s() >= deadline_s:
+            seconds = call_s(deadline_s - self._clock.monotonic_s())
+            if not seconds:
                 break
             part = entries[start : start + limits.BATCH_ENTRIES]
-            answered = attempt_batch(
-                self._sqs, operation, LONGEST_CALL_S, queue_url=self._queue_url, entries=part
-            )
+            answered = attempt_batch(self._sqs, operation, seconds, queue_url=self._queue_url, entries=part)
             confirmed += len(answered.confirmed)
         return confirmed

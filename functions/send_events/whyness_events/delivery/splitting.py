@@ -8,8 +8,8 @@ from whyness_events.delivery.blame import Ask, judge_isolated
 from whyness_events.delivery.flights import Request
 from whyness_events.delivery.items import Item
 from whyness_events.delivery.learned import RequestSize
-from whyness_events.delivery.outcomes import Outcome, Reason
 from whyness_events.delivery.packing import body_bytes
+from whyness_events.outcomes import Outcome, Reason
 
 EXTRA_REQUESTS = 64
 

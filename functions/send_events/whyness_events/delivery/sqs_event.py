@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 import msgspec
 
+from whyness_events.dead_letter import LOG_KEY, from_sqs_attributes
 from whyness_events.delivery.items import Record
 
 
@@ -48,7 +49,7 @@ def read_records(event: Any) -> list[Record]:
             raw.attributes.receive_count,
             raw.attributes.sent_ms,
             raw.receipt_handle,
-            _text_attribute(raw.message_attributes, "log_key") if raw.message_attributes else "",
+            _log_key(raw.message_attributes) if raw.message_attributes else "",
         )
         for raw in found
     ]
@@ -66,14 +67,12 @@ def _look_closer(raw: Any) -> Record:
         _number(found.get("ApproximateReceiveCount"), 1),
         _number(found.get("SentTimestamp"), 0),
         receipt_handle if isinstance(receipt_handle, str) else "",
-        _text_attribute(raw.get("messageAttributes"), "log_key"),
+        _log_key(raw.get("messageAttributes")),
     )
 
 
-def _text_attribute(attributes: Any, name: str) -> str:
-    attribute = attributes.get(name) if isinstance(attributes, dict) else None
-    value = attribute.get("stringValue") if isinstance(attribute, dict) else None
-    return value if isinstance(value, str) else ""
+def _log_key(attributes: Any) -> str:
+    return from_sqs_attributes(attributes).get(LOG_KEY, "")
 
 
 def _number(text: Any, default: int) -> int:

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 from aws_lambda_powertools import Metrics, single_metric
 from aws_lambda_powertools.metrics import MetricUnit
 
-from whyness_events.delivery.outcomes import Reason
 from whyness_events.delivery.report import Report
+from whyness_events.outcomes import Reason
 
 NAMESPACE = "Whyness"
 # The one counter with the dimension `reason`, a closed list: each of its values is a billed metric.
@@ -57,7 +57,7 @@ LOG_FIELDS = (
     LogField("request_bytes", "their bodies before compression"),
     LogField("slowest_answer_ms", "the slowest answer to them"),
     LogField("repeats", "events equal to another one of the invocation, sent once"),
-    LogField("strings_cut", "strings over 255 bytes, cut as Mixpanel would"),
+    LogField("strings_cut", "strings over 255 bytes, at any depth, cut as Mixpanel would"),
     LogField("suspect_records", "records received so often that they were handled last"),
     LogField("rows_delivered", "rows of redriven events moved to the state delivered"),
     LogField("delays_lost", "records handed back that keep the queue's own timeout"),

@@ -11,7 +11,7 @@ import msgspec
 from whyness_events import limits
 from whyness_events.delivery.quick import QuickEvent
 from whyness_events.event import Event
-from whyness_events.values import longer_than
+from whyness_events.values import Cutter
 
 LIBRARY = {"mp_lib": "whyness-mixpanel", "$lib_version": "0.1.0"}
 _PROSPECT = "p:"
@@ -57,7 +57,7 @@ class Translator:
         described, cut_count = self._kept(header) if len(header) <= _KEPT_CHARS else self._describe(header)
         head, tail = _encode(known), _members(event.properties)
         if len(head) > _STRING_BYTES or len(tail) > _STRING_BYTES:  # else no string can be longer
-            cutter = _Cutter()
+            cutter = Cutter()
             known.data, tail = cutter.cut(event.data), _members(cutter.cut(event.properties))
             head = _encode(known)
             cut_count += cutter.cut_count
@@ -65,7 +65,7 @@ class Translator:
 
     def _describe(self, header: str) -> Translated:
         """Return the properties that are the same in all events with this header."""
-        cutter = _Cutter()
+        cutter = Cutter()
         said = {**self._describe_useragent(header), "useragent": header} if header else {}
         return _members(cutter.cut(said) | LIBRARY), cutter.cut_count
 
@@ -142,23 +142,3 @@ def location_address(ip: str) -> str | int:
         return 0
     address = getattr(address, "ipv4_mapped", None) or address
     return str(address).partition("%")[0] if address.is_global else 0  # without an IPv6 zone
-
-
-class _Cutter:
-    """Cuts over-long strings as Mixpanel would, and counts them: 255 bytes, on a character's boundary."""
-
-    def __init__(self) -> None:
-        self.cut_count = 0
-
-    def cut(self, value: Any) -> Any:
-        if isinstance(value, str):
-            return self._cut_text(value) if longer_than(value, _STRING_BYTES) else value
-        if isinstance(value, dict):
-            return {self.cut(name): self.cut(member) for name, member in value.items()}
-        if isinstance(value, list):
-            return [self.cut(member) for member in value]
-        return value
-
-    def _cut_text(self, text: str) -> str:
-        self.cut_count += 1
-        return text.encode()[:_STRING_BYTES].decode(errors="ignore")
