@@ -17,7 +17,8 @@ _SHELL_FENCES = ("", "sh", "bash", "shell", "console")
 # What begins a command: a program, perhaps behind variables.
 _PROGRAMS = (
     r"make|whyness-mixpanel|\$WHYNESS_MIXPANEL|(?:python3? )?(?:example/)?manage\.py|python3?"
-    r"|\.venv[\w-]*/bin/[\w.-]+|aws(?= --| [a-z]+ [a-z])|sam|pip3?|uv|pyenv|curl|git|apt-get|docker|systemctl|npm|bash|sh"
+    r"|\.venv[\w-]*/bin/[\w.-]+|aws(?= --| [a-z]+ [a-z])|sam|pip3?|uv|pyenv|curl|git|apt-get|docker"
+    r"|systemctl|npm|bash|sh"
 )
 _COMMAND = re.compile(rf"(?:[A-Z_]+=\S* )*(?:{_PROGRAMS})(?: |$)")
 # A program's name alone, in a sentence, is not a command.
