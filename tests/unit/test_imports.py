@@ -19,6 +19,7 @@ PURE = frozenset(
         "breaker",
         "decode",
         "deliver",
+        "evidence",
         "exhaust",
         "flights",
         "grouping",
@@ -37,6 +38,7 @@ PURE = frozenset(
         "settle",
         "splitting",
         "translate",
+        "trial",
         "useragent",
     )
 )

@@ -40,12 +40,14 @@ class Outcome:
         detail: a safe sentence for people.
         http_status: Mixpanel's answer, 0 where there was none.
         wait_s: how long Mixpanel asked to wait, 0 where it did not.
+        soon: it waits for nothing but its next try.
     """
 
     reason: Reason
     detail: str = ""
     http_status: int = 0
     wait_s: float = 0.0
+    soon: bool = False
 
 
 DELIVERED = Outcome(Reason.DELIVERED)

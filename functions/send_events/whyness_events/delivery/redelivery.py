@@ -13,6 +13,9 @@ BASE_S = 15.0
 CAP_S = 900.0
 _JITTER = (0.8, 1.2)
 _DOUBLINGS = 30  # beyond, the cap holds whatever the base
+# Up to here a record that waits for nothing but its next try comes back after the shortest pause: of eleven
+# receives by ten containers one container has two, and four times as many are still few of a thousand.
+_SOON_UNTIL = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +26,13 @@ class HandedBack:
         receipt_handle: of this receive.
         receive_count: from 1.
         wait_s: how long Mixpanel asked to wait, 0 where it did not.
+        soon: what is in it waits for nothing but its next try.
     """
 
     receipt_handle: str
     receive_count: int
     wait_s: float = 0.0
+    soon: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +64,7 @@ class Redelivery:
         return len(handed_back) - confirmed
 
     def _pause_s(self, handed_back: HandedBack) -> int:
-        doublings = min(handed_back.receive_count - 1, _DOUBLINGS)
+        count = handed_back.receive_count
+        doublings = 0 if handed_back.soon and count < _SOON_UNTIL else min(count - 1, _DOUBLINGS)
         own_s = min(self.cap_s, self.base_s * 2**doublings)
         return int(max(own_s * self.rng.uniform(*_JITTER), handed_back.wait_s) + 0.5)
