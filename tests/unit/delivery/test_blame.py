@@ -75,7 +75,14 @@ def test_refusals_at_random_kill_no_valid_event(part: float, refusal: Answer, se
 def test_refusals_at_random_among_other_trouble_kill_no_valid_event(seed: int) -> None:
     """429, 5xx and lost answers prove nothing, for the event or against it."""
     rng = random.Random(seed)  # noqa: S311  (which requests are refused)
-    trouble = [FORBIDDEN, UNEXPLAINED, Answer(429, b"{}"), Answer(503), LOST, Late(LOST, 40.0)]
+    trouble: list[Answer | Late] = [
+        FORBIDDEN,
+        UNEXPLAINED,
+        Answer(429, b"{}"),
+        Answer(503),
+        LOST,
+        Late(LOST, 40.0),
+    ]
 
     def respond(_: Fleet, posted: Posted) -> Answer | Late:
         return rng.choice(trouble) if rng.random() < 0.4 else accept(posted)

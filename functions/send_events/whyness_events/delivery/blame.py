@@ -38,8 +38,8 @@ def without_control(verdict: Verdict) -> Outcome:
 
 def under_trial(suspicion: Suspicion | None) -> Outcome:
     """Return the outcome of an event against which not enough speaks yet."""
-    times = f" {suspicion.refusals} times while others passed" if suspicion else ""
-    status = suspicion.status if suspicion else 0
+    refusals, status = (suspicion.refusals, suspicion.status) if suspicion else (0, 0)
+    times = f" {refusals} times while others passed" if refusals else ""
     return Outcome(Reason.RETRY, f"refused alone{times}; tried again before it is blamed", status, soon=True)
 
 
