@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable, Sequence
+from itertools import cycle
 
 import pytest
 from hypothesis import given
@@ -139,6 +140,21 @@ def test_a_refusal_of_everything_at_any_time_blames_nobody(
     world = World(everything_refused_between(since, since + length, answer))
     world.deliver(make_record())
     left = [make_record(receive_count=1 + n % 3) for n in range(records)]
+
+    for _ in range(6):
+        left = handed_back(left, world.deliver(*left))
+
+    assert world.dead_letters.letters == []
+
+
+@given(pattern=st.lists(st.booleans(), min_size=2, max_size=6), threads=st.sampled_from([1, 4]))
+def test_refusals_in_a_rhythm_of_requests_blame_nobody(pattern: Sequence[bool], threads: int) -> None:
+    """Every second request refused, or any other rhythm: the order of a trial keeps no time with it."""
+    rhythm = cycle(pattern)
+    world = World(accept, threads=threads)
+    world.deliver(make_record())
+    world.respond = lambda posted: FORBIDDEN if next(rhythm) else accept(posted)
+    left = [make_record(), make_record()]
 
     for _ in range(6):
         left = handed_back(left, world.deliver(*left))

@@ -1,4 +1,4 @@
-"""How sure a container is: no pattern of refusals counts for more than chance allows, and no one trial."""
+"""How sure a container is: no pattern of refusals is worth more than chance, and one trial never enough."""
 
 import random
 from itertools import combinations, product
