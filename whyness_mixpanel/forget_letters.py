@@ -4,12 +4,12 @@ from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from whyness_events.dead_letter import REASON, to_sqs_attributes
+from whyness_events.dead_letter import REASON
 from whyness_events.wire import to_sqs_json
 from whyness_mixpanel import conf
 from whyness_mixpanel.privacy import people_of
 from whyness_ops import Aws, DeadLetter, DeadLetterQueue, SetupFault, Stop
-from whyness_ops.aws import explained
+from whyness_ops.dead_letter_queue import Hold
 
 
 @dataclass(slots=True)
@@ -23,6 +23,7 @@ class Letters:
         unreadable: letters that do not say about whom they are; they stay.
         not_deleted: letters whose deletion the queue did not confirm.
         hidden: messages that somebody else looks at.
+        arrived_since: letters that came while it lasted; they were not looked at.
         complete: whether every letter was looked at.
     """
 
@@ -32,6 +33,7 @@ class Letters:
     unreadable: int = 0
     not_deleted: int = 0
     hidden: int = 0
+    arrived_since: int = 0
     complete: bool = True
 
     @property
@@ -66,11 +68,12 @@ def purge(queue: DeadLetterQueue, users: Collection[str], *, dry_run: bool) -> L
             report.unreadable += sum(not letter.raw_events for letter in batch)
             meant = [letter for letter in batch if _about(letter, unwanted)]
             done = [
-                letter for letter in meant if _keep_others(letter, unwanted, queue, report, dry_run=dry_run)
+                letter for letter in meant if _keep_others(letter, unwanted, hold, report, dry_run=dry_run)
             ]
             if done and not dry_run:
                 report.not_deleted += hold.delete(done)
-        report.complete = not hold.is_full
+        report.arrived_since = hold.arrived_since
+        report.complete = not (hold.is_full or hold.arrived_since)
     report.hidden = 0 if dry_run else queue.depth().hidden
     return report
 
@@ -80,7 +83,7 @@ def _about(letter: DeadLetter, unwanted: set[str]) -> bool:
 
 
 def _keep_others(
-    letter: DeadLetter, unwanted: set[str], queue: DeadLetterQueue, report: Letters, *, dry_run: bool
+    letter: DeadLetter, unwanted: set[str], hold: Hold, report: Letters, *, dry_run: bool
 ) -> bool:
     """Send what is about others as a letter of its own, before this one goes; return whether it may go."""
     others = [raw for raw in letter.raw_events if not people_of(raw) & unwanted]
@@ -89,13 +92,7 @@ def _keep_others(
         return True
     report.rewritten += 1
     if not dry_run:
-        attributes = {**letter.attributes, REASON: letter.reason}
-        with explained(f"dead-letter queue {queue.url}"):
-            queue.sqs.send_message(
-                QueueUrl=queue.url,
-                MessageBody=_body(letter, others),
-                MessageAttributes=to_sqs_attributes(attributes),
-            )
+        hold.put(_body(letter, others), {**letter.attributes, REASON: letter.reason})
     return True
 
 

@@ -3,7 +3,7 @@
 from whyness_ops.aws import Aws, Stack
 from whyness_ops.dead_letter_queue import DeadLetterQueue
 from whyness_ops.edit import CannotEdit, edit_body, load_edit
-from whyness_ops.errors import EditFault, NotFound, OpsError, Refused, SetupFault
+from whyness_ops.errors import EditFault, FileFault, NotFound, OpsError, Refused, SetupFault
 from whyness_ops.inspecting import export, find_letter, overview, show
 from whyness_ops.letters import DeadLetter
 from whyness_ops.log_table import LogTable, last_days
@@ -11,6 +11,7 @@ from whyness_ops.moving import Move, redrive_all
 from whyness_ops.rebuilding import rebuild
 from whyness_ops.redriving import Left, Redrive, Redriven
 from whyness_ops.selection import Selection
+from whyness_ops.snapshot import Snapshot
 from whyness_ops.stop import Stop
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "DeadLetter",
     "DeadLetterQueue",
     "EditFault",
+    "FileFault",
     "Left",
     "LogTable",
     "Move",
@@ -29,6 +31,7 @@ __all__ = [
     "Refused",
     "Selection",
     "SetupFault",
+    "Snapshot",
     "Stack",
     "Stop",
     "edit_body",

@@ -2,6 +2,10 @@
 
 import sys
 
+if not sys.flags.safe_path:
+    # `-m` puts the current directory first, where the installed command does not look at all.
+    sys.path.append(sys.path.pop(0))
+
 from whyness_ops.cli import main
 
 sys.exit(main())

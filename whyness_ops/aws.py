@@ -1,8 +1,9 @@
 """Edge: clients as the AWS CLI would have them, and AWS's errors as sentences."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from functools import cached_property
 from typing import Any
 
@@ -91,7 +92,7 @@ class Aws:
                 session: Any = boto3.Session(profile_name=self._profile, region_name=self._region)
                 return session.client(service, endpoint_url=self._endpoint_url, config=config)
             except ValueError as error:
-                raise SetupFault(f"The endpoint is no URL: {error}") from error
+                raise SetupFault(f"The endpoint or the region is wrong: {error}") from error
 
 
 @contextmanager
@@ -103,6 +104,15 @@ def explained(what: str) -> Iterator[None]:
         raise SetupFault(_sentence(error, what)) from error
     except BotoCoreError as error:
         raise SetupFault(_advice(error, what)) from error
+
+
+def clock_ms(answer: Mapping[str, Any]) -> int | None:
+    """Return AWS's own time of an answer, epoch milliseconds to the second; None where it does not say."""
+    headers = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    try:
+        return int(parsedate_to_datetime(headers.get("date", "")).timestamp()) * 1000
+    except (TypeError, ValueError, OverflowError):
+        return None
 
 
 def error_code(error: ClientError) -> str:

@@ -1,10 +1,10 @@
 """What each command does: call the library, print what came of it, return the exit code."""
 
 import argparse
-import os
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,7 +17,8 @@ from whyness_ops.edit import Edit, load_edit, load_site_check
 from whyness_ops.errors import NotFound, OpsError
 from whyness_ops.inspecting import count_rows, export, find_letter, overview, show
 from whyness_ops.log_table import LogTable, Row, last_days
-from whyness_ops.moving import Move, redrive_all
+from whyness_ops.moving import redrive_all
+from whyness_ops.progress import Progress
 from whyness_ops.rebuilding import rebuild
 from whyness_ops.redriving import Redrive, Redriven
 from whyness_ops.selection import Selection
@@ -54,11 +55,16 @@ def dlq_show(options: argparse.Namespace, stop: Stop) -> int:
 
 def dlq_export(options: argparse.Namespace, stop: Stop) -> int:
     """Write all letters to a file."""
-    progress = _Progress(options)
-    count = export(_queue(options), options.file, stop=stop, progress=lambda n: progress(f"{n} letters"))
-    progress.end()
-    found = {"letters": count, "file": str(options.file)}
-    output.emit(found, lambda _: f"{count} letters in {options.file}", as_json=options.json)
+    with Progress() as progress:
+        counts = export(
+            _queue(options),
+            options.file,
+            force=options.force,
+            stop=stop,
+            progress=lambda done, total: progress(done, total, "letters"),
+        )
+    found = {**counts, "file": str(options.file)}
+    output.emit(found, output.exported_text, as_json=options.json)
     return 0
 
 
@@ -82,15 +88,17 @@ def _redrive_all(options: argparse.Namespace, stop: Stop) -> int:
         found: dict[str, Any] = {"dry_run": True, "would_move": queue.depth().visible}
         output.emit(found, lambda f: f"would move about {f['would_move']} letters", as_json=options.json)
         return 0
-    progress = _Progress(options)
     rate = None if options.rate is None else max(1, int(options.rate))
-    move = redrive_all(
-        _aws(options), _stack(options), rate_per_s=rate, stop=stop, progress=lambda m: progress(_moved(m))
-    )
-    progress.end()
-    found = {"status": move.status, "moved": move.moved, "to_move": move.to_move, "failure": move.failure}
-    output.emit(found, lambda _: _moved(move), as_json=options.json)
-    return 0 if move.status == "COMPLETED" else _IN_PART
+    with Progress() as progress:
+        move = redrive_all(
+            _aws(options),
+            _stack(options),
+            rate_per_s=rate,
+            stop=stop,
+            progress=lambda m: progress(m.moved, m.to_move, f"moved, {m.status.lower()}"),
+        )
+    output.emit(asdict(move), output.moved_text, as_json=options.json)
+    return 0 if move.status == "COMPLETED" and not move.came_back else _IN_PART
 
 
 def _redrive_selection(options: argparse.Namespace, stop: Stop) -> int:
@@ -103,27 +111,28 @@ def _redrive_selection(options: argparse.Namespace, stop: Stop) -> int:
         until_ms=options.until,
         limit=options.limit,
     )
-    sys.path.insert(0, os.getcwd())  # noqa: PTH109  (a path as Python itself puts it there for `-m`)
-    edit = _checked(load_edit(options.edit) if options.edit else None, options.site)
-    progress = _Progress(options)
-    report = Redrive(
-        _aws(options),
-        _stack(options),
-        selection,
-        edit=edit,
-        edit_name=options.edit or "",
-        rate_per_s=options.rate,
-        dry_run=options.dry_run,
-        stop=stop,
-        progress=lambda r: progress(_so_far(r)),
-    ).run()
-    progress.end()
+    with Progress() as progress:
+        report = Redrive(
+            _aws(options),
+            _stack(options),
+            selection,
+            edit=_load_edit(options.edit, options.site),
+            edit_name=options.edit or "",
+            rate_per_s=options.rate,
+            dry_run=options.dry_run,
+            stop=stop,
+            progress=lambda r: progress(r.looked_at, r.total, _so_far(r)),
+        ).run()
     output.emit(report.to_json(), output.redriven_text, as_json=options.json)
-    return _IN_PART if report.left or report.stopped else 0
+    return _IN_PART if report.left or report.stopped or report.came_back else 0
 
 
-def _checked(edit: Edit | None, site: str) -> Edit | None:
-    """Return `edit` behind the site's list of suppressed users, where a site is named."""
+def _load_edit(name: str | None, site: str) -> Edit | None:
+    """Return the edit function behind the site's list of suppressed users, as far as they are named."""
+    if name or site:
+        # Last, and only for those who name something of it: a boto3.py there is not for us.
+        sys.path.append("")
+    edit = load_edit(name) if name else None
     if not site:
         return edit
     refuse = load_site_check(site)
@@ -139,7 +148,7 @@ def log_list(options: argparse.Namespace, _: Stop) -> int:
 
 def log_stats(options: argparse.Namespace, _: Stop) -> int:
     """Show how many rows there are of each kind."""
-    rows = [{**row, "day": str(row["gsi1pk"]).partition("#")[0]} for row in _rows(options)]
+    rows = [{**row, "day": str(row.get("gsi1pk", "")).partition("#")[0]} for row in _rows(options)]
     found = count_rows(rows, ("day", "reason", "event", "state"))
     output.emit(sorted(found, key=lambda row: str(row["day"])), output.rows_text, as_json=options.json)
     return 0
@@ -158,16 +167,23 @@ def log_show(options: argparse.Namespace, _: Stop) -> int:
 
 def log_rebuild(options: argparse.Namespace, stop: Stop) -> int:
     """Put the rows that are missing."""
-    found = rebuild(_queue(options), _log(options), stop=stop, now_ms=_now_ms())
+    with Progress() as progress:
+        found = rebuild(
+            _queue(options),
+            _log(options),
+            stop=stop,
+            now_ms=_now_ms(),
+            progress=lambda done, total: progress(done, total, "letters"),
+        )
     output.emit(found, output.pretty, as_json=options.json)
-    return 0
+    return _IN_PART if found["stopped"] else 0
 
 
 def _rows(options: argparse.Namespace) -> list[Row]:
     log = _log(options)
     if getattr(options, "insert_id", None):
-        rows = log.get(options.insert_id)
-        return [row for row in rows if options.reason in (None, row["reason"]) and _is_named(row, options)]
+        rows = [row for row in log.get(options.insert_id) if _is_named(row, options)]
+        return [row for row in rows if options.reason in (None, row.get("reason"))]
     days = last_days(options.days, _now_ms())
     if options.day is not None:
         days = [datetime.fromtimestamp(options.day / 1000, UTC).date()]
@@ -195,13 +211,8 @@ def _log(options: argparse.Namespace) -> LogTable:
     return LogTable(_aws(options).dynamodb, options.log_table)
 
 
-def _moved(move: Move) -> str:
-    of = f" of about {move.to_move}" if move.to_move else ""
-    return f"{move.status.lower()}: {move.moved}{of} moved {move.failure}".rstrip()
-
-
 def _so_far(report: Redriven) -> str:
-    return f"{report.looked_at} looked at, {report.matched} meant, {report.sent} sent"
+    return f"looked at, {report.matched} meant, {report.sent} sent"
 
 
 def _now_ms() -> int:
@@ -210,18 +221,3 @@ def _now_ms() -> int:
 
 class _UsageError(OpsError):
     exit_code = 2
-
-
-class _Progress:
-    """A line that is written over and over, where a person looks on."""
-
-    def __init__(self, options: argparse.Namespace) -> None:
-        self._on = sys.stderr.isatty() and not options.json
-
-    def __call__(self, text: str) -> None:
-        if self._on:
-            print(f"\r{text}\x1b[K", end="", file=sys.stderr, flush=True)  # noqa: T201
-
-    def end(self) -> None:
-        if self._on:
-            print(file=sys.stderr)  # noqa: T201

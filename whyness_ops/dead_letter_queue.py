@@ -1,6 +1,7 @@
 """Edge: the dead-letter queue. What is received and not deleted is made visible again, whatever happens."""
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -8,9 +9,11 @@ from typing import Any, Self, TypeVar
 from botocore.exceptions import BotoCoreError, ClientError
 
 from whyness_events import limits, sqs_batch
-from whyness_ops.aws import explained
+from whyness_events.dead_letter import to_sqs_attributes
+from whyness_ops.aws import clock_ms, explained
 from whyness_ops.errors import Refused, SetupFault
 from whyness_ops.letters import DeadLetter, read_letter
+from whyness_ops.snapshot import Place, Snapshot, body_mark
 from whyness_ops.stop import Stop
 
 # Longer than looking at all that may be in flight takes; so long it stays hidden after a `kill -9`.
@@ -19,6 +22,10 @@ HIDDEN_S = 600
 HELD_MOST = 100_000
 _WAIT_S = 1
 _EMPTY_RECEIVES = 2
+# So many receives may bring nothing of the start before it is believed that nothing is left of it ...
+_IDLE_RECEIVES = 20
+# ... and one more for so many that it brought: they reappear when HIDDEN_S is over.
+_LETTERS_PER_IDLE = 10
 
 T = TypeVar("T")
 
@@ -57,34 +64,55 @@ class DeadLetterQueue:
             found = self.sqs.get_queue_attributes(QueueUrl=self.url, AttributeNames=names)["Attributes"]
         return Depth(int(found[names[0]]), int(found[names[1]]))
 
-    def hold(self, stop: Stop) -> "Hold":
-        """Return a context in which messages can be looked at.
+    def hold(self, stop: Stop, snapshot: Snapshot | None = None) -> "Hold":
+        """Return a context in which the messages can be looked at that are there now.
+
+        Args:
+            stop: ends it between two calls.
+            snapshot: when it began, where this is the continuation of an earlier look.
 
         Raises:
             Refused: this is no dead-letter queue.
         """
-        self.check()
-        return Hold(self, stop)
+        snapshot = snapshot or Snapshot()
+        self.open(snapshot)
+        return Hold(self, stop, snapshot)
 
-    def check(self) -> None:
-        """Raise Refused where this is a queue that others work from: to look at its messages hides them."""
+    def open(self, snapshot: Snapshot) -> None:
+        """Let the snapshot begin.
+
+        Raises:
+            Refused: this is a queue that others work from: to look at its messages hides them.
+        """
+        names = ["RedrivePolicy", "ApproximateNumberOfMessages"]
         with explained(f"dead-letter queue {self.url}"):
-            answer = self.sqs.get_queue_attributes(QueueUrl=self.url, AttributeNames=["RedrivePolicy"])
-        if answer.get("Attributes", {}).get("RedrivePolicy"):
+            answer = self.sqs.get_queue_attributes(QueueUrl=self.url, AttributeNames=names)
+        attributes = answer.get("Attributes", {})
+        if attributes.get("RedrivePolicy"):
             raise Refused(f"{self.url} has a dead-letter queue itself. Are the two queues swapped?")
+        snapshot.open(clock_ms(answer), int(attributes.get("ApproximateNumberOfMessages", 0)))
 
 
 class Hold:
     """What was received in it is visible to others again at its end, save what was deleted.
 
+    It works on the letters that were there when it began: whoever sends letters again may have them back
+    while it lasts, and would never end.
+
     Attributes:
+        snapshot: tells which they are, and is told what is sent.
+        there_count: how many of them were handed out.
+        came_back: letters that were sent since the snapshot began, and are dead again.
+        arrived_since: other letters that came after it began.
         not_released: how many messages could not be made visible; they are after HIDDEN_S.
         is_full: whether it ended because more may not be held at once.
     """
 
-    def __init__(self, queue: DeadLetterQueue, stop: Stop) -> None:
+    def __init__(self, queue: DeadLetterQueue, stop: Stop, snapshot: Snapshot) -> None:
         self._queue = queue
         self._stop = stop
+        self.snapshot = snapshot
+        self.there_count = self.came_back = self.arrived_since = 0
         self._handles: dict[str, str] = {}
         self._done: set[str] = set()
         self.not_released = 0
@@ -99,23 +127,41 @@ class Hold:
         self._release()
 
     def batches(self) -> Iterator[list[DeadLetter]]:
-        """Yield what was not seen yet, up to ten at a time, until there is nothing more or a stop."""
-        empty = repeats = 0
-        # What reappears after HIDDEN_S may come in between: one round of it, and all has been seen.
-        while empty < _EMPTY_RECEIVES and repeats <= len(self._handles) // 10 + 5:
+        """Yield what was there and not seen yet, up to ten at a time, until there is nothing more or a stop.
+
+        Where a receive brought only letters that came since, the list is empty.
+        """
+        empty = idle = 0
+        while empty < _EMPTY_RECEIVES and idle <= _IDLE_RECEIVES + self._known_count // _LETTERS_PER_IDLE:
             self.is_full = len(self._handles) >= HELD_MOST
             if self._stop.is_set() or self.is_full:
                 return
-            received = self._receive()
+            received, now_ms = self._receive()
             new = [letter for letter in received if letter.message_id not in self._handles]
             again = [letter for letter in received if letter.message_id in self._done]
             self._handles |= {letter.message_id: letter.receipt_handle for letter in received}
+            before = self._known_count
+            there = self._there(new, now_ms)
             empty = 0 if received else empty + 1
-            repeats = 0 if new else repeats + 1
+            idle = 0 if self._known_count > before else idle + 1
             if again:
                 self.delete(again)
             if new:
-                yield new
+                yield there
+
+    @property
+    def _known_count(self) -> int:
+        """How many letters there were of those that can end: of what others add there may be no end."""
+        return self.there_count + self.came_back
+
+    def _there(self, letters: Sequence[DeadLetter], now_ms: int | None) -> list[DeadLetter]:
+        """Return those that were there at the beginning, and count the others."""
+        placed = [(letter, self.snapshot.place(letter, now_ms=now_ms)) for letter in letters]
+        places = Counter(place for _, place in placed)
+        self.there_count += places[Place.THERE]
+        self.came_back += places[Place.SENT_AGAIN]
+        self.arrived_since += places[Place.ELSEWHERE]
+        return [letter for letter, place in placed if place is Place.THERE]
 
     def delete(self, letters: Sequence[DeadLetter]) -> int:
         """Delete up to ten letters; return how many SQS did not confirm. They may come again."""
@@ -128,7 +174,15 @@ class Hold:
             self._handles[letter.message_id] = ""
         return len(letters) - len(deleted)
 
-    def _receive(self) -> list[DeadLetter]:
+    def put(self, body: str, attributes: Mapping[str, str]) -> None:
+        """Put a letter into the queue; it is not handed out here."""
+        texts = to_sqs_attributes(attributes)
+        self.snapshot.note_sent([body_mark(body)])
+        with explained(f"dead-letter queue {self._queue.url}"):
+            self._queue.sqs.send_message(QueueUrl=self._queue.url, MessageBody=body, MessageAttributes=texts)
+
+    def _receive(self) -> tuple[list[DeadLetter], int | None]:
+        """Return letters, and AWS's time."""
         with explained(f"dead-letter queue {self._queue.url}"):
             answer = self._queue.sqs.receive_message(
                 QueueUrl=self._queue.url,
@@ -138,7 +192,7 @@ class Hold:
                 MessageSystemAttributeNames=["All"],
                 MessageAttributeNames=["All"],
             )
-        return [read_letter(received) for received in answer.get("Messages", [])]
+        return [read_letter(received) for received in answer.get("Messages", [])], clock_ms(answer)
 
     def _release(self) -> None:
         handles = [handle for handle in self._handles.values() if handle]

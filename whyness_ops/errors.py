@@ -4,6 +4,7 @@ OpsError
 ├── SetupFault      3  missing queue or table, no permission, no region, no credentials, no connection
 ├── Refused         4  it would be unsafe now, while a message move task runs, or with the queues swapped
 ├── NotFound        5  no such message or row
+├── FileFault       2  a file cannot be written, or is there already
 └── EditFault       2  the edit function cannot be loaded
 """
 
@@ -34,5 +35,11 @@ class NotFound(OpsError):  # noqa: N818
 
 class EditFault(OpsError):  # noqa: N818
     """The edit function cannot be loaded; nothing was done."""
+
+    exit_code = 2
+
+
+class FileFault(OpsError):  # noqa: N818
+    """The file cannot be written, or is there already; nothing of it was."""
 
     exit_code = 2

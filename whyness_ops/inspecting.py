@@ -1,21 +1,22 @@
 """Looking at the dead-letter queue: whatever is looked at is visible again at once."""
 
 import json
-import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from whyness_events.dead_letter import moment
 from whyness_events.outcomes import CRASHED, DEAD_REASONS
 from whyness_ops.dead_letter_queue import DeadLetterQueue
 from whyness_ops.errors import NotFound, OpsError
+from whyness_ops.files import new_file
 from whyness_ops.letters import DeadLetter
 from whyness_ops.log_table import LogTable, Row
 from whyness_ops.stop import Stop
+
+_MOST_LEVELS = 50
 
 
 def overview(
@@ -91,44 +92,44 @@ def show(letter: DeadLetter, log: LogTable | None) -> dict[str, Any]:
         **letter.describe(),
         "attributes": dict(letter.attributes),
         "body": letter.body,
-        "events": list(letter.raw_events),
-        "log": [row for row in rows if key and row["sk"] == key.sk],
+        "events": [raw for raw in letter.raw_events if not _is_deep(raw)],
+        "log": [row for row in rows if key and row.get("sk") == key.sk],
     }
 
 
 def export(
-    queue: DeadLetterQueue, path: Path, *, stop: Stop, progress: Callable[[int], None] = lambda _: None
-) -> int:
-    """Write all letters to `path`, one line of JSON each, and return how many.
+    queue: DeadLetterQueue,
+    path: Path,
+    *,
+    force: bool = False,
+    stop: Stop,
+    progress: Callable[[int, int], None] = lambda _, __: None,
+) -> dict[str, int]:
+    """Write all letters that are there to `path`, one line of JSON each.
 
     The file appears when it is complete, readable by its owner alone: it holds personal data.
 
+    Args:
+        queue: the dead-letter queue.
+        path: of the file.
+        force: replace a file that is there.
+        stop: ends it; then there is no file.
+        progress: called with how many were written, of about how many.
+
+    Returns:
+        How many `letters` are in the file, and how many `arrived_since`, which are not.
+
     Raises:
-        OpsError: it was stopped, or the file cannot be written.
+        FileFault: the file is there already, or cannot be written.
+        OpsError: it was stopped.
     """
-    count = 0
-    with _complete_file(path) as file, queue.hold(stop) as hold:
+    with new_file(path, force=force) as file, queue.hold(stop) as hold:
         for batch in hold.batches():
             file.writelines(json.dumps(_line(letter)) + "\n" for letter in batch)
-            count += len(batch)
-            progress(count)
+            progress(hold.there_count, hold.snapshot.total)
         if stop.is_set() or hold.is_full:
-            raise OpsError(f"Stopped after {count} letters; {path} was not written.")
-    return count
-
-
-@contextmanager
-def _complete_file(path: Path) -> Iterator[IO[str]]:
-    unfinished = path.with_name(f"{path.name}.unfinished-{os.getpid()}")
-    try:
-        descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            yield file
-        unfinished.replace(path)
-    except OSError as error:
-        raise OpsError(f"{path} cannot be written: {error.strerror}") from error
-    finally:
-        unfinished.unlink(missing_ok=True)
+            raise OpsError(f"Stopped after {hold.there_count} letters; {path} was not written.")
+    return {"letters": hold.there_count, "arrived_since": hold.arrived_since}
 
 
 def _line(letter: DeadLetter) -> Mapping[str, Any]:
@@ -139,3 +140,11 @@ def _line(letter: DeadLetter) -> Mapping[str, Any]:
         "attributes": dict(letter.attributes),
         "body": letter.body,
     }
+
+
+def _is_deep(raw: object, levels: int = _MOST_LEVELS) -> bool:
+    """Whether it is nested deeper than JSON can be written for people; `body` has it all the same."""
+    if not isinstance(raw, dict | list):
+        return False
+    inner = raw.values() if isinstance(raw, dict) else raw
+    return levels == 0 or any(_is_deep(value, levels - 1) for value in inner)

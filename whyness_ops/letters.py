@@ -10,6 +10,9 @@ from whyness_events.dead_letter import DeadLetterAttributes, from_sqs_attributes
 from whyness_events.log_entry import LogKey, log_key
 from whyness_events.outcomes import CRASHED, UNKNOWN
 
+# Of a moment before the year 10000; int() refuses thousands.
+_MOST_DIGITS = 15
+
 
 @dataclass(frozen=True)
 class DeadLetter:
@@ -78,8 +81,8 @@ class DeadLetter:
     @property
     def insert_id(self) -> str:
         """Return the insert id of its one event, `""` where it has none or several events."""
-        ids = list(set(map(str, filter(None, self.values("insert_id")))))
-        return ids[0] if len(ids) == 1 else ""
+        ids = {str(value) for value in self.values("insert_id") if value and isinstance(value, str | int)}
+        return ids.pop() if len(ids) == 1 else ""
 
     def describe(self) -> dict[str, Any]:
         """Return what a list shows: no payload."""
@@ -101,7 +104,7 @@ def read_letter(received: Mapping[str, Any]) -> DeadLetter:
         message_id=received["MessageId"],
         body=received["Body"],
         attributes=from_sqs_attributes(received.get("MessageAttributes")),
-        sent_ms=int(system.get("SentTimestamp", 0)),
+        sent_ms=_epoch_ms(str(system.get("SentTimestamp"))),
         source_arn=system.get("DeadLetterQueueSourceArn", ""),
         receipt_handle=received["ReceiptHandle"],
     )
@@ -112,6 +115,11 @@ def event_key(raw_events: Sequence[object]) -> LogKey | None:
     if len(raw_events) != 1 or not valid_insert_id(_field(raw_events[0], "insert_id")):
         return None
     return log_key(raw_events[0], message_id="", position=0)
+
+
+def _epoch_ms(text: str) -> int:
+    """Return the moment, 0 where that is not known."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS else 0
 
 
 def _field(raw: object, name: str) -> object:

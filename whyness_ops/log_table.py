@@ -37,7 +37,7 @@ class LogTable:
         keys = [f"{day}#{reason}#{shard}" for day in days for reason in reasons for shard in range(SHARDS)]
         with ThreadPoolExecutor(_THREADS) as pool:
             found = [row for rows in pool.map(self._query_index, keys) for row in rows]
-        return sorted(found, key=lambda row: str(row["gsi1sk"]), reverse=True)
+        return sorted(found, key=lambda row: str(row.get("gsi1sk", "")), reverse=True)
 
     def get(self, pk: str) -> list[Row]:
         """Return the whole rows of an insert id, or of another `pk`."""
@@ -137,5 +137,13 @@ def to_dynamodb(values: Mapping[str, Any]) -> dict[str, dict[str, str]]:
     return {n: {"N": str(v)} if isinstance(v, int) else {"S": str(v)} for n, v in values.items()}
 
 
-def _from_dynamodb(item: Mapping[str, Mapping[str, str]]) -> Row:
-    return {n: int(v["N"]) if "N" in v else v.get("S", "") for n, v in item.items()}
+def _from_dynamodb(item: Mapping[str, Mapping[str, Any]]) -> Row:
+    return {n: _number(v["N"]) if "N" in v else v.get("S", "") for n, v in item.items()}
+
+
+def _number(text: str) -> int | str:
+    """Return a whole number, or the text of another: we write none, and anybody may."""
+    try:
+        return int(text)
+    except ValueError:
+        return text

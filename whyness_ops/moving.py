@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -13,6 +13,7 @@ from whyness_ops.aws import NOT_IMPLEMENTED, Aws, Stack, error_code, explained
 from whyness_ops.dead_letter_queue import DeadLetterQueue, queue_arn
 from whyness_ops.errors import Refused, SetupFault
 from whyness_ops.log_table import LogTable
+from whyness_ops.snapshot import Snapshot
 from whyness_ops.stop import Stop
 
 _POLL_S = 2.0
@@ -29,16 +30,25 @@ class Move:
     """How far a message move task is.
 
     Args:
-        status: SQS's: RUNNING, COMPLETED, CANCELLING, CANCELLED, FAILED.
+        status: SQS's: RUNNING, COMPLETED, CANCELLING, CANCELLED, FAILED; COMPLETED too where it was cancelled
+            because all that were there at its start are moved.
         moved: messages so far, approximate.
-        to_move: messages there were at the start, 0 where SQS does not say.
+        to_move: messages there were at the start, approximate.
         failure: why it failed, `""` where it did not.
+        came_back: where it was cancelled so, about how many are in the dead-letter queue after it: they came
+            back, or arrived since.
     """
 
     status: str
     moved: int
     to_move: int
     failure: str = ""
+    came_back: int = 0
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has moved as many as there were: what it still finds came back, or arrived since."""
+        return self.moved >= max(1, self.to_move)
 
 
 def move_under_way(sqs: Any, dead_letter_queue_arn: str) -> bool:
@@ -60,6 +70,9 @@ def redrive_all(
 ) -> Move:
     """Move all dead letters back to the queue; on a stop, cancel. What was moved stays moved.
 
+    SQS would also move those that come back meanwhile, again and again: the task is cancelled when it has
+    moved as many as there were at its start.
+
     Args:
         aws: clients.
         stack: all three outputs.
@@ -75,7 +88,8 @@ def redrive_all(
     log = LogTable(aws.dynamodb, stack.log_table)
     if not stack.queue_url:
         raise SetupFault("Which queue? Give --queue-url or QUEUE_URL.")
-    dead_letters.check()
+    snapshot = Snapshot()
+    dead_letters.open(snapshot)
     source, destination = dead_letters.arn(), queue_arn(aws.sqs, stack.queue_url)
     earlier = _tasks(aws.sqs, source)
     if any(task["Status"] in _UNDER_WAY for task in earlier):
@@ -85,9 +99,13 @@ def redrive_all(
     try:
         handle = _start(aws.sqs, source, destination, rate_per_s)
         started = frozenset(task.get("StartedTimestamp") for task in earlier)
-        move = _follow(_Task(aws.sqs, source, handle, started), stop, progress)
+        move = _follow(_Task(aws.sqs, source, handle, started, snapshot.total), stop, progress)
         state = _STATES.get(move.status, AuditState.FAILED)
         counts = {"sent": move.moved}
+        if move.status == "CANCELLED" and move.is_over:
+            state = AuditState.DONE
+            move = replace(move, status="COMPLETED", came_back=_count_now(dead_letters, stop))
+            counts["came_back"] = move.came_back
     finally:
         audit.end(state, counts, now_ms=_now_ms())
     return move
@@ -95,12 +113,13 @@ def redrive_all(
 
 @dataclass(frozen=True, slots=True)
 class _Task:
-    """The task that was started, and by when they were started, those that were there before."""
+    """The task that was started, by when they were started those that were there before, and the letters."""
 
     sqs: Any
     source: str
     handle: str
     earlier: frozenset[Any]
+    total: int
 
     def look(self) -> Move | None:
         """Return how far it is; None while SQS does not list it."""
@@ -116,7 +135,10 @@ class _Task:
         moved, to_move = (f"ApproximateNumberOfMessages{word}" for word in ("Moved", "ToMove"))
         task = mine[0]
         return Move(
-            task["Status"], task.get(moved) or 0, task.get(to_move) or 0, task.get("FailureReason") or ""
+            task["Status"],
+            task.get(moved) or 0,
+            task.get(to_move) or self.total,
+            task.get("FailureReason") or "",
         )
 
     def cancel(self) -> None:
@@ -157,10 +179,11 @@ def _start(sqs: Any, source: str, destination: str, rate_per_s: int | None) -> s
 
 
 def _follow(task: _Task, stop: Stop, progress: Callable[[Move], None]) -> Move:
+    move: Move | None = None
     cancelled = False
     unlisted = 0
     while True:
-        if stop.is_set() and not cancelled:
+        if not cancelled and (stop.is_set() or (move and move.is_over)):
             cancelled = True
             task.cancel()
         move = task.look()
@@ -168,9 +191,18 @@ def _follow(task: _Task, stop: Stop, progress: Callable[[Move], None]) -> Move:
             progress(move)
             if move.status not in _UNDER_WAY:
                 return move
+            if move.is_over and not cancelled:
+                continue
         elif (unlisted := unlisted + 1) > _UNLISTED_POLLS:
             raise SetupFault("SQS started the message move task and does not list it: see the SQS console.")
         (time.sleep if cancelled else stop.wait)(_POLL_S)
+
+
+def _count_now(dead_letters: DeadLetterQueue, stop: Stop) -> int:
+    """Return about how many letters there are: SQS's own count is late, so a look says whether any are."""
+    with dead_letters.hold(stop) as hold:
+        seen = len(next(hold.batches(), []))
+        return seen + dead_letters.depth().visible if seen else 0
 
 
 def _now_ms() -> int:

@@ -68,7 +68,10 @@ def redriven_text(found: Mapping[str, Any]) -> str:
     """Return what came of a redrive."""
     verb = "would be sent" if found["dry_run"] else "sent"
     lines = [f"{found['looked_at']} looked at, {found['matched']} meant, {found['sent']} {verb}."]
+    if found["came_back"]:
+        lines.append(f"came back: {found['came_back']}, still failing.")
     notes = (
+        ("arrived_since", "arrived since it began, and were left."),
         ("not_deleted", "were sent and may still be in the dead-letter queue: sent again, they count once."),
         ("rows_not_marked", "rows of the Log could not be marked as redriven."),
         ("hidden", "letters are hidden at the moment: somebody looks at them, or they will reappear."),
@@ -79,3 +82,18 @@ def redriven_text(found: Mapping[str, Any]) -> str:
     if found["left"]:
         lines += ["Left in the dead-letter queue:", table(found["left"], ("message_id", "insert_id", "why"))]
     return "\n".join(lines)
+
+
+def moved_text(found: Mapping[str, Any]) -> str:
+    """Return what came of a message move task."""
+    moved = (
+        f"{found['status'].lower()}: {found['moved']} of about {found['to_move']} moved {found['failure']}"
+    )
+    came_back = f"\ncame back: about {found['came_back']}, still failing, or arrived since it began."
+    return moved.rstrip() + (came_back if found["came_back"] else "")
+
+
+def exported_text(found: Mapping[str, Any]) -> str:
+    """Return what was exported."""
+    line = f"{found['letters']} letters in {found['file']}"
+    return f"{line}; {found['arrived_since']} arrived since it began" if found["arrived_since"] else line

@@ -1,6 +1,7 @@
 """Rows of the Log made from the dead letters, for those that were lost when the table did not take them."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 
 from whyness_events import InvalidEvent, parse_event
 from whyness_events.log_entry import LogEntry, LogKey, log_key
@@ -10,26 +11,43 @@ from whyness_ops.letters import DeadLetter
 from whyness_ops.log_table import LogTable
 from whyness_ops.stop import Stop
 
+# Anybody can write a letter: what of it goes into a row stays within what DynamoDB takes.
+_MOST_CHARACTERS = 100
+_MOST_DETAIL_CHARACTERS = 1_000
 _DETAILS = {
     CRASHED: "moved by SQS: received too often without an outcome",
     UNKNOWN: "the letter does not say why it is here",
 }
 
 
-def rebuild(queue: DeadLetterQueue, log: LogTable, *, stop: Stop, now_ms: int) -> dict[str, int]:
+def rebuild(
+    queue: DeadLetterQueue,
+    log: LogTable,
+    *,
+    stop: Stop,
+    now_ms: int,
+    progress: Callable[[int, int], None] = lambda _, __: None,
+) -> dict[str, int]:
     """Put the rows that are missing; one that is there stays as it is.
 
     Returns:
-        How many `letters` were looked at, `rows` put, and rows `present` already.
+        How many `letters` were looked at and how many `arrived_since`, how many `rows` were put, and were
+        `present` already; `stopped` is 1 where it ended before all were looked at.
     """
-    counts = {"letters": 0, "rows": 0, "present": 0}
+    counts = Counter[str]()
     with queue.hold(stop) as hold:
-        for letter in (letter for batch in hold.batches() for letter in batch):
-            counts["letters"] += 1
-            for entry in entries(letter, now_ms=now_ms):
-                put = log.put_new(entry.to_item())
-                counts["rows" if put else "present"] += 1
-    return counts
+        for batch in hold.batches():
+            for entry in (entry for letter in batch for entry in entries(letter, now_ms=now_ms)):
+                counts["rows" if log.put_new(entry.to_item()) else "present"] += 1
+            progress(hold.there_count, hold.snapshot.total)
+        is_stopped = stop.is_set() or hold.is_full
+    return {
+        "letters": hold.there_count,
+        "rows": counts["rows"],
+        "present": counts["present"],
+        "arrived_since": hold.arrived_since,
+        "stopped": int(is_stopped),
+    }
 
 
 def entries(letter: DeadLetter, *, now_ms: int) -> Iterator[LogEntry]:
@@ -42,22 +60,23 @@ def entries(letter: DeadLetter, *, now_ms: int) -> Iterator[LogEntry]:
 
 
 def _entry(letter: DeadLetter, key: LogKey, raw: object, now_ms: int) -> LogEntry:
+    detail = letter.told.detail or _DETAILS.get(letter.reason, "")
     return LogEntry(
         key=key,
-        reason=letter.reason,
-        detail=letter.told.detail or _DETAILS.get(letter.reason, ""),
+        reason=letter.reason[:_MOST_CHARACTERS],
+        detail=detail[:_MOST_DETAIL_CHARACTERS],
         event=_name(raw, now_ms),
         http_status=letter.told.http_status,
         message_id=_source_id(letter),
         dead_letter_message_id=letter.message_id,
         first_failed_at_ms=letter.sent_ms,
-        last_failed_at_ms=letter.died_ms or now_ms,
+        last_failed_at_ms=min(letter.died_ms or now_ms, now_ms),
     )
 
 
 def _source_id(letter: DeadLetter) -> str:
     # A message that SQS moved keeps its id.
-    return letter.told.source_message_id or letter.message_id
+    return (letter.told.source_message_id or letter.message_id)[:_MOST_CHARACTERS]
 
 
 def _name(raw: object, now_ms: int) -> str:

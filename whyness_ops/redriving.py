@@ -23,6 +23,7 @@ from whyness_ops.letters import DeadLetter, event_key
 from whyness_ops.log_table import LogTable
 from whyness_ops.moving import RUNS_ALREADY, move_under_way
 from whyness_ops.selection import Selection
+from whyness_ops.snapshot import Snapshot, marks
 from whyness_ops.stop import Stop
 
 # A backlog of its own to SQS's fair queues: what was dead must not delay today's events.
@@ -43,20 +44,26 @@ class Redriven:
     """What came of it.
 
     Attributes:
-        looked_at: letters received.
+        total: letters that were there when it began, by the queue's own approximate count.
+        looked_at: those of them that were received.
         matched: those of them that were meant.
         sent: those that the queue confirmed (in a dry run: that would be sent).
         left: those that were meant and stay.
+        came_back: letters that were sent, and are dead again: they are not sent twice.
+        arrived_since: other letters that came after it began; they were not looked at.
         not_deleted: sent, and perhaps still in the dead-letter queue too; they count once all the same.
         rows_not_marked: sent, but the Log table could not be told.
         hidden: messages that somebody else looks at, or that could not be made visible again at once.
         stopped: by a person, or because no more can be looked at in one go.
     """
 
+    total: int = 0
     looked_at: int = 0
     matched: int = 0
     sent: int = 0
     left: list[Left] = field(default_factory=list)
+    came_back: int = 0
+    arrived_since: int = 0
     not_deleted: int = 0
     rows_not_marked: int = 0
     hidden: int = 0
@@ -66,7 +73,7 @@ class Redriven:
     @property
     def counts(self) -> dict[str, int]:
         """The figures that the audit row keeps."""
-        names = ("looked_at", "matched", "sent", "not_deleted", "rows_not_marked")
+        names = ("looked_at", "matched", "sent", "came_back", "not_deleted", "rows_not_marked")
         return {**{name: getattr(self, name) for name in names}, "left_count": len(self.left)}
 
     def to_json(self) -> dict[str, Any]:
@@ -85,6 +92,12 @@ class _Parcel:
         if not self._attributes:
             return entry
         return {**entry, "MessageAttributes": to_sqs_attributes(self._attributes)}
+
+    @property
+    def marks(self) -> set[str]:
+        """By what it is known when it comes back."""
+        edited = set() if self.body == self.letter.body else marks(replace(self.letter, body=self.body))
+        return marks(self.letter) | edited
 
     @property
     def size_bytes(self) -> int:
@@ -115,6 +128,7 @@ class Redrive:
         rate_per_s: at most so many letters a second; None for as fast as it goes.
         dry_run: only look, edit and report.
         stop: ends it between two calls.
+        snapshot: when it began, where this one goes on with an earlier one.
         progress: called after each call.
         now_ms: the clock, epoch milliseconds.
     """
@@ -127,6 +141,7 @@ class Redrive:
     rate_per_s: float | None = None
     dry_run: bool = False
     stop: Stop = field(default_factory=Stop)
+    snapshot: Snapshot = field(default_factory=Snapshot)
     progress: Callable[[Redriven], None] = lambda _: None
     now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000
 
@@ -163,11 +178,13 @@ class Redrive:
         return Audit.begin(log, who=who, selection=selection, edit=name, now_ms=self.now_ms())
 
     def _go_through(self, queue: DeadLetterQueue, log: LogTable | None, report: Redriven) -> None:
-        with queue.hold(self.stop) as hold:
+        with queue.hold(self.stop, self.snapshot) as hold:
+            report.total = self.snapshot.total
             for batch in hold.batches():
                 meant = [letter for letter in batch if self.selection.matches(letter)][: self._room(report)]
                 report.looked_at += len(batch)
                 report.matched += len(meant)
+                report.came_back, report.arrived_since = hold.came_back, hold.arrived_since
                 self._redrive(meant, hold, log, report)
                 self.progress(report)
                 if self._room(report) == 0:
@@ -192,6 +209,8 @@ class Redrive:
             untold = {parcel.letter.message_id for parcel in some if not self._mark_edited(parcel, log)}
             sent = self._send(some, report)
             if sent:
+                for parcel in sent:
+                    self.snapshot.note_sent(parcel.marks)
                 report.not_deleted += hold.delete([parcel.letter for parcel in sent])
                 untold |= {parcel.letter.message_id for parcel in sent if not self._mark(parcel.letter, log)}
                 report.rows_not_marked += len(untold.intersection(p.letter.message_id for p in sent))

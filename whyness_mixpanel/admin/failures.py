@@ -15,8 +15,9 @@ from whyness_events.log_entry import LogKey
 from whyness_events.outcomes import FAILURE_REASONS
 from whyness_mixpanel.admin import asked, chart, stack
 from whyness_mixpanel.admin.asked import PER_PAGE, Asked
-from whyness_mixpanel.admin.redrive import redrive
+from whyness_mixpanel.admin.redrive import redrive, seal, sent_keys, unseal
 from whyness_mixpanel.models import DeliveryFailure
+from whyness_ops import Snapshot
 
 if TYPE_CHECKING:
     _Admin = admin.ModelAdmin[DeliveryFailure]
@@ -89,13 +90,16 @@ class DeliveryFailureAdmin(_Admin):
         context: dict[str, Any] = {"keys": keys, "title": "Send again"}
         if not (keys and "confirmed" in request.POST):
             return self._page(request, "confirm", context)
-        sent = asked.whole_number(request.POST.get("sent", ""), most=len(keys)) or 0
+        state = request.POST.get("state", "")
+        snapshot = unseal(state) if state else Snapshot()
+        if snapshot is None:
+            return self._page(request, "confirm", context)
         try:
-            report = redrive(keys, who=str(request.user.pk))
+            report = redrive(keys, who=str(request.user.pk), snapshot=snapshot)
+            context |= {"report": report, "goes_on": report.stopped and report.sent > 0}
         except stack.FAULTS as error:
-            return self._page(request, "progress", {**context, "fault": str(error), "sent": sent})
-        goes_on = report.stopped and report.sent > 0
-        context |= {"report": report, "sent": sent + report.sent, "goes_on": goes_on}
+            context["fault"] = str(error)
+        context |= {"sent": len(sent_keys(snapshot, keys)), "state": seal(snapshot, keys)}
         return self._page(request, "progress", context)
 
     def has_view_permission(self, request: HttpRequest, obj: DeliveryFailure | None = None) -> bool:
@@ -170,7 +174,7 @@ def _values(row: stack.Row) -> Sequence[tuple[str, object]]:
 
 def _readable(name: str, value: object) -> object:
     if name in _MOMENTS and isinstance(value, int):
-        return moment(value)
+        return moment(value) or value
     if name == "expires_at" and isinstance(value, int):
-        return moment(value * 1000)
+        return moment(value * 1000) or value
     return value

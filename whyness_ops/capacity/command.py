@@ -2,7 +2,6 @@
 
 import argparse
 import math
-from pathlib import Path
 
 from whyness_events.limits import EVENT_BYTES
 from whyness_ops import output
@@ -10,6 +9,7 @@ from whyness_ops.capacity.load import Load
 from whyness_ops.capacity.prices import measured, read_prices
 from whyness_ops.capacity.report import report
 from whyness_ops.capacity.text import report_text
+from whyness_ops.option_types import Number, Whole, path, wrong
 from whyness_ops.stop import Stop
 
 EXAMPLES = """examples:
@@ -47,14 +47,14 @@ def add_capacity(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         ("--memory-mb", (128, 10_240), 512, "MemorySize of the function (default 512)"),
         ("--concurrency", (2, 1_000), 4, "MaximumConcurrency of a stack (default 4)"),
     ):
-        parser.add_argument(option, type=_Whole(least, most), default=default, metavar="N", help=what)
+        parser.add_argument(option, type=Whole(least, most), default=default, metavar="N", help=what)
     for option, name, (least, most), default, what in (
         ("--outage-hours", "H", (0, 336), 4, "Mixpanel answers nothing for so long (default 4)"),
         ("--peak-factor", "F", (1, 100), 2, "the busy hours over the day's mean (default 2)"),
         ("--answer-ms", "MS", (1, 30_000), 300, "Mixpanel's time for a request (default 300)"),
     ):
-        parser.add_argument(option, type=_Number(least, most), default=default, metavar=name, help=what)
-    parser.add_argument("--prices", type=Path, metavar="FILE", help="TOML or JSON, over the package's own")
+        parser.add_argument(option, type=Number(least, most), default=default, metavar=name, help=what)
+    parser.add_argument("--prices", type=path, metavar="FILE", help="TOML or JSON, over the package's own")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of text")
 
 
@@ -94,37 +94,5 @@ def events(text: str) -> float:
     except ValueError:
         found = math.nan
     if not 1 <= found <= _MOST_EVENTS:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is no number such as 10000, 10k, 5m or 1bn, from 1 to 1000bn"
-        )
+        raise wrong(text, "number such as 10000, 10k, 5m or 1bn, from 1 to 1000bn")
     return found
-
-
-class _Number:
-    """Takes a number of a range."""
-
-    def __init__(self, least: float, most: float) -> None:
-        self._least, self._most = least, most
-
-    def __call__(self, text: str) -> float:
-        try:
-            found = float(text)
-        except ValueError:
-            found = math.nan
-        if not self._least <= found <= self._most:
-            raise argparse.ArgumentTypeError(f"{text!r} is no number from {self._least} to {self._most}")
-        return found
-
-
-class _Whole:
-    """Takes a whole number of a range."""
-
-    def __init__(self, least: int, most: int) -> None:
-        self._least, self._most = least, most
-
-    def __call__(self, text: str) -> int:
-        if not (text.isascii() and text.isdigit() and self._least <= int(text) <= self._most):
-            raise argparse.ArgumentTypeError(
-                f"{text!r} is no whole number from {self._least} to {self._most}"
-            )
-        return int(text)

@@ -1,7 +1,6 @@
 """Prices and measurements as data: the files beside this module, and one of the user's over them."""
 
 import json
-import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Any
 
 from whyness_ops.errors import OpsError
 
+_MOST_USD = 1_000_000
 _HERE = Path(__file__).parent
 
 
@@ -91,7 +91,7 @@ def _read(path: Path) -> Mapping[str, Any]:
     try:
         text = path.read_text()
         found = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise PricesFault(
             f"{path} cannot be read as TOML, or as JSON where it ends in .json: {error}"
         ) from None
@@ -103,7 +103,7 @@ def _read(path: Path) -> Mapping[str, Any]:
 def _replaced(price: Price, entry: object, where: str) -> Price:
     table = entry if isinstance(entry, dict) else {"usd": entry}
     usd = table.get("usd")
-    if isinstance(usd, bool) or not isinstance(usd, (int, float)) or not math.isfinite(usd) or usd < 0:
-        raise PricesFault(f"{where} must be USD for one {price.unit}, a number from 0 on.")
+    if isinstance(usd, bool) or not isinstance(usd, (int, float)) or not 0 <= usd <= _MOST_USD:
+        raise PricesFault(f"{where} must be USD for one {price.unit}, a number from 0 to {_MOST_USD}.")
     source, checked = (str(table.get(key, "given")) for key in ("source", "checked"))
     return Price(float(usd), price.unit, source, checked)

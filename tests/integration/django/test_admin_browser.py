@@ -29,7 +29,7 @@ from whyness_events.log_entry import LogEntry, log_key
 from whyness_mixpanel.admin import clients
 from whyness_mixpanel.admin.redrive import redrive
 from whyness_mixpanel.models import Suppression
-from whyness_ops import Redriven
+from whyness_ops import Redriven, Snapshot
 from whyness_ops.log_table import to_dynamodb
 
 FAILURES = "/admin/whyness_mixpanel/deliveryfailure/"
@@ -148,12 +148,14 @@ def test_a_long_redrive_goes_on_in_the_next_request(desk: Desk, monkeypatch: pyt
     monkeypatch.setattr("whyness_mixpanel.admin.failures.redrive", partial(redrive, slice_s=0))
     now_ms = time.time_ns() // 1_000_000
     events = [make_event(insert_id=f"e-{index}") for index in range(25)]
-    form: dict[str, Any] = {"key": [desk.bury(e, "exhausted", failed_at_ms=now_ms) for e in events]}
+    keys = [desk.bury(e, "exhausted", failed_at_ms=now_ms) for e in events]
+    form: dict[str, Any] = {"key": keys, "confirmed": "1"}
     sent = [0]
 
     while sent[-1] < len(events):
-        page = desk.client.post(FAILURES + "redrive/", {**form, "confirmed": "1", "sent": sent[-1]})
+        page = desk.client.post(FAILURES + "redrive/", form)
         assert "data-goes-on" in page.content.decode()
+        form["state"] = page.context["state"]
         sent.append(page.context["sent"])
 
     assert sent == [0, 10, 20, 25]
@@ -322,9 +324,9 @@ def test_whoever_is_signed_out_half_way_sees_it(
 ) -> None:
     """What goes on by itself stops, and the page to sign in is there."""
 
-    def redrive_and_sign_out(keys: Sequence[str], *, who: str) -> Redriven:
+    def redrive_and_sign_out(keys: Sequence[str], *, who: str, snapshot: Snapshot) -> Redriven:
         Session.objects.all().delete()
-        return redrive(keys, who=who, slice_s=0)
+        return redrive(keys, who=who, snapshot=snapshot, slice_s=0)
 
     monkeypatch.setattr("whyness_mixpanel.admin.failures.redrive", redrive_and_sign_out)
     ask_to_send(tab, server, bury_some(desk, 14))

@@ -82,24 +82,24 @@ def test_export_writes_every_letter_and_keeps_them(desk: Desk, tmp_path: Path) -
     found = desk.ask("dlq", "export", str(path))
 
     lines = [json.loads(line) for line in path.read_text().splitlines()]
-    assert found["letters"] == 24
+    assert (found["letters"], found["arrived_since"]) == (24, 0)
     assert {line["message_id"] for line in lines} == ids
     assert path.stat().st_mode & 0o077 == 0
     assert list(tmp_path.iterdir()) == [path]
+    assert desk.run("dlq", "export", str(path)) == 2
+    assert desk.run("dlq", "export", str(path), "--force") == 0
     assert len(desk.dead()) == 24
 
 
-def test_export_to_a_place_that_cannot_be_written_hides_nothing(
+def test_export_to_a_place_that_cannot_be_written_looks_at_nothing(
     desk: Desk, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A directory that is not there is a sentence and an exit code, and the letters stay visible."""
-    desk.bury(make_event())
-
+    """A folder that is not there is a sentence and an exit code, and is not made."""
     code = desk.run("dlq", "export", str(tmp_path / "missing" / "dead.jsonl"))
 
-    assert code == 1
-    assert "cannot be written" in capsys.readouterr().err
-    assert len(desk.dead()) == 1
+    assert code == 2
+    assert "cannot be written: No such file or directory" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_missing_queue_is_named(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import pytest
@@ -10,6 +10,7 @@ import pytest
 from tests.aws_stub import DENIED, AwsError
 from tests.loopback import LoopbackServer, Request, Response
 from whyness_ops import Aws, Move, Redrive, Refused, Selection, SetupFault, Stack, Stop, redrive_all
+from whyness_ops.output import moved_text
 
 DEAD_ARN = "arn:aws:sqs:eu-west-1:123456789012:dead"
 LIVE_ARN = "arn:aws:sqs:eu-west-1:123456789012:live"
@@ -34,9 +35,17 @@ class QuickStop(Stop):
 
 @dataclass
 class MoveStub:
-    """SQS's move tasks, STS and the one row of the Log. Each look at a task moves 10 messages."""
+    """SQS's move tasks, STS and the one row of the Log. Each look at a task moves 10 messages.
 
-    to_move: int = 30
+    Args:
+        to_move: what the task says there were at its start; None where it does not say.
+        visible: what the queue says.
+        come_back: letters that are dead again, and that the task goes on moving.
+    """
+
+    to_move: int | None = 30
+    visible: int = 0
+    come_back: int = 0
     fails_with: str = ""
     unlisted: int = 0
     is_stuck: bool = False
@@ -62,6 +71,8 @@ class MoveStub:
                 "CancelMessageMoveTask": self._cancel,
                 "PutItem": self._put,
                 "UpdateItem": self._update,
+                "ReceiveMessage": self._receive,
+                "ChangeMessageVisibilityBatch": lambda _: {"Successful": []},
             }
             body = json.dumps(answers[operation](payload)).encode()
         except AwsError as error:
@@ -73,7 +84,21 @@ class MoveStub:
         return [payload for name, payload in self.calls if name == operation]
 
     def _attributes(self, payload: dict[str, Any]) -> dict[str, Any]:
-        return {"Attributes": {"QueueArn": DEAD_ARN if payload["QueueUrl"].endswith("dead") else LIVE_ARN}}
+        found = {
+            "QueueArn": DEAD_ARN if payload["QueueUrl"].endswith("dead") else LIVE_ARN,
+            "ApproximateNumberOfMessages": str(self.visible),
+            "ApproximateNumberOfMessagesNotVisible": "0",
+        }
+        return {"Attributes": {name: found[name] for name in payload["AttributeNames"] if name in found}}
+
+    def _receive(self, payload: dict[str, Any]) -> dict[str, Any]:
+        assert payload["QueueUrl"].endswith("dead")
+        count = min(10, self.come_back)
+        self.visible = self.come_back - count
+        message = {"Body": "x", "MD5OfBody": "9dd4e461268c8034f5c8564e155c67a6", "Attributes": {}}
+        return {
+            "Messages": [{**message, "MessageId": f"m{n}", "ReceiptHandle": f"r{n}"} for n in range(count)]
+        }
 
     def _list(self, payload: dict[str, Any]) -> dict[str, Any]:
         assert payload["SourceArn"] == DEAD_ARN
@@ -91,7 +116,7 @@ class MoveStub:
             task["Status"] = "CANCELLED"
         elif self.fails_with:
             task |= {"Status": "FAILED", "FailureReason": self.fails_with}
-        elif task["ApproximateNumberOfMessagesMoved"] >= self.to_move:
+        elif task["ApproximateNumberOfMessagesMoved"] >= (self.to_move or 30) and not self.come_back:
             task["Status"] = "COMPLETED"
         if task["Status"] != "RUNNING":
             task.pop("TaskHandle", None)
@@ -104,9 +129,10 @@ class MoveStub:
             "SourceArn": payload["SourceArn"],
             "DestinationArn": payload["DestinationArn"],
             "ApproximateNumberOfMessagesMoved": 0,
-            "ApproximateNumberOfMessagesToMove": self.to_move,
             "StartedTimestamp": 1_795_000_000_000 + number,
         }
+        if self.to_move is not None:
+            task["ApproximateNumberOfMessagesToMove"] = self.to_move
         self.tasks.append(task)
         return {"TaskHandle": task["TaskHandle"]}
 
@@ -180,6 +206,39 @@ def test_a_stop_cancels_the_task(monkeypatch: pytest.MonkeyPatch) -> None:
     assert move.status == "CANCELLED"
     assert stub.called("CancelMessageMoveTask") == [{"TaskHandle": "handle-1"}]
     assert stub.row["state"] == "stopped"
+
+
+@pytest.mark.parametrize(
+    ("to_move", "visible", "moved"),
+    [(30, 0, 40), (30, 25, 40), (None, 30, 40), (None, 0, 20)],
+)
+def test_a_task_that_moves_what_came_back_is_cancelled(
+    to_move: int | None, visible: int, moved: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQS would go on as long as letters come back: it ends when those of its start are moved."""
+    stub = MoveStub(to_move=to_move, visible=visible, come_back=27)
+
+    move = run(stub, lambda aws, stack: redrive_all(aws, stack, stop=QuickStop()), monkeypatch)
+
+    assert stub.called("CancelMessageMoveTask") == [{"TaskHandle": "handle-1"}]
+    assert (move.status, move.moved, move.came_back) == ("COMPLETED", moved, 27)
+    assert (stub.row["state"], stub.row["came_back"]) == ("done", "27")
+    assert "came back: about 27, still failing" in moved_text(asdict(move))
+
+
+def test_a_task_that_was_cancelled_as_it_ended_left_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the queue is empty after it, nothing came back."""
+    stub = MoveStub(visible=3)  # an old count
+    stub.come_back = 1
+
+    def empty_it(move: Move) -> None:
+        stub.come_back = 0 if move.status == "RUNNING" and move.moved >= 30 else stub.come_back
+
+    move = run(
+        stub, lambda aws, stack: redrive_all(aws, stack, stop=QuickStop(), progress=empty_it), monkeypatch
+    )
+
+    assert (move.status, move.came_back) == ("COMPLETED", 0)
 
 
 def test_a_failed_task_says_why(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ from whyness_events.delivery.aws import LazyClient
 from whyness_events.delivery.clock import SystemClock
 from whyness_events.delivery.log_table import DynamoDbLog
 from whyness_events.log_entry import DeliveredRow, LogKey, log_key
-from whyness_ops import Aws, LogTable, Redrive, Selection, Stack
+from whyness_ops import Aws, LogTable, Redrive, Redriven, Selection, Stack
 
 ROOT = Path(__file__).parents[3]
 LONG_AGO_MS = 1_700_000_000_000
@@ -99,6 +99,25 @@ def test_an_edit_puts_events_right_and_what_it_cannot_stays_named(desk: Desk) ->
     assert [e["event"] for m in queued for e in json.loads(m["Body"])["events"]] == ["Put right"]
     assert [m["MessageId"] for m in desk.dead()] == [bad_id]
     assert desk.states("bad") == ["dead"]
+
+
+def test_what_comes_back_is_not_sent_again(desk: Desk) -> None:
+    """By the clock and the answers of a queue over HTTP: letters of this very second too, and each once."""
+    ids = sorted(f"x{n}" for n in range(30))
+    for insert_id in ids:
+        desk.bury(make_event(insert_id=insert_id))
+    queue_url, back = desk.resources.queue_url, list[str]()
+
+    def die_again(report: Redriven) -> None:
+        for message in desk.take_all(queue_url) if report.sent else []:
+            back.append(desk.send_dead(message["Body"], reason="rejected"))
+
+    stack = Stack(queue_url, desk.resources.dead_letter_queue_url, desk.resources.log_table_name)
+    report = Redrive(Aws(), stack, Selection(reason="rejected"), progress=die_again).run()
+
+    assert (report.sent, report.came_back, report.arrived_since) == (30, 30, 0)
+    assert sorted(message["MessageId"] for message in desk.dead()) == sorted(back)
+    assert len(back) == 30
 
 
 def test_two_redrives_at_once_move_each_letter_once(desk: Desk) -> None:

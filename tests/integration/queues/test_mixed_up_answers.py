@@ -24,7 +24,7 @@ from whyness_events.delivery.letters import Letter
 from whyness_events.delivery.source_queue import SqsSourceQueue
 from whyness_events.log_entry import LogKey
 from whyness_mixpanel.backends import sqs
-from whyness_ops import Aws, DeadLetterQueue, Redrive, Selection, SetupFault, Stack, Stop
+from whyness_ops import Aws, DeadLetterQueue, Redrive, Selection, SetupFault, Snapshot, Stack, Stop
 from whyness_ops.dead_letter_queue import Hold
 from whyness_ops.letters import read_letter
 from whyness_ops.redriving import Redriven, _Parcel
@@ -118,7 +118,7 @@ def letter_deletes(url: str) -> Iterator[Place]:
     client = make_client(url)
 
     def delete(keys: Sequence[str]) -> int:
-        hold = Hold(DeadLetterQueue(client, QUEUE_URL), Stop())
+        hold = Hold(DeadLetterQueue(client, QUEUE_URL), Stop(), Snapshot())
         letters = [_parcel(key).letter for key in keys]
         hold._handles = {key: key for key in keys}
         try:

@@ -327,11 +327,36 @@ def test_dead_letters_of_the_person_are_deleted_and_others_kept() -> None:
 
     report = forget_letters.purge(DeadLetterQueue(dead, DEAD_URL), ["7"], dry_run=False)
 
-    assert (report.looked_at, report.purged, report.rewritten, report.unreadable) == (5, 1, 1, 1)
+    assert (report.looked_at, report.purged, report.rewritten, report.unreadable) == (4, 1, 1, 1)
     assert report.is_clean
     assert not any('"user":"7"' in body for body in dead.bodies.values())
     assert sorted(body.count('"user":"8"') for body in dead.bodies.values()) == [0, 1, 1]
     assert all('"identity":"simplified"' in body for body in dead.bodies.values() if body != "no JSON")
+
+
+class DeadLater(Dead):
+    """One to which somebody adds a letter about the person when the look at it has begun."""
+
+    def get_queue_attributes(self, **asked: Any) -> dict[str, Any]:
+        """Say what time it is."""
+        date = {"HTTPHeaders": {"date": "Thu, 26 Nov 2026 10:00:00 GMT"}}
+        return {**super().get_queue_attributes(**asked), "ResponseMetadata": date}
+
+    def receive_message(self, **asked: Any) -> dict[str, Any]:
+        """Hand out letters of a minute later."""
+        answer = super().receive_message(**asked)
+        for message in answer["Messages"]:
+            message["Attributes"] = {"SentTimestamp": "1795687260000"}
+        return answer
+
+
+def test_letters_that_arrive_meanwhile_are_a_reason_to_come_again() -> None:
+    """They were not looked at, so that nobody knows about whom they are."""
+    dead = DeadLater(letter(encoded("7")))
+
+    report = forget_letters.purge(DeadLetterQueue(dead, DEAD_URL), ["7"], dry_run=False)
+
+    assert (report.arrived_since, report.is_clean, len(dead.bodies)) == (1, False, 1)
 
 
 def test_a_dry_run_leaves_the_dead_letters() -> None:

@@ -1,12 +1,17 @@
 """Two queues in memory, as far as the tools use SQS, with the failures that an emulator does not have."""
 
-from collections.abc import Callable, Mapping
+import heapq
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from email.utils import formatdate
 from typing import Any
 
 from tests.aws_stub.sqs_rules import digests
 
 LIVE, DEAD = "live", "dead"
+OPENED_MS = 1_795_000_100_400  # not at the beginning of a second
+_CALL_MS = 20
+_LONG_POLL_MS = 1_000
 
 
 @dataclass
@@ -21,6 +26,10 @@ class FakeSqs:
         keep: whether the dead-letter queue reports a deletion as Failed.
         reappear: ids that become visible again by themselves after each receive.
         before: called with the name of each operation; may raise.
+        die_again: what the consumer makes of a message it was sent: letters, each a body and attributes.
+        dies_after: so many calls later they are in the dead-letter queue.
+        now_ms: SQS's own clock.
+        tells_time: whether its answers have a `Date`.
         calls: names of operations in order.
     """
 
@@ -31,15 +40,21 @@ class FakeSqs:
     keep: Callable[[str], bool] = lambda _: False
     reappear: set[str] = field(default_factory=set)
     before: Callable[[str], None] = lambda _: None
+    die_again: Callable[[Mapping[str, Any]], Iterable[tuple[str, Mapping[str, str]]]] = lambda _: ()
+    dies_after: int = 0
+    now_ms: int = OPENED_MS
+    tells_time: bool = True
+    under_way: list[tuple[int, str, Mapping[str, str]]] = field(default_factory=list)
+    born: int = 0
     calls: list[str] = field(default_factory=list)
 
-    def bury(self, message_id: str, body: str, **attributes: str) -> None:
+    def bury(self, message_id: str, body: str, *, sent_ms: object = 1795000000000, **attributes: str) -> None:
         """Put a letter into the dead-letter queue."""
         self.messages[message_id] = {
             "MessageId": message_id,
             "ReceiptHandle": message_id,
             "Body": body,
-            "Attributes": {"SentTimestamp": "1795000000000"},
+            "Attributes": {"SentTimestamp": str(sent_ms)},
             "MessageAttributes": {n: {"StringValue": v} for n, v in attributes.items()},
         }
 
@@ -51,10 +66,11 @@ class FakeSqs:
     def receive_message(self, *, MaxNumberOfMessages: int, **_: Any) -> dict[str, Any]:  # noqa: N803  (SQS's)
         """Hand out what is visible, and hide it."""
         self._called("receive")
-        given = sorted(self.visible)[:MaxNumberOfMessages]
+        given = heapq.nsmallest(MaxNumberOfMessages, self.visible)
+        self.now_ms += 0 if given else _LONG_POLL_MS
         self.hidden |= set(given)
         self.hidden -= self.reappear
-        return {"Messages": [self.messages[i] for i in given]}
+        return {"Messages": [self.messages[i] for i in given], **self._metadata()}
 
     def send_message_batch(self, *, QueueUrl: str, Entries: Any) -> dict[str, Any]:  # noqa: N803
         """Take what is not refused."""
@@ -64,6 +80,9 @@ class FakeSqs:
         refused = [entry for entry in Entries if self.refuse(entry)]
         taken = [entry for entry in Entries if entry not in refused]
         self.sent += taken
+        for body, attributes in (letter for entry in taken for letter in self.die_again(entry)):
+            self.under_way.append((len(self.calls) + self.dies_after, body, attributes))
+        self._bury_due()
         return {
             "Successful": [{"Id": e["Id"], "MessageId": "m", **digests(e)} for e in taken],
             "Failed": [{"Id": e["Id"], "Code": "InternalError", "SenderFault": False} for e in refused],
@@ -94,7 +113,7 @@ class FakeSqs:
             "ApproximateNumberOfMessagesNotVisible": str(len(self.hidden & set(self.messages))),
         }
         found = {"QueueArn": f"arn:{QueueUrl}", **counts}
-        return {"Attributes": {name: found[name] for name in AttributeNames if name in found}}
+        return {"Attributes": {n: found[n] for n in AttributeNames if n in found}, **self._metadata()}
 
     def list_message_move_tasks(self, **_: Any) -> dict[str, Any]:
         """Return no task."""
@@ -102,16 +121,41 @@ class FakeSqs:
 
     def _called(self, name: str) -> None:
         self.calls.append(name)
+        self.now_ms += _CALL_MS
+        self._bury_due()
         self.before(name)
+
+    def _bury_due(self) -> None:
+        due = [letter for letter in self.under_way if letter[0] <= len(self.calls)]
+        self.under_way = [letter for letter in self.under_way if letter[0] > len(self.calls)]
+        for _, body, attributes in due:
+            # Named so that it is handed out before those that were there.
+            self.born += 1
+            self.bury(f"back-{self.born:06}", body, sent_ms=self.now_ms, **attributes)
+
+    def _metadata(self) -> dict[str, Any]:
+        headers = {"date": formatdate(self.now_ms // 1000, usegmt=True)} if self.tells_time else {}
+        return {"ResponseMetadata": {"HTTPHeaders": headers}}
 
 
 @dataclass
 class FakeDynamoDb:
-    """Takes each write and remembers it; `mark` may raise for an update of a row's state."""
+    """Takes each write and remembers it.
 
+    Args:
+        items: what is there.
+        mark: may raise for an update of a row's state.
+    """
+
+    items: list[dict[str, Any]] = field(default_factory=list)
     puts: list[dict[str, Any]] = field(default_factory=list)
     updates: list[dict[str, Any]] = field(default_factory=list)
     mark: Callable[[], None] = lambda: None
+
+    def query(self, **asked: Any) -> dict[str, Any]:
+        """Return what is there: of the index, as one day's, reason's and shard's."""
+        ((key, value),) = asked["ExpressionAttributeValues"].items()
+        return {"Items": self.items if key == ":pk" or value["S"].endswith("#rejected#0") else []}
 
     def put_item(self, **arguments: Any) -> None:
         """Take a row."""
