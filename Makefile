@@ -39,10 +39,12 @@ matrix-newest: .venv-emulator/stamp
 	@echo "== the newest Django on the newest Python"
 	@$(PYTHON) -m infra.matrix --newest
 
-check: lint types template build wheel ## all that CI runs: lint, types, template, build, wheel, tests, quick chaos
+check: lint types template build wheel ## all that CI runs: lint, types, template, build, wheel, tests, gates, quick chaos
 	@$(MAKE) --no-print-directory test
 	@$(MAKE) --no-print-directory matrix-newest
 	@$(MAKE) --no-print-directory instructions
+	@echo "== bench, once and small"
+	@$(MAKE) --no-print-directory bench BENCH_OPTIONS=--quick > /dev/null
 	@echo "== chaos, the quick run"
 	@$(MAKE) --no-print-directory chaos SCALE=0.02
 
@@ -83,7 +85,7 @@ chaos: .venv/demo.stamp .venv-emulator/stamp ## faults on the real stack, each r
 	@$(PY) -m local.chaos --scale $(SCALE)
 
 bench: .venv/demo.stamp ## the handler beside the floor program: CPU, events/s, memory, import (some five minutes)
-	@$(PY) -m bench
+	@$(PY) -m bench $(BENCH_OPTIONS)
 
 instructions: .venv/demo.stamp ## the hot path's instructions against those recorded, +3 % fails (needs valgrind)
 	@echo "== instructions of the hot path"
