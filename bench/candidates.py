@@ -29,8 +29,8 @@ from whyness_events.delivery.translate import LIBRARY, Translator, location_addr
 from whyness_events.delivery.useragent import describe_useragent
 
 _EPILOG = """examples:
-  PYTHONPATH=.:functions/send_events .venv/bin/python -m bench.candidates
-  PYTHONPATH=.:functions/send_events .venv/bin/python -m bench.candidates --events 5000 --runs 3
+  .venv/bin/python -m bench.candidates
+  .venv/bin/python -m bench.candidates --events 5000 --runs 3
 """
 _REQUEST_EVENTS = 2_000
 

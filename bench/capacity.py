@@ -1,4 +1,4 @@
-"""The tables and plots of docs/capacity.md, from the model: `python -m bench.capacity` writes them anew."""
+"""The tables and plots of docs/capacity.md, from the model, written anew."""
 
 import argparse
 import importlib
@@ -20,8 +20,8 @@ CPU_MB = 1_769
 _OUTAGES_H = (1, 4, 12, 24)
 _DRAINED = (1e7, 1e8, 3e8, 1e9)
 _EPILOG = """examples:
-  python -m bench.capacity            # the tables of docs/capacity.md
-  python -m bench.capacity --plots    # and the plots; needs requirements/bench.txt
+  .venv/bin/python -m bench.capacity            # the tables of docs/capacity.md
+  .venv/bin/python -m bench.capacity --plots    # and the plots; needs requirements/bench.txt
 """
 
 
@@ -31,12 +31,12 @@ def cost_table() -> str:
     return _table(head, [_cost_row(_ask(count, packed)) for count in EVENTS for packed in (100, 1)])
 
 
-_COSTS = ("SQS", "Lambda", "DynamoDB", "logs", "alarms", "fixed")
+_COSTS = ("SQS", "Lambda", "DynamoDB", "logs", "idle")
 
 
 def _cost_row(found: Report) -> tuple[str, ...]:
     costs = found.costs
-    each = (costs.sqs, costs.lambda_, costs.dynamodb, costs.logs, costs.alarms, costs.fixed)
+    each = (costs.sqs, costs.lambda_, costs.dynamodb, costs.logs, costs.idle)
     return (
         count_text(found.load.events_per_day),
         str(found.load.packed),

@@ -33,7 +33,7 @@ _LIMIT_PART = 1.15
 _FOR_EVER_S = 1e6
 _WARM_UP = 5
 _EPILOG = """example:
-  PYTHONPATH=functions/send_events .venv/bin/python -m bench.connections --rounds 50     # a quick look
+  .venv/bin/python -m bench.connections --rounds 50     # a quick look
 """
 
 Way = contextlib.AbstractContextManager[Any]

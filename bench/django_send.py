@@ -20,8 +20,8 @@ from bench.sink import running_sink
 from tests.integration.django.postgres import PostgresMissing, server
 
 _EPILOG = """examples:
-  PYTHONPATH=.:functions/send_events .venv/bin/python -m bench.django_send
-  PYTHONPATH=.:functions/send_events .venv/bin/python -m bench.django_send --runs 1 --requests 20
+  .venv/bin/python -m bench.django_send
+  .venv/bin/python -m bench.django_send --runs 1 --requests 20
 """
 _EVENT_COUNTS = (1, 10)
 # A name, the page and the mode of the outbox.
@@ -110,7 +110,6 @@ def _environment(url: str, sqlite: Path) -> Mapping[str, str]:
     ours = ("WHYNESS_MIXPANEL_", "BENCH_", "AWS_")
     return {
         **{name: value for name, value in os.environ.items() if not name.startswith(ours)},
-        "PYTHONPATH": os.pathsep.join([".", "functions/send_events"]),
         "BENCH_SQLITE": str(sqlite),
         "WHYNESS_MIXPANEL_QUEUE_URL": url + QUEUE,
         "WHYNESS_MIXPANEL_REGION": "us-east-1",

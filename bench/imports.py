@@ -9,7 +9,6 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 from tqdm import tqdm
 
@@ -17,8 +16,8 @@ from bench.page import write_block
 from bench.programs import ROOT
 
 _EPILOG = """examples:
-  PYTHONPATH=.:functions/send_events .venv/bin/python -m bench.imports
-  PYTHONPATH=.:functions/send_events .venv/bin/python -m bench.imports --runs 3 --write-docs
+  .venv/bin/python -m bench.imports
+  .venv/bin/python -m bench.imports --runs 3 --write-docs
 """
 # One line of `python -X importtime`: its own time, that of all it brings, and its name, indented.
 _LINE = re.compile(r"import time: +(\d+) \| +(\d+) \| +(\S+)").fullmatch
@@ -96,10 +95,9 @@ def _medians(runs: list[Mapping[str, float]]) -> Mapping[str, float]:
 
 
 def _import_times(code: str, environment: Mapping[str, str]) -> str:
-    path: Any = {"PYTHONPATH": os.pathsep.join([".", "functions/send_events"])}
     return subprocess.run(
         [sys.executable, "-X", "importtime", "-c", code],
-        env={**os.environ, **path, **environment},
+        env={**os.environ, **environment},
         cwd=ROOT,
         capture_output=True,
         text=True,

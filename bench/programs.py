@@ -6,8 +6,8 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -41,12 +41,8 @@ def run_together(command: Sequence[str], count: int, url: str, **environment: st
     Raises:
         Failed: one of them did.
     """
-    chosen = {**environment_of(url), **environment, "BENCH_TOGETHER": "1"}
     with ExitStack() as running:
-        started = [running.enter_context(_popen(command, chosen)) for _ in range(count)]
-        for process in started:
-            if _pipe(process.stderr).readline() != "ready\n":
-                raise Failed(f"{' '.join(command)} did not get ready")
+        started = [running.enter_context(prepared(command, url, **environment)) for _ in range(count)]
         for process in started:
             _pipe(process.stdin).close()
         found = [json.loads(_pipe(process.stdout).read().splitlines()[-1]) for process in started]
@@ -57,11 +53,33 @@ def run_together(command: Sequence[str], count: int, url: str, **environment: st
     return {"events_per_s": sum(each["events"] for each in found) / (ended_s - began_s)}
 
 
-def _popen(command: Sequence[str], environment: Mapping[str, str]) -> "subprocess.Popen[str]":
+@contextmanager
+def prepared(command: Sequence[str], url: str, **environment: str) -> Iterator["subprocess.Popen[str]"]:
+    """Start a program and give it when all is prepared; it begins when its standard input is closed.
+
+    Raises:
+        Failed: it did not get ready.
+    """
+    chosen = {**environment_of(url), **environment, "BENCH_TOGETHER": "1"}
     pipe = subprocess.PIPE
-    return subprocess.Popen(
-        command, env=environment, cwd=ROOT, stdin=pipe, stdout=pipe, stderr=pipe, text=True
-    )
+    with subprocess.Popen(
+        command, env=chosen, cwd=ROOT, stdin=pipe, stdout=pipe, stderr=pipe, text=True
+    ) as process:
+        if "ready\n" not in _pipe(process.stderr):
+            raise Failed(f"{' '.join(command)} did not get ready")
+        yield process
+
+
+def let_go(process: "subprocess.Popen[str]") -> str:
+    """Let a prepared program do its work, and return what it said on standard error.
+
+    Raises:
+        Failed: it failed.
+    """
+    _, said = process.communicate(timeout=_TIMEOUT_S)
+    if process.returncode:
+        raise Failed(f"the program failed:\n{said[-2000:]}")
+    return said
 
 
 def _pipe(pipe: IO[str] | None) -> IO[str]:
@@ -130,7 +148,6 @@ def environment_of(url: str) -> dict[str, str]:
     """Return the variables of a program that posts to `url`."""
     return {
         **os.environ,
-        "PYTHONPATH": os.pathsep.join([".", "functions/send_events"]),
         "NODE_PATH": str(PEERS / "npm/node_modules"),
         "MIXPANEL_PROJECT_ID": "1",
         "MIXPANEL_API_URL": url,

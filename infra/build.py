@@ -10,10 +10,11 @@ import platform
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import yaml
+
+from infra.pythons import PythonMissing, find_python
 
 ROOT = Path(__file__).resolve().parent.parent
 SAM = ROOT / ".venv-sam/bin/sam"
@@ -26,40 +27,6 @@ ARCHITECTURES = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "arm64", "arm
 
 class BuildError(Exception):
     """The build cannot go on; the text says what to do."""
-
-
-def find_python(environ: Mapping[str, str]) -> Path:
-    """Return a Python of the runtime's minor version that works and has pip.
-
-    Raises:
-        BuildError: there is none on the PATH nor among pyenv's versions.
-    """
-    for candidate in _pythons(environ):
-        if _is_fit(candidate):
-            return candidate
-    raise BuildError(
-        f"The function runs on Python {PYTHON}, and building it needs the same version, with pip. There is "
-        "none on the PATH nor under ~/.pyenv/versions. Install it, for example with "
-        f"`pyenv install {PYTHON}`, and run this again."
-    )
-
-
-def _pythons(environ: Mapping[str, str]) -> Iterator[Path]:
-    folders = [Path(folder) for folder in environ.get("PATH", "").split(os.pathsep) if folder]
-    for name in (f"python{PYTHON}", "python3", "python"):
-        yield from (folder / name for folder in folders if (folder / name).is_file())
-    pyenv = Path(environ.get("PYENV_ROOT") or Path(environ.get("HOME", "/")) / ".pyenv")
-    yield from sorted(pyenv.glob(f"versions/{PYTHON}*/bin/python{PYTHON}"))
-
-
-def _is_fit(python: Path) -> bool:
-    # Asked, not believed: pyenv's shim of a version that is not switched on exists, and fails.
-    question = "import sys, pip; print('%d.%d' % sys.version_info[:2])"
-    try:
-        answer = subprocess.run([python, "-c", question], capture_output=True, text=True, check=False)
-    except OSError:
-        return False
-    return answer.stdout.strip() == PYTHON
 
 
 def host_architecture(machine: str) -> str:
@@ -99,9 +66,7 @@ def build(architecture: str, python: Path) -> None:
         subprocess.CalledProcessError: a step failed; it has said why.
     """
     if not SAM.exists():
-        raise BuildError(
-            "`sam` is missing: python3 -m venv .venv-sam && .venv-sam/bin/pip install -r requirements/sam.txt"
-        )
+        raise BuildError("sam is not installed. `make build` and `make deploy` install it; run one of them.")
     environ = os.environ | {
         "PATH": f"{python.parent}{os.pathsep}{os.environ['PATH']}",
         "SAM_CLI_TELEMETRY": "0",
@@ -145,13 +110,13 @@ def main() -> int:
             architecture = deployed_architecture((ROOT / "samconfig.toml").read_text(), environment)
         else:
             architecture = host_architecture(platform.machine())
-        python = find_python(os.environ)
+        python = find_python(PYTHON, "pip", os.environ)
         print(f"building for {architecture} with {python}", flush=True)
         build(architecture, python)
         if environment:
             # Takes the built template: samconfig.toml names no other for it.
             subprocess.run([SAM, "deploy", "--config-env", environment], cwd=ROOT, check=True)
-    except BuildError as error:
+    except (BuildError, PythonMissing) as error:
         print(error, file=sys.stderr)
         return 2
     except subprocess.CalledProcessError as error:

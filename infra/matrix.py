@@ -10,9 +10,11 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
+
+from infra.pythons import PythonMissing, find_python
 
 ROOT = Path(__file__).resolve().parent.parent
 REQUIREMENTS = ROOT / "requirements/dev.txt"
@@ -57,14 +59,6 @@ def cells(*, newest: bool = False) -> list[Cell]:
     return [cell for cell in reversed(fit) if cell.django == last] if newest else fit
 
 
-def find_python(version: str, environ: Mapping[str, str]) -> Path | None:
-    """Return a Python of that minor version that works and has venv; None if there is none.
-
-    Looked for on the PATH, then among pyenv's versions.
-    """
-    return next((python for python in _pythons(version, environ) if _is_fit(python, version)), None)
-
-
 def flatten(path: Path, django: str) -> str:
     """Return the requirements of `path` and of the files it names, with Django at version `django`."""
     lines = []
@@ -98,23 +92,6 @@ def _key(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.split("."))
 
 
-def _pythons(version: str, environ: Mapping[str, str]) -> Iterator[Path]:
-    folders = [Path(folder) for folder in environ.get("PATH", "").split(os.pathsep) if folder]
-    yield from (folder / f"python{version}" for folder in folders)
-    pyenv = Path(environ.get("PYENV_ROOT") or Path(environ.get("HOME", "/")) / ".pyenv")
-    yield from sorted(pyenv.glob(f"versions/{version}*/bin/python{version}"), reverse=True)
-
-
-def _is_fit(python: Path, version: str) -> bool:
-    # Asked, not believed: pyenv's shim of a version that is not switched on exists, and fails.
-    question = "import sys, ensurepip, venv; print('%d.%d' % sys.version_info[:2])"
-    try:
-        answer = subprocess.run([python, "-c", question], capture_output=True, text=True, check=False)
-    except OSError:
-        return False
-    return answer.stdout.strip() == version
-
-
 def _environment(cell: Cell, python: Path) -> Path:
     """Make the cell's environment, unless it is there with the same requirements; return its Python."""
     home = ROOT / f".venv-matrix-{cell.python}-{cell.django}"
@@ -134,9 +111,10 @@ def _environment(cell: Cell, python: Path) -> Path:
 
 
 def _run(cell: Cell) -> Row:
-    python = find_python(cell.python, os.environ)
-    if python is None:
-        return Row(cell, reason=f"skipped: no python{cell.python}")
+    try:
+        python = find_python(cell.python, "ensurepip, venv", os.environ)
+    except PythonMissing:
+        return Row(cell, reason=f"skipped: no Python {cell.python} with venv")
     print(f"== Django {cell.django} on Python {cell.python}", flush=True)
     try:
         own = _environment(cell, python)

@@ -2,18 +2,23 @@
 
 import argparse
 import json
+import platform
 import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+import yaml
+
+from infra.build import ARCHITECTURES
+from infra.pythons import PythonMissing
 from local import inventory
 from local.emulator import EmulatorMissing
 from local.event_source_mapping import ids_to_delete
 from local.invocation import InvocationResult
 from local.loopback import bypass_proxies
 from local.processes import ProcessFailed, stop_like_ctrl_c
-from local.python import PythonMissing, built_version, runtime_python
+from local.python import built_version, runtime_python
 from local.rie import RieUnavailable, get_rie
 from local.runtime import Runtime
 from local.stack import ROOT, SOURCE_DIR, LocalStack
@@ -24,9 +29,9 @@ BUILD_DIR = ROOT / ".aws-sam" / "build" / "SendEventsFunction"
 SAMPLE = ROOT / "events" / "sample.json"
 
 _EPILOG = """examples:
-  python -m local.invoke                               the built function on events/sample.json
-  python -m local.invoke events/partial-failure.json   another event
-  python -m local.invoke --source                      the source tree, on this Python; no build needed
+  .venv/bin/python -m local.invoke                               the built function on events/sample.json
+  .venv/bin/python -m local.invoke events/partial-failure.json   another event
+  .venv/bin/python -m local.invoke --source                      the source tree; needs no build
 
 Behind it are an emulated queue, Log table and secret, and a simulated Mixpanel. The exit status is 0 when the
 answer is a proper partial batch response that acknowledges every record, and 1 otherwise.
@@ -106,7 +111,23 @@ def _source() -> tuple[Path, Path]:
 def _build() -> tuple[Path, Path]:
     if not (BUILD_DIR / "handler.py").exists():
         raise InvokeError(f"{BUILD_DIR} is missing: run `make build` first, or use --source")
+    check_processor((BUILD_DIR.parent / "template.yaml").read_text(), platform.machine())
     return BUILD_DIR, runtime_python(built_version(Template.read()))
+
+
+def check_processor(built_template: str, machine: str) -> None:
+    """Refuse a function that was built for the other processor; each of its imports would fail.
+
+    Raises:
+        InvokeError: it was, as after `make deploy`.
+    """
+    here = ARCHITECTURES.get(machine.lower(), machine)
+    built_for = yaml.safe_load(built_template)["Parameters"]["Architecture"]["Default"]
+    if built_for != here:
+        raise InvokeError(
+            f"the function was built for {built_for}, and this machine is {here}: run `make build`, or use "
+            "--source"
+        )
 
 
 def _show_what_arrived(stack: LocalStack) -> None:

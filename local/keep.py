@@ -52,7 +52,6 @@ def _exports(stack: LocalStack, site: Site) -> str:
         "LOG_TABLE_NAME": stack.resources.log_table_name,
         "MIXPANEL_SIMULATOR": stack.simulator_url,
         "SITE": site.url,
-        "PYTHONPATH": "functions/send_events",
-        "WHYNESS_MIXPANEL": ".venv/bin/python -m whyness_ops",
+        "WHYNESS_MIXPANEL": ".venv/bin/whyness-mixpanel",
     }
     return "".join(f"export {name}={shlex.quote(value)}\n" for name, value in variables.items())

@@ -1,23 +1,17 @@
 """Find the Python that the function is built for, with Lambda's runtime client in it."""
 
+import os
 import re
 import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
-from shutil import which
 
+from infra.pythons import PythonMissing, find_python
 from local.template import Template
 
 ROOT = Path(__file__).parents[1]
 _REQUIREMENTS = ROOT / "requirements" / "demo.txt"
-_PYENV_VERSIONS = Path.home() / ".pyenv" / "versions"
 _ANSWER_TIMEOUT_S = 30
 _INSTALL_TIMEOUT_S = 300
-
-
-class PythonMissing(RuntimeError):  # noqa: N818  (it is Python that is missing)
-    """No interpreter of the wanted version, or none that can be given the runtime client."""
 
 
 def built_version(template: Template) -> str:
@@ -37,32 +31,8 @@ def runtime_python(version: str, directory: Path | None = None) -> Path:
     directory = directory or ROOT / f".venv-runtime-{version}"
     python = directory / "bin" / "python"
     if not _answers(python, "import awslambdaric"):
-        _make_environment(find_python(version), directory)
+        _make_environment(find_python(version, "ensurepip, venv", os.environ), directory)
     return python
-
-
-def find_python(version: str) -> Path:
-    """Return an interpreter of exactly this minor version, from the path or from pyenv.
-
-    Raises:
-        PythonMissing: there is none that runs.
-    """
-    major, minor = version.split(".")
-    check = f"import sys; sys.exit(sys.version_info[:2] != ({major}, {minor}))"
-    for candidate in _candidates(version):
-        if _answers(candidate, check):
-            return candidate
-    raise PythonMissing(
-        f"Python {version}, for which the function is built, is not here: neither as python{version} on the\n"
-        f"path nor in {_PYENV_VERSIONS}. Install it (pyenv install {version}), or run the source (--source)."
-    )
-
-
-def _candidates(version: str) -> Iterator[Path]:
-    yield Path(sys.executable)
-    if found := which(f"python{version}"):
-        yield Path(found)  # with pyenv perhaps a shim, which does not run
-    yield from sorted(_PYENV_VERSIONS.glob(f"{version}*/bin/python{version}"), reverse=True)
 
 
 def _answers(python: Path, code: str) -> bool:

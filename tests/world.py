@@ -42,6 +42,8 @@ class World:
         threads: requests at once.
         timeout_s: what Lambda gives an invocation.
         identity: the function's own setting.
+        clock: time, which several may share.
+        seed: of all that is drawn.
     """
 
     respond: Responder = accept
@@ -49,6 +51,7 @@ class World:
     timeout_s: float = 120.0
     identity: str = "distinct_id"
     clock: FakeClock = field(default_factory=FakeClock)
+    seed: int = 1
 
     def __post_init__(self) -> None:
         """Wire the fakes."""
@@ -56,7 +59,7 @@ class World:
         self.dead_letters = FakeDeadLetters(self.clock)
         self.log = FakeLog(self.clock)
         self.queue = FakeSourceQueue(clock=self.clock)
-        rng = random.Random(1)  # noqa: S311  (jitter)
+        rng = random.Random(self.seed)  # noqa: S311  (jitter)
         self.deliverer = Deliverer(
             pool=self.pool,
             dead_letters=self.dead_letters,

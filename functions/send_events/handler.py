@@ -34,7 +34,7 @@ from whyness_events.delivery.settings import Settings, SettingsFault, read_setti
 from whyness_events.delivery.settle import Settled
 from whyness_events.delivery.source_queue import SqsSourceQueue
 from whyness_events.delivery.sqs_event import InvocationFault, read_records
-from whyness_events.delivery.telemetry import emit
+from whyness_events.delivery.telemetry import emit, log_fields
 from whyness_events.delivery.useragent import describe_useragent
 from whyness_events.outcomes import Outcome, Reason
 
@@ -163,14 +163,7 @@ def _end_invocation(parts: Container, context: Any) -> None:
 
 
 def _tell(report: Report, context: Any) -> None:
-    outcomes = {str(reason): count for reason, count in report.outcomes.items()}
-    logger.info(
-        "invocation",
-        request_id=context.aws_request_id,
-        outcomes=outcomes,
-        requests=report.sending.requests,
-        handed_back=len(report.settled.failed_message_ids),
-    )
+    logger.info("invocation", **log_fields(report, context.aws_request_id))
     for reason, examples in report.examples.items():
         logger.warning(
             "not delivered",

@@ -28,8 +28,8 @@ _GONE = (BotoCoreError, ClientError, URLError)
 _EPILOG = """examples:
   make chaos                 200,000 events, every fault; less than 25 minutes
   make chaos SCALE=0.02      the same, quick: 4,000 events and shorter faults
-  python -m local.chaos --scale 0.02 --row poison --row outage
-  python -m local.chaos --list
+  .venv/bin/python -m local.chaos --scale 0.02 --row poison --row outage
+  .venv/bin/python -m local.chaos --list
 """
 
 

@@ -15,7 +15,7 @@ from .sink import Sink
 
 _EPILOG = """examples:
   # one project, any free port; the first line of output is JSON with the URL
-  python -m local.mixpanel_simulator --project 123 --account acct --password-file secret.txt
+  .venv/bin/python -m local.mixpanel_simulator --project 123 --account acct --password-file secret.txt
 
   # answer every tenth request with 429, see what arrived, make it well again
   curl -X POST $URL/_simulator/faults -d '{"probability": 0.1, "status": 429}'
@@ -24,10 +24,10 @@ _EPILOG = """examples:
   curl -X DELETE $URL/_simulator/faults
 
   # a project that lives in the EU: this simulator, which plays the US, refuses it with 401
-  python -m local.mixpanel_simulator --project 123:eu --account acct --password-file secret.txt
+  .venv/bin/python -m local.mixpanel_simulator --project 123:eu --account acct --password-file secret.txt
 
   # for benchmarks: count only
-  python -m local.mixpanel_simulator --sink
+  .venv/bin/python -m local.mixpanel_simulator --sink
 
 Everything it can do: docs/mixpanel-simulator.md
 """

@@ -57,7 +57,7 @@ def test_command_line_of_the_page_publishes_a_good_event() -> None:
     body = words[words.index("--message-body") + 1]
     (item,) = read_record(make_record(body), now_ms=NOW_MS, default_identity="distinct_id").items
 
-    assert words[:3] == ["aws", "sqs", "send-message"]
+    assert words[:5] == ["aws", "--region", "$REGION", "sqs", "send-message"]
     assert item.outcome is None
 
 

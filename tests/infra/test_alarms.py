@@ -95,6 +95,29 @@ def test_each_way_to_fail_has_its_alarm(template: Template) -> None:
     }
 
 
+def test_each_metric_is_read_by_an_alarm_or_the_dashboard(template: Template, resources: Resources) -> None:
+    """A metric that nothing reads costs 0.30 USD a month: it is a field of the log line instead."""
+    read = {metric["MetricName"] for alarm in alarms(template).values() for metric in metrics_of(alarm)}
+    body = resources["Dashboard"]["DashboardBody"]["Fn::Sub"]
+    shown = set(re.findall(r'\["Whyness", "(\w+)"', body))
+
+    assert {metric.name for metric in METRICS} - read - shown == set()
+    assert OUTCOME_METRIC in shown
+
+
+def test_dev_pays_for_three_alarms_and_no_dashboard(template: Template) -> None:
+    """What a trial stack must tell; whatever refers to the others is there in production only."""
+    found = {name for name in alarms(template) if "Condition" not in template["Resources"][name]}
+    conditions = {
+        template["Resources"][name].get("Condition") for name in alarms(template) if name not in found
+    }
+
+    assert found == {"DeadLettersAlarm", "SetupFaultsAlarm", "FunctionErrorsAlarm"}
+    assert conditions == {"IsProduction"}
+    assert template["Resources"]["Dashboard"]["Condition"] == "IsProduction"
+    assert template["Outputs"]["DashboardUrl"]["Condition"] == "IsProduction"
+
+
 @pytest.mark.parametrize(
     ("alarm", "metric", "threshold"),
     [

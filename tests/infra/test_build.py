@@ -14,52 +14,10 @@ from infra.build import (
     allow_only,
     compile_bytecode,
     deployed_architecture,
-    find_python,
     host_architecture,
 )
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-def make_python(path: Path, script: str) -> Path:
-    """Put a stand-in for an interpreter at `path`."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(f"#!/bin/sh\n{script}\n")
-    path.chmod(0o755)
-    return path
-
-
-def test_a_python_that_exists_but_does_not_work_is_passed_over(tmp_path: Path) -> None:
-    """A version manager's shim of a version that is not switched on is no Python."""
-    make_python(tmp_path / "shims/python3.13", "echo 'not switched on' >&2; exit 127")
-    good = make_python(tmp_path / "bin/python3.13", "echo 3.13")
-
-    found = find_python({"PATH": f"{tmp_path}/missing:{tmp_path}/shims:{tmp_path}/bin"})
-
-    assert found == good
-
-
-def test_a_python_of_the_runtimes_version_may_have_a_plain_name(tmp_path: Path) -> None:
-    """In a container the only interpreter is often python3."""
-    make_python(tmp_path / "old/python3", "echo 3.12")
-    good = make_python(tmp_path / "new/python3", "echo 3.13")
-
-    assert find_python({"PATH": f"{tmp_path}/old:{tmp_path}/new"}) == good
-
-
-def test_pyenvs_python_is_found_without_being_switched_on(tmp_path: Path) -> None:
-    """What pyenv has installed is good enough, though it is not on the PATH."""
-    good = make_python(tmp_path / ".pyenv/versions/3.13.9/bin/python3.13", "echo 3.13")
-
-    assert find_python({"PATH": "", "HOME": str(tmp_path)}) == good
-
-
-def test_without_the_runtimes_python_the_error_says_what_to_do(tmp_path: Path) -> None:
-    """Another version is not taken instead; the text names the version and a way to get it."""
-    make_python(tmp_path / "python3", "echo 3.12")
-
-    with pytest.raises(BuildError, match=r"Python 3\.13.*pyenv install 3\.13"):
-        find_python({"PATH": str(tmp_path), "HOME": str(tmp_path)})
 
 
 @pytest.mark.parametrize(

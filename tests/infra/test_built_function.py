@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from infra.build import BUILT, FUNCTION, BuildError, find_python, host_architecture
+from infra.build import BUILT, FUNCTION, PYTHON, host_architecture
+from infra.pythons import PythonMissing, find_python
 
 pytestmark = pytest.mark.build
 
@@ -51,8 +52,8 @@ def python() -> Path:
     if any(content(FUNCTION / path.relative_to(SOURCE)) != content(path) for path in sources()):
         pytest.skip("the build is older than the function's source: run `make build`")
     try:
-        return find_python(os.environ)
-    except BuildError as error:
+        return find_python(PYTHON, "pip", os.environ)
+    except PythonMissing as error:
         pytest.skip(str(error))
 
 

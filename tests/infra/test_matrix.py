@@ -6,15 +6,7 @@ import pytest
 
 from infra import matrix
 from infra.matrix import Cell, Row
-
-
-def make_python(folder: Path, version: str, answer: str) -> Path:
-    """Write what stands for a Python: it says `answer` to whatever it is asked."""
-    folder.mkdir(parents=True, exist_ok=True)
-    python = folder / f"python{version}"
-    python.write_text(f"#!/bin/sh\n{answer}\n")
-    python.chmod(0o755)
-    return python
+from infra.pythons import PythonMissing
 
 
 def test_each_django_runs_on_the_pythons_that_it_supports() -> None:
@@ -39,35 +31,21 @@ def test_versions_are_compared_as_numbers(monkeypatch: pytest.MonkeyPatch) -> No
     assert matrix.cells(newest=True) == [Cell("3.12", "5.10")]
 
 
-def test_a_python_that_does_not_work_is_passed_over(tmp_path: Path) -> None:
-    """A shim that fails comes first on the PATH; the one after it says its version."""
-    make_python(tmp_path / "shims", "3.12", "exit 1")
-    works = make_python(tmp_path / "bin", "3.12", "echo 3.12")
-
-    found = matrix.find_python("3.12", {"PATH": f"{tmp_path / 'shims'}:{tmp_path / 'bin'}", "HOME": "none"})
-
-    assert found == works
-
-
-def test_a_python_of_pyenv_is_found_though_it_is_not_on_the_path(tmp_path: Path) -> None:
-    """The newest of the minor version."""
-    make_python(tmp_path / "versions/3.12.1/bin", "3.12", "echo 3.12")
-    newest = make_python(tmp_path / "versions/3.12.9/bin", "3.12", "echo 3.12")
-
-    assert matrix.find_python("3.12", {"PYENV_ROOT": str(tmp_path)}) == newest
-
-
 def test_a_python_that_is_not_here_is_a_row_that_fails_nothing(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The table names it, and the exit code is 0."""
-    monkeypatch.setattr(matrix, "find_python", lambda *_: None)
+
+    def find_none(*_: object) -> Path:
+        raise PythonMissing
+
+    monkeypatch.setattr(matrix, "find_python", find_none)
     monkeypatch.setattr("sys.argv", ["matrix.py"])
 
     exit_code = matrix.main()
 
     assert exit_code == 0
-    assert "3.11    5.2.19       skipped: no python3.11\n" in capsys.readouterr().out
+    assert "3.11    5.2.19       skipped: no Python 3.11 with venv\n" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("is_bad", [True, False])
@@ -84,7 +62,7 @@ def test_newest_goes_on_to_an_older_python_only_where_the_newest_is_not_here(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """One cell runs; the one that was skipped is not shown."""
-    rows = {"3.13": Row(Cell("3.13", "6.1.3"), reason="skipped: no python3.13")}
+    rows = {"3.13": Row(Cell("3.13", "6.1.3"), reason="skipped: no Python 3.13 with venv")}
     monkeypatch.setattr(matrix, "_run", lambda cell: rows.get(cell.python, Row(cell, passed=5)))
     monkeypatch.setattr("sys.argv", ["matrix.py", "--newest"])
 

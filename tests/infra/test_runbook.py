@@ -7,12 +7,11 @@ from typing import Any
 import pytest
 
 from infra.build import ROOT
+from whyness_ops.capacity import cost, read_prices
 from whyness_ops.cli import make_parser
 
 RUNBOOK = (ROOT / "docs/runbook.md").read_text()
 ALARMS = RUNBOOK[RUNBOOK.index("## Alarms") : RUNBOOK.index("## Metrics")]
-# Source: CloudWatch price list, us-east-1, 2026; an alarm on metric math is billed for each metric it reads.
-USD_PER_METRIC = 0.10
 Template = dict[str, Any]
 
 
@@ -45,7 +44,10 @@ def test_the_price_of_the_alarms_is_that_of_the_template(template: Template) -> 
     ]
     count = sum(sum("MetricStat" in query for query in alarm.get("Metrics", [])) or 1 for alarm in alarms)
 
-    assert f"read {count} metrics: about {count * USD_PER_METRIC:.2f} USD a month" in ALARMS
+    usd = count * read_prices()["alarm_month"]
+
+    assert count == cost.ALARM_METRICS, "what whyness-mixpanel capacity bills"
+    assert f"read {count} metrics: about {usd:.2f} USD a month" in ALARMS
 
 
 COMMANDS = sorted(set(re.findall(r"`(whyness-mixpanel [^`]+)`", RUNBOOK)))
@@ -62,7 +64,7 @@ def test_a_command_in_the_runbook_is_one_that_exists(command: str) -> None:
 def test_names_in_its_aws_commands_are_the_stacks(template: Template) -> None:
     """Outputs that are read exist; function, log group and queue are called what the commands say."""
     resources = {name: r["Properties"] for name, r in template["Resources"].items()}
-    outputs = re.findall(r"\$\(output (\w+)\)", ALARMS)
+    outputs = re.findall(r"\$\(output (\w+)\)", RUNBOOK)
 
     assert set(outputs) == {"QueueUrl", "DeadLetterQueueUrl", "LogTableName"} <= set(template["Outputs"])
     assert resources["SendEventsFunction"]["FunctionName"] == {"Fn::Sub": "${AWS::StackName}-send-events"}

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from tests.simulation.container import Container
 from tests.simulation.ledger import Ledger
 from tests.simulation.traffic import PRIVATE
-from tests.simulation.trouble import Trouble
 from whyness_events.dead_letter import DeadLetterAttributes
 from whyness_events.delivery.letters import Letter
 from whyness_events.outcomes import Reason
@@ -23,15 +22,11 @@ class LetterChecks:
 
     Args:
         ledger: of the run.
-        trouble: of the run.
         max_receive_count: of the queue.
-        start_s: of the run, epoch seconds.
     """
 
     ledger: Ledger
-    trouble: Trouble
     max_receive_count: int
-    start_s: float
 
     def problems(self, letter: Letter, container: Container) -> Iterator[str]:
         """Yield what is wrong with a letter that this container sends now."""
@@ -47,12 +42,10 @@ class LetterChecks:
         """Whether a good event may be in such a letter."""
         now_s = container.process.now_s()
         arrival = container.arrivals.get(told.source_message_id)
-        if told.reason == Reason.EXHAUSTED and arrival is not None:
-            is_old = now_s - arrival.sent_s >= container.version.exhaust_after_s
-            return is_old or arrival.receive_count >= self.max_receive_count - _SPARE_RECEIVES
-        from_s, to_s = container.started_s - self.start_s, now_s - self.start_s
-        struck = container.process.struck
-        return any(w.kind in struck and w.may_blame(from_s, to_s) for w in self.trouble.windows)
+        if told.reason != Reason.EXHAUSTED or arrival is None:
+            return False
+        is_old = now_s - arrival.sent_s >= container.version.exhaust_after_s
+        return is_old or arrival.receive_count >= self.max_receive_count - _SPARE_RECEIVES
 
 
 def _text_problems(reason: str, detail: str) -> Iterator[str]:

@@ -10,7 +10,7 @@ from local.mixpanel_simulator.ingest import StoredEvent
 from local.mixpanel_simulator.store import EventStore
 from tests.fakes import Late
 from tests.mixpanel_model import FourFields, four_fields
-from tests.simulation.trouble import AT_MIXPANEL, UNCLEAR, Window
+from tests.simulation.trouble import AT_MIXPANEL, Window
 from whyness_events.delivery.ports import Answer
 
 PROJECT = "2780485"
@@ -68,9 +68,7 @@ class SimulatedMixpanel:
         self._store = self._simulator._states[PROJECT].store = _WatchedStore()
         self._rotations = sorted(w.from_s for w in windows if w.kind == "401")
         self._password = "secret-0"
-        # The first that matches strikes: where all is refused, nothing else lets a request pass.
-        armed = sorted(windows, key=lambda window: not (window.kind in UNCLEAR and window.part == 1))
-        for number, window in enumerate(armed):
+        for number, window in enumerate(windows):
             if window.kind in AT_MIXPANEL:
                 self._arm(window, seed + number)
 

@@ -109,7 +109,7 @@ class SimulatedPool:
         found = [(t, answer) for t, body, answer in self._arrived if self._is_awaited(t, body)]
         self._arrived.clear()
         for ticket, _ in found:
-            if _LATE_POISON in self._busy.pop(ticket):
+            if _LATE_POISON in self._busy.pop(ticket, b""):  # an answer may come twice
                 self._process.die("poison", "answered")
         return found
 

@@ -79,7 +79,7 @@ class Simulation:
             watcher=Watch(self.ledger, "message", arrived=bounds.sent, gone=bounds.gone),
         )
         self.source = EventSource(self, scenario, self.result)
-        self._letter_checks = LetterChecks(self.ledger, self.trouble, scenario.max_receive_count, START_S)
+        self._letter_checks = LetterChecks(self.ledger, scenario.max_receive_count)
         self._log_keys: defaultdict[str, set[LogKey]] = defaultdict(set)
 
     def run(self) -> Result:

@@ -13,7 +13,7 @@ from tests.simulation.simulation import Simulation
 from tests.simulation.traffic import DAY_S, POISONS
 from tests.simulation.trouble import Window
 from whyness_events.dead_letter import DeadLetterAttributes
-from whyness_events.delivery import deliver, letters, sending, settle, splitting
+from whyness_events.delivery import deliver, evidence, letters, sending, settle, trial
 from whyness_events.delivery.answers import Reaction, Verdict, judge
 from whyness_events.delivery.items import Item, Record
 from whyness_events.delivery.letters import Letter
@@ -111,11 +111,15 @@ def _never_give_up_unread(patch: pytest.MonkeyPatch) -> None:
 
 
 def _blame_without_a_control(patch: pytest.MonkeyPatch) -> None:
-    def blame(isolated: Sequence[tuple[Item, Verdict]], *_: object) -> None:
-        for item, verdict in isolated:
-            item.outcome = Outcome(Reason.REJECTED, verdict.detail, verdict.status)
+    def blame(verdict: Verdict) -> Outcome:
+        return Outcome(Reason.REJECTED, verdict.detail, verdict.status)
 
-    patch.setattr(splitting, "judge_isolated", blame)
+    patch.setattr(sending, "without_control", blame)
+
+
+def _blame_after_one_alternation(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(evidence, "ENOUGH_ODDS", 2)
+    patch.setattr(trial, "copies", lambda _suspects: (1, 1))
 
 
 def _forget_the_row_of_what_is_delivered(patch: pytest.MonkeyPatch) -> None:
@@ -164,6 +168,7 @@ def _with_poison(scenario: Scenario) -> Scenario:
         (_read_before_giving_up, _with_poison, "the function could have"),
         (_never_give_up_unread, _with_poison, "the function could have"),
         (_blame_without_a_control, _as_it_is, "nothing is wrong with it"),
+        (_blame_after_one_alternation, _as_it_is, "nothing is wrong with it"),
         (_forget_the_row_of_what_is_delivered, _as_it_is, "its Log row says redriven"),
         (_tell_the_event_in_the_reason, _as_it_is, "detail tells"),
         (_new_insert_id_at_a_retry, _as_it_is, "counted twice, or by other fields"),

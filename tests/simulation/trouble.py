@@ -53,12 +53,12 @@ REDRIVES = ("redrive", "redrive with edit", "redrive of all")
 # What a message brings along.
 BY_MESSAGE = ("poison", "newer message")
 KINDS = (*AT_MIXPANEL, *AT_SETUP, *AT_AWS, *DEPLOYS, *REDRIVES, *BY_MESSAGE)
-# An answer that blames a lone event while others pass is believed: the event may lie in the DLQ, with a
-# reason. Where everything is refused alike it may not.
+# Refusals that explain nothing: of all requests or of any part of them, they blame nobody.
 UNCLEAR = frozenset({"short 200", "uncounted 200", "unexplained 400", "proxy's 403"})
 LEAST_KINDS = 3
 _MOST_KINDS = 8
 _LENGTHS_S = (20, 90, 600, 3_600, 4 * 3_600)
+_UNCLEAR_LENGTHS_S = (*_LENGTHS_S, 12 * 3_600)
 _ALWAYS_WHOLE = frozenset({*AT_SETUP, *DEPLOYS, *REDRIVES, *BY_MESSAGE})
 _NEVER_WHOLE = ("kill", "stall", "delivered twice")
 _PER_CALL_PART = 0.1  # of a window's part, where every port call is asked
@@ -84,16 +84,6 @@ class Window:
         """Whether `at_s` lies in it."""
         return self.from_s <= at_s < self.from_s + self.for_s
 
-    def may_blame(self, from_s: float, to_s: float) -> bool:
-        """Whether it may make an invocation from `from_s` to `to_s` blame a good event.
-
-        It may where some requests pass and others are refused by chance, or where it begins and ends between
-        two requests: an event is blamed that is refused once more between two others that pass.
-        """
-        is_partial = self.part < 1 and self.from_s < to_s and from_s < self.from_s + self.for_s
-        is_within = from_s <= self.from_s and self.from_s + self.for_s <= to_s
-        return self.kind in UNCLEAR and (is_partial or is_within)
-
 
 def draw_kinds(rng: random.Random) -> list[str]:
     """Return the kinds of a run, three or more."""
@@ -112,12 +102,13 @@ def make_trouble(
 
 
 def _window(rng: random.Random, kind: str, until_s: float, moments: Sequence[float]) -> Window:
-    for_s = rng.choice(_LENGTHS_S) * rng.uniform(0.5, 1.5)
+    is_unclear = kind in UNCLEAR
+    for_s = rng.choice(_UNCLEAR_LENGTHS_S if is_unclear else _LENGTHS_S) * rng.uniform(0.5, 1.5)
     from_s = min(max(0.0, rng.choice(moments) - rng.random() * for_s), until_s * 0.95)
     if kind in REDRIVES:
         from_s = min(from_s + rng.random() * 4 * 3_600, until_s * 0.95)  # there must be something to redrive
     is_whole = kind in _ALWAYS_WHOLE or (kind not in _NEVER_WHOLE and rng.random() < 0.3)
-    part = 1.0 if is_whole else rng.uniform(0.02, 0.6)
+    part = 1.0 if is_whole else rng.uniform(0.02, 0.85 if is_unclear else 0.6)
     return Window(kind, from_s, min(for_s, until_s - from_s), part)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from whyness_events.delivery.settings import SETTINGS
-from whyness_events.delivery.telemetry import METRICS
+from whyness_events.delivery.telemetry import LOG_FIELDS, METRICS
 
 ROOT = Path(__file__).parents[2]
 
@@ -28,7 +28,17 @@ def metrics_table() -> str:
     return "\n".join(["| metric | unit | meaning |", "|---|---|---|", *rows])
 
 
-TABLES = [("README.md", "settings", settings_table), ("docs/runbook.md", "metrics", metrics_table)]
+def log_fields_table() -> str:
+    """Return the runbook's table of the fields of the line `invocation`."""
+    rows = [f"| `{field.name}` | {field.meaning} |" for field in LOG_FIELDS]
+    return "\n".join(["| field | meaning |", "|---|---|", *rows])
+
+
+TABLES = [
+    ("README.md", "settings", settings_table),
+    ("docs/runbook.md", "metrics", metrics_table),
+    ("docs/runbook.md", "log fields", log_fields_table),
+]
 
 
 def _pattern(mark: str) -> re.Pattern[str]:

@@ -21,6 +21,7 @@ PURE = frozenset(
         "deliver",
         "error_text",
         "event_texts",
+        "evidence",
         "exhaust",
         "flights",
         "grouping",
@@ -40,6 +41,7 @@ PURE = frozenset(
         "slicing",
         "splitting",
         "translate",
+        "trial",
         "useragent",
         "vocabulary",
     )

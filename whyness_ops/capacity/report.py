@@ -57,7 +57,7 @@ class Report:
         """Return it for programs."""
         found = asdict(self)
         found["costs"] = {name.rstrip("_"): usd for name, usd in found["costs"].items()}
-        found["costs"] |= {"total": self.costs.total}
+        found["costs"] |= {"total": self.costs.total, "idle": self.costs.idle}
         return found | {
             "capacity_per_s": self.capacity_per_s,
             "usd_per_million": self.usd_per_million,

@@ -46,7 +46,7 @@ def report_text(found: Report, prices: Prices) -> str:
     )
     stacks = f"{load.projects} project(s), {load.memory_mb} MB x {load.concurrency} each"
     rates = f"{load.mean_per_s:,.1f} events/s, {load.peak_per_s:,.1f} in the busy hours"
-    each = f"{found.usd_per_million:.4f} per million events, without alarms and fixed"
+    each = f"{found.usd_per_million:.4f} per million events, beside what a stack costs without any"
     parts = [
         f"{sent}; {stacks}: {rates}.",
         f"\nUSD a month ({prices.region} list prices, no free tier); {each}:",
@@ -83,9 +83,11 @@ def _costs(found: Report) -> list[Mapping[str, str]]:
         ("Lambda", costs.lambda_),
         ("DynamoDB", costs.dynamodb),
         ("logs", costs.logs),
+        ("asking an empty queue", costs.polls),
         ("alarms", costs.alarms),
-        ("metrics, dashboard, secret", costs.fixed),
+        ("metrics, dashboard, secret, key", costs.fixed),
         ("all", costs.total),
+        ("of it without any event", costs.idle),
     ]
     return [{"what": what, "USD": usd_text(usd)} for what, usd in rows]
 

@@ -90,6 +90,7 @@ class Outcome:
         http_status: Mixpanel's answer, 0 where there was none.
         wait_s: how long Mixpanel asked to wait, 0 where it did not.
         may_count: Mixpanel may have imported the event, whatever the reason says in general.
+        soon: it waits for nothing but its next try.
     """
 
     reason: Reason
@@ -97,6 +98,7 @@ class Outcome:
     http_status: int = 0
     wait_s: float = 0.0
     may_count: bool = False
+    soon: bool = False
 
 
 DELIVERED = Outcome(Reason.DELIVERED)

@@ -49,12 +49,14 @@ class Invocation:
         failed_ids: the records handed back.
         metrics: the documents in CloudWatch's embedded format.
         details: the logged detail of each outcome but `delivered`.
+        logged: the fields of the line `invocation`.
         refusals: the logged lines about what AWS refused.
     """
 
     failed_ids: list[str]
     metrics: list[dict[str, Any]]
     details: dict[str, str]
+    logged: Mapping[str, Any]
     refusals: list[dict[str, Any]] = field(default_factory=list)
 
     @property
@@ -120,9 +122,10 @@ class Function:
         printed = self.capsys.readouterr().out.splitlines()
         metrics = [json.loads(line) for line in printed if '"_aws"' in line]
         details = {vars(r)["reason"]: vars(r)["detail"] for r in self._keeper.records if "detail" in vars(r)}
-        failed_ids = [f["itemIdentifier"] for f in answer["batchItemFailures"]]
+        [logged] = [vars(r) for r in self._keeper.records if r.getMessage() == "invocation"]
+        failed_ids = [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
         refusals = [vars(r) for r in self._keeper.records if r.getMessage() == "aws refused"]
-        return Invocation(failed_ids, metrics, details, refusals)
+        return Invocation(failed_ids, metrics, details, logged, refusals)
 
     def invoke_until_settled(self, *records: Record, timeout_s: float = SHORT_S) -> Invocation:
         """Hand what came back in again, as SQS would; a second time must be enough."""

@@ -7,7 +7,8 @@ from local.mixpanel_simulator import MixpanelSimulator
 from tests.aws_stub import AwsStub
 from tests.builders import large_properties, make_body, make_raw, make_record
 from tests.integration.delivery.function import FUNCTION_NAME, Function, Invocation, recent_event, records_of
-from whyness_events.delivery.telemetry import METRICS, NAMESPACE, OUTCOME_METRIC
+from whyness_events.delivery.report import Report
+from whyness_events.delivery.telemetry import LOG_FIELDS, METRICS, NAMESPACE, OUTCOME_METRIC, log_fields
 from whyness_events.outcomes import Reason
 
 # Each value of a dimension is billed as a metric of its own.
@@ -45,6 +46,16 @@ def test_every_metric_is_in_every_invocation(function: Function, mixpanel: Mixpa
     found = {(m["Name"], m["Unit"]) for m in defined if m["Name"] != OUTCOME_METRIC}
     assert found == {(m.name, m.unit.value) for m in METRICS}
     assert {m["Name"] for m in defined} - {m.name for m in METRICS} == {OUTCOME_METRIC}
+
+
+def test_every_field_is_in_the_line_of_every_invocation(
+    function: Function, mixpanel: MixpanelSimulator
+) -> None:
+    """Saved queries and tools read these names; each is in the runbook's table."""
+    invocation = mixed_invocation(function, mixpanel)
+
+    assert [field.name for field in LOG_FIELDS if field.name not in invocation.logged] == []
+    assert {field.name for field in LOG_FIELDS} == set(log_fields(Report(), "id"))
 
 
 def test_the_dimensions_are_service_and_only_on_the_outcomes_reason(
@@ -105,13 +116,13 @@ def test_the_numbers_are_those_of_the_invocation(
     }
     assert invocation.metric("EventsReceived") == sum(invocation.outcomes.values())
     assert invocation.metric("EventsDelivered") == 3
-    assert invocation.metric("Repeats") == 1
+    assert invocation.logged["repeats"] == 1
     assert invocation.metric("RecordsHandedBack") == len(invocation.failed_ids) == 2
     assert invocation.metric("SetupFaults") == 1
-    assert invocation.metric("StringsCut") == 2
-    assert invocation.metric("Requests") == mixpanel.stats()["requests"]
-    assert invocation.metric("RequestBytes") > 0
-    assert invocation.metric("AnswerTime") > 0
+    assert invocation.logged["strings_cut"] == 2
+    assert invocation.logged["requests"] == mixpanel.stats()["requests"]
+    assert invocation.logged["request_bytes"] > 0
+    assert invocation.logged["slowest_answer_ms"] > 0
     assert invocation.metric("DeadLettersRefused") == 0
     assert len(aws.letters) == 3
 

@@ -146,7 +146,7 @@ def test_a_server_that_drips_neither_holds_the_handler_nor_haunts_the_next_invoc
     assert left == [True, True]  # fresh and troubled records do not travel together
     assert late == []
     assert second.outcomes == {"delivered": 2}
-    assert second.metric("Requests") == 2
+    assert second.logged["requests"] == 2
     assert second.failed_ids == []
 
 

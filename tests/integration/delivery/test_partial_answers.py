@@ -39,7 +39,7 @@ def test_a_full_request_loses_only_those_that_mixpanel_names(
     good = [event for event in events if not event.properties]
     bad = [event for event in events if event.properties]
     assert len(bad) == refused_count
-    assert invocation.metric("Requests") == 1
+    assert invocation.logged["requests"] == 1
     assert invocation.failed_ids == []
     assert counted(mixpanel) == sent(good)
     assert sorted(letter.attributes["insert_id"] for letter in aws.letters) == sorted(

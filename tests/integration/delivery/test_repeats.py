@@ -22,7 +22,7 @@ def test_an_event_twice_in_one_invocation_is_sent_once(
 
     assert invocation.failed_ids == []
     assert invocation.outcomes == {"delivered": 4}
-    assert invocation.metric("Repeats") == 3
+    assert invocation.logged["repeats"] == 3
     assert len(mixpanel.raw_events()) == 1
     assert counted(mixpanel) == sent([event])
 

@@ -106,7 +106,7 @@ def test_secrets_manager_that_hangs_does_not_hold_the_handler(function: Function
 
     assert len(invocation.failed_ids) == 2
     assert aws.call_count(GET_SECRET) <= 2  # the SDK's own second attempt
-    assert "ReadTimeoutError" in invocation.details["setup"]
+    assert "TimeoutError" in invocation.details["setup"]  # ours, or the SDK's
 
 
 def test_what_is_invalid_anyway_is_settled_without_a_secret(function: Function, aws: AwsStub) -> None:
@@ -133,7 +133,7 @@ def test_a_rotated_secret_is_fetched_afresh_in_the_same_invocation(
     invocation = function.invoke(*records)
 
     assert invocation.outcomes == {"delivered": 3}
-    assert invocation.metric("Requests") == 2
+    assert invocation.logged["requests"] == 2
     assert counted(mixpanel) == sent([*before, *events])
 
 

@@ -120,7 +120,7 @@ def test_a_passing_fault_is_retried_inside_the_invocation(
     invocation = function.invoke(*records)
 
     assert invocation.outcomes == {"delivered": 3}
-    assert invocation.metric("Requests") == 3
+    assert invocation.logged["requests"] == 3
     assert invocation.failed_ids == []
     assert counted(mixpanel) == sent(events)
 

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from infra.pythons import PythonMissing
 from local.emulator import MINISTACK
 from local.invoke import BUILD_DIR
-from local.python import PythonMissing, built_version, find_python
+from local.python import built_version, runtime_python
 from local.template import Template
 
 ROOT = Path(__file__).parents[3]
@@ -60,7 +61,7 @@ def test_built_function_handles_the_sample() -> None:
     if not (BUILD_DIR / "handler.py").exists():
         pytest.skip(f"{BUILD_DIR} is missing: `make build` makes it")
     try:
-        find_python(built_version(Template.read()))
+        runtime_python(built_version(Template.read()))
     except PythonMissing as error:
         pytest.skip(str(error))
 

@@ -29,7 +29,6 @@ def test_the_model_assumes_what_the_template_sets() -> None:
     assert of_template.concurrency == template_default("MaximumConcurrency")
     assert template_default("SenderThreads") == load.SENDER_THREADS
     assert f"MaximumBatchingWindowInSeconds: {load.WINDOW_S}\n" in TEMPLATE
-    assert TEMPLATE.count("Type: AWS::CloudWatch::Alarm") == cost.ALARMS
     assert template_default("LogRetentionDays") == cost.LOG_DAYS
     assert len(METRICS) + 8 == cost.METRICS
     assert load.REQUEST_BYTES == REQUEST_BYTES
@@ -136,8 +135,21 @@ def test_sqs_is_asked_once_for_each_64_kib() -> None:
     requests = cost.sqs_requests(Load(5e9, peak_factor=1, dead_per_million=0))
 
     messages = 5e9 * 30 / 100
-    idle = 5 / 20 * 30 * 86_400
-    assert requests == pytest.approx(messages * (1 + 45_055 / 65_536 + 1 / 10) + idle)
+    assert requests == pytest.approx(messages * (1 + 45_055 / 65_536 + 1 / 10))
+
+
+def test_a_stack_without_events_is_billed_in_a_line_of_its_own() -> None:
+    """Five pollers that ask every 20 seconds, what alarms read, metrics, dashboard, secret and key."""
+    prices = read_prices()
+    costs = cost.monthly(Load(1), prices)
+
+    polls = 5 / 20 * 30 * 86_400 * prices["sqs_request"]
+    alarms = 19 * prices["alarm_month"]
+    fixed = 18 * prices["metric_month"] + sum(
+        prices[f"{name}_month"] for name in ("dashboard", "secret", "key")
+    )
+    assert costs.idle == pytest.approx(polls + alarms + fixed)
+    assert costs.total == pytest.approx(costs.idle, abs=0.01)
 
 
 def test_a_day_of_more_than_gets_through_never_ends() -> None:

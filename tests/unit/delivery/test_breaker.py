@@ -117,7 +117,7 @@ def test_a_proxy_that_dislikes_one_string_does_not_open_it() -> None:
     report = world.deliver(make_record(disliked), *records_of(30))
 
     assert not report.is_breaker_open
-    assert report.outcomes == {Reason.DELIVERED: 30, Reason.REJECTED: 1}
+    assert report.outcomes == {Reason.DELIVERED: 30, Reason.RETRY: 1}
 
 
 def test_a_probe_that_meets_an_outage_is_no_verdict_on_the_set_up() -> None:
@@ -153,7 +153,7 @@ def test_a_good_record_is_tried_although_two_others_are_disliked() -> None:
         report = world.deliver(*records)
 
     assert not report.is_breaker_open
-    assert report.outcomes == {Reason.DELIVERED: 1, Reason.REJECTED: 2}
+    assert report.outcomes == {Reason.DELIVERED: 1, Reason.RETRY: 2}
 
 
 def test_after_it_opened_no_control_is_sent() -> None:

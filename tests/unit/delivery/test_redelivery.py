@@ -22,10 +22,10 @@ class Fixed(random.Random):
         return a + (b - a) * self._place
 
 
-def pause_s(receive_count: int, *, place: float = 0.5, wait_s: float = 0.0) -> int:
+def pause_s(receive_count: int, *, place: float = 0.5, wait_s: float = 0.0, soon: bool = False) -> int:
     """Return the pause of one record."""
     queue = FakeSourceQueue()
-    handed_back = [HandedBack("handle", receive_count, wait_s)]
+    handed_back = [HandedBack("handle", receive_count, wait_s, soon)]
     assert Redelivery(queue, Fixed(place)).delay(handed_back, deadline_s=1.0) == 0
     return queue.delays["handle"]
 
@@ -50,6 +50,12 @@ def test_pause_is_no_shorter_than_mixpanel_asked_for() -> None:
     assert pause_s(8, wait_s=600.0) == 900
 
 
+@pytest.mark.parametrize(("receive_count", "expected_s"), [(1, 15), (8, 15), (39, 15), (40, 900), (900, 900)])
+def test_what_is_under_trial_comes_back_soon_for_a_while(receive_count: int, expected_s: int) -> None:
+    """Ten containers have met it often enough by then; 1,000 receives last for 72 hours all the same."""
+    assert pause_s(receive_count, soon=True) == expected_s
+
+
 def test_record_without_a_receipt_handle_keeps_the_queues_own_timeout() -> None:
     """There is nothing to delay it by; it is counted."""
     queue = FakeSourceQueue()
@@ -67,8 +73,9 @@ def test_what_the_queue_does_not_confirm_is_counted() -> None:
     assert Redelivery(FakeSourceQueue(most=2), Fixed(0.5)).delay(handed_back, deadline_s=1.0) == 3
 
 
+@pytest.mark.parametrize("soon", [False, True])
 @pytest.mark.parametrize("place", [0.0, 0.5, 1.0])
-def test_72_hours_of_total_outage_exhaust_nothing(place: float) -> None:
+def test_72_hours_of_total_outage_exhaust_nothing(place: float, *, soon: bool) -> None:
     """However short the pauses fall, no record is given up before its time, by us or by SQS."""
     patience = Patience()
     receive_count, now_s = 1, 0.0
@@ -77,7 +84,7 @@ def test_72_hours_of_total_outage_exhaust_nothing(place: float) -> None:
         record = Record("message", "", receive_count, sent_ms=1)
         assert not patience.is_over(record, now_ms=int(now_s * 1000))
         assert not patience.is_long_over(record, now_ms=int(now_s * 1000))
-        now_s += pause_s(receive_count, place=place)
+        now_s += pause_s(receive_count, place=place, soon=soon)
         receive_count += 1
 
     assert receive_count < MAX_RECEIVE_COUNT / 2

@@ -39,15 +39,15 @@ def fault(**variables: object) -> str:
             {"EXHAUST_AFTER_S": 939_961, "REDELIVERY_CAP_S": 3_600},
             ["must be 1 to 939960", "REDELIVERY_CAP_S"],
         ),
-        ({"MAX_RECEIVE_COUNT": 435}, []),
-        ({"MAX_RECEIVE_COUNT": 434}, ["MAX_RECEIVE_COUNT: must be 435 to 1000", "EXHAUST_AFTER_S"]),
-        ({"MAX_RECEIVE_COUNT": 20}, ["MAX_RECEIVE_COUNT: must be 70 to 1000"]),
-        ({"MAX_RECEIVE_COUNT": 71, "EXHAUST_AFTER_S": 1}, []),
+        ({"MAX_RECEIVE_COUNT": 475}, []),
+        ({"MAX_RECEIVE_COUNT": 474}, ["MAX_RECEIVE_COUNT: must be 475 to 1000", "EXHAUST_AFTER_S"]),
+        ({"MAX_RECEIVE_COUNT": 20}, ["MAX_RECEIVE_COUNT: must be 110 to 1000"]),
+        ({"MAX_RECEIVE_COUNT": 111, "EXHAUST_AFTER_S": 1}, []),
         ({"REDELIVERY_CAP_S": 300}, ["REDELIVERY_CAP_S: must be longer", "MAX_RECEIVE_COUNT"]),
         ({"REDELIVERY_BASE_S": 0.1, "REDELIVERY_CAP_S": 0.1}, ["REDELIVERY_BASE_S", "REDELIVERY_CAP_S"]),
         (
-            {"EXHAUST_AFTER_S": 946_700, "MAX_RECEIVE_COUNT": 100},
-            ["EXHAUST_AFTER_S: must be 1 to 946440", "MAX_RECEIVE_COUNT: must be 435 to 1000"],
+            {"EXHAUST_AFTER_S": 946_700, "MAX_RECEIVE_COUNT": 150},
+            ["EXHAUST_AFTER_S: must be 1 to 946440", "MAX_RECEIVE_COUNT: must be 475 to 1000"],
         ),
     ],
 )
@@ -78,7 +78,7 @@ def test_allowed_settings_end_before_twelve_days_and_never_by_receives_alone(
         "MAX_RECEIVE_COUNT": receive_count,
     }
     longest_s = max(1.2 * cap_s, 900.0, 725.0) + LONGEST_HELD_S
-    shortest = (int(0.8 * min(cap_s, base_s * 2 ** min(n, 30)) + 0.5) for n in range(receive_count - 70))
+    shortest = (int(0.8 * min(cap_s, base_s * 2 ** min(n, 30)) + 0.5) for n in range(receive_count - 110))
     is_allowed = exhaust_after_s + DAY_S + 2 * longest_s <= 12 * DAY_S and sum(shortest) >= min(
         exhaust_after_s, 3 * DAY_S
     )

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from local import invoke
-from local.invoke import InvokeError, is_proper, main, read_event
+from local.invoke import InvokeError, check_processor, is_proper, main, read_event
 
 
 def test_ids_of_the_messages_are_read_from_the_event() -> None:
@@ -36,6 +36,17 @@ def test_missing_file_and_missing_build_are_told_on_the_command_line(
     assert statuses == [1, 1]
     assert "absent.json cannot be read: No such file" in said
     assert "run `make build` first" in said
+
+
+@pytest.mark.parametrize("machine", ["x86_64", "AMD64", "aarch64", "arm64"])
+def test_a_function_built_for_the_other_processor_is_refused(machine: str) -> None:
+    """What `make deploy` leaves behind is named, instead of an import error in the function."""
+    here, other = ("x86_64", "arm64") if machine in ("x86_64", "AMD64") else ("arm64", "x86_64")
+    built = "Parameters: {{Architecture: {{Default: {}}}}}"
+
+    check_processor(built.format(here), machine)
+    with pytest.raises(InvokeError, match=f"built for {other}, and this machine is {here}: run `make build`"):
+        check_processor(built.format(other), machine)
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from django.db.models import Count
 
 from whyness_mixpanel import conf, outbox, parked
 from whyness_mixpanel.drain import Drained, drain
+from whyness_mixpanel.management.base_options import base_options
 from whyness_mixpanel.views import figures
 
 _EXAMPLES = """examples:
@@ -40,8 +41,13 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Add drain, status and release."""
-        actions = parser.add_subparsers(dest="action", required=True)
-        kept: dict[str, Any] = {"epilog": _EXAMPLES, "formatter_class": RawDescriptionHelpFormatter}
+        parser.set_defaults(action="status", as_json=False, database=None)
+        actions = parser.add_subparsers(dest="action", required=False)
+        kept: dict[str, Any] = {
+            "epilog": _EXAMPLES,
+            "formatter_class": RawDescriptionHelpFormatter,
+            "parents": [base_options()],
+        }
         drains = actions.add_parser("drain", help="publish what waits, oldest first", **kept)
         drains.add_argument("--loop", action="store_true", help="go on until SIGTERM or Ctrl-C")
         drains.add_argument(

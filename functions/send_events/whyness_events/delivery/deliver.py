@@ -13,7 +13,7 @@ from whyness_events.delivery.exhaust import (
     given_up_unread,
 )
 from whyness_events.delivery.flights import Flights
-from whyness_events.delivery.grouping import batches, drop_repeats
+from whyness_events.delivery.grouping import batches, drop_delivered, drop_repeats, keep_delivered
 from whyness_events.delivery.items import Item, Parcel, Record
 from whyness_events.delivery.learned import Learned
 from whyness_events.delivery.pacing import Concurrency
@@ -158,10 +158,13 @@ class _Invocation:
     def _handle(self, records: Sequence[Record], by_s: float, *, is_last: bool = False) -> None:
         parcels = [self._reader.read(record, now_ms=self._now_ms) for record in records]
         self._report.repeats += drop_repeats(parcels, self._seen)
-        requests = list(batches(parcels, self._parts.learned.size.limit_bytes))
+        learned = self._parts.learned
+        drop_delivered(parcels, learned.delivered)
+        requests = list(batches(parcels, learned.size.limit_bytes))
         self._sending.run(requests, deadline_s=by_s - self._settling_s(parcels, by_s))
         for parcel in parcels:
             parcel.conclude()
+        keep_delivered(parcels, learned.delivered)
         exhaust(parcels, self._parts.patience, now_ms=self._now_ms)
         self._settle(parcels, by_s, is_last=is_last)
 

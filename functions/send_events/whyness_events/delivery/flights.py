@@ -30,6 +30,7 @@ class Request:
         ready_s: not before.
         started_s: when it was posted last.
         credentials: how often they had been refreshed then.
+        is_part: of a request that was refused.
     """
 
     items: Sequence[Item]
@@ -37,6 +38,7 @@ class Request:
     ready_s: float = 0.0
     started_s: float = 0.0
     credentials: int = 0
+    is_part: bool = False
 
     @property
     def message_ids(self) -> set[str]:

@@ -3,8 +3,10 @@
 from collections.abc import Iterable, Iterator, Sequence
 
 from whyness_events import limits
+from whyness_events.delivery.evidence import Delivered
 from whyness_events.delivery.items import Item, Parcel, to_send
 from whyness_events.delivery.packing import RequestLimits, pack
+from whyness_events.outcomes import DELIVERED
 
 # Records received this often have met trouble: fresher ones do not travel with them ...
 _TROUBLED_FROM = 3
@@ -55,3 +57,23 @@ def drop_repeats(parcels: Iterable[Parcel], seen: dict[bytes, Item]) -> int:
                 item.first = first
                 repeats += 1
     return repeats
+
+
+def drop_delivered(parcels: Iterable[Parcel], delivered: Delivered) -> None:
+    """Give events of records that come again their outcome, where this container knows it."""
+    if not delivered:
+        return
+    for parcel in parcels:
+        if parcel.record.receive_count > 1:
+            for item in parcel.items:
+                if item.outcome is None and item.first is None and item in delivered:
+                    item.outcome = DELIVERED
+
+
+def keep_delivered(parcels: Iterable[Parcel], delivered: Delivered) -> None:
+    """Keep which events of records that come again need not be sent again."""
+    for parcel in parcels:
+        if not parcel.is_delivered and any(item.result.reason.is_waiting for item in parcel.items):
+            for item in parcel.items:
+                if item.outcome is DELIVERED:
+                    delivered.add(item)

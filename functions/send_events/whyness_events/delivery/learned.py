@@ -3,11 +3,15 @@
 from dataclasses import dataclass, field
 
 from whyness_events.delivery.breaker import Breaker
+from whyness_events.delivery.evidence import Delivered, Evidence
+from whyness_events.delivery.items import Item, Record
 from whyness_events.delivery.pacing import Concurrency
 from whyness_events.delivery.packing import REQUEST_BYTES
 
 # A 413 for an event this small says nothing about the event. Design: a tenth of what Mixpanel takes.
 OVERSIZED_FROM_BYTES = 100_000
+# A control is sent many times: a larger one is kept only until there is one that is no larger than this.
+_CONTROL_BYTES = 4_000
 
 
 @dataclass(slots=True)
@@ -33,8 +37,21 @@ class Learned:
         concurrency: requests at once.
         breaker: whether the set-up is wrong.
         size: of a body.
+        evidence: against which events something speaks.
+        delivered: which events need not be sent again when their records come again.
+        control: an event that Mixpanel confirmed, whose copies deduplicate; None where it confirmed nothing.
     """
 
     concurrency: Concurrency
     breaker: Breaker = field(default_factory=Breaker)
     size: RequestSize = field(default_factory=RequestSize)
+    evidence: Evidence = field(default_factory=Evidence)
+    delivered: Delivered = field(default_factory=Delivered)
+    control: Item | None = None
+
+    def confirmed(self, item: Item) -> None:
+        """Keep an event that was confirmed as the control, without the message that it came in."""
+        known = self.control
+        if known is None or len(item.encoded) <= max(_CONTROL_BYTES, len(known.encoded)):
+            record = Record(item.record.message_id, "")
+            self.control = Item(record, item.position, item.event, item.identity, item.encoded)

@@ -5,17 +5,25 @@ answer that comes too late finds nobody.
 """
 
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from whyness_events.delivery.answers import Reaction, Verdict, judge
-from whyness_events.delivery.blame import rejected, waiting
+from whyness_events.delivery.blame import (
+    may_be_blamed,
+    rejected,
+    too_small,
+    under_trial,
+    waiting,
+    without_control,
+)
 from whyness_events.delivery.flights import Flights, Request
 from whyness_events.delivery.items import Item
 from whyness_events.delivery.learned import Learned
 from whyness_events.delivery.pacing import Pauses
 from whyness_events.delivery.ports import Answer, Clock, SetupFault
 from whyness_events.delivery.splitting import Splitting
+from whyness_events.delivery.trial import Trial, trials
 from whyness_events.outcomes import DELIVERED, Outcome, Reason
 
 # Source of the backoff: Mixpanel, troubleshooting/errors/429, 2026-11-23.
@@ -25,6 +33,8 @@ JITTER_S = (1.0, 5.0)
 _SHORTEST_TRY_S = 1.0
 # An answer that takes so much of its time is a sign to ask less at once.
 _SLOW_PART = 0.5
+# Of the time that is left: for trying what was refused alone. Others may still have to be sent.
+_TRIALS_PART = 0.5
 _UNAUTHORISED = "check the service account, its role, MIXPANEL_PROJECT_ID and the region"
 
 
@@ -48,7 +58,8 @@ class Sending:
     _splitting: Splitting = field(init=False)
     _deadline_s: float = 0.0
     _queue: list[Request] = field(default_factory=list)
-    _control: Item | None = None  # one that Mixpanel confirmed, whose copy deduplicates
+    _has_passed: bool = False  # whether Mixpanel confirmed anything
+    _trial: Trial | None = None
     _stopped: Outcome | None = None
     _last_trouble: str = ""
     _asked_afresh: bool = False
@@ -57,7 +68,7 @@ class Sending:
 
     def __post_init__(self) -> None:
         """Begin with nothing refused."""
-        self._splitting = Splitting(self.learned.size)
+        self._splitting = Splitting(self.learned.size, self.rng)
 
     def run(self, batches: Iterable[Sequence[Item]], *, deadline_s: float) -> None:
         """Send the batches, the last answer by `deadline_s`; on return each of their items has an outcome."""
@@ -66,11 +77,10 @@ class Sending:
         self._heed_breaker()
         if self._stopped is not None:
             self._settle_all(self._queue, self._stopped)
-        while self.flights or (self._queue and self._has_time()):
-            self._start()
-            self._wait()
+        known = self._set_known_apart()
+        self._post_all()
         self._settle_all(self._queue, self._out_of_time())
-        self._judge_refused()
+        self._judge_refused(known)
 
     def _time_left_s(self) -> float:
         return self._deadline_s - self.clock.monotonic_s()
@@ -96,9 +106,24 @@ class Sending:
         if verdict.reaction is not Reaction.CONFIRMED:
             self._break(None, waiting(verdict))
             return
-        left = [[found for found in r.items if found is not item] for r in self._queue]
-        self._queue = [Request(items) for items in left if items]
+        self._take_out({item})
         self._react(request, verdict)
+
+    def _take_out(self, items: Collection[Item]) -> None:
+        left = [[item for item in request.items if item not in items] for request in self._queue]
+        self._queue = [Request(kept) for kept in left if kept]
+
+    def _set_known_apart(self) -> list[Item]:
+        """Take out what this container has refused alone before: with it, its neighbours would be refused."""
+        evidence = self.learned.evidence
+        if not evidence or self.learned.control is None:
+            return []
+        # What is known was handed back: nothing fresh is looked up.
+        again = [i for request in self._queue for i in request.items if i.record.receive_count > 1]
+        known = [item for item in again if evidence.of(item)]
+        if known:
+            self._take_out(set(known))
+        return known
 
     def _refresh(self) -> Verdict | None:
         """Fetch the credentials afresh; return why there are none."""
@@ -116,6 +141,11 @@ class Sending:
             return self._judge(request, self.flights.ask(request, self._deadline_s))
         except SetupFault as fault:
             return Verdict(Reaction.SETUP, 0, str(fault))
+
+    def _post_all(self) -> None:
+        while self.flights or (self._queue and self._has_time()):
+            self._start()
+            self._wait()
 
     def _start(self) -> None:
         while len(self.flights) < self.learned.concurrency.limit and self._has_time():
@@ -162,6 +192,9 @@ class Sending:
             self.learned.concurrency.passed()
 
     def _react(self, request: Request, verdict: Verdict) -> None:
+        if self._trial is not None:
+            self._note(self._trial, request, verdict)
+            return
         match verdict.reaction:
             case Reaction.CONFIRMED:
                 self._confirm(request, verdict)
@@ -182,7 +215,9 @@ class Sending:
             request.items[index].outcome = rejected(detail, verdict.status)
         passed = next((n for n in range(len(request.items)) if n not in verdict.named), None)
         if passed is not None:
-            self._control = request.items[passed]
+            self._has_passed = True
+            self.learned.confirmed(request.items[passed])
+            self._queue[:0] = self._splitting.passed(request, may_send=self._stopped is None)
         self.learned.breaker.confirmed()
 
     def _retry(self, request: Request, verdict: Verdict) -> bool:
@@ -216,7 +251,7 @@ class Sending:
         self._tell_breaker(request, verdict)
 
     def _tell_breaker(self, request: Request, verdict: Verdict) -> None:
-        if self._control is None:
+        if not self._has_passed:
             now_s = self.clock.monotonic_s()
             self.learned.breaker.refused(request.message_ids, verdict.detail, now_s)
 
@@ -232,12 +267,57 @@ class Sending:
     def _split(self, request: Request, verdict: Verdict) -> None:
         self._queue[:0] = self._splitting.split(request, verdict, may_send=self._stopped is None)
 
-    def _judge_refused(self) -> None:
-        for request, verdict in self._splitting.judge(self._control, self._ask_once_more):
+    # --- what was refused alone
+
+    def _judge_refused(self, known: Sequence[Item]) -> None:
+        refused = self._splitting.give_up(has_passed=self._has_passed)
+        isolated, self._splitting.isolated = self._splitting.isolated, []
+        for item, verdict in isolated:
+            item.outcome = self._refused_alone(item, verdict)
+        suspects = [*known, *(item for item, verdict in isolated if may_be_blamed(item, verdict))]
+        self._try(suspects)
+        for request, verdict in [*refused, *((Request([item]), verdict) for item, verdict in isolated)]:
             self._tell_breaker(request, verdict)
 
-    def _ask_once_more(self, item: Item) -> Verdict | None:
-        return self._ask(Request([item])) if self._stopped is None and self._has_time() else None
+    def _refused_alone(self, item: Item, verdict: Verdict) -> Outcome:
+        if not may_be_blamed(item, verdict):
+            return too_small(verdict)
+        if self.learned.control is not None:
+            self.learned.evidence.suspect(item, verdict.status)
+        return without_control(verdict)
+
+    def _try(self, suspects: Sequence[Item]) -> None:
+        """Try the suspects one group after the other, in the time that there is for that."""
+        control, evidence = self.learned.control, self.learned.evidence
+        if control is None:
+            return
+        for item in suspects:
+            item.outcome = self._stopped or under_trial(evidence.of(item))
+        self._deadline_s -= (1 - _TRIALS_PART) * self._time_left_s()
+        left = set(suspects)
+        for trial in trials(suspects, control, evidence):
+            if self._stopped is not None or not self._has_time():
+                return
+            self._hear(trial)
+            left -= set(trial.suspects)
+            if trial.ended is not None:
+                Request([*left]).settle(trial.ended)
+                return
+
+    def _hear(self, trial: Trial) -> None:
+        self._trial = trial
+        self._queue = [Request([item]) for item in trial.order(self.rng)]
+        self._post_all()
+        self._queue.clear()
+        self._trial = None
+        trial.conclude(self.learned.evidence)
+
+    def _note(self, trial: Trial, request: Request, verdict: Verdict) -> None:
+        if verdict.reaction is Reaction.CONFIRMED:
+            self._has_passed = True
+            self.learned.breaker.confirmed()
+        trial.answered(request.items[0], verdict)
+        self._queue = [request for request in self._queue if trial.needs(request.items[0])]
 
     # --- outcomes of many
 

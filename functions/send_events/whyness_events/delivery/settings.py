@@ -12,7 +12,7 @@ from whyness_events.delivery.exhaust import (
     UNREAD_AFTER_S,
 )
 from whyness_events.delivery.ports import SetupFault
-from whyness_events.delivery.redelivery import pause_range_s
+from whyness_events.delivery.redelivery import SOON_UNTIL, pause_range_s
 from whyness_events.wire import IDENTITIES
 
 # Source: docs.mixpanel.com/reference/overview, 2026-11-23.
@@ -28,9 +28,9 @@ _MOST_RECEIVES = 1_000
 QUEUE_VISIBILITY_S = 725.0
 # What hides a suspect while an invocation lasts. Source: Lambda quotas, function timeout, 2026-11-23.
 _LONGEST_INVOCATION_S = 900.0
-# Receives beside those that our pauses space: the last ones, with which a record is given up, and those that
-# a throttled invocation burns, or a copy that SQS delivers twice.
-_SPARE_RECEIVES = RECEIVES_TO_SPARE + 50
+# Receives beside those that our pauses space: the last ones, with which a record is given up, those of a
+# record under trial, and those that a throttled invocation burns, or a copy that SQS delivers twice.
+_SPARE_RECEIVES = RECEIVES_TO_SPARE + SOON_UNTIL + 50
 
 
 class SettingsFault(SetupFault):

@@ -173,7 +173,9 @@ def _is_decided(parcel: Parcel) -> bool:
 def _handed_back(parcel: Parcel) -> HandedBack:
     record = parcel.record
     wait_s = max(item.result.wait_s for item in parcel.items)
-    return HandedBack(record.receipt_handle, record.receive_count, wait_s)
+    waiting = [item.result for item in parcel.items if item.result.reason.is_waiting]
+    soon = bool(waiting) and all(outcome.soon for outcome in waiting)
+    return HandedBack(record.receipt_handle, record.receive_count, wait_s, soon)
 
 
 def _delivered_rows(parcels: Iterable[Parcel]) -> list[DeliveredRow]:

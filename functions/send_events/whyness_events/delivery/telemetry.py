@@ -1,7 +1,11 @@
-"""Edge: metrics in CloudWatch's embedded format; METRICS says what each means (the runbook's table)."""
+"""Edge: what an invocation tells CloudWatch. The runbook's tables are METRICS and LOG_FIELDS.
+
+A metric is billed by the month and exists only where an alarm or the dashboard reads it. All else is a field
+of the log line `invocation`, which costs its bytes.
+"""
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from aws_lambda_powertools import Metrics, single_metric
 from aws_lambda_powertools.metrics import MetricUnit
@@ -25,26 +29,58 @@ class Metric(NamedTuple):
 METRICS = (
     Metric("EventsReceived", MetricUnit.Count, "events in the invocation, repeats included"),
     Metric("EventsDelivered", MetricUnit.Count, "events that Mixpanel confirmed"),
-    Metric("Repeats", MetricUnit.Count, "events equal to another one of the invocation, sent once"),
     Metric("RecordsHandedBack", MetricUnit.Count, "records that stay in the queue"),
     Metric(
         "SetupFaults", MetricUnit.Count, "events that wait for an operator: credentials, project, settings"
     ),
     Metric("BreakerOpen", MetricUnit.Count, "1 while the container sends nothing, for its set-up is refused"),
-    Metric("SuspectRecords", MetricUnit.Count, "records received so often that they were handled last"),
     Metric("InternalFaults", MetricUnit.Count, "records that met a bug; they stay in the queue"),
     Metric("DeadLettersRefused", MetricUnit.Count, "dead letters that the queue did not confirm"),
-    Metric("DelaysLost", MetricUnit.Count, "records handed back that keep the queue's own timeout"),
-    Metric("DeletesLost", MetricUnit.Count, "settled records that the queue did not confirm to have deleted"),
-    Metric("RowsDelivered", MetricUnit.Count, "rows of redriven events moved to the state delivered"),
     Metric("LogWritesLost", MetricUnit.Count, "rows that the Log table did not take"),
-    Metric("StringsCut", MetricUnit.Count, "strings over 255 bytes, at any depth, cut as Mixpanel would"),
-    Metric("Requests", MetricUnit.Count, "requests to Mixpanel"),
-    Metric("RequestBytes", MetricUnit.Bytes, "their bodies before compression"),
-    Metric("AnswerTime", MetricUnit.Milliseconds, "the slowest answer of the invocation"),
     Metric("OldestRecordAge", MetricUnit.Milliseconds, "age of the oldest record received"),
     Metric("DeliveryLag", MetricUnit.Milliseconds, "age of the oldest record delivered"),
 )
+
+
+class LogField(NamedTuple):
+    """One field of the log line `invocation`: an interface, for saved queries and tools read it."""
+
+    name: str
+    meaning: str
+
+
+LOG_FIELDS = (
+    LogField("request_id", "of the invocation"),
+    LogField("outcomes", "events by outcome, an object of counts"),
+    LogField("handed_back", "records that stay in the queue"),
+    LogField("requests", "requests to Mixpanel"),
+    LogField("request_bytes", "their bodies before compression"),
+    LogField("slowest_answer_ms", "the slowest answer to them"),
+    LogField("repeats", "events equal to another one of the invocation, sent once"),
+    LogField("strings_cut", "strings over 255 bytes, at any depth, cut as Mixpanel would"),
+    LogField("suspect_records", "records received so often that they were handled last"),
+    LogField("rows_delivered", "rows of redriven events moved to the state delivered"),
+    LogField("delays_lost", "records handed back that keep the queue's own timeout"),
+    LogField("deletes_lost", "settled records that the queue did not confirm to have deleted"),
+)
+
+
+def log_fields(report: Report, request_id: str) -> Mapping[str, Any]:
+    """Return a value for each of LOG_FIELDS."""
+    return {
+        "request_id": request_id,
+        "outcomes": {str(reason): count for reason, count in report.outcomes.items()},
+        "handed_back": len(report.settled.failed_message_ids),
+        "requests": report.sending.requests,
+        "request_bytes": report.sending.body_bytes,
+        "slowest_answer_ms": round(max(report.sending.latency_ms, default=0)),
+        "repeats": report.repeats,
+        "strings_cut": report.strings_cut,
+        "suspect_records": report.suspects,
+        "rows_delivered": report.settled.rows_delivered,
+        "delays_lost": report.delays_lost,
+        "deletes_lost": report.deletes_lost,
+    }
 
 
 def values(report: Report) -> Mapping[str, float]:
@@ -52,21 +88,12 @@ def values(report: Report) -> Mapping[str, float]:
     return {
         "EventsReceived": report.event_count,
         "EventsDelivered": report.outcomes[Reason.DELIVERED],
-        "Repeats": report.repeats,
         "RecordsHandedBack": len(report.settled.failed_message_ids),
         "SetupFaults": report.outcomes[Reason.SETUP],
         "BreakerOpen": int(report.is_breaker_open),
-        "SuspectRecords": report.suspects,
         "InternalFaults": report.internal_faults.total(),
         "DeadLettersRefused": report.settled.letters_refused,
-        "DelaysLost": report.delays_lost,
-        "DeletesLost": report.deletes_lost,
-        "RowsDelivered": report.settled.rows_delivered,
         "LogWritesLost": report.settled.log_writes_lost,
-        "StringsCut": report.strings_cut,
-        "Requests": report.sending.requests,
-        "RequestBytes": report.sending.body_bytes,
-        "AnswerTime": max(report.sending.latency_ms, default=0),
         "OldestRecordAge": report.oldest_record_ms,
         "DeliveryLag": report.delivery_lag_ms,
     }

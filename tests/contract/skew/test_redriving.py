@@ -1,0 +1,40 @@
+"""In a module of its own: nothing is left in the dead-letter queue for others."""
+
+from collections import Counter
+
+import pytest
+
+from local.mixpanel_simulator import MixpanelSimulator
+from tests.builders import make_record
+from tests.contract.skew.golden import sent, texts
+from tests.contract.skew.stack import Pile, function_on
+from tests.integration.delivery.function import counted
+
+
+def test_letters_are_redriven_and_delivered(
+    pile: Pile,
+    mixpanel: MixpanelSimulator,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """As they are: with the four fields that the version had sent; what still breaks a rule is dead again."""
+    letters = list(pile.release.dead_letters.values())
+    function = function_on(pile.desk, mixpanel, monkeypatch, capsys)
+
+    found = pile.desk.ask("redrive", "--limit", str(len(letters)))
+    redriven = pile.states()
+    messages = pile.desk.queued()
+    keys = [m.get("MessageAttributes", {}).get("log_key", {}).get("StringValue", "") for m in messages]
+    records = [make_record(m["Body"], log_key=key) for m, key in zip(messages, keys, strict=True)]
+    function.invoke_until_settled(*records, timeout_s=20)
+
+    settled = pile.states()
+    assert (found["sent"], found["left"], found["rows_not_marked"]) == (len(letters), [], 0)
+    assert Counter(m["Body"] for m in messages) == Counter(x["message"]["Body"] for x in letters)
+    assert Counter(keys) == Counter(texts(letter).get("log_key", "") for letter in letters)
+    assert counted(mixpanel) == sent(letters)
+    assert len(pile.desk.dead()) == sum(not letter["sent"] for letter in letters)
+    for letter in letters:
+        if key := texts(letter).get("log_key"):
+            states = redriven[key], settled[key]
+            assert states == ("redriven", "delivered" if letter["sent"] else "dead"), key

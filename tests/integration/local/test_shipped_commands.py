@@ -1,0 +1,107 @@
+"""The commands of the simulator's page, and the runbook's drill, run as they stand."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import IO
+
+import pytest
+
+from local.emulator import MINISTACK
+from local.rie import CACHE_DIR
+from tests.integration.local.support import wait_for
+from tests.shipped.collect import ROOT, commands, lines_of
+from tests.shipped.kinds import Kind, kind_of
+
+SIMULATOR = sorted({command.text for command in commands() if kind_of(command.text) is Kind.SIMULATOR})
+needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+
+
+def shell(script: str, directory: Path, **environment: str) -> str:
+    """Run a script, whose last command must succeed, and return what it printed."""
+    clean = {"PATH": os.environ["PATH"], "HOME": os.environ["HOME"], **environment}
+    command = ["bash", "-c", script]
+    done = subprocess.run(  # noqa: S603
+        command, cwd=directory, env=clean, capture_output=True, text=True, check=False, timeout=100
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@needs_curl
+@pytest.mark.parametrize("start", [text for text in SIMULATOR if text.startswith(".venv")])
+def test_a_simulator_starts_as_the_page_says_and_takes_its_requests(start: str, tmp_path: Path) -> None:
+    """Each way to start it, and each request of the page to it; a sink knows none but its counts."""
+    secret = tmp_path / "secret.txt"
+    secret.write_text("pw")
+    text = start.replace(".venv/bin/python", sys.executable).replace("secret.txt", str(secret))
+    with subprocess.Popen(text.split(), cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
+        assert process.stdout is not None
+        try:
+            url = json.loads(process.stdout.readline())["url"]
+            requests = [
+                r for r in SIMULATOR if r.startswith("curl") and ("--sink" not in start or "stats" in r)
+            ]
+            # One fault goes before all do.
+            for request in sorted(
+                requests, key=lambda request: ("DELETE" in request, request.endswith("faults"))
+            ):
+                shell(request.replace("curl ", "curl --fail --silent --show-error "), tmp_path, URL=url)
+        finally:
+            process.send_signal(signal.SIGTERM)
+
+    assert process.returncode == 0
+
+
+@needs_curl
+@pytest.mark.usefixtures("rie_path")
+@pytest.mark.skipif(not MINISTACK.exists(), reason=f"{MINISTACK} is missing: `make demo` installs it")
+def test_the_drill_goes_as_the_runbook_says(tmp_path: Path) -> None:
+    """Its blocks in their order, on a demo that stays up: the outage drains, the bad events are delivered."""
+    _, drill = (ROOT / "docs/runbook.md").read_text().split("## Drill\n")
+    settings, outage, bad = re.findall(r"```\n(.*?)```", drill, re.DOTALL)
+    log = tmp_path / "demo.log"
+    with log.open("w") as out, started_demo(out) as demo:
+        wait_for(lambda: "The pipeline stays up" in log.read_text() or demo.poll(), timeout_s=60)
+        try:
+            told = shell(f"{settings}\n{until_it_holds(outage)}", ROOT)
+            assert "503" in told
+            edited = shell(f"{settings}\n{until_it_holds(bad)}", ROOT, PYTHONDONTWRITEBYTECODE="1")
+            assert re.search(r"rejected +.* delivered +500", edited), edited
+        finally:
+            (ROOT / "fixes.py").unlink(missing_ok=True)
+            demo.send_signal(signal.SIGINT)
+
+
+def started_demo(out: IO[str]) -> "subprocess.Popen[str]":
+    """Start `make demo KEEP=1` with few events."""
+    environment = {**os.environ, "DEMO_EVENTS": "20", "KEEP": "1"}
+    command = [sys.executable, "-m", "local.demo"]
+    return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=out, stderr=out, text=True)  # noqa: S603
+
+
+def until_it_holds(block: str) -> str:
+    """Return a block of the drill with the waiting in it that a person does by looking again."""
+    wait = {
+        "$WHYNESS_MIXPANEL log list --reason retry": "503",
+        "$WHYNESS_MIXPANEL dlq list": "blank string",
+        "$WHYNESS_MIXPANEL log stats": "delivered +500",
+    }
+    script = []
+    for line in lines_of(block):
+        bare = re.sub(r"\s+#.*", "", line)
+        found = "NotVisible.: .0" if "empty within" in line else wait.get(bare)
+        if found:
+            script.append(f"until {bare} | grep -qE '{found}'; do sleep 0.5; done")
+        script.append(line)
+    return "\n".join(script)
+
+
+def test_the_drill_is_the_demos() -> None:
+    """What the demo prints at its end leads here."""
+    assert CACHE_DIR == ROOT / ".cache"

@@ -1,0 +1,50 @@
+"""What each command is: run by a test, or of a kind that cannot be run here. The list is closed."""
+
+import re
+from enum import Enum
+
+
+class Kind(Enum):
+    """How a command is looked after. All but the first four cannot be run by a test, and say why."""
+
+    SITE = "run on a copy of the example site"
+    PIPELINE = "run on an emulated stack"
+    SIMULATOR = "run against the Mixpanel simulator"
+    DRILL = "run in its order by the drill"
+    SHORT = "run as it stands"
+    AWS = "needs an AWS account"
+    DOCKER = "needs Docker"
+    ROOT = "needs root, and changes the machine"
+    MIXPANEL = "needs a real Mixpanel project"
+    MINUTES = "takes minutes, or is what runs this test"
+    PLACEHOLDER = "names something of the reader's own"
+
+
+# The first that matches decides.
+_KINDS = (
+    (r"make (help|clean)", Kind.SHORT),
+    (r"make (deploy|undrift)", Kind.AWS),
+    (r"make ", Kind.MINUTES),
+    (r"aws |sam (deploy|delete)", Kind.AWS),
+    (r"sam local invoke", Kind.DOCKER),
+    (r"sam (build|validate)", Kind.MINUTES),
+    (r"apt-get |systemctl ", Kind.ROOT),
+    (r"bash \.ci/run", Kind.MINUTES),
+    (r"pip install ", Kind.PLACEHOLDER),
+    (r".*manage\.py mixpanel_forget", Kind.MIXPANEL),
+    (r".*manage\.py mixpanel_check", Kind.MIXPANEL),
+    (r".*manage\.py (events --activity ID|mixpanel_backfill$|.*release 17 18)", Kind.PLACEHOLDER),
+    (r".*manage\.py ", Kind.SITE),
+    (r"\$WHYNESS_MIXPANEL |curl .*\$MIXPANEL_SIMULATOR|.*local\.publish|.*get_queue_attributes", Kind.DRILL),
+    (r"whyness-mixpanel redrive --all", Kind.AWS),  # a message move task, which no emulator has
+    (r"whyness-mixpanel (capacity|redrive)$|whyness-mixpanel .*SETTINGS_MODULE", Kind.PLACEHOLDER),
+    (r"whyness-mixpanel ", Kind.PIPELINE),
+    (r"curl .*\$URL/|.*local\.mixpanel_simulator", Kind.SIMULATOR),
+    (r".*-m bench --help$|.*-m local\.chaos --list", Kind.SHORT),
+    (r".*-m (bench|local\.chaos|local\.invoke|tests\.simulation)", Kind.MINUTES),
+)
+
+
+def kind_of(text: str) -> Kind | None:
+    """Return a command's kind; None for one that nobody has thought of."""
+    return next((kind for pattern, kind in _KINDS if re.match(pattern, text)), None)
