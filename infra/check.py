@@ -66,10 +66,10 @@ def main() -> int:
             return 1
         results.append(passes("cfn-lint, expanded", [SAM_ENV / "cfn-lint", expanded]))
         # Without --skip-download it asks its maker for the text of its rules.
-        # Its script would not start from a folder with a space in its name.
-        checkov = [CHECKOV_ENV / "python", "-m", "checkov.main"]
         options = ["--framework", "cloudformation", "--compact", "--quiet", "--skip-download"]
-        results.append(passes("checkov, expanded", [*checkov, "-f", expanded, *options]))
+        # By its module: its script does not start from a folder with a space in its name.
+        command = [CHECKOV_ENV / "python", "-m", "checkov.main", "-f", expanded, *options]
+        results.append(passes("checkov, expanded", command))
     return 0 if all(results) else 1
 
 
