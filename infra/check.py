@@ -68,7 +68,7 @@ def main() -> int:
         # Without --skip-download it asks its maker for the text of its rules.
         options = ["--framework", "cloudformation", "--compact", "--quiet", "--skip-download"]
         # By its module: its script does not start from a folder with a space in its name.
-        command = [CHECKOV_ENV / "python", "-m", "checkov.main", "-f", expanded, *options]
+        command: list[str | Path] = [CHECKOV_ENV / "python", "-m", "checkov.main", "-f", expanded, *options]
         results.append(passes("checkov, expanded", command))
     return 0 if all(results) else 1
 
