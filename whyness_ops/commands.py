@@ -177,7 +177,7 @@ def log_rebuild(options: argparse.Namespace, stop: Stop) -> int:
             progress=lambda done, total: progress(done, total, "letters"),
         )
     output.emit(found, output.pretty, as_json=options.json)
-    return _IN_PART if found["stopped"] else 0
+    return _IN_PART if found["cut_short"] else 0
 
 
 def _rows(options: argparse.Namespace) -> list[Row]:

@@ -32,7 +32,7 @@ def rebuild(
 
     Returns:
         How many `letters` were looked at and how many `arrived_since`, how many `rows` were put, and were
-        `present` already; `stopped` is 1 where it ended before all were looked at.
+        `present` already; `cut_short` is 1 where it ended before all were looked at.
     """
     counts = Counter[str]()
     with queue.hold(stop) as hold:
@@ -46,7 +46,7 @@ def rebuild(
         "rows": counts["rows"],
         "present": counts["present"],
         "arrived_since": hold.arrived_since,
-        "stopped": int(is_stopped),
+        "cut_short": int(is_stopped),
     }
 
 

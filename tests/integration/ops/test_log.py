@@ -58,7 +58,7 @@ def test_rebuild_puts_the_rows_that_are_missing(desk: Desk) -> None:
     first = desk.ask("log", "rebuild")
     second = desk.ask("log", "rebuild")
 
-    rest = {"letters": 2, "arrived_since": 0, "stopped": 0}
+    rest = {"letters": 2, "arrived_since": 0, "cut_short": 0}
     assert first == {"rows": 1, "present": 1, **rest}
     assert second == {"rows": 0, "present": 2, **rest}
     (row,) = desk.ask("log", "show", "lost")

@@ -350,4 +350,4 @@ def test_an_export_and_a_rebuild_leave_what_comes_later(tmp_path: Any) -> None:
     assert exported == {"letters": 25, "arrived_since": 5}
     assert len((tmp_path / "x").read_text().splitlines()) == 25
     assert told[-1] == (25, 25)
-    assert (rebuilt["letters"], rebuilt["arrived_since"], rebuilt["stopped"]) == (30, 5, 0)
+    assert (rebuilt["letters"], rebuilt["arrived_since"], rebuilt["cut_short"]) == (30, 5, 0)
