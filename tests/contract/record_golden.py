@@ -84,7 +84,7 @@ DEAD: dict[str, tuple[str, dict[str, Any]]] = {
         {},
     ),
     "oversized-by-a-rule": (
-        envelope(raw("oversized-by-a-rule", properties={"part": "x" * 1_000_000})),
+        envelope(raw("oversized-by-a-rule", properties=_filling(1_000_000))),
         {},
     ),
     "unreadable-event": (envelope({"insert_id": "unreadable-event", "event": "Audio upload"}), {}),

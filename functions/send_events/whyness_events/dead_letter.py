@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from whyness_events import limits
 from whyness_events.log_entry import LogKey
-from whyness_events.outcomes import UNCOUNTED_REASONS
+from whyness_events.outcomes import UNCOUNTED_REASONS, Reason
 from whyness_events.values import size_bytes
 
 REASON = "reason"
@@ -140,8 +140,11 @@ def _may_count(texts: Mapping[str, str]) -> bool:
     if MAY_COUNT in texts:
         return texts[MAY_COUNT] != "false"
     status, detail = texts.get(HTTP_STATUS, ""), texts.get(DETAIL, "")
-    if not detail:  # it is the first that goes where there is no room
-        return not status or status in _UNEXPLAINED_STATUSES
+    if not detail:  # it is the first that goes where there is no room, and the status goes with it
+        is_unknown = (
+            not status and texts[REASON] == Reason.REJECTED
+        )  # the others never came of an answer of these
+        return is_unknown or status in _UNEXPLAINED_STATUSES
     return status in _UNEXPLAINED_STATUSES and detail.endswith(_REFUSED_ALONE)
 
 
