@@ -156,7 +156,10 @@ def test_what_pip_installs_is_what_is_built(text: str) -> None:
 @pytest.mark.parametrize("text", [text for text in of(".*", Kind.SHORT) if text != "make clean"])
 def test_a_short_command_runs(text: str, tmp_path: Path) -> None:
     """As it stands, from the root; what it writes goes elsewhere."""
-    run(shlex.split(re.sub(r"^(\.venv/bin/)?python ", f"{sys.executable} ", text)), HOME=str(tmp_path))
+    run(
+        shlex.split(re.sub(r"^(\.venv/bin/)?python ", f"{shlex.quote(sys.executable)} ", text)),
+        HOME=str(tmp_path),
+    )
 
 
 def run(command: list[str], **environment: str) -> "subprocess.CompletedProcess[str]":

@@ -55,12 +55,19 @@ def log_key(raw: object, *, message_id: str, position: int) -> LogKey:
     return LogKey(insert_id if valid_insert_id(insert_id) else f"{message_id}#{position}", digest)
 
 
+def body_key(body: str, *, message_id: str) -> LogKey:
+    """Return the key of a row that speaks of a whole message: where it came from, and a hash of its body."""
+    digest = hashlib.sha256(body.encode(errors="surrogatepass")).hexdigest()[:16]
+    return LogKey(f"{message_id}#0", digest)
+
+
 @dataclass(frozen=True, slots=True)
 class DeliveredRow:
     """The row that a redriven message carries, and the key of the event in it, which was delivered.
 
     They differ where an edit changed the event. Whoever may publish may name any row: it is this event's only
-    if the keys are equal, or the redrive wrote the event's key into the row as `REDRIVEN_AS`.
+    if the keys are equal, or the redrive wrote the event's key into the row as `REDRIVEN_AS`. A row about a
+    whole message is the message's own if it has the hash of its body.
     """
 
     row: LogKey

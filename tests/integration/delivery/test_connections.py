@@ -319,7 +319,7 @@ def test_what_becomes_of_a_connection_between_invocations_costs_no_retry(
         stopped.set()
 
     assert invocation.outcomes == {"delivered": 1}
-    assert invocation.metric("Requests") == 1
+    assert invocation.logged["requests"] == 1
     assert server.connections == 2
 
 

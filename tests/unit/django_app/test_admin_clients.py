@@ -86,7 +86,7 @@ def test_a_table_that_is_slow_is_given_up_in_time(browser: Client, monkeypatch: 
         page = browser.get(FAILURES)
 
     assert "took longer than 15 s. Ask for fewer days" in page.content.decode()
-    assert 15 <= now_s[0] <= 15 + 8
+    assert 15 <= now_s[0] <= 15 + 2 * 8  # eight ask at once, and each may begin one more
 
 
 def test_all_requests_share_one_client(browser: Client, monkeypatch: pytest.MonkeyPatch) -> None:

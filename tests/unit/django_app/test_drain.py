@@ -48,6 +48,13 @@ def test_a_drain_publishes_what_waits_in_every_database() -> None:
     assert Outbox.objects.count() == Outbox.objects.using("other").count() == 0
 
 
+def test_without_an_action_it_shows_what_waits() -> None:
+    """As `status` does."""
+    fill(3)
+
+    assert run() == run("status")
+
+
 def test_a_drain_keeps_the_mode_that_each_event_was_sent_in() -> None:
     """The setting may have been changed since."""
     fill(1)
@@ -188,7 +195,6 @@ def test_the_status_tells_counts_ages_and_reasons() -> None:
         (("drain", "--batch=0"), "from 1 on"),
         (("release",), "Name rows"),
         (("drain", "--database=no"), "no has no outbox. Those that have: default, other"),
-        ((), "required"),
     ],
 )
 def test_wrong_arguments_say_what_is_right(arguments: tuple[str, ...], expected: str) -> None:

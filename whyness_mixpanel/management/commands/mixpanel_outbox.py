@@ -41,7 +41,6 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Add drain, status and release."""
-        parser.set_defaults(action="status", as_json=False, database=None)
         actions = parser.add_subparsers(dest="action", required=False)
         kept: dict[str, Any] = {
             "epilog": _EXAMPLES,
@@ -66,8 +65,8 @@ class Command(BaseCommand):
         for action in (drains, status, releases):
             action.add_argument("--database", help="alias (default: each that has an outbox)")
 
-    def handle(self, *, action: str, database: str | None, **options: Any) -> None:
-        """Do `action`."""
+    def handle(self, *, action: str | None, database: str | None = None, **options: Any) -> None:
+        """Do `action`; without one, show what waits."""
         aliases = outbox.aliases()
         if database is not None:
             if database not in aliases:
@@ -83,11 +82,11 @@ class Command(BaseCommand):
                 "status": self._status,
                 "release": self._release,
             }
-            actions[action](aliases, **options)
+            actions[action or "status"](aliases, **options)
         except conf.SettingError as error:
             raise CommandError(str(error)) from error
 
-    def _status(self, aliases: list[str], *, as_json: bool, **_: Any) -> None:
+    def _status(self, aliases: list[str], *, as_json: bool = False, **_: Any) -> None:
         found = {alias: figures(alias) for alias in aliases}
         if as_json:
             self.stdout.write(json.dumps(found))

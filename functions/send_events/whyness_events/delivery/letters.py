@@ -9,10 +9,13 @@ from whyness_events.delivery.event_texts import EventTexts, cut
 from whyness_events.delivery.items import Item, Parcel
 from whyness_events.errors import UnreadableMessage
 from whyness_events.event import valid_insert_id
-from whyness_events.log_entry import LogKey, log_key
+from whyness_events.log_entry import LogKey, body_key, log_key
 from whyness_events.outcomes import UNCOUNTED_REASONS
 from whyness_events.values import size_bytes
 from whyness_events.wire import decode_message, escape_for_sqs, to_sqs_json
+
+# The hash of every whole message in the rows of 0.1.0.
+_UNREAD_BEFORE = log_key(None, message_id="", position=0).sk
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,22 +54,30 @@ def each_letter(parcel: Parcel, *, now_ms: int) -> Iterator[tuple[Item, Letter]]
 
 def _write(item: Item, texts: EventTexts | None, now_ms: int) -> Letter:
     event = texts.events[item.position] if texts else ""
-    key = _key(item, event, is_alone=texts is None or len(texts.events) == 1)
+    key = _key(item, event, texts)
     body = _body(item, event, texts) if texts else item.record.body
     return Letter(body, fit(_attributes(item, key, now_ms).encode(), size_bytes(body)), key)
 
 
-def _key(item: Item, event: str, *, is_alone: bool) -> LogKey:
+def _key(item: Item, event: str, texts: EventTexts | None) -> LogKey:
     """Return the key of the event's row.
 
     A redriven message carries its row's key, and so may any other message. It is believed only where the
     event has no valid insert id: then its row is named by the message it first came in, which nobody guesses.
     """
-    own = item.log_key or log_key(_read(event), message_id=item.record.message_id, position=item.position)
+    own = _own_key(item, event, texts)
+    is_alone = texts is None or len(texts.events) == 1
     carried = LogKey.parse(item.record.log_key) if is_alone else None
     if carried is None or valid_insert_id(carried.pk) or valid_insert_id(own.pk):
         return own
-    return carried if carried.sk == own.sk else own
+    return carried if carried.sk in (own.sk, _UNREAD_BEFORE) else own
+
+
+def _own_key(item: Item, event: str, texts: EventTexts | None) -> LogKey:
+    message_id = item.record.message_id
+    if texts is None:
+        return body_key(item.record.body, message_id=message_id)
+    return item.log_key or log_key(_read(event), message_id=message_id, position=item.position)
 
 
 def _read(event: str) -> object:

@@ -10,7 +10,7 @@ from whyness_events.delivery.letters import Letter, write_letters
 from whyness_events.delivery.ports import Clock, DeadLetters, Log, call_s
 from whyness_events.delivery.redelivery import HandedBack
 from whyness_events.delivery.slicing import FEW_LETTERS, cut_off, dead_items, kept_whole, slices
-from whyness_events.log_entry import DeliveredRow, LogEntry, LogKey
+from whyness_events.log_entry import DeliveredRow, LogEntry, LogKey, body_key
 from whyness_events.outcomes import Reason, State
 
 # Rows are worth this much of an invocation's time, and this much more for each.
@@ -180,11 +180,20 @@ def _handed_back(parcel: Parcel) -> HandedBack:
 
 def _delivered_rows(parcels: Iterable[Parcel]) -> list[DeliveredRow]:
     """Return the rows that redriven records carry, each with the key of the one event in the record."""
-    redriven = [parcel for parcel in parcels if parcel.record.log_key and len(parcel.items) == 1]
-    found = ((LogKey.parse(parcel.record.log_key), parcel.items[0].log_key) for parcel in redriven)
-    rows = [DeliveredRow(row, event) for row, event in found if row and event]
+    redriven = [parcel for parcel in parcels if parcel.record.log_key]
+    rows = [row for parcel in redriven if (row := _delivered_row(parcel))]
     # DynamoDB takes a row once a call: of two messages that name it, the one that holds its event counts.
     return list({each.row: each for each in sorted(rows, key=lambda row: not row.is_edited)}.values())
+
+
+def _delivered_row(parcel: Parcel) -> DeliveredRow | None:
+    row = LogKey.parse(parcel.record.log_key)
+    if row is None:
+        return None
+    if row.sk == body_key(parcel.record.body, message_id="").sk:
+        return DeliveredRow(row, row)
+    event = parcel.items[0].log_key if len(parcel.items) == 1 else None
+    return DeliveredRow(row, event) if event else None
 
 
 def _dead_entry(item: Item, key: LogKey, dead_letter_message_id: str, now_ms: int) -> LogEntry:
