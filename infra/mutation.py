@@ -4,6 +4,7 @@ mutmut's settings are in pyproject.toml. It finds modules by their path below `s
 in which the parts of the project have such places.
 """
 
+import os
 import re
 import shutil
 import subprocess
@@ -14,7 +15,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 WORKPLACE = ROOT / ".cache/mutation"
-MUTMUT = Path(sys.executable).with_name("mutmut")
+MUTMUT = str(Path(sys.executable).with_name("mutmut"))
 LEAST = 0.90
 _PROCESSES = "2"
 _PLACES = {"src": "functions/send_events"} | {
@@ -80,7 +81,8 @@ def main() -> int:
     lines = said.splitlines()
     is_enough, figures = report(read(lines))
     print("", *(line.strip() for line in lines if not line.endswith(_NOTICED)), sep="\n")
-    print(f"what one of them changes: cd {WORKPLACE.relative_to(ROOT)} && {MUTMUT} show NAME")
+    tool = os.path.relpath(MUTMUT, WORKPLACE)
+    print(f"what one of them changes: cd {WORKPLACE.relative_to(ROOT)} && {tool} show NAME")
     print("", *figures, sep="\n")
     return 0 if is_enough else 1
 

@@ -12,6 +12,7 @@ from tests.world import World, handed_back
 from whyness_events import limits
 from whyness_events.delivery.items import Record
 from whyness_events.delivery.ports import Answer
+from whyness_events.delivery.redelivery import HandedBack
 from whyness_events.log_entry import LogEntry
 from whyness_events.outcomes import Reason
 
@@ -258,6 +259,36 @@ def test_rows_that_must_be_written_go_first() -> None:
 
     assert found.settled.failed_message_ids == []
     assert found.settled.log_writes_lost == 20
+
+
+def test_rows_lost_are_counted_over_all_slices() -> None:
+    """Letters go a few hundred at a time, and the metric is of the invocation."""
+    world = World()
+    world.log = world.deliverer.log = FullLog(world.clock)
+
+    found = world.deliver(*make_bad(1_200))
+
+    assert found.settled.log_writes_lost == 1_200 - len(world.log.rows)
+
+
+def test_what_is_handed_back_says_how_often_it_came() -> None:
+    """From it follows when the record comes again."""
+    world = World(always(Answer(429, retry_after="77")))
+    record = make_record(receive_count=3, receipt_handle="receipt")
+
+    found = world.deliver(record)
+
+    assert found.settled.handed_back == [HandedBack("receipt", 3, 77.0, soon=False)]
+
+
+def test_row_of_what_could_not_be_read_names_no_event() -> None:
+    """There is none."""
+    world = World()
+
+    world.deliver(*make_bad(1))
+
+    (row,) = world.log.rows.values()
+    assert "event" not in row
 
 
 @dataclass
