@@ -1,5 +1,6 @@
 """`make mutation`: what it changes, how it counts, and when it fails. The run itself takes minutes."""
 
+import re
 import tomllib
 
 import pytest
@@ -23,6 +24,18 @@ def test_every_module_and_test_it_names_is_there() -> None:
     tests = SETTINGS["pytest_add_cli_args_test_selection"]
 
     assert [name for name in (*modules, *tests) if not (ROOT / name).exists()] == []
+
+
+def test_the_page_has_figures_for_the_same_modules() -> None:
+    """What is measured and what docs/architecture.md tells of are one list."""
+    page = (ROOT / "docs/architecture.md").read_text()
+    _, _, figures = page.partition("<!-- mutation -->")
+    modules = [
+        name.removeprefix("src/whyness_events/").removesuffix(".py").replace("/", ".")
+        for name in SETTINGS["only_mutate"]
+    ]
+
+    assert re.findall(r"^\| ([a-z.]+) \|", figures, re.MULTILINE) == ["module", *sorted(modules), "all"]
 
 
 def test_mutants_are_counted_by_module() -> None:

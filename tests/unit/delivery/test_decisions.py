@@ -368,6 +368,17 @@ def test_so_many_requests_bring_nothing_and_eight_more_are_earned_by_one_that_pa
     assert all(len(a[0].items) >= len(b[0].items) for a, b in pairwise(splitting.unsplit))
 
 
+def test_what_is_earned_adds_up() -> None:
+    """Each part that passes brings eight requests more, whether they can be sent now or later."""
+    splitting = make_splitting()
+    for _ in range(3):
+        splitting.passed(Request(make_items(1), is_part=True), may_send=False)
+
+    sent = [splitting.split(Request(make_items(2)), FORBIDDEN, may_send=True) for _ in range(100)]
+
+    assert sum(map(len, sent)) == EXTRA_REQUESTS + 3 * 8
+
+
 @pytest.mark.parametrize(("has_passed", "reason"), [(True, Reason.RETRY), (False, Reason.SETUP)])
 def test_what_was_not_split_is_given_up_with_its_answer(reason: Reason, *, has_passed: bool) -> None:
     """Each of its events waits, and says why."""
