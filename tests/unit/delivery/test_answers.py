@@ -240,7 +240,7 @@ def test_200_that_names_an_event_is_unexplained(imported: int) -> None:
     verdict = _judge(report(200, imported=imported, failed=[_failed(1)]))
 
     assert verdict.reaction is Reaction.SPLIT
-    assert set(verdict.named) == {1}
+    assert verdict.named == {1: ""}
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from whyness_events import limits
 from whyness_events.delivery.items import Record
 from whyness_events.delivery.ports import Answer
 from whyness_events.delivery.redelivery import HandedBack
+from whyness_events.delivery.settle import Settled
 from whyness_events.log_entry import LogEntry
 from whyness_events.outcomes import Reason
 
@@ -271,6 +272,27 @@ def test_rows_lost_are_counted_over_all_slices() -> None:
     assert found.settled.log_writes_lost == 1_200 - len(world.log.rows)
 
 
+@pytest.mark.parametrize(("takes", "lost"), [(0, 1), (1, 0)])
+def test_row_of_what_waits_may_be_lost_too(takes: int, lost: int) -> None:
+    """It is counted, and changes nothing else."""
+    world = World(always(Answer(503)))
+    world.log = world.deliverer.log = FullLog(world.clock, takes=takes)
+
+    found = world.deliver(make_record())
+
+    assert found.settled.log_writes_lost == lost
+
+
+def test_what_came_of_groups_of_records_adds_up() -> None:
+    """Lists and numbers alike."""
+    back = [HandedBack(name, 1) for name in "ab"]
+    first = Settled(["a"], [back[0]], ["x"], 1, 2, 3)
+
+    first.add(Settled(["b"], [back[1]], ["y"], 10, 20, 30))
+
+    assert first == Settled(["a", "b"], back, ["x", "y"], 11, 22, 33)
+
+
 def test_what_is_handed_back_says_how_often_it_came() -> None:
     """From it follows when the record comes again."""
     world = World(always(Answer(429, retry_after="77")))
@@ -341,6 +363,9 @@ def test_what_waits_is_one_row_per_reason() -> None:
     row = world.log.rows["run#run-1", "retry"]
     assert (row["state"], row["event_count"], row["attempts"]) == ("waiting", 3, 40)
     assert (row["http_status"], row["first_failed_at"]) == (503, NOW_MS - 40)
+    assert (row["reason"], row["message_id"]) == ("retry", waiting[0].message_id)
+    assert "503" in row["detail"]
+    assert NOW_MS <= row["last_failed_at"] <= world.clock.now_s() * 1_000
     assert "event" not in row
 
 
