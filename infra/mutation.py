@@ -75,7 +75,9 @@ def report(results: Results) -> tuple[bool, list[str]]:
 def main() -> int:
     """Return 0 where enough mutants are noticed."""
     _prepare()
-    subprocess.run([MUTMUT, "run", "--max-children", _PROCESSES], cwd=WORKPLACE, check=True)
+    run = subprocess.run([MUTMUT, "run", "--max-children", _PROCESSES], cwd=WORKPLACE, check=False)
+    if run.returncode:
+        return run.returncode  # it has said why
     command = [MUTMUT, "results", "--all", "true"]
     said = subprocess.run(command, cwd=WORKPLACE, check=True, capture_output=True, text=True).stdout
     lines = said.splitlines()
