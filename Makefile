@@ -19,7 +19,7 @@ DAYS ?= 1
 MIXPANEL_IMPORT := mixpanel-import@3.1.43
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types template wheel matrix matrix-newest simulate chaos bench instructions bench-peers build deploy undrift invoke clean
+.PHONY: help demo test check lint types template wheel matrix matrix-newest simulate chaos bench instructions mutation bench-peers build deploy undrift invoke clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -91,6 +91,9 @@ instructions: .venv/demo.stamp ## the hot path's instructions against those reco
 	@echo "== instructions of the hot path"
 	@$(PY) -m bench.instructions
 
+mutation: .venv-mutation/stamp ## change the pure core in each small way: do the tests notice? 90 % they must (minutes)
+	@.venv-mutation/bin/python -m infra.mutation
+
 bench-peers: .venv/demo.stamp .venv-peers/stamp ## the same, beside other clients, in environments of their own
 	@$(PY) -m bench --peers
 
@@ -126,6 +129,13 @@ clean: ## remove what the other targets made
 	@echo "== installing the SAM CLI into .venv-sam (about two minutes)"
 	@$(MAKE_VENV)
 	@.venv-sam/bin/python -m pip install $(PIP_FLAGS) -r requirements/sam.txt
+	@touch $@
+
+.venv-mutation/stamp: requirements/mutation.txt requirements/dev.txt requirements/demo.txt functions/send_events/requirements.txt
+	@echo "== installing the mutation tests' tool into .venv-mutation"
+	@$(MAKE_VENV)
+	@.venv-mutation/bin/python -m pip install $(PIP_FLAGS) -r requirements/mutation.txt
+	@.venv-mutation/bin/python -m pip install $(PIP_FLAGS) --no-deps --no-build-isolation --editable .
 	@touch $@
 
 .venv-peers/stamp: requirements/peers.txt

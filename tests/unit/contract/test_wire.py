@@ -17,7 +17,7 @@ from whyness_events import (
     encode_message,
     limits,
 )
-from whyness_events.wire import join_message, to_sqs_json
+from whyness_events.wire import Message, join_message, to_sqs_json
 
 
 def test_single_event_is_a_message() -> None:
@@ -26,8 +26,7 @@ def test_single_event_is_a_message() -> None:
 
     message = decode_message(json.dumps(raw))
 
-    assert (message.schema_version, message.identity, message.raw_events) == (1, None, [raw])
-    assert message.fields == {}
+    assert message == Message(1, None, [raw], {}, is_envelope=False)
 
 
 def test_single_event_may_be_stamped() -> None:
@@ -43,8 +42,23 @@ def test_envelope_is_a_message() -> None:
 
     message = decode_message(body)
 
-    assert (message.schema_version, message.identity) == (1, "distinct_id")
+    assert message == Message(1, "distinct_id", message.raw_events, {}, is_envelope=True)
     assert message.raw_events[1:] == [7, None]
+
+
+@pytest.mark.parametrize(("size", "most"), [(300, 100), (6_059, 100), (6_060, 101), (9_000, 150)])
+def test_more_events_than_a_body_has_room_for_are_no_events(size: int, most: int) -> None:
+    """A hundred are always taken; beyond that, each needs 60 characters of the body."""
+    body = json.dumps({"events": [0] * most}).ljust(size)
+    assert len(decode_message(body).raw_events) == most
+
+    with pytest.raises(UnreadableMessage) as caught:
+        decode_message(json.dumps({"events": [0] * (most + 1)}, separators=(",", ":")).ljust(size))
+
+    assert str(caught.value) == (
+        f"events: found an array of {most + 1} elements in {size} characters; "
+        f"allowed: at most {most}, for no event is that short"
+    )
 
 
 def test_envelope_keeps_fields_it_does_not_know() -> None:

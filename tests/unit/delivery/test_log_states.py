@@ -37,7 +37,9 @@ def test_what_mixpanel_confirms_is_delivered_in_the_log(state: State) -> None:
 
     report = world.deliver(make_record(EVENT, log_key=str(KEY)))
 
-    assert world.log.rows[KEY.pk, KEY.sk]["state"] == State.DELIVERED
+    row = world.log.rows[KEY.pk, KEY.sk]
+    assert row["state"] == State.DELIVERED
+    assert row["delivered_at"] >= NOW_MS
     assert report.settled.rows_delivered == 1
 
 

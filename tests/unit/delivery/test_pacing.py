@@ -30,6 +30,16 @@ def test_requests_begun_before_the_last_time_tell_nothing_new() -> None:
     assert concurrency.limit == 4
 
 
+def test_a_request_begun_when_it_backed_off_tells_something_new() -> None:
+    """It knew of the new limit, and is answered with trouble all the same."""
+    concurrency = Concurrency(8)
+
+    for started_s in (0.0, 1.0):
+        concurrency.back_off(started_s=started_s, now_s=1.0)
+
+    assert concurrency.limit == 2
+
+
 def test_a_round_that_passes_adds_one() -> None:
     """As many requests as are under way at once raise the limit by about one."""
     concurrency = Concurrency(8)

@@ -12,6 +12,8 @@ from tests.world import World, handed_back
 from whyness_events import limits
 from whyness_events.delivery.items import Record
 from whyness_events.delivery.ports import Answer
+from whyness_events.delivery.redelivery import HandedBack
+from whyness_events.delivery.settle import Settled
 from whyness_events.log_entry import LogEntry
 from whyness_events.outcomes import Reason
 
@@ -260,6 +262,57 @@ def test_rows_that_must_be_written_go_first() -> None:
     assert found.settled.log_writes_lost == 20
 
 
+def test_rows_lost_are_counted_over_all_slices() -> None:
+    """Letters go a few hundred at a time, and the metric is of the invocation."""
+    world = World()
+    world.log = world.deliverer.log = FullLog(world.clock)
+
+    found = world.deliver(*make_bad(1_200))
+
+    assert found.settled.log_writes_lost == 1_200 - len(world.log.rows)
+
+
+@pytest.mark.parametrize(("takes", "lost"), [(0, 1), (1, 0)])
+def test_row_of_what_waits_may_be_lost_too(takes: int, lost: int) -> None:
+    """It is counted, and changes nothing else."""
+    world = World(always(Answer(503)))
+    world.log = world.deliverer.log = FullLog(world.clock, takes=takes)
+
+    found = world.deliver(make_record())
+
+    assert found.settled.log_writes_lost == lost
+
+
+def test_what_came_of_groups_of_records_adds_up() -> None:
+    """Lists and numbers alike."""
+    back = [HandedBack(name, 1) for name in "ab"]
+    first = Settled(["a"], [back[0]], ["x"], 1, 2, 3)
+
+    first.add(Settled(["b"], [back[1]], ["y"], 10, 20, 30))
+
+    assert first == Settled(["a", "b"], back, ["x", "y"], 11, 22, 33)
+
+
+def test_what_is_handed_back_says_how_often_it_came() -> None:
+    """From it follows when the record comes again."""
+    world = World(always(Answer(429, retry_after="77")))
+    record = make_record(receive_count=3, receipt_handle="receipt")
+
+    found = world.deliver(record)
+
+    assert found.settled.handed_back == [HandedBack("receipt", 3, 77.0, soon=False)]
+
+
+def test_row_of_what_could_not_be_read_names_no_event() -> None:
+    """There is none."""
+    world = World()
+
+    world.deliver(*make_bad(1))
+
+    (row,) = world.log.rows.values()
+    assert "event" not in row
+
+
 @dataclass
 class SlowLog(FakeLog):
     """A table that takes half a second for each row, as long as it is given."""
@@ -310,6 +363,9 @@ def test_what_waits_is_one_row_per_reason() -> None:
     row = world.log.rows["run#run-1", "retry"]
     assert (row["state"], row["event_count"], row["attempts"]) == ("waiting", 3, 40)
     assert (row["http_status"], row["first_failed_at"]) == (503, NOW_MS - 40)
+    assert (row["reason"], row["message_id"]) == ("retry", waiting[0].message_id)
+    assert "503" in row["detail"]
+    assert NOW_MS <= row["last_failed_at"] <= world.clock.now_s() * 1_000
     assert "event" not in row
 
 
