@@ -13,7 +13,7 @@ from whyness_events.delivery.packing import REQUEST_BYTES
 IMPATIENT_S = 1_800.0
 _IMPATIENT_PART = 0.1
 # A queue whose own redrive policy strikes within a run: some 20 hours after the first receive.
-_FEW_RECEIVES = 110
+_FEW_RECEIVES = 60
 # From here on the newer reader runs for good.
 NEWER_FROM_PART = 0.9
 
