@@ -140,12 +140,11 @@ def _may_count(texts: Mapping[str, str]) -> bool:
     if MAY_COUNT in texts:
         return texts[MAY_COUNT] != "false"
     status, detail = texts.get(HTTP_STATUS, ""), texts.get(DETAIL, "")
-    if not detail:  # it is the first that goes where there is no room, and the status goes with it
-        is_unknown = (
-            not status and texts[REASON] == Reason.REJECTED
-        )  # the others never came of an answer of these
-        return is_unknown or status in _UNEXPLAINED_STATUSES
-    return status in _UNEXPLAINED_STATUSES and detail.endswith(_REFUSED_ALONE)
+    if detail:
+        return status in _UNEXPLAINED_STATUSES and detail.endswith(_REFUSED_ALONE)
+    # The detail goes first where there is no room, and the status may have gone with it. Of the other reasons
+    # none came of an unexplained answer.
+    return status in _UNEXPLAINED_STATUSES or (not status and texts[REASON] == Reason.REJECTED)
 
 
 def _status(text: str) -> int:
