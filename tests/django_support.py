@@ -4,8 +4,7 @@ import atexit
 import functools
 import json
 import os
-import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import django
@@ -23,8 +22,10 @@ from django.test.utils import (  # noqa: E402
     teardown_databases,
 )
 
-from whyness_mixpanel import counters, live, publisher  # noqa: E402
+from whyness_mixpanel import counters  # noqa: E402
 from whyness_mixpanel.backends import locmem  # noqa: E402
+from whyness_mixpanel.models import Outbox  # noqa: E402
+from whyness_mixpanel.publishing import caller, memory, send  # noqa: E402
 
 
 @functools.cache  # not a session fixture: each conftest that names one would have its own
@@ -49,11 +50,18 @@ def pristine(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith(("AWS_", "MIXPANEL_", "WHYNESS_")):
             monkeypatch.delenv(name)
-    monkeypatch.setattr(live, "_last_look_s", time.monotonic())  # no look at old rows unless a test wants it
-    publisher.start_afresh()
+
+    caller.start_afresh()
+    memory.start_afresh()
+    send.start_afresh()
     counters.reset()
     locmem.messages.clear()
     locmem.sent.clear()
+
+
+def write(rows: Sequence[Outbox], using: str = "default") -> None:
+    """Put rows into the outbox."""
+    Outbox.objects.using(using).bulk_create(rows)
 
 
 def override(**chosen: object) -> override_settings:

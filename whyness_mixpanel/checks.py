@@ -1,5 +1,6 @@
 """System checks of the settings. They never touch the network; errors are only for contradictions."""
 
+import os
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from importlib.util import find_spec
@@ -7,8 +8,10 @@ from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning  # noqa: A004  (Django's name for it)
+from django.db import connections
 
 from whyness_mixpanel import conf
+from whyness_mixpanel.publishing.mode import needs_drain, takes_second_writer
 
 # What the extra [direct] installs, by the names under which it is imported.
 DIRECT_MODULES = ("isal", "msgspec", "requests", "ua_parser", "ua_parser_rs")
@@ -32,6 +35,8 @@ def check_settings(app_configs: object, **kwargs: object) -> list[CheckMessage]:
         *([] if wrong else _wrong_region()),
         *([] if wrong else _no_queue()),
         *([] if wrong else _no_direct_way()),
+        *([] if wrong else _sqlite_with_one_writer()),
+        *_removed_settings(named),
         *_unknown_keys(named),
     ]
 
@@ -116,9 +121,37 @@ def _no_direct_way() -> Iterator[CheckMessage]:
         )
 
 
+def _sqlite_with_one_writer() -> Iterator[CheckMessage]:
+    if not conf.ENABLED.get() or conf.BACKEND.get() in conf.LOCAL_BACKENDS or needs_drain():
+        return
+    for alias in connections:
+        connection = connections[alias]
+        is_file = connection.vendor == "sqlite" and not connection.is_in_memory_db()  # type: ignore[attr-defined]
+        if is_file and not takes_second_writer(connection.vendor, connection.settings_dict):
+            yield Warning(
+                f"The SQLite database {alias} begins transactions without taking the write lock: events are "
+                "published in the page's own thread after its commit, and a page waits for the queue.",
+                hint=f'Add to DATABASES["{alias}"]: "OPTIONS": {{"transaction_mode": "IMMEDIATE"}}.',
+                id="whyness_mixpanel.W007",
+            )
+
+
+def _removed_settings(named: Mapping[Any, object]) -> Iterator[CheckMessage]:
+    for key, why in conf.REMOVED.items():
+        variable = f"WHYNESS_MIXPANEL_{key}"
+        places = [f'{conf.DICT_NAME}["{key}"]'] if key in named else []
+        places += [f"the environment variable {variable}"] if variable in os.environ else []
+        if places:
+            yield Warning(
+                f"{' and '.join(places)}: this setting is gone. {why}",
+                hint="Remove it.",
+                id="whyness_mixpanel.W006",
+            )
+
+
 def _unknown_keys(named: Mapping[Any, object]) -> Iterator[CheckMessage]:
     known = [setting.key for setting in conf.SETTINGS]
-    for key in sorted(str(key) for key in named.keys() - set(known)):
+    for key in sorted(str(key) for key in named.keys() - set(known) - conf.REMOVED.keys()):
         near = get_close_matches(key.upper(), known, n=1)
         yield Warning(
             f'{conf.DICT_NAME}["{key}"] is no setting of this app.',

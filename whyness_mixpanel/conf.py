@@ -18,7 +18,14 @@ from whyness_mixpanel import parse, proxies, scrub
 
 DICT_NAME = "WHYNESS_MIXPANEL"
 BACKEND_NAMES = ("sqs", "mixpanel", "locmem", "console", "dummy")
-OUTBOX_MODES = ("always", "on_failure")
+# Those that send nothing over a network.
+LOCAL_BACKENDS = frozenset({"locmem", "console", "dummy"})
+RELAYS = ("thread", "command")
+# Settings that older versions had, and what stands there now.
+REMOVED = {
+    "OUTBOX": "Every event is a row of the transaction now.",
+    "PUBLISH_BUDGET_MS": "No page waits for the queue any more.",
+}
 
 _REGION_IN_HOST = re.compile(r"sqs\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?").fullmatch
 
@@ -140,19 +147,12 @@ RAISE_INVALID: Setting[bool | None] = Setting(
     allowed="True or False",
     environment="WHYNESS_MIXPANEL_RAISE_INVALID",
 )
-OUTBOX = Setting(
-    key="OUTBOX",
-    default="always",
-    parse=parse.one_of(*OUTBOX_MODES),
-    allowed=f"one of {', '.join(OUTBOX_MODES)}",
-    environment="WHYNESS_MIXPANEL_OUTBOX",
-)
-PUBLISH_BUDGET_MS = Setting(
-    key="PUBLISH_BUDGET_MS",
-    default=500,
-    parse=parse.milliseconds,
-    allowed=f"a whole number of milliseconds from 1 to {parse.LONGEST_BUDGET_MS}",
-    environment="WHYNESS_MIXPANEL_PUBLISH_BUDGET_MS",
+RELAY = Setting(
+    key="RELAY",
+    default="thread",
+    parse=parse.one_of(*RELAYS),
+    allowed=f"one of {', '.join(RELAYS)}",
+    environment="WHYNESS_MIXPANEL_RELAY",
 )
 CONNECT_TIMEOUT_S = Setting(
     key="CONNECT_TIMEOUT_S",
@@ -265,8 +265,7 @@ SETTINGS: tuple[Setting[Any], ...] = (
     PROJECT_ID,
     ANONYMOUS_USERS,
     RAISE_INVALID,
-    OUTBOX,
-    PUBLISH_BUDGET_MS,
+    RELAY,
     CONNECT_TIMEOUT_S,
     READ_TIMEOUT_S,
     SCRUB_NAMES,

@@ -4,9 +4,10 @@ import os
 import sys
 import threading
 
-NAMES = ("published", "failed", "refused", "invalid", "clamped", "unwritten", "lost", "bots")
+NAMES = ("published", "failed", "refused", "invalid", "clamped", "unwritten", "lost", "suppressed", "bots")
 
-_lock = threading.Lock()
+# A signal handler may send while its own thread counts.
+_lock = threading.RLock()
 _counts = dict.fromkeys(NAMES, 0)
 
 
@@ -19,11 +20,12 @@ def add(name: str, count: int = 1) -> None:
 def snapshot() -> dict[str, int]:
     """Return the counts of this process by name.
 
-    `published`: confirmed by the queue. `failed`: not confirmed at an attempt; they wait in the outbox.
+    `published`: confirmed by the queue. `failed`: not confirmed at an attempt; they wait.
     `refused`: for good, by Mixpanel where there is no queue, or by the queue; they are parked in the outbox.
     `invalid`: refused by `send()` for breaking a rule. `clamped`: had a time in the future, and got that of
-    their first encoding. `unwritten`: the outbox did not take them. `lost`: neither did the queue. `bots`:
-    clicks of programs, which are not sent.
+    their first encoding. `unwritten`: the outbox did not take them, and they are published from memory.
+    `lost`: not even that. `suppressed`: left out, for nothing may be sent about their people. `bots`: clicks
+    of programs, which are not sent.
     """
     with _lock:
         return dict(_counts)
@@ -32,7 +34,7 @@ def snapshot() -> dict[str, int]:
 def reset() -> None:
     """Count from zero again."""
     global _lock  # noqa: PLW0603  (a forked child may inherit it locked, by a thread that it does not have)
-    _lock = threading.Lock()
+    _lock = threading.RLock()
     with _lock:
         _counts.update(dict.fromkeys(NAMES, 0))
 

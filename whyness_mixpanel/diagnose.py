@@ -8,9 +8,10 @@ from botocore.exceptions import BotoCoreError
 from django.apps import apps
 from django.db import Error, connections, router
 
-from whyness_mixpanel import checks, conf, outbox
+from whyness_mixpanel import checks, conf
 from whyness_mixpanel.diagnose_direct import mixpanel
 from whyness_mixpanel.diagnose_queue import ROLE, Finding, State, not_tried, queue_and_clock
+from whyness_mixpanel.publishing import outbox
 from whyness_mixpanel.tables import Outbox
 
 if TYPE_CHECKING:

@@ -9,8 +9,9 @@ from uuid import UUID, uuid4
 from asgiref.sync import sync_to_async
 
 from whyness_events import WhynessEventsError, encode_event, parse_event
-from whyness_mixpanel import conf, counters, normal, privacy, publisher, sending
-from whyness_mixpanel.tables import Outbox
+from whyness_mixpanel import conf, counters, normal, privacy
+from whyness_mixpanel.publishing import memory, publisher, send
+from whyness_mixpanel.publishing.insert import Row
 
 Text = str  # Event has a method named str
 
@@ -97,14 +98,13 @@ class Event:
         return self.json()
 
     def send(self, using: Text | None = None) -> bool:
-        """Encode the event now, and publish it when the current transaction commits, or at once outside one.
+        """Encode the event now and write it into the outbox; it is published once that is committed.
 
         Args:
-            using: alias of the database whose transaction is meant; None is the default one.
+            using: alias of the database in whose transaction it is written; None is the default one.
 
         Returns:
-            True: the event is safe. Outside a transaction the queue has confirmed it, or the outbox has it;
-            inside one, its row in the outbox is part of the transaction. False: it is not, or not yet.
+            True: the row is written.
 
         Raises:
             InvalidEvent, EventTooLarge: it breaks a rule, and RAISE_INVALID holds.
@@ -122,7 +122,7 @@ class Event:
         """Send several at once; see `send_many` of this module."""
         return send_many(events, using)
 
-    def _row(self) -> Outbox:
+    def _row(self) -> Row:
         """Return what stands for this event in the outbox; parked where it breaks a rule."""
         raw: dict[Text, object] = {}
         try:
@@ -132,13 +132,8 @@ class Event:
         except WhynessEventsError as error:
             _refuse(error)
             encoded, reason = _legible(raw or privacy.scrub(vars(self))), str(error)
-        return Outbox(
-            encoded=encoded,
-            identity=conf.IDENTITY.get(),
-            user=str(raw.get("user", "")).replace("\x00", "")[:_USER_CHARACTERS],
-            state=Outbox.State.PARKED if reason else Outbox.State.PENDING,
-            reason=reason,
-        )
+        user = raw.get("user", "")
+        return Row(encoded, conf.IDENTITY.get(), _storable(user) if reason else str(user), reason)
 
     def _raw(self, now_ms: int) -> dict[Text, object]:
         self._make_missing_insert_id()
@@ -172,18 +167,17 @@ class Event:
 
 
 def send_many(events: Iterable[Event], using: Text | None = None) -> bool:
-    """Send `events` as `Event.send()` sends one, with few queries; True when each of them is safe.
+    """Send `events` as `Event.send()` sends one, with few queries; True when each row is written.
 
     Where one raises because it breaks a rule, none of them is sent.
     """
-    sending.check_no_event_loop()
+    send.check_no_event_loop()
     events = list(events)
     try:
         rows = [event._row() for event in events]  # noqa: SLF001  (of the same module)
-        return conf.ENABLED.get() and sending.send(rows, using)
+        return conf.ENABLED.get() and send.send(rows, using)
     except conf.SettingError as error:
-        publisher.record(failed=len(events), fault=publisher.name_fault(error))
-        counters.add("lost", len(events))
+        memory.lose(len(events), f"they cannot be made: {error}")
         return False
 
 
@@ -193,6 +187,11 @@ def _refuse(error: WhynessEventsError) -> None:
     if must_raise:
         raise error
     publisher.logger.warning("An event breaks a rule and is parked in the outbox: %s", error)
+
+
+def _storable(user: object) -> Text:
+    """Return what a database takes of the user of an event that breaks a rule."""
+    return str(user).encode("utf-8", "replace").decode().replace("\x00", "")[:_USER_CHARACTERS]
 
 
 def _legible(raw: dict[Text, object]) -> Text:

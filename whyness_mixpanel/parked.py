@@ -3,12 +3,14 @@
 import json
 from collections.abc import Mapping, Sequence
 
-from django.db import router
+from django.db import Error, connections, router
 
 from whyness_events import WhynessEventsError, decode_message, encode_event, parse_event
 from whyness_events.wire import to_sqs_json
-from whyness_mixpanel import conf, outbox
+from whyness_mixpanel import conf
 from whyness_mixpanel.normal import now_ms
+from whyness_mixpanel.publishing import outbox
+from whyness_mixpanel.publishing.insert import Row, insert
 from whyness_mixpanel.tables import Outbox
 
 
@@ -35,16 +37,19 @@ def keep(bodies: Sequence[str], dead: Mapping[tuple[int, int], str]) -> bool:
         Whether the outbox has them.
     """
     rows = [_row(bodies[index], place, reason) for (index, place), reason in dead.items()]
-    return not rows or outbox.park(rows, router.db_for_write(Outbox))
+    if not rows:
+        return True
+    try:
+        insert(rows, connections[router.db_for_write(Outbox)])
+    except Error:
+        return False
+    for row in rows:
+        outbox.tell_parked(1, row.reason)
+    return True
 
 
-def _row(body: str, place: int, reason: str) -> Outbox:
+def _row(body: str, place: int, reason: str) -> Row:
     message = decode_message(body)
     raw = message.raw_events[place]
-    return Outbox(
-        encoded=to_sqs_json(raw),
-        identity=message.identity or conf.IDENTITY.get(),
-        user=raw.get("user", "") if isinstance(raw, dict) else "",
-        state=Outbox.State.PARKED,
-        reason=reason,
-    )
+    user = raw.get("user", "") if isinstance(raw, dict) else ""
+    return Row(to_sqs_json(raw), message.identity or conf.IDENTITY.get(), str(user), reason)

@@ -8,7 +8,6 @@ from urllib.parse import urlsplit
 from django.utils.module_loading import import_string
 
 LONGEST_TIMEOUT_S = 60
-LONGEST_BUDGET_MS = 60_000
 # Source: docs.mixpanel.com/reference/gdpr-api, 2026-11-23.
 MIXPANEL_URLS = ("https://mixpanel.com", "https://eu.mixpanel.com", "https://in.mixpanel.com")
 _TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off"}
@@ -39,14 +38,6 @@ def seconds(found: Any) -> float:
     if isinstance(found, bool) or not 0 < duration_s <= LONGEST_TIMEOUT_S:
         raise ValueError
     return duration_s
-
-
-def milliseconds(found: Any) -> int:
-    """Return a duration in whole milliseconds, from 1 to LONGEST_BUDGET_MS."""
-    duration_ms = int(found)
-    if isinstance(found, bool | float) or not 1 <= duration_ms <= LONGEST_BUDGET_MS:
-        raise ValueError
-    return duration_ms
 
 
 def project_id(found: Any) -> int:

@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from django.db import Error, router, transaction
+from django.db import Error, connections, router, transaction
 
 from whyness_mixpanel import conf
 from whyness_mixpanel.scrub import Scrubber
@@ -52,11 +52,13 @@ def filter_suppressed(encoded: Sequence[str]) -> Sequence[str]:
         SettingError: OPT_OUT is not what is allowed.
     """
     people = [people_of(json.loads(event)) for event in encoded]
-    everyone = set().union(*people)
-    if not everyone:
-        return encoded
-    unwanted = _suppressed(everyone) | _opted_out(everyone)
+    unwanted = unwanted_among(set().union(*people))
     return [event for event, some in zip(encoded, people, strict=True) if not some & unwanted]
+
+
+def unwanted_among(people: set[str]) -> set[str]:
+    """Return those of `people` about whom nothing may be sent; raises as `filter_suppressed`."""
+    return _suppressed(people) | _opted_out(people) if people else set()
 
 
 def refuse_suppressed(raw: dict[str, Any]) -> dict[str, Any]:
@@ -96,16 +98,25 @@ def _scrubber(names: tuple[str, ...], patterns: tuple[str, ...]) -> Scrubber:
 
 
 def _suppressed(people: set[str]) -> set[str]:
-    alias = router.db_for_read(Suppression)
+    alias = router.db_for_write(Suppression)  # a replica may not know yet
     try:
         if transaction.get_autocommit(using=alias):  # no transaction to break: none is begun only to read
-            return suppressed_among(people)
+            return suppressed_among(people, alias)
         with transaction.atomic(using=alias):  # a savepoint: a missing table must not break the transaction
-            return suppressed_among(people)
+            return suppressed_among(people, alias)
     except Error as error:
+        if _is_missing(Suppression._meta.db_table, alias):  # noqa: SLF001  (Django's public API for models)
+            return set()  # nobody can be on a list that is not migrated yet
         raise SuppressionUnreadable(
             f"The list of suppressed users cannot be read ({type(error).__name__}). Is the app migrated?"
         ) from error
+
+
+def _is_missing(table: str, alias: str) -> bool:
+    try:
+        return table not in connections[alias].introspection.table_names()
+    except Error:
+        return False
 
 
 def _opted_out(people: set[str]) -> set[str]:

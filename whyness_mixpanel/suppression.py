@@ -31,13 +31,13 @@ class Suppression(models.Model):
         return f"{self.id} {self.status}"
 
 
-def suppressed_among(users: Iterable[str]) -> set[str]:
-    """Return those of `users` who are suppressed."""
+def suppressed_among(users: Iterable[str], using: str | None = None) -> set[str]:
+    """Return those of `users` who are suppressed, by the list in the database `using` (the default one)."""
     found: set[str] = set()
     asked = sorted(filter(_can_be_stored, set(users)))
     for start in range(0, len(asked), 500):
         some = asked[start : start + 500]
-        found.update(Suppression.objects.filter(user__in=some).values_list("user", flat=True))
+        found.update(Suppression.objects.using(using).filter(user__in=some).values_list("user", flat=True))
     return found
 
 

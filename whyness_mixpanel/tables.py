@@ -1,15 +1,15 @@
 """The app's tables: what waits to be published, and what older versions noted. Import from `models`."""
 
 from django.db import models
-from django.utils import timezone
+from django.db.models.functions import Now
 
 
 class Outbox(models.Model):
-    """One event that is not known to be in the queue yet. Empty while all is well.
+    """One event that is not known to be in the queue yet. All but empty while all is well.
 
     `encoded` is the exact wire JSON of the event and `identity` the mode it travels in. A `parked` row waits
     for a person, with a `reason` that shows no value. Who publishes a pending row marks it with `claimed_by`;
-    until `claimed_until` nobody else takes it.
+    until `claimed_until` nobody takes it, also where the queue did not take it and nobody has claimed it.
     """
 
     class State(models.TextChoices):
@@ -22,7 +22,7 @@ class Outbox(models.Model):
     encoded = models.TextField()
     identity = models.CharField(max_length=20)
     user = models.CharField(max_length=255, blank=True, default="", db_index=True)
-    created_at = models.DateTimeField(default=timezone.now)
+    created_at = models.DateTimeField(db_default=Now())
     state = models.CharField(max_length=10, choices=State.choices, default=State.PENDING)
     reason = models.TextField(blank=True, default="")
     attempts = models.PositiveIntegerField(default=0)

@@ -5,11 +5,11 @@ from typing import TypedDict
 
 from django.db import transaction
 from django.http import HttpRequest, JsonResponse
-from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from whyness_mixpanel import outbox
+from whyness_mixpanel.publishing import outbox
+from whyness_mixpanel.publishing.lateness import LATE_S, oldest_pending_s
 
 # Counting more would be slow where a database has millions.
 MOST_COUNTED = 10_000
@@ -39,17 +39,16 @@ def health(request: HttpRequest) -> JsonResponse:
         return JsonResponse({"ok": False, "error": type(error).__name__}, status=503)
     ages_s = [numbers["oldest_pending_s"] or 0 for numbers in found.values()]
     is_ok = bool(found) and not (max_age_s and max(ages_s) > int(max_age_s))
-    return JsonResponse({"ok": is_ok, "databases": found}, status=200 if is_ok else 503)
+    late = [alias for alias, numbers in found.items() if (numbers["oldest_pending_s"] or 0) > LATE_S]
+    warnings = [f"{alias}: the oldest event has been waiting for more than 10 minutes" for alias in late]
+    document = {"ok": is_ok, "databases": found} | ({"warnings": warnings} if warnings else {})
+    return JsonResponse(document, status=200 if is_ok else 503)
 
 
 def figures(alias: str) -> Figures:
     """Return what waits in a database."""
-    pending = outbox.pending(alias)
-    oldest = pending.order_by("id").values_list("created_at", flat=True).first()
     return {
-        "pending": pending[:MOST_COUNTED].count(),
+        "pending": outbox.pending(alias)[:MOST_COUNTED].count(),
         "parked": outbox.parked(alias)[:MOST_COUNTED].count(),
-        "oldest_pending_s": None
-        if oldest is None
-        else max(0, int((timezone.now() - oldest).total_seconds())),
+        "oldest_pending_s": oldest_pending_s(alias),
     }

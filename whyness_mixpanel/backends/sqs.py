@@ -23,6 +23,25 @@ _POOL_CONNECTIONS = 50
 # A client built where there were no credentials never gets any; building anew asks for them again, which
 # takes time: not more often than this.
 _RENEW_AFTER_S = 60.0
+# What AWS says to credentials that it does not take any more, or never took.
+_STALE_CREDENTIALS = frozenset(
+    {
+        "AuthFailure",
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "IncompleteSignature",
+        "InvalidAccessKeyId",
+        "InvalidClientTokenId",
+        "InvalidSecurity",
+        "InvalidSignatureException",
+        "InvalidToken",
+        "MissingAuthenticationToken",
+        "RequestExpired",
+        "SignatureDoesNotMatch",
+        "TokenRefreshRequired",
+        "UnrecognizedClientException",
+    }
+)
 # What a queue refuses each time. A call, or a message, longer than its MaximumMessageSize is
 # BatchRequestTooLong as a whole; other implementations of SQS name the entry, with a text that says so.
 _TOO_LONG = "BatchRequestTooLong"
@@ -77,7 +96,10 @@ def _send(queue_url: str, entries: Sequence[sqs_batch.Entry], first: int = 0) ->
         _drop_client(older_than_s=_RENEW_AFTER_S)
         raise
     except ClientError as error:
-        if not error.response["Error"]["Code"].endswith(_TOO_LONG):
+        code = error.response.get("Error", {}).get("Code", "")
+        if code in _STALE_CREDENTIALS:
+            _drop_client(older_than_s=0)  # boto3 reads files and variables only where a client is made
+        if not code.endswith(_TOO_LONG):
             raise
     if len(entries) == 1:
         return Answer(frozenset(), _TOO_LONG, refused={first: _WHY[_TOO_LONG]})

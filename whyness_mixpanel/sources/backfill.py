@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 
 from whyness_events import WhynessEventsError, limits
 from whyness_events.values import size_bytes
-from whyness_mixpanel import packing
+from whyness_mixpanel.publishing import messages
 from whyness_mixpanel.sources.source import Source
 
 PAGE_ROWS = 1_000
 # With more than this, the first call is full: ten messages, each just under what SQS bills as one.
-_FULL_CALL_BYTES = limits.BATCH_ENTRIES * packing.MESSAGE_BYTES
+_FULL_CALL_BYTES = limits.BATCH_ENTRIES * messages.MESSAGE_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ class Backfill:
         period: Period,
         encode: Callable[[Any], str],
         keep: Callable[[Sequence[str]], Sequence[str]],
-        send: Callable[[Sequence[packing.Packed]], None],
+        send: Callable[[Sequence[messages.Packed]], None],
         identity: str,
         on_page: Callable[["Backfill"], None],
         on_invalid: Callable[[int, str], None],
@@ -143,8 +143,8 @@ class Backfill:
             return None
 
     def _send_call(self) -> None:
-        packed = packing.pack([event.encoded for event in self._waiting], identity=self._identity)
-        call = packing.calls(packed)[0]
+        packed = messages.pack([event.encoded for event in self._waiting], identity=self._identity)
+        call = messages.calls(packed)[0]
         sent = sum(message.event_count for message in call)
         self._send(call)
         self.counts.published += sent

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Sequence
 
-from whyness_mixpanel import conf, parked, publisher
+from whyness_mixpanel import conf, parked
 from whyness_mixpanel.backends import BACKFILL_GROUP, Publish
-from whyness_mixpanel.packing import Packed
+from whyness_mixpanel.publishing import publisher
+from whyness_mixpanel.publishing.messages import Packed
 
 PAUSES_S = (1, 2, 4, 8, 16, 32)
 

@@ -15,8 +15,9 @@ from example.whyness_django.models import TrackerLog
 from tests.django_support import override, published
 from tests.unit.django_app.rows import CREATED, LONG_BEFORE, backfill, make_activities, migrated_at
 from whyness_events import limits
-from whyness_mixpanel import conf, counters, packing, sources
+from whyness_mixpanel import conf, counters, sources
 from whyness_mixpanel.backends import BACKFILL_GROUP, LIVE_GROUP, Answer, Publish, all_of, locmem
+from whyness_mixpanel.publishing import messages as packing
 from whyness_mixpanel.sources import Source, registry, sender
 from whyness_mixpanel.sources import backfill as walk
 from whyness_mixpanel.sources.sender import NotPublished, Sender

@@ -3,9 +3,11 @@ from typing import Any
 
 import pytest
 from django.core import checks
+from django.db import connection
 from django.test import override_settings
 
 from tests.django_support import override
+from whyness_mixpanel import checks as check_functions
 from whyness_mixpanel import conf
 
 QUEUE_URL = "https://sqs.eu-west-1.amazonaws.com/123456789012/events"
@@ -31,6 +33,9 @@ def test_good_settings_raise_no_check() -> None:
         ({"BACKEND": "sqs"}, "W001", "no queue URL", "WHYNESS_MIXPANEL_QUEUE_URL"),
         ({"QUEUE_ULR": "x"}, "W002", '"QUEUE_ULR"', "Did you mean QUEUE_URL?"),
         ({"FROBNICATE": 1}, "W002", '"FROBNICATE"', "ANONYMOUS_USERS"),
+        ({"RELAY": "threads"}, "E002", "RELAY", "thread, command"),
+        ({"OUTBOX": "on_failure"}, "W006", '["OUTBOX"]: this setting is gone', "Remove it"),
+        ({"PUBLISH_BUDGET_MS": 500}, "W006", "No page waits", "Remove it"),
     ],
 )
 def test_each_fault_has_its_id_and_its_remedy(
@@ -92,6 +97,47 @@ def test_a_backend_that_sends_nothing_is_named_before_a_deployment(backend: str)
         assert list(run_checks(deploy=True)) == ["whyness_mixpanel.W003"]
 
 
+def test_an_old_setting_in_the_environment_is_told_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It does nothing there any more."""
+    monkeypatch.setenv("WHYNESS_MIXPANEL_PUBLISH_BUDGET_MS", "500")
+
+    with override():
+        assert list(run_checks()) == ["whyness_mixpanel.W006"]
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "chosen", "is_told"),
+    [
+        ("db.sqlite3", {}, {}, True),
+        ("db.sqlite3", {"transaction_mode": "DEFERRED"}, {}, True),
+        ("db.sqlite3", {"transaction_mode": "immediate"}, {}, False),
+        ("db.sqlite3", {}, {"BACKEND": "console"}, False),
+        ("db.sqlite3", {}, {"ENABLED": False}, False),
+        (":memory:", {}, {}, False),
+    ],
+)
+def test_sqlite_with_djangos_own_transactions_is_told_what_to_add(
+    name: str,
+    options: dict[str, str],
+    chosen: dict[str, Any],
+    *,
+    is_told: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """There a second writer would make pages fail, so that pages publish themselves."""
+    monkeypatch.setattr(check_functions, "needs_drain", lambda: False)
+    monkeypatch.setattr(
+        connection, "settings_dict", {**connection.settings_dict, "NAME": name, "OPTIONS": options}
+    )
+    monkeypatch.setattr(check_functions, "connections", {"default": connection})
+
+    with override(**{"BACKEND": "sqs", "QUEUE_URL": QUEUE_URL} | chosen):
+        found = run_checks()
+
+    assert list(found) == (["whyness_mixpanel.W007"] if is_told else [])
+    assert not is_told or '"transaction_mode": "IMMEDIATE"' in str(found["whyness_mixpanel.W007"].hint)
+
+
 def test_an_unknown_backend_is_one_error_and_not_two() -> None:
     """The deployment check leaves to E002 what E002 says."""
     with override(BACKEND="sqqs"):
@@ -124,6 +170,6 @@ def test_every_id_that_is_used_is_documented() -> None:
     source = (DOCS.parents[1] / "whyness_mixpanel" / "checks.py").read_text()
     ids = {word.split('"')[0] for word in source.split("whyness_mixpanel.")[1:] if word[0] in "EW"}
 
-    assert ids == {"E001", "E002", "E003", "E004", "W001", "W002", "W003", "W004", "W005"}
+    assert ids == {"E001", "E002", "E003", "E004", *(f"W00{n}" for n in range(1, 8))}
     assert [name for name in sorted(ids) if f"`whyness_mixpanel.{name}`" not in DOCS.read_text()] == []
     assert conf.DICT_NAME in DOCS.read_text()

@@ -13,7 +13,7 @@ from tests.builders import large_properties
 from tests.django_support import override, published
 from whyness_events import EventTooLarge, InvalidEvent, parse_event
 from whyness_mixpanel import counters
-from whyness_mixpanel.models import Event
+from whyness_mixpanel.models import Event, Outbox
 
 pytestmark = pytest.mark.usefixtures("db")
 
@@ -372,17 +372,24 @@ def test_nothing_is_sent_while_disabled() -> None:
     assert published() == []
 
 
-@pytest.mark.parametrize(
-    "wrong", [{"ANONYMOUS_USERS": 5}, {"IDENTITY": "simplifed"}, {"BACKEND": "sqqs"}, {"ENABLED": "perhaps"}]
-)
+@pytest.mark.parametrize("wrong", [{"ANONYMOUS_USERS": 5}, {"IDENTITY": "simplifed"}, {"ENABLED": "perhaps"}])
 def test_a_faulty_setting_breaks_no_page(wrong: dict[str, object], caplog: pytest.LogCaptureFixture) -> None:
-    """It fails the event, is counted, and the log names the setting."""
+    """The event cannot be made: it is lost, counted, and the log names the setting."""
     with override(**wrong):
         assert make_event().send() is False
 
     assert published() == []
-    assert counters.snapshot()["failed"] == 1
+    assert counters.snapshot()["lost"] == 1
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
     assert next(iter(wrong)) in caplog.text
+
+
+def test_a_faulty_backend_loses_nothing() -> None:
+    """The row is written, and waits until the setting is right."""
+    with override(BACKEND="sqqs"):
+        assert make_event().send() is True
+
+    assert (Outbox.objects.count(), counters.snapshot()["lost"]) == (1, 0)
 
 
 def test_a_faulty_setting_for_invalid_events_breaks_no_page(caplog: pytest.LogCaptureFixture) -> None:
@@ -390,7 +397,7 @@ def test_a_faulty_setting_for_invalid_events_breaks_no_page(caplog: pytest.LogCa
     with override(BACKEND="dummy", RAISE_INVALID="perhaps"):
         assert make_event(event="").send() is False
 
-    assert counters.snapshot()["failed"] == 1
+    assert counters.snapshot()["lost"] == 1
     assert "RAISE_INVALID" in caplog.text
 
 

@@ -206,6 +206,7 @@ def test_the_counts_as_json(site: Client) -> None:
         "bots": 0,
         "unwritten": 0,
         "lost": 0,
+        "suppressed": 0,
     }
 
 

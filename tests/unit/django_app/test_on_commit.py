@@ -8,9 +8,10 @@ from django.db import connections, transaction
 from django.test import TestCase
 
 from tests.django_support import published
-from whyness_mixpanel import counters, packing
+from whyness_mixpanel import counters
 from whyness_mixpanel.backends import locmem
 from whyness_mixpanel.models import Event, Outbox
+from whyness_mixpanel.publishing.messages import MESSAGE_BYTES
 
 pytestmark = pytest.mark.usefixtures("db")
 
@@ -256,7 +257,7 @@ def test_a_transaction_of_many_events_is_few_messages() -> None:
 
     assert sent_ids() == list(range(1, 3_001))
     assert len(locmem.messages) < 12
-    assert all(len(body) <= packing.MESSAGE_BYTES for body in locmem.messages)
+    assert all(len(body) <= MESSAGE_BYTES for body in locmem.messages)
 
 
 def test_djangos_test_case_sees_the_events_of_each_capture() -> None:

@@ -96,7 +96,7 @@ def test_a_function_that_fails_lets_nothing_through(answer: object) -> None:
 def test_a_list_that_cannot_be_read_lets_nothing_through(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever asked to be forgotten would be sent otherwise."""
 
-    def fail(_: object) -> set[str]:
+    def fail(*_: object) -> set[str]:
         raise DatabaseError
 
     monkeypatch.setattr(privacy, "suppressed_among", fail)

@@ -1,5 +1,5 @@
 import json
-import logging
+import signal
 from collections.abc import Callable, Sequence
 from unittest.mock import patch
 
@@ -8,13 +8,13 @@ from botocore.exceptions import ClientError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from whyness_mixpanel import breaker, counters, packing, publisher
+from whyness_mixpanel import counters
 from whyness_mixpanel.backends import Answer, all_of, console, dummy, locmem
-from whyness_mixpanel.pool import Job
+from whyness_mixpanel.publishing import messages, publisher
 
 MARKER = "MARKER-4711"
 EVENT = '{"insert_id":"1"}'
-LARGE_EVENT = f'"{"x" * packing.MESSAGE_BYTES}"'
+LARGE_EVENT = f'"{"x" * messages.MESSAGE_BYTES}"'
 
 Backend = Callable[[Sequence[str]], Answer]
 
@@ -112,37 +112,34 @@ def test_a_call_that_fails_is_the_last_one(backend: Callable[[Backend], None]) -
         (ClientError({}, "Send"), "ClientError"),
     ],
 )
-def test_a_fault_is_logged_by_name_and_never_by_its_text(
-    error: Exception, expected: str, backend: Callable[[Backend], None], caplog: pytest.LogCaptureFixture
+def test_a_fault_is_told_by_name_and_never_by_its_text(
+    error: Exception, expected: str, backend: Callable[[Backend], None]
 ) -> None:
     """An error's text may quote what was sent, or an address."""
     backend(fail_with(error))
 
-    with caplog.at_level(logging.DEBUG):
-        assert publisher.publish([f'"{MARKER}"']) is False
-
-    assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
-        ("WARNING", f"Publishing fails: {expected}. Events wait in the outbox; logged again when it works.")
-    ]
-    assert MARKER not in caplog.text
+    assert publisher.publish_each([f'"{MARKER}"']).fault == expected
 
 
-def test_a_standing_fault_is_logged_once_until_it_ends(
-    backend: Callable[[Backend], None], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+def test_a_time_limit_that_ends_a_job_while_it_publishes_reaches_the_job(
+    backend: Callable[[Backend], None],
 ) -> None:
-    """An outage is one line whatever its faults, the end of it another."""
-    caplog.set_level(logging.DEBUG)
+    """What a signal handler raises is not the queue's fault, whatever its type."""
 
-    for publish in [fail_with(TimeoutError())] * 3 + [fail_with(OSError())] * 2 + [all_of] * 2:
-        monkeypatch.setattr(breaker, "PAUSE_S", 0.0)
-        backend(publish)
-        publisher.publish([EVENT])
+    def limit(*_: object) -> None:
+        raise RuntimeError("the job's time is over")
 
-    assert [record.getMessage() for record in caplog.records] == [
-        "Publishing fails: TimeoutError. Events wait in the outbox; logged again when it works.",
-        "Publishing works again.",
-    ]
-    assert outcome() == (2, 5)
+    def interrupted(_: Sequence[str]) -> Answer:
+        signal.raise_signal(signal.SIGALRM)
+        raise AssertionError
+
+    backend(interrupted)
+    before = signal.signal(signal.SIGALRM, limit)
+    try:
+        with pytest.raises(RuntimeError, match="the job's time"):
+            publisher.publish([EVENT])
+    finally:
+        signal.signal(signal.SIGALRM, before)
 
 
 def test_a_keyboard_interrupt_is_not_swallowed(backend: Callable[[Backend], None]) -> None:
@@ -200,19 +197,33 @@ def test_an_event_that_the_queue_never_takes_holds_up_no_other(are_good: list[bo
     assert dict(done.dead) == {n: "never" for n, is_good in enumerate(are_good) if not is_good}
 
 
-def test_halving_ends_when_nobody_waits_any_more() -> None:
+def test_halving_ends_when_it_is_not_wanted_any_more(backend: Callable[[Backend], None]) -> None:
     """What was not told by then has failed; it waits, and is not dead."""
     queue, _ = takes(lambda event: '"1"' not in event)
     calls: list[int] = []
-    job = Job(lambda _: None)
-    attempt = publisher._Attempt(['"1"', '"2"', '"3"', '"4"'])
 
-    def end_after_two(bodies: Sequence[str], *, group: str = "") -> Answer:  # noqa: ARG001  (a Publish)
+    def count(bodies: Sequence[str]) -> Answer:
         calls.append(len(bodies))
-        job.is_wanted = len(calls) < 2
         return queue(bodies)
 
-    attempt.make(end_after_two, "distinct_id", job)
+    backend(count)
+    done = publisher.publish_each(['"1"', '"2"', '"3"', '"4"'], is_wanted=lambda: len(calls) < 2)
 
     assert calls == [1, 2]
-    assert attempt.told == []
+    assert (done.confirmed, dict(done.dead)) == ([False] * 4, {})
+    assert done.fault
+
+
+def test_what_is_old_travels_in_a_group_of_its_own(backend: Callable[[Backend], None]) -> None:
+    """The queue serves what is fresh first."""
+    groups: list[str] = []
+
+    def note(bodies: Sequence[str], *, group: str = "live") -> Answer:
+        groups.append(group)
+        return all_of(bodies)
+
+    backend(note)
+    publisher.publish_each([EVENT])
+    publisher.publish_each([EVENT], group="backfill")
+
+    assert groups == ["live", "backfill"]

@@ -34,15 +34,13 @@ def upload(request):
 
 urlpatterns = [path("upload/", upload)]
 """
-# After what the documentation shows. Each class also runs with the outbox for failures only.
+# After what the documentation shows.
 TESTS = """
-from django.test import TransactionTestCase, override_settings
+from django.test import TransactionTestCase
 from whyness_mixpanel.models import Event, Outbox
 
 def names(events):
     return [event["event"] for event in events]
-
-on_failure = override_settings(WHYNESS_MIXPANEL={"BACKEND": "locmem", "OUTBOX": "on_failure"})
 
 class InTestCase(TestCase):
     @classmethod
@@ -72,10 +70,6 @@ class InTestCase(TestCase):
         self.assertEqual(names(testing.sent_events()), ["Audio upload"])
         self.assertEqual(testing.published_events(), [])
 
-@on_failure
-class InTestCaseOnFailure(InTestCase):
-    pass
-
 class InTransactionTestCase(TransactionTestCase):
     def setUp(self):
         testing.clear()
@@ -90,10 +84,6 @@ class InTransactionTestCase(TransactionTestCase):
         self.client.post("/upload/?undo")
         self.assertEqual(testing.published_events(), [])
         self.assertFalse(Outbox.objects.exists())
-
-@on_failure
-class InTransactionTestCaseOnFailure(InTransactionTestCase):
-    pass
 """
 
 
@@ -135,11 +125,11 @@ def run_tests(directory: Path, environment: dict[str, str], *, sent: str, publis
 
 
 def test_the_tests_of_a_site_pass(tmp_path: Path, environment: dict[str, str]) -> None:
-    """In TestCase and in TransactionTestCase, whichever way the outbox is used."""
+    """In TestCase and in TransactionTestCase."""
     code, printed = run_tests(tmp_path, environment, sent="Audio upload", published="Audio upload")
 
     assert code == 0, printed
-    assert "Ran 11 tests" in printed
+    assert "Ran 6 tests" in printed
 
 
 def test_a_wrong_expectation_of_a_site_fails(tmp_path: Path, environment: dict[str, str]) -> None:
@@ -151,7 +141,5 @@ def test_a_wrong_expectation_of_a_site_fails(tmp_path: Path, environment: dict[s
     assert code == 1
     assert sorted(failed) == [
         (sending, "InTestCase"),
-        (sending, "InTestCaseOnFailure"),
         (publishing, "InTransactionTestCase"),
-        (publishing, "InTransactionTestCaseOnFailure"),
     ]

@@ -7,7 +7,8 @@ from django.core.exceptions import ObjectDoesNotExist
 from django.core.management.base import BaseCommand, CommandError
 
 from whyness_events import WhynessEventsError
-from whyness_mixpanel import privacy, publisher, sources
+from whyness_mixpanel import privacy, sources
+from whyness_mixpanel.publishing import publisher
 from whyness_mixpanel.sources.whyness import ACTIVITY, PROSPECT_CLICK, USER_CLICK
 
 _SOURCES = {

@@ -5,17 +5,18 @@ import signal
 import threading
 import time
 from argparse import ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from django.db import Error
-from django.db.models import Count
 
-from whyness_mixpanel import conf, outbox, parked
-from whyness_mixpanel.drain import Drained, drain
+from whyness_mixpanel import conf, parked
 from whyness_mixpanel.management.base_options import base_options
-from whyness_mixpanel.views import figures
+from whyness_mixpanel.publishing import outbox
+from whyness_mixpanel.publishing.drain import Drained, drain
+from whyness_mixpanel.publishing.worker import Worker
+from whyness_mixpanel.views import MOST_COUNTED, figures
 
 _EXAMPLES = """examples:
   manage.py mixpanel_outbox status
@@ -27,6 +28,10 @@ _EXAMPLES = """examples:
   manage.py mixpanel_outbox release 17 18
 
 exit codes: 0 done; 1 something is left that could not be published or released; 2 wrong arguments"""
+
+
+# Between two looks of a loop, where rows are about to be due.
+MOST_OFTEN_S = 0.2
 
 
 class Command(BaseCommand):
@@ -95,9 +100,9 @@ class Command(BaseCommand):
             age_s = numbers["oldest_pending_s"]
             since = "" if age_s is None else f", the oldest for {age_s} s"
             self.stdout.write(f"{alias}: {numbers['pending']} pending{since}; {numbers['parked']} parked")
-            reasons = outbox.parked(alias).values("reason").annotate(count=Count("id")).order_by("-count")
-            for row in reasons[:10]:
-                self.stdout.write(f"  {row['count']} parked: {row['reason']}")
+            reasons = Counter(outbox.parked(alias).values_list("reason", flat=True)[:MOST_COUNTED])
+            for reason, count in reasons.most_common(10):
+                self.stdout.write(f"  {count} parked: {reason}")
 
     def _release(self, aliases: list[str], *, ids: list[int], **options: Any) -> None:
         if bool(ids) == options["all"]:
@@ -128,32 +133,29 @@ class Command(BaseCommand):
             if loop:
                 self._drain_for_ever(aliases, stop, **options)
                 return
-            done = self._drain_once(aliases, stop, spare_live=False, **options)
+            done = self._drain_once(aliases, stop, **options)
         left = sum(outbox.pending(alias).count() for alias in aliases)
         self.stdout.write(f"published {done.published}, left {left}")
         if done.refused:
-            raise CommandError(f"{done.refused} events were not taken; see the log. They stay in the outbox.")
+            raise CommandError(
+                f"{done.refused} events were not taken ({done.fault}). They stay in the outbox."
+            )
 
     def _drain_for_ever(
-        self, aliases: list[str], stop: threading.Event, *, interval: int, **options: Any
+        self, aliases: list[str], stop: threading.Event, *, interval: int, batch: int, **_: Any
     ) -> None:
-        pause_s = interval
+        worker = Worker(is_wanted=lambda: not stop.is_set(), claim_rows=batch)
         while not stop.is_set():
-            try:
-                done = self._drain_once(aliases, stop, spare_live=True, **options)
-                pause_s = min(pause_s * 2, max(60, interval)) if done.refused else interval
-            except Error as error:
-                self.stderr.write(f"The database fails ({type(error).__name__}); trying again.")
-                pause_s = min(pause_s * 2, max(60, interval))
-                _close(aliases)
-            stop.wait(pause_s)
+            for alias in aliases:
+                worker.look_for_more(alias)
+            worker.work()
+            stop.wait(max(MOST_OFTEN_S, min(interval, worker.next_due_s() - time.monotonic())))
 
-    def _drain_once(  # noqa: PLR0913  (the command's own options)
+    def _drain_once(
         self,
         aliases: list[str],
         stop: threading.Event,
         *,
-        spare_live: bool,
         batch: int,
         limit: int | None,
         verbosity: int,
@@ -163,15 +165,11 @@ class Command(BaseCommand):
         for alias in aliases:
             tell = self._progress(alias) if verbosity else lambda _: None
             done = drain(
-                alias,
-                batch=batch,
-                limit=limit,
-                spare_live=spare_live,
-                is_wanted=lambda: not stop.is_set(),
-                progress=tell,
+                alias, claim_rows=batch, limit=limit, is_wanted=lambda: not stop.is_set(), progress=tell
             )
             total.published += done.published
             total.refused += done.refused
+            total.fault = total.fault or done.fault
         return total
 
     def _progress(self, alias: str) -> Callable[[Drained], None]:
@@ -205,13 +203,6 @@ class _stopped_by_signals:  # noqa: N801  (a context manager)
     def __exit__(self, *_: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
-
-
-def _close(aliases: list[str]) -> None:
-    from django.db import connections  # noqa: PLC0415  (only after a failure)
-
-    for alias in aliases:
-        connections[alias].close_if_unusable_or_obsolete()
 
 
 def _positive(text: str) -> int:

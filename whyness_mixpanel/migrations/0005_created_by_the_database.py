@@ -1,0 +1,19 @@
+"""When a row was written is said by the clock of the database, which all processes share."""
+
+from typing import ClassVar
+
+from django.db import migrations, models
+from django.db.models.functions import Now
+
+
+class Migration(migrations.Migration):
+    """Give `created_at` a default in the database. Rows stay as they are; older code goes on as it did."""
+
+    dependencies: ClassVar = [("whyness_mixpanel", "0004_deliveryfailure")]
+    operations: ClassVar = [
+        migrations.AlterField(
+            model_name="outbox",
+            name="created_at",
+            field=models.DateTimeField(db_default=Now()),
+        ),
+    ]

@@ -1,0 +1,111 @@
+"""Writes events into the outbox: one statement, in whatever transaction is open."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from django.db import Error, InterfaceError, OperationalError
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from whyness_mixpanel.publishing.sql import statements
+from whyness_mixpanel.tables import Outbox
+
+_ROWS_PER_STATEMENT = 500
+_PLACES_PER_ROW = 6
+_SAVEPOINT, _RELEASE = "SAVEPOINT whyness_mixpanel", "RELEASE SAVEPOINT whyness_mixpanel"
+_ROLLBACK = "ROLLBACK TO SAVEPOINT whyness_mixpanel"
+
+
+class Row(NamedTuple):
+    """What is written of an event; with a `reason` it is parked."""
+
+    encoded: str
+    identity: str
+    user: str
+    reason: str = ""
+
+    @property
+    def state(self) -> str:
+        """Return the state of the row."""
+        return Outbox.State.PARKED.value if self.reason else Outbox.State.PENDING.value
+
+
+def insert(rows: Sequence[Row], connection: BaseDatabaseWrapper, claim: str = "") -> int:
+    """Write `rows`; return the lowest id, 0 where the database does not tell it.
+
+    Args:
+        rows: at least one.
+        connection: in a transaction that is open, a failure leaves that as it was.
+        claim: whose they are from the beginning; `""` is nobody.
+
+    Raises:
+        django.db.Error: they are not written, or only the first few hundred are.
+    """
+    count = min(_ROWS_PER_STATEMENT, (connection.features.max_query_params or 65_535) // _PLACES_PER_ROW)
+    ids = [_insert(rows[start : start + count], connection, claim) for start in range(0, len(rows), count)]
+    return min(ids)
+
+
+def is_in_transaction(connection: BaseDatabaseWrapper) -> bool:
+    """Whether what is written now can still be rolled back. It connects where nothing is connected yet."""
+    return connection.in_atomic_block or not connection.get_autocommit()
+
+
+def _insert(rows: Sequence[Row], connection: BaseDatabaseWrapper, claim: str) -> int:
+    known = statements(connection)
+    values = ", ".join([known.claimed_row if claim else known.row] * len(rows))
+    text = f"{known.insert}{values}{known.returning}"
+    given = [
+        each for row in rows for each in (row.encoded, row.identity, row.user, row.state, row.reason, claim)
+    ]
+    if is_in_transaction(connection):
+        return _insert_in_transaction(text, given, connection)
+    try:
+        return _execute(text, given, connection)
+    except (OperationalError, InterfaceError):
+        if connection.connection is None or connection.is_usable():
+            raise
+        connection.close()  # it has dropped, which nobody can know before: a fresh one is tried once
+        return _execute(text, given, connection)
+
+
+def _insert_in_transaction(text: str, given: Sequence[str], connection: BaseDatabaseWrapper) -> int:
+    """Insert so that a failure breaks nothing: only PostgreSQL ends a transaction for it."""
+    if connection.vendor != "postgresql":
+        return _execute(text, given, connection)
+    try:
+        if _takes_several_statements(connection):
+            return _execute(f"{_SAVEPOINT}; {text}; {_RELEASE}", given, connection, skip=1)
+        _execute(_SAVEPOINT, None, connection)
+        lowest = _execute(text, given, connection)
+        _execute(_RELEASE, None, connection)
+    except Error:
+        _undo(connection)
+        raise
+    return lowest
+
+
+def _undo(connection: BaseDatabaseWrapper) -> None:
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(_ROLLBACK)
+            cursor.execute(_RELEASE)
+    except Error:  # the connection is gone, or the transaction was broken before: as it would be without us
+        pass
+
+
+def _execute(
+    text: str, given: Sequence[str] | None, connection: BaseDatabaseWrapper, *, skip: int = 0
+) -> int:
+    """Execute; return the lowest id that comes back, `skip` results after the first."""
+    with connection.cursor() as cursor:
+        cursor.execute(text, given)
+        for _ in range(skip):
+            cursor.nextset()
+        return min((id_ for (id_,) in cursor.fetchall()), default=0) if cursor.description else 0
+
+
+def _takes_several_statements(connection: BaseDatabaseWrapper) -> bool:
+    """Whether the driver is psycopg and binds parameters itself."""
+    from django.db.backends.postgresql.psycopg_any import is_psycopg3  # noqa: PLC0415  (needs the driver)
+
+    return is_psycopg3 and not connection.settings_dict["OPTIONS"].get("server_side_binding")

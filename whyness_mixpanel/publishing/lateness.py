@@ -1,0 +1,44 @@
+"""How long the oldest pending event has been waiting, and who is told when that is too long."""
+
+import logging
+import time
+
+from django.db import Error
+from django.db.models.functions import Now
+
+from whyness_mixpanel.publishing import outbox
+
+logger = logging.getLogger("whyness_mixpanel")
+
+LATE_S = 600
+_LOOK_EACH_S, _WARN_EACH_S = 60.0, 3_600.0
+
+_next_look_s = 0.0
+
+
+def oldest_pending_s(alias: str) -> int | None:
+    """Return the age of the oldest pending event in seconds, by the database's clock; None: there is none."""
+    rows = outbox.pending(alias).order_by("id").annotate(now=Now()).values_list("created_at", "now")
+    row = rows.first()
+    return None if row is None else max(0, int((row[1] - row[0]).total_seconds()))
+
+
+def warn_of_late(alias: str) -> None:
+    """Warn, once an hour, where no drain seems to run. Looks once a minute."""
+    global _next_look_s  # noqa: PLW0603  (one rhythm per process)
+    now_s = time.monotonic()
+    if now_s < _next_look_s:
+        return
+    _next_look_s = now_s + _LOOK_EACH_S
+    try:
+        age_s = oldest_pending_s(alias)
+    except Error:
+        return  # the next send says so
+    if age_s is not None and age_s > LATE_S:
+        _next_look_s = now_s + _WARN_EACH_S
+        logger.warning(
+            "The oldest event in the outbox of %s has been waiting for %d minutes: is a drain running? "
+            "(manage.py mixpanel_outbox drain)",
+            alias,
+            age_s // 60,
+        )

@@ -1,0 +1,259 @@
+"""The relay: one thread per process that publishes what has been committed.
+
+It is made at the first wake, never at import and never in the hook of a fork, for gevent may be patched in
+between. Nothing in here can block whoever wakes it.
+"""
+
+import atexit
+import logging
+import os
+import queue
+import sys
+import threading
+import time
+from typing import Any
+
+from django.db import DEFAULT_DB_ALIAS, connections
+
+from whyness_mixpanel import backends, conf
+from whyness_mixpanel.publishing import memory, publisher
+from whyness_mixpanel.publishing.lanes import EACH_S
+from whyness_mixpanel.publishing.sql import GATHER_S, LEASE_S
+from whyness_mixpanel.publishing.worker import Worker
+
+logger = logging.getLogger("whyness_mixpanel")
+
+MOST_MARKS = 1_000
+STOP_S = 2.0
+_IDLE_S = 10.0
+# A fork waits for the first import of the backend: its locks would never be released in the child.
+_IMPORT_S = 10.0
+
+
+class _Relay:
+    """One thread, and what it is told."""
+
+    def __init__(self) -> None:
+        # Of each commit: the alias, None for what is in memory, and the lowest id, None for one not known.
+        self._marks: queue.SimpleQueue[tuple[str | None, int | None]] = queue.SimpleQueue()
+        self._overflow: set[str] = set()
+        self._start_lock = threading.Lock()
+        self._hurry = threading.Event()
+        self._has_imported = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._turn_began_s: float | None = None
+        self._stop_at_s: float | None = None
+        self._worker = Worker(is_wanted=self._is_wanted)
+
+    def tell(self, alias: str | None, id_: int | None) -> None:
+        """Note a commit; see that the thread lives."""
+        if self._marks.qsize() < MOST_MARKS:
+            self._marks.put((alias, id_))
+        elif alias is not None:
+            self._overflow.add(alias)
+        if (self._thread is None or not self._thread.is_alive()) and self._start_lock.acquire(blocking=False):
+            try:
+                self._start()
+            finally:
+                self._start_lock.release()
+
+    def is_given_up(self) -> bool:
+        """Whether a turn lasts longer than its rows are claimed for."""
+        began_s = self._turn_began_s
+        return began_s is not None and time.monotonic() - began_s > LEASE_S
+
+    def wait_for_import(self) -> None:
+        """Wait until the thread, if there is one, has imported the backend."""
+        if self._thread is not None and self._thread.is_alive():
+            self._has_imported.wait(_IMPORT_S)
+
+    def stop(self) -> None:
+        """Publish what can be published in STOP_S, and end."""
+        thread = self._thread
+        self._stop_at_s = time.monotonic() + STOP_S
+        self._hurry.set()
+        self._marks.put((None, None))
+        if thread is not None and thread.is_alive() and thread is not threading.current_thread():
+            thread.join(STOP_S)
+
+    def _start(self) -> None:
+        if self._thread is not None and self._thread.is_alive():
+            return
+        thread = threading.Thread(target=self._run, name="whyness-mixpanel-relay", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:  # no more threads, or the interpreter ends: the next wake tries again
+            return
+        self._thread = thread
+        _stop_at_exit()
+
+    def _is_current(self) -> bool:
+        return _relays.get("relay") is self
+
+    def _is_wanted(self) -> bool:
+        return self._is_current() and (self._stop_at_s is None or time.monotonic() < self._stop_at_s)
+
+    def _run(self) -> None:
+        try:
+            _import_backend()
+            self._has_imported.set()
+            while self._is_current() and self._stop_at_s is None:
+                self._wait()
+                self._turn()
+            if self._is_current():
+                self._note_marks()
+                self._worker.hurry()
+        finally:
+            self._has_imported.set()
+            connections.close_all()
+
+    def _wait(self) -> None:
+        """Wait for what is due; where nothing is, for a mark, and gather those that follow it."""
+        wait_s = min(EACH_S, self._worker.next_due_s() - time.monotonic())
+        is_idle = wait_s > 2 * GATHER_S
+        try:
+            if is_idle:
+                self._note(*self._get(wait_s))
+                self._hurry.wait(GATHER_S)
+            else:
+                self._hurry.wait(max(0.0, wait_s))
+        except queue.Empty:
+            pass
+        self._note_marks()
+
+    def _get(self, wait_s: float) -> tuple[str | None, int | None]:
+        """Return a mark; connections are closed once nothing has happened for a while."""
+        try:
+            return self._marks.get(timeout=min(_IDLE_S, wait_s))
+        except queue.Empty:
+            if wait_s <= _IDLE_S:
+                raise
+            connections.close_all()
+            return self._marks.get(timeout=wait_s - _IDLE_S)
+
+    def _note_marks(self) -> None:
+        while self._overflow:
+            self._note(self._overflow.pop(), 0)
+        try:
+            while True:
+                self._note(*self._marks.get_nowait())
+        except queue.Empty:
+            pass
+
+    def _note(self, alias: str | None, id_: int | None) -> None:
+        if alias is None:
+            if not memory.is_empty():
+                self._worker.tell_of_memory()
+            return
+        _use_own_connection(alias)
+        if id_ is None:
+            self._worker.watch(alias)
+        else:
+            self._worker.tell(alias, id_)
+
+    def _turn(self) -> None:
+        self._turn_began_s = time.monotonic()
+        try:
+            _use_own_connection(DEFAULT_DB_ALIAS)
+            self._worker.watch(DEFAULT_DB_ALIAS)
+            self._worker.work()
+        except Exception as error:  # noqa: BLE001  (whatever it is, the thread goes on)
+            logger.warning("The relay fails: %s. It goes on.", type(error).__name__)
+            self._hurry.wait(1.0)
+        finally:
+            self._turn_began_s = None
+            _close_pooled()
+
+
+# One relay, or none yet: `setdefault` of a dictionary needs no lock.
+_relays: dict[str, _Relay] = {}
+_is_stopped_at_exit = _is_ending = False
+
+
+def wake(alias: str | None, id_: int | None) -> None:
+    """Tell this process's relay of a commit.
+
+    Args:
+        alias: of the database; None where the outbox did not take the events.
+        id_: the lowest id that was written; None where nobody knows when it is committed.
+    """
+    if _is_ending:
+        return  # what is written now is another's
+    relay = _relays.get("relay")
+    if relay is not None and relay.is_given_up():
+        _relays.pop("relay", None)
+        relay = None
+    (relay or _relays.setdefault("relay", _Relay())).tell(alias, id_)
+
+
+def stop() -> None:
+    """Publish what can be published in STOP_S, and end the thread, if there is one."""
+    relay = _relays.get("relay")
+    if relay is not None:
+        relay.stop()
+        _relays.pop("relay", None)
+    if not memory.is_empty():
+        memory.lose(
+            len(memory.take(memory.MOST_EVENTS)),
+            "the outbox did not take them, the queue neither, and the process ends",
+        )
+
+
+def _stop_at_exit() -> None:
+    global _is_stopped_at_exit  # noqa: PLW0603  (once per process)
+    if _is_stopped_at_exit:
+        return
+    _is_stopped_at_exit = True
+    atexit.register(_end)
+    util: Any = sys.modules.get("multiprocessing.util")
+    if util is not None:  # its children end without atexit
+        util.Finalize(None, _end, exitpriority=100)
+
+
+def _end() -> None:
+    global _is_ending  # noqa: PLW0603  (once per process)
+    stop()
+    _is_ending = True
+
+
+def _import_backend() -> None:
+    try:
+        backends.get_publish(conf.BACKEND.get())
+    except Exception as error:  # noqa: BLE001  (each try to publish says so again)
+        logger.debug("The backend cannot be imported yet: %s", publisher.name_fault(error))
+
+
+def _use_own_connection(alias: str) -> None:
+    """Let this thread have a connection beside Django's pool, for which a page would have to wait."""
+    connection = connections[alias]
+    options = connection.settings_dict.get("OPTIONS", {})
+    if options.get("pool"):
+        unpooled = {key: value for key, value in options.items() if key != "pool"}
+        connections[alias] = type(connection)({**connection.settings_dict, "OPTIONS": unpooled}, alias)
+        _beside_pool.add(alias)
+
+
+_beside_pool: set[str] = set()
+
+
+def _close_pooled() -> None:
+    for alias in _beside_pool:
+        connections[alias].close()
+
+
+def _wait_for_import() -> None:
+    relay = _relays.get("relay")
+    if relay is not None:
+        relay.wait_for_import()
+
+
+def _start_afresh() -> None:
+    global _is_stopped_at_exit, _is_ending  # noqa: PLW0603  (as above)
+    _relays.clear()
+    _is_ending = False
+    # atexit's functions are inherited by a fork; those of multiprocessing are not.
+    _is_stopped_at_exit = False
+
+
+if sys.platform != "win32":
+    os.register_at_fork(before=_wait_for_import, after_in_child=_start_afresh)

@@ -1,0 +1,137 @@
+"""What becomes of events that are sent: a row in the transaction, and after its commit somebody is told."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Callable, Sequence
+from uuid import uuid4
+
+from django.core.exceptions import SynchronousOnlyOperation
+from django.db import Error, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from whyness_mixpanel import conf, counters
+from whyness_mixpanel.backends import locmem
+from whyness_mixpanel.publishing import memory, outbox, relay
+from whyness_mixpanel.publishing.caller import AtCommit, Batch, publish_memory
+from whyness_mixpanel.publishing.condition import Condition
+from whyness_mixpanel.publishing.insert import Row, insert, is_in_transaction
+from whyness_mixpanel.publishing.lateness import warn_of_late
+from whyness_mixpanel.publishing.mode import Mode, is_testing, mode_of
+
+_unwritable = Condition()
+
+
+class _Busy(Error):  # noqa: N818  (it is the connection that is)  # noqa: N818  (it is the connection that is)
+    """The connection is in the middle of a query: whoever sends interrupts it, and would wait for itself."""
+
+
+def check_no_event_loop() -> None:
+    """Raise SynchronousOnlyOperation in an event loop, as Django does, under the same variable."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    if not os.environ.get("DJANGO_ALLOW_ASYNC_UNSAFE"):
+        raise SynchronousOnlyOperation(
+            "send() waits for the database: in async code use 'await event.asend()'."
+        )
+
+
+def send(rows: Sequence[Row], using: str | None = None) -> bool:
+    """Write `rows` into the outbox; they are published once that is committed.
+
+    Returns:
+        Whether each is written, and none of them parked.
+    """
+    if not rows:
+        return True
+    connection = transaction.get_connection(using)
+    mode = mode_of(connection)
+    if mode is Mode.CALLER and conf.BACKEND.get() == "locmem":
+        locmem.sent.extend(row.encoded for row in rows)
+    try:
+        _check_not_busy(connection)
+        told = _write(rows, connection, mode)
+    except Error as error:
+        _hold(rows, connection, mode, type(error).__name__)
+        return False
+    _unwritable.end("The outbox takes events again.")
+    memory.losing.end()
+    parked = [row for row in rows if row.reason]
+    for row in parked:
+        outbox.tell_parked(1, row.reason)
+    if len(parked) < len(rows):
+        told()
+    return not parked
+
+
+def _write(rows: Sequence[Row], connection: BaseDatabaseWrapper, mode: Mode) -> Callable[[], None]:
+    """Write `rows`; return what sees to it that they are published."""
+    alias = connection.alias
+    if _is_managed_by_hand(connection):
+        insert(rows, connection)
+        # Nobody can tell when it commits: a relay finds them within a minute, or a drain does.
+        return (lambda: relay.wake(alias, None)) if mode is Mode.THREAD else lambda: None
+    if mode is Mode.CALLER:
+        batch = Batch.of(connection) or Batch(uuid4().hex, alias)
+        hook: Callable[[], None] = AtCommit(batch, insert(rows, connection, batch.claim))
+    else:
+        lowest_id = insert(rows, connection)
+        hook = (lambda: relay.wake(alias, lowest_id)) if mode is Mode.THREAD else lambda: _tell_late(alias)
+    return lambda: transaction.on_commit(hook, using=alias)
+
+
+def _check_not_busy(connection: BaseDatabaseWrapper) -> None:
+    lock = getattr(connection.connection, "lock", None)  # psycopg's, which is no recursive one
+    if lock is not None and lock.locked():
+        raise _Busy
+
+
+def _is_managed_by_hand(connection: BaseDatabaseWrapper) -> bool:
+    return not connection.in_atomic_block and is_in_transaction(connection)
+
+
+def _hold(rows: Sequence[Row], connection: BaseDatabaseWrapper, mode: Mode, fault: str) -> None:
+    """Publish from memory what cannot be written, once the transaction has committed."""
+    counters.add("unwritten", len(rows))
+    if fault != _Busy.__name__:
+        _unwritable.begin(
+            "The outbox does not take events: %s. Is the app migrated? They are published from the memory "
+            "of this process; logged again when it takes them.",
+            fault,
+        )
+    held = [row for row in rows if not row.reason]
+    if len(held) < len(rows):
+        memory.lose(len(rows) - len(held), "events that break a rule cannot be parked")
+    if not held:
+        return
+
+    def hook() -> None:
+        memory.hold(held)
+        if mode is Mode.THREAD:
+            relay.wake(None, None)
+        else:
+            publish_memory()
+
+    if connection.in_atomic_block:
+        transaction.on_commit(hook, using=connection.alias)
+    elif connection.connection is not None and not connection.autocommit:
+        memory.lose(len(held), "nobody can tell whether they are committed")
+    else:
+        hook()
+
+
+def _tell_late(alias: str) -> None:
+    if not is_testing():
+        warn_of_late(alias)
+
+
+def start_afresh() -> None:
+    """Forget what was logged."""
+    global _unwritable  # noqa: PLW0603  (one per process)
+    _unwritable = Condition()
+
+
+if sys.platform != "win32":
+    os.register_at_fork(after_in_child=start_afresh)
