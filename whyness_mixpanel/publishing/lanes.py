@@ -76,14 +76,9 @@ class Lanes:
         return min([self.next_round_s, *(lane.due_s for lane in self._waiting())])
 
     @property
-    def is_failing(self) -> bool:
-        """Whether what was tried last in a lane has failed, and still waits."""
-        return bool(self.fresh.failed_count or self.backlog.failed_count)
-
-    @property
     def is_waiting(self) -> bool:
         """Whether rows are left, or may be."""
-        return self.is_failing or self._left is not None or self.backlog.from_id is not None
+        return self._left is not None or bool(self._waiting())
 
     def find_nothing(self, lane: Lane, now_s: float) -> None:
         """Note that there is no free row."""

@@ -46,6 +46,8 @@ class Worker:
         # Behind the highest row that was claimed, by alias.
         self._next_ids: dict[str, int] = {}
         self._failing, self._unread = Condition(), Condition()
+        # Whether the last try failed in nothing.
+        self._has_worked = False
         self.is_in_hurry = False
 
     def watch(self, alias: str) -> None:
@@ -58,7 +60,7 @@ class Worker:
         self.watch(alias)
         if lanes := self._lanes.get(alias):
             lanes.fresh.tell(self._next_ids.get(alias, 0), 0)
-            if not lanes.is_failing:
+            if not lanes.backlog.failed_count:
                 lanes.backlog.tell(0, 0)
 
     def tell(self, alias: str, id_: int) -> None:
@@ -78,7 +80,7 @@ class Worker:
 
     def next_due_s(self) -> float:
         """Return when there is something to do, by the clock."""
-        return min(lanes.next_due_s() for lanes in (self._memory, *self._lanes.values()))
+        return min(lanes.next_due_s() for lanes in self._all())
 
     def work(self) -> None:
         """Do all that is due. Raises nothing but what a signal handler does."""
@@ -92,13 +94,18 @@ class Worker:
             for lane in self._memory.due(self._clock()):
                 self._publish_memory(lane)
                 is_busy = True
+            if self._has_worked and not any(each.is_waiting for each in self._all()):
+                self._failing.end("Publishing works again.")
 
     def hurry(self) -> None:
         """Do all that can be done, without gathering or pausing: the process ends."""
         self.is_in_hurry = True
-        for lanes in (self._memory, *self._lanes.values()):
+        for lanes in self._all():
             lanes.hurry()
         self.work()
+
+    def _all(self) -> list[Lanes]:
+        return [self._memory, *self._lanes.values()]
 
     def _look(self, alias: str, lanes: Lanes, lane: Lane) -> None:
         try:
@@ -138,8 +145,7 @@ class Worker:
             self._failing.begin(
                 "Publishing fails: %s. Events wait %s; logged again when it works.", done.fault, where
             )
-        elif done.confirmed and not any(each.is_waiting for each in (self._memory, *self._lanes.values())):
-            self._failing.end("Publishing works again.")
+        self._has_worked = not done.left and bool(done.confirmed)
 
     def _publish_memory(self, lane: Lane) -> None:
         rows = memory.take(FEW_ROWS if lane.failed_count else self._claim_rows)

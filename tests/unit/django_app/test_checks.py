@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 from django.core import checks
-from django.db import connection
+from django.db import connections
 from django.test import override_settings
 
 from tests.django_support import override
@@ -125,11 +125,10 @@ def test_sqlite_with_djangos_own_transactions_is_told_what_to_add(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """There a second writer would make pages fail, so that pages publish themselves."""
+    database = connections["default"].copy()
+    database.settings_dict |= {"NAME": name, "OPTIONS": options}
     monkeypatch.setattr(check_functions, "needs_drain", lambda: False)
-    monkeypatch.setattr(
-        connection, "settings_dict", {**connection.settings_dict, "NAME": name, "OPTIONS": options}
-    )
-    monkeypatch.setattr(check_functions, "connections", {"default": connection})
+    monkeypatch.setattr(check_functions, "connections", {"default": database})
 
     with override(**{"BACKEND": "sqs", "QUEUE_URL": QUEUE_URL} | chosen):
         found = run_checks()

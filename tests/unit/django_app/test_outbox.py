@@ -238,7 +238,7 @@ def test_asend_belongs_to_the_transaction_of_the_view() -> None:
 
 
 def test_a_claim_goes_to_one() -> None:
-    """What is claimed is nobody else's until the lease is over; then it is free, and the first has lost it."""
+    """What is claimed is nobody else's until its lease is over; then the first has lost it."""
     write([Outbox(encoded="{}", identity="distinct_id") for _ in range(3)])
 
     first = outbox.claim_oldest("default", count=2)
