@@ -78,14 +78,15 @@ def publish(rows: Sequence[Waiting], is_wanted: Callable[[], bool] = lambda: Tru
         park=dict.fromkeys((row.id for row in filtered.damaged), _DAMAGED),
     )
     counters.add("suppressed", len(done.suppressed))
-    for (identity, is_old, _), same in groupby(filtered.wanted, key=_travels_with):
+    wanted = sorted(filtered.wanted, key=_travels_with)  # stable: the oldest stay in front
+    for (identity, is_old, _), same in groupby(wanted, key=_travels_with):
         _publish_same(list(same), identity, BACKFILL_GROUP if is_old else LIVE_GROUP, is_wanted, done)
     return done
 
 
-def _travels_with(row: Waiting) -> tuple[str, bool, bool]:
-    """Return what rows of a message have in common: one that was refused takes no fresh one with it."""
-    return row.identity, row.is_old, row.attempts > 1
+def _travels_with(row: Waiting) -> tuple[str, bool, int]:
+    """Return what rows of a message have in common: one that was refused often takes no fresh one with it."""
+    return row.identity, row.is_old, row.attempts.bit_length()
 
 
 def _publish_same(

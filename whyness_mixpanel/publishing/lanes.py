@@ -100,8 +100,10 @@ class Lanes:
     def take(self, lane: Lane, now_s: float, next_id: int | None) -> None:
         """Note a success; there may be more from `next_id` on."""
         lane.failed_count, lane.pause_until_s = 0, 0.0
-        if lane is self.backlog and self._skipped_id is not None:
-            next_id, self._skipped_id = self._skipped_id, None
+        if lane is self.backlog:
+            self.fresh.pause_until_s, self.fresh.due_s = 0.0, min(self.fresh.due_s, now_s)  # the queue works
+            if self._skipped_id is not None:
+                next_id, self._skipped_id = self._skipped_id, None
         if next_id is None:
             self.find_nothing(lane, now_s)
         else:

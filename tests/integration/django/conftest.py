@@ -50,7 +50,6 @@ def publishing_to(monkeypatch: pytest.MonkeyPatch, no_aws: None) -> Publishing: 
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", access_key)
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "MARKER-secret")
         settings = {"BACKEND": "sqs", "QUEUE_URL": f"{endpoint}/{access_key}/events", "REGION": "us-east-1"}
-        chosen = {"PUBLISH_BUDGET_MS": 30_000} | chosen  # unless the budget is the point
         return override(**settings | chosen)
 
     return publishing_to  # type: ignore[return-value]  # Django's override_settings is a context manager

@@ -222,7 +222,7 @@ time.sleep(2)
 open(os.environ["QUEUE"] + ".state", "w").close()
 until(lambda: Outbox.objects.count() == 0)
 assert counters.snapshot()["published"] == 500
-until(lambda: not relay._relays["relay"]._worker._failing._holds)
+until(lambda: not relay._relays["relay"]._worker._failing._holds, 40)
 """
     project.be("down")
 
