@@ -24,29 +24,26 @@ _EPILOG = """examples:
   .venv/bin/python -m bench.django_send --runs 1 --requests 20
 """
 _EVENT_COUNTS = (1, 10)
-# A name, the page and the mode of the outbox.
+# A name and the page.
 _PAGES = (
-    ("simplest loop", "loop", "always"),
-    ("OUTBOX=always", "send", "always"),
-    ("OUTBOX=on_failure", "send", "on_failure"),
+    ("simplest loop", "loop"),
+    ("send()", "send"),
 )
 
 
 class _Line(NamedTuple):
-    """A line of the publisher's table: a way of bench.run_publisher, under a mode of the outbox."""
+    """A line of the publisher's table: a way of bench.run_publisher."""
 
     title: str
     way: str
-    outbox: str
     target: float | None = None
 
 
 _PUBLISHER = (
-    _Line("pure: Event(...) to message bodies", "pure", "always", target=60),
-    _Line("send_many(100), no transaction", "send_many", "always"),
-    _Line("100 send(), transaction, on_failure", "sends_atomic", "on_failure"),
-    _Line("send_many(100), transaction, always", "send_many_atomic", "always"),
-    _Line("100 send(), transaction, always", "sends_atomic", "always"),
+    _Line("pure: Event(...) to message bodies", "pure", target=60),
+    _Line("send_many(100), no transaction", "send_many"),
+    _Line("send_many(100), transaction", "send_many_atomic"),
+    _Line("100 send(), transaction", "sends_atomic"),
 )
 
 
@@ -136,7 +133,7 @@ def _sites(base: Mapping[str, str], postgres: int | str) -> list[Site]:
 
 def _measure_site(site: Site, options: argparse.Namespace, bar: "tqdm[Any]") -> list[dict[str, Any]]:
     """Return the medians; each round measures every kind, so that a slow minute falls on all of them."""
-    kinds = [("nothing", "nothing", "always", 0)]
+    kinds = [("nothing", "nothing", 0)]
     kinds += [(*page, event_count) for event_count in _EVENT_COUNTS for page in _PAGES]
     runs: dict[Any, list[dict[str, float]]] = {kind: [] for kind in kinds}
     for _ in range(options.runs):
@@ -156,18 +153,17 @@ def _measure_site(site: Site, options: argparse.Namespace, bar: "tqdm[Any]") -> 
             **{f"{key}_page": nothing[key] for key in nothing},
             **{f"{key}_added": found[key] - nothing[key] for key in nothing},
         }
-        for (name, _, _, event_count), found in medians.items()
+        for (name, _, event_count), found in medians.items()
     ]
 
 
-def _run_page(site: Site, kind: tuple[str, str, str, int], request_count: int) -> dict[str, float]:
-    _, page, outbox, event_count = kind
-    environment = {**site.environment, "WHYNESS_MIXPANEL_OUTBOX": outbox}
-    return _python(environment, "bench.run_request", page, str(event_count), str(request_count))
+def _run_page(site: Site, kind: tuple[str, str, int], request_count: int) -> dict[str, float]:
+    _, page, event_count = kind
+    return _python(site.environment, "bench.run_request", page, str(event_count), str(request_count))
 
 
 def _measure_publisher(base: Mapping[str, str], line: _Line, runs: int, bar: "tqdm[Any]") -> dict[str, Any]:
-    environment = {**base, "WHYNESS_MIXPANEL_OUTBOX": line.outbox, "WHYNESS_MIXPANEL_BACKEND": "dummy"}
+    environment = {**base, "WHYNESS_MIXPANEL_BACKEND": "dummy"}
     found = []
     for _ in range(runs):
         found.append(_python(environment, "bench.run_publisher", line.way)["cpu_us"])
@@ -204,14 +200,14 @@ def _python(environment: Mapping[str, str], *arguments: str) -> dict[str, float]
 
 def _page_table(pages: list[dict[str, Any]]) -> str:
     """Return what is added to a request, as Markdown."""
-    heads = [f"{way}, {count} event{'s' * (count > 1)}" for way, _, _ in _PAGES for count in _EVENT_COUNTS]
+    heads = [f"{way}, {count} event{'s' * (count > 1)}" for way, _ in _PAGES for count in _EVENT_COUNTS]
     lines = [f"| added to a request, ms of CPU / ms | the page itself | {' | '.join(heads)} |"]
     lines.append("|---|---|" + "---|" * len(heads))
     for site in dict.fromkeys(page["site"] for page in pages):
         ours = {(page["way"], page["events"]): page for page in pages if page["site"] == site}
         first = next(iter(ours.values()))
         cells = [f"{first['cpu_ms_page']:.2f} / {first['wall_ms_page']:.2f}"]
-        for way, _, _ in _PAGES:
+        for way, _ in _PAGES:
             found = (ours[way, count] for count in _EVENT_COUNTS)
             cells += [f"{page['cpu_ms_added']:.2f} / {page['wall_ms_added']:.2f}" for page in found]
         lines.append(f"| {site} | {' | '.join(cells)} |")

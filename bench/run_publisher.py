@@ -47,10 +47,10 @@ def _events(batch: int) -> "list[Event]":
 
 def _pure(batch: int) -> None:
     """Construct, normalise, scrub, validate, encode, pack: all but the database and the thread."""
-    from whyness_mixpanel import packing  # noqa: PLC0415  (as above)
+    from whyness_mixpanel.publishing import messages  # noqa: PLC0415  (as above)
 
     encoded = [event.json() for event in _events(batch)]
-    packing.calls(packing.pack(encoded, identity="distinct_id"))
+    messages.calls(messages.pack(encoded, identity="distinct_id"))
 
 
 def _send_many(batch: int) -> None:

@@ -21,17 +21,19 @@ def main() -> None:
     handler = WSGIHandler()
     for number in range(_WARM_UP_REQUESTS):  # imports, client, connections: not what is measured
         _request(handler, f"/{page}/{number}/{event_count}/")
+    left_in_outbox()  # waits until the relay has done with them
     walls_s = []
     cpu_s = time.process_time()
     for number in range(request_count):
         started_s = time.perf_counter()
         _request(handler, f"/{page}/{number * event_count}/{event_count}/")
         walls_s.append(time.perf_counter() - started_s)
+    left_count = left_in_outbox()  # the relay's work is part of it
     cpu_s = time.process_time() - cpu_s
     found = {
         "cpu_ms": cpu_s / request_count * 1000,
         "wall_ms": statistics.mean(walls_s) * 1000,
-        "left_in_outbox": left_in_outbox(),
+        "left_in_outbox": left_count,
     }
     print(json.dumps(found))
 

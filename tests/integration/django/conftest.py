@@ -7,6 +7,8 @@ import pytest
 from local.emulator import Account, Emulator, EmulatorMissing
 from tests.django_support import db, override, pristine
 from whyness_mixpanel.backends import sqs
+from whyness_mixpanel.publishing import send
+from whyness_mixpanel.publishing.mode import Mode
 
 __all__ = ["db", "pristine"]
 
@@ -42,7 +44,13 @@ def no_aws(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
 
 
 @pytest.fixture
-def publishing_to(monkeypatch: pytest.MonkeyPatch, no_aws: None) -> Publishing:  # noqa: ARG001  (as it says)
+def by_caller(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever commits publishes: without a thread a test sees at once what comes of it."""
+    monkeypatch.setattr(send, "mode_of", lambda _: Mode.CALLER)
+
+
+@pytest.fixture
+def publishing_to(monkeypatch: pytest.MonkeyPatch, no_aws: None, by_caller: None) -> Publishing:  # noqa: ARG001  (as they say)
     """Returns a function that makes an endpoint the queue's: a context, with settings to choose."""
 
     def publishing_to(endpoint: str, access_key: str = "123456789012", **chosen: object) -> object:

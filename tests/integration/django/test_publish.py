@@ -4,8 +4,7 @@ import json
 import logging
 import socket
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -16,7 +15,7 @@ from local.emulator import Account
 from tests.aws_stub.sqs_rules import digests
 from tests.integration.django.conftest import Publishing
 from whyness_events import decode_message, parse_event
-from whyness_mixpanel import counters, pool, publisher
+from whyness_mixpanel import counters
 from whyness_mixpanel.models import Event, Outbox
 
 NOW_MS = 1_763_900_000_000
@@ -140,7 +139,8 @@ def test_a_refused_connection_breaks_nothing(
         with publishing_to(endpoint), caplog.at_level(logging.WARNING):
             assert [make_event().send(), make_event().send()] == [True, True]
 
-    assert outcome() == (0, 2)
+    assert counters.snapshot()["failed"] == 1  # the second is not tried so soon
+    assert Outbox.objects.count() == 2
     assert [record.levelname for record in caplog.records] == ["WARNING"]
     assert "EndpointConnectionError" in caplog.text
     assert MARKER not in caplog.text
@@ -154,10 +154,8 @@ def test_an_answer_that_never_comes_is_waited_for_only_as_long_as_set(
         endpoint = f"http://127.0.0.1:{black_hole.getsockname()[1]}"
         with publishing_to(endpoint, READ_TIMEOUT_S=0.1):
             assert make_event().send() is True
-            with transaction.atomic():
-                assert make_event().send() is True
 
-    assert outcome() == (0, 2)
+    assert outcome() == (0, 1)
     assert "ReadTimeoutError" in caplog.text
 
 
@@ -182,79 +180,6 @@ def test_a_connection_that_is_never_accepted_is_waited_for_only_as_long_as_set(
 
     assert outcome() == (0, 1)
     assert "ConnectTimeoutError" in caplog.text
-
-
-@contextmanager
-def hanging_endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """A server that takes connections and never answers."""
-    del monkeypatch
-    with socket.create_server(("127.0.0.1", 0)) as black_hole:
-        yield f"http://127.0.0.1:{black_hole.getsockname()[1]}"
-
-
-@contextmanager
-def hanging_connect(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """A port whose backlog is full: it drops what comes, as a firewall does."""
-    del monkeypatch
-    with socket.socket() as full, ExitStack() as stack:
-        full.bind(("127.0.0.1", 0))
-        full.listen(0)
-        for client in [stack.enter_context(socket.socket()) for _ in range(4)]:
-            client.settimeout(0)
-            client.connect_ex(full.getsockname())
-        yield f"http://127.0.0.1:{full.getsockname()[1]}"
-
-
-@contextmanager
-def hanging_dns(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """A name server that never answers."""
-    is_over = threading.Event()
-    hung: list[str] = []
-
-    def hang(host: str, *_: object, **__: object) -> list[Any]:
-        hung.append(host)
-        is_over.wait()
-        raise socket.gaierror
-
-    monkeypatch.setattr(socket, "getaddrinfo", hang)
-    yield "http://sqs.example.test:9"
-    is_over.set()
-    assert hung[0] == "sqs.example.test"
-
-
-@contextmanager
-def hanging_credentials(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """A provider of credentials that never answers."""
-    with hanging_endpoint(monkeypatch) as endpoint:
-        monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", f"{endpoint}/credentials")
-        yield "http://127.0.0.1:9"
-
-
-@pytest.mark.parametrize("hang", [hanging_endpoint, hanging_connect, hanging_dns, hanging_credentials])
-def test_whatever_hangs_a_page_waits_no_longer_than_its_budget(
-    hang: Callable[[pytest.MonkeyPatch], AbstractContextManager[str]],
-    publishing_to: Publishing,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    """send() returns while the hanging goes on, in a transaction as outside; then nobody waits at all."""
-    with hang(monkeypatch) as endpoint:  # noqa: SIM117  (its end must come last)
-        with publishing_to(endpoint, PUBLISH_BUDGET_MS=100, CONNECT_TIMEOUT_S=60, READ_TIMEOUT_S=60):
-            if hang is hanging_credentials:
-                monkeypatch.delenv("AWS_ACCESS_KEY_ID")
-                monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
-            with transaction.atomic():
-                assert make_event(1).send() is True
-            assert make_event(2).send() is True
-            publisher.start_afresh()  # another process, as it were: the breaker is closed
-            assert make_event(3).send() is True
-    pool.start_afresh()
-
-    assert Outbox.objects.count() == 3
-    assert counters.snapshot()["lost"] == 0
-    assert [
-        record.getMessage().split(".")[0] for record in caplog.records if record.name == "whyness_mixpanel"
-    ] == ["Publishing fails: no answer within PUBLISH_BUDGET_MS"] * 2
 
 
 def test_no_credentials_break_no_page(

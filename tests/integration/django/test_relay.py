@@ -1,4 +1,4 @@
-"""The relay with real processes: nothing lost, nothing that was rolled back, whatever is killed, forked or down."""
+"""The relay with real processes: nothing is lost and nothing sent that was rolled back."""
 
 import os
 import signal
@@ -113,7 +113,9 @@ for number in range(int(sys.argv[1]), int(sys.argv[1]) + 100):
         assert process.returncode == 0, printed
     project.run("-m", "django", "mixpanel_outbox", "drain")
 
-    assert sorted(project.published()) == [str(base + n) for base in (1_000, 2_000, 3_000) for n in range(100)]
+    assert sorted(project.published()) == [
+        str(base + n) for base in (1_000, 2_000, 3_000) for n in range(100)
+    ]
     assert len(project.calls()) <= 45
 
 
@@ -135,7 +137,7 @@ for number in range(int(sys.argv[1]), int(sys.argv[1]) + 400):
         for _ in range(10 + 37 * turn):
             victim.stdout.readline()
         victim.kill()
-        printed, _ = victim.communicate(timeout=20)
+        victim.communicate(timeout=20)
     move = "Outbox.objects.exclude(claimed_by='').update(claimed_until='2020-01-01T00:00Z')"
     rows = project.run(*project.script(f"import json\n{move}\nprint(Outbox.objects.count())"))
     before = set(project.published())
@@ -279,7 +281,7 @@ until(lambda: Outbox.objects.count() == 0)
 
 @only_postgresql
 def test_a_handler_that_sends_during_a_query_does_not_hang(project: RelayProject) -> None:
-    """psycopg's lock is held: the event goes through memory."""
+    """Psycopg's lock is held: the event goes through memory."""
     text = """
 import signal
 said = []

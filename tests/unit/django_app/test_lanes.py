@@ -103,7 +103,7 @@ def test_an_hours_outage_costs_few_tries_and_its_rows_are_gone_soon_after() -> N
 
 @given(st.sets(st.integers(1, 1_200), max_size=900), st.integers(0, 40))
 def test_what_the_queue_does_not_take_holds_up_nothing(bad: set[int], count: int) -> None:
-    """Wherever it stands: all others are gone within a minute, and those that are fresh within two seconds."""
+    """Wherever it stands: all others are gone within a minute, and fresh ones within two seconds."""
     world = World(bad=bad)
     world.write(*range(1, 1_201))
     for number in range(2_000, 2_000 + count):
