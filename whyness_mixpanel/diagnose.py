@@ -1,17 +1,19 @@
 """Tries what publishing needs, and says in plain words what is wrong and how to mend it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.exceptions import BotoCoreError
 from django.apps import apps
-from django.db import Error, connections, router
+from django.db import Error, connections, router, transaction
 
 from whyness_mixpanel import checks, conf
 from whyness_mixpanel.diagnose_direct import mixpanel
 from whyness_mixpanel.diagnose_queue import ROLE, Finding, State, not_tried, queue_and_clock
 from whyness_mixpanel.publishing import outbox
+from whyness_mixpanel.publishing.insert import Row, insert
+from whyness_mixpanel.publishing.lateness import LATE_S, oldest_pending_s
 from whyness_mixpanel.tables import Outbox
 
 if TYPE_CHECKING:
@@ -100,7 +102,7 @@ def _outbox() -> Finding:
     except Error as error:
         return Finding("outbox", State.NOT_TRIED, f"the database says {type(error).__name__}")
     if not missing:
-        return Finding("outbox", State.OK, "each database has its table")
+        return _outboxes(allowed)
     commands = " and ".join(f"manage.py migrate whyness_mixpanel --database={alias}" for alias in missing)
     return Finding(
         "outbox",
@@ -110,12 +112,34 @@ def _outbox() -> Finding:
     )
 
 
+def _outboxes(aliases: Sequence[str]) -> Finding:
+    """Write a row into each outbox, roll it back, and see how long the oldest has been waiting."""
+    try:
+        for alias in aliases:
+            _try_to_write(alias)
+        late = [alias for alias in aliases if (oldest_pending_s(alias) or 0) > LATE_S]
+    except Error as error:
+        return Finding(
+            "outbox", State.WRONG, f"it takes no row: {type(error).__name__}", "Look at the database's log."
+        )
+    if late:
+        found = f"in {', '.join(late)} an event has been waiting for more than 10 minutes"
+        return Finding("outbox", State.WRONG, found, "Look at the queue; with RELAY command, run a drain.")
+    return Finding("outbox", State.OK, "each database takes a row, and none waits for long")
+
+
+def _try_to_write(alias: str) -> None:
+    with transaction.atomic(using=alias):
+        insert([Row("{}", conf.IDENTITY.get(), "", "mixpanel_check")], connections[alias])
+        transaction.set_rollback(True, using=alias)
+
+
 def _titles() -> Finding:
     try:
         model = apps.get_model(_TITLES_MODEL)
         titles = set(model._base_manager.filter(title__in=CLICK_EVENTS).values_list("title", flat=True))  # noqa: SLF001  (Django's public API for models)
     except LookupError:
-        return Finding("titles", State.NOT_TRIED, f"{_TITLES_MODEL} is not installed")
+        return Finding("titles", State.OK, f"there are none: {_TITLES_MODEL} is not installed")
     except Error as error:
         return Finding("titles", State.NOT_TRIED, f"the database says {type(error).__name__}")
     if not titles:

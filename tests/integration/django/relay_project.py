@@ -77,7 +77,7 @@ class RelayProject:
         return ["-c", PRELUDE + text]
 
     def be(self, state: str) -> None:
-        """Let the queue be `down`, `slow`, `picky` (no message with an event "Bad" is taken), or `""`, well."""
+        """Let the queue be `down`, `slow`, `picky` (it takes no event "Bad"), or `""`, well."""
         state_file = Path(f"{self.queue}.state")
         fresh = state_file.with_suffix(".new")
         fresh.write_text(state)

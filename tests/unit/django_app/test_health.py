@@ -37,3 +37,15 @@ def test_the_age_that_matters_is_the_askers_choice() -> None:
         200,
         400,
     ]
+
+
+@pytest.mark.usefixtures("db")
+def test_an_event_that_waits_for_long_is_a_warning() -> None:
+    """Whether it is a fault is for the asker to say."""
+    long_ago = timezone.now() - timedelta(minutes=11)
+    Outbox.objects.create(encoded="{}", identity="distinct_id", created_at=long_ago)
+
+    status, body = ask()
+
+    assert status == 200
+    assert "default: the oldest event has been waiting for more than 10 minutes" in body.decode()

@@ -9,6 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 from django.core.management import call_command
 from django.db import connections
+from django.utils import timezone
 
 from example.whyness_django.models import TrackerItem
 from tests.django_support import override
@@ -205,10 +206,22 @@ def test_a_real_client_asks_and_reads_the_answer(
 
 @pytest.mark.usefixtures("db", "credentials")
 def test_a_site_without_the_activities_has_no_titles_to_try(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The table is another app's."""
+    """The table is another app's: a site that has none of it is a healthy one."""
     monkeypatch.setattr(diagnose, "_TITLES_MODEL", "nowhere.TrackerItem")
 
-    assert states(tried())["titles"] == "could not be tried"
+    assert states(tried())["titles"] == "ok"
+
+
+@pytest.mark.usefixtures("db", "credentials")
+def test_the_outbox_is_tried_and_left_as_it_was() -> None:
+    """A row is written and rolled back; one that has waited for too long is named."""
+    fresh, before = states(tried())["outbox"], Outbox.objects.count()
+    long_ago = timezone.now() - timedelta(minutes=11)
+    Outbox.objects.create(encoded="{}", identity="distinct_id", created_at=long_ago)
+    (late,) = [found for found in tried() if found.what == "outbox"]
+
+    assert (fresh, before) == ("ok", 0)
+    assert (late.state.value, "more than 10 minutes" in late.found) == ("wrong", True)
 
 
 @pytest.mark.usefixtures("db", "credentials")

@@ -1,0 +1,30 @@
+"""Under a drain alone, nobody else would notice that none runs."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from whyness_mixpanel.models import Outbox
+from whyness_mixpanel.publishing import lateness
+
+
+@pytest.mark.usefixtures("db")
+def test_a_drain_that_does_not_run_is_told_once_an_hour(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Looks are a minute apart, warnings an hour."""
+    now_s = [1_000.0]
+    monkeypatch.setattr(lateness, "_next_look_s", 0.0)
+    monkeypatch.setattr(lateness.time, "monotonic", lambda: now_s[0])
+    lateness.warn_of_late("default")
+    long_ago = timezone.now() - timedelta(minutes=11)
+    Outbox.objects.create(encoded="{}", identity="distinct_id", created_at=long_ago)
+    told = []
+    for passed_s in (1, 60, 3_000, 600):
+        now_s[0] += passed_s
+        lateness.warn_of_late("default")
+        told.append(len(caplog.records))
+
+    assert told == [0, 1, 1, 2]
+    assert "is a drain running?" in caplog.text
