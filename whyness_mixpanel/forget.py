@@ -53,7 +53,7 @@ def purge_outbox(users: Collection[str], *, dry_run: bool) -> int:
             with transaction.atomic(using=alias):
                 for start in range(0, len(ids), 500):
                     rows = Outbox.objects.using(alias).filter(pk__in=ids[start : start + 500])
-                    rows._raw_delete(alias)  # type: ignore[attr-defined]  # noqa: SLF001  (no receiver of a site is asked)
+                    rows._raw_delete(alias)  # noqa: SLF001  (no receiver of a site is asked)
     return count
 
 

@@ -49,7 +49,7 @@ def is_testing() -> bool:
 
 
 def _is_in_memory(connection: Any) -> bool:
-    return connection.vendor == "sqlite" and connection.is_in_memory_db()
+    return bool(connection.vendor == "sqlite" and connection.is_in_memory_db())
 
 
 def _backend() -> str:

@@ -189,7 +189,10 @@ def _choose(
 
 
 def _rows(cursor: CursorWrapper) -> list[Waiting]:
-    return sorted(Waiting(*row[:4], bool(row[4])) for row in cursor.fetchall())
+    return sorted(
+        Waiting(id_, identity, encoded, attempts, bool(is_old))
+        for id_, identity, encoded, attempts, is_old in cursor.fetchall()
+    )
 
 
 def _each(connection: BaseDatabaseWrapper, text: str, ids: Sequence[int], claim: Claim) -> None:
