@@ -86,7 +86,7 @@ class Site:
             return counters
 
     def drain(self) -> None:
-        """Publish what the site could not publish within a page's time, and has kept in its outbox."""
+        """Publish what is left in the site's outbox."""
         self._run("mixpanel_outbox", "drain")
 
     def add_admin(self) -> Login:
