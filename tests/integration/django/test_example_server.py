@@ -21,6 +21,7 @@ import pytest
 from local.emulator import Account
 from local.processes import ChildProcess, ProcessFailed, start
 from local.site import Site
+from tests.integration.django.relay_project import until
 
 ROOT = Path(__file__).parents[3]
 MANAGE = [sys.executable, str(ROOT / "example" / "manage.py")]
@@ -104,6 +105,7 @@ def test_eight_threads_of_visitors_lose_no_row_and_no_event(
     with ThreadPoolExecutor(8) as visitors:
         list(visitors.map(lambda number: get(url + paths[number % 4]), range(160)))
 
+    until(lambda: json.loads(get(f"{url}stats/"))["published"] >= 160)
     stats = json.loads(get(f"{url}stats/"))
     events = events_in(account)
     assert (stats["logged"], stats["published"], stats["failed"]) == (160, 160, 0)

@@ -1,5 +1,6 @@
 """Under a drain alone, nobody else would notice that none runs."""
 
+import time
 from datetime import timedelta
 
 import pytest
@@ -16,7 +17,7 @@ def test_a_drain_that_does_not_run_is_told_once_an_hour(
     """Looks are a minute apart, warnings an hour."""
     now_s = [1_000.0]
     monkeypatch.setattr(lateness, "_next_look_s", 0.0)
-    monkeypatch.setattr(lateness.time, "monotonic", lambda: now_s[0])
+    monkeypatch.setattr(time, "monotonic", lambda: now_s[0])
     lateness.warn_of_late("default")
     long_ago = timezone.now() - timedelta(minutes=11)
     Outbox.objects.create(encoded="{}", identity="distinct_id", created_at=long_ago)

@@ -67,7 +67,7 @@ def test_under_uwsgi_without_threads_a_drain_publishes(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """A thread would never run there; one warning says what to set."""
-    monkeypatch.setitem(sys.modules, "uwsgi", SimpleNamespace(opt=options))  # type: ignore[arg-type]  # as good as a module
+    monkeypatch.setitem(sys.modules, "uwsgi", SimpleNamespace(opt=options))
 
     with override(BACKEND="sqs"):
         assert [mode_of(connection()), mode_of(connection())] == [expected] * 2
