@@ -139,25 +139,15 @@ def test_a_client_without_credentials_is_replaced_after_a_minute(
     assert (sqs._made is not None) == kept
 
 
-@pytest.mark.parametrize("code", sorted(sqs._STALE_CREDENTIALS))
-def test_credentials_that_aws_does_not_take_any_more_are_read_again(stub: Stubber, code: str) -> None:
-    """boto3 reads a file only where a client is made; the call itself fails as it did."""
-    stub.add_client_error("send_message_batch", code)
+@pytest.mark.parametrize("code", [*sorted(sqs._STALE_CREDENTIALS), "AccessDenied"])
+def test_credentials_that_aws_does_not_take_any_more_are_read_again(queue: FakeQueue, code: str) -> None:
+    """boto3 reads a file only where a client is made, which takes time: other refusals keep the client."""
+    queue.refuse = lambda _: code
 
     with pytest.raises(ClientError):
         sqs.publish(["a"])
 
-    assert sqs._made is None
-
-
-def test_other_refusals_keep_the_client(stub: Stubber) -> None:
-    """Making one takes time."""
-    stub.add_client_error("send_message_batch", "AccessDenied")
-
-    with pytest.raises(ClientError):
-        sqs.publish(["a"])
-
-    assert sqs._made is not None
+    assert (sqs._made is None) == (code != "AccessDenied")
 
 
 def test_a_forked_worker_makes_a_client_of_its_own() -> None:
