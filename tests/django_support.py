@@ -53,7 +53,7 @@ def pristine(monkeypatch: pytest.MonkeyPatch) -> None:
 
     caller.start_afresh()
     memory.start_afresh()
-    send.start_afresh()
+    send.unwritable.end()
     counters.reset()
     locmem.messages.clear()
     locmem.sent.clear()

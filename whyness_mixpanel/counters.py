@@ -1,8 +1,8 @@
 """What happened to the events of this process, counted. Each forked worker counts from zero."""
 
-import os
-import sys
 import threading
+
+from whyness_mixpanel.forks import in_child
 
 NAMES = ("published", "failed", "refused", "invalid", "clamped", "unwritten", "lost", "suppressed", "bots")
 
@@ -31,13 +31,10 @@ def snapshot() -> dict[str, int]:
         return dict(_counts)
 
 
+@in_child
 def reset() -> None:
     """Count from zero again."""
     global _lock  # noqa: PLW0603  (a forked child may inherit it locked, by a thread that it does not have)
     _lock = threading.RLock()
     with _lock:
         _counts.update(dict.fromkeys(NAMES, 0))
-
-
-if sys.platform != "win32":
-    os.register_at_fork(after_in_child=reset)

@@ -11,9 +11,9 @@ from django.db import Error, connections, router, transaction
 from whyness_mixpanel import checks, conf
 from whyness_mixpanel.diagnose_direct import mixpanel
 from whyness_mixpanel.diagnose_queue import ROLE, Finding, State, not_tried, queue_and_clock
+from whyness_mixpanel.lateness import LATE_S, oldest_pending_s
 from whyness_mixpanel.publishing import outbox
 from whyness_mixpanel.publishing.insert import Row, insert
-from whyness_mixpanel.publishing.lateness import LATE_S, oldest_pending_s
 from whyness_mixpanel.tables import Outbox
 
 if TYPE_CHECKING:

@@ -1,17 +1,21 @@
 """Parked rows: events put aside for a person, and their release."""
 
 import json
+import logging
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from django.db import Error, connections, router
 
 from whyness_events import WhynessEventsError, decode_message, encode_event, parse_event
 from whyness_events.wire import to_sqs_json
-from whyness_mixpanel import conf
+from whyness_mixpanel import conf, signals
 from whyness_mixpanel.normal import now_ms
 from whyness_mixpanel.publishing import outbox
 from whyness_mixpanel.publishing.insert import Row, insert
 from whyness_mixpanel.tables import Outbox
+
+logger = logging.getLogger("whyness_mixpanel")
 
 
 def release(row: Outbox, alias: str) -> bool:
@@ -44,8 +48,26 @@ def keep(bodies: Sequence[str], dead: Mapping[tuple[int, int], str]) -> bool:
     except Error:
         return False
     for row in rows:
-        outbox.tell_parked(1, row.reason)
+        tell(1, row.reason)
     return True
+
+
+def park(reasons: Mapping[int, str], claim: outbox.Claim) -> None:
+    """Put rows aside, by their ids, that are still of the claim."""
+    by_reason: dict[str, list[int]] = defaultdict(list)
+    for id_, reason in reasons.items():
+        by_reason[reason].append(id_)
+    for reason, ids in by_reason.items():
+        rows = outbox.pending(claim.alias).filter(claimed_by=claim.id, id__in=ids)
+        count = rows.update(state=Outbox.State.PARKED, reason=reason, claimed_by="", claimed_until=None)
+        if count:
+            tell(count, reason)
+
+
+def tell(count: int, reason: str) -> None:
+    """Log that events wait for a person, and send the signal."""
+    logger.warning("%d events are parked in the outbox: %s", count, reason)
+    signals.event_parked.send_robust(sender=Outbox, count=count, reason=reason)
 
 
 def _row(body: str, place: int, reason: str) -> Row:

@@ -8,8 +8,8 @@ from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from whyness_mixpanel.lateness import LATE_S, oldest_pending_s
 from whyness_mixpanel.publishing import outbox
-from whyness_mixpanel.publishing.lateness import LATE_S, oldest_pending_s
 
 # Counting more would be slow where a database has millions.
 MOST_COUNTED = 10_000

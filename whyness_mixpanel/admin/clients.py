@@ -1,11 +1,10 @@
 """Edge: the admin's AWS clients, one of each service in a process; building one takes some 50 ms."""
 
-import os
-import sys
 import threading
 from typing import Any
 
 from whyness_mixpanel import conf
+from whyness_mixpanel.forks import in_child
 from whyness_ops import Aws, SetupFault
 from whyness_ops.aws import explained
 
@@ -76,11 +75,8 @@ def shared() -> AdminAws:
         return _made
 
 
+@in_child
 def _start_afresh() -> None:
     global _lock, _made  # noqa: PLW0603  (a forked child may share neither the lock nor the connections)
     _lock = threading.Lock()
     _made = None
-
-
-if sys.platform != "win32":
-    os.register_at_fork(after_in_child=_start_afresh)

@@ -4,9 +4,7 @@ No queue stands behind it. What is not settled stays in the caller's outbox, and
 good is named to the caller, who keeps it.
 """
 
-import os
 import random
-import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -16,6 +14,7 @@ from whyness_events import decode_message
 from whyness_events.wire import join_message, to_sqs_json
 from whyness_mixpanel import conf, parse
 from whyness_mixpanel.backends import LIVE_GROUP, Answer, CannotSend
+from whyness_mixpanel.forks import in_child
 
 try:
     import ua_parser.regex  # noqa: F401  (imported late by describe_useragent: it must be missed here, not there)
@@ -164,10 +163,7 @@ def _troubles(report: Report) -> Iterator[str]:
     yield "a dead letter was not kept"
 
 
+@in_child
 def _start_afresh() -> None:
     global _local  # noqa: PLW0603  (a forked child learns and draws its pauses by itself)
     _local = _Local()
-
-
-if sys.platform != "win32":
-    os.register_at_fork(after_in_child=_start_afresh)

@@ -1,7 +1,5 @@
 """Publishes to SQS: one client per process, with short timeouts. Credentials are boto3's own affair."""
 
-import os
-import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -14,6 +12,7 @@ from botocore.exceptions import ClientError, NoCredentialsError
 from whyness_events import sqs_batch
 from whyness_mixpanel import conf
 from whyness_mixpanel.backends import LIVE_GROUP, Answer
+from whyness_mixpanel.forks import in_child
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -163,11 +162,8 @@ def _now_s() -> float:
     return time.monotonic()
 
 
+@in_child
 def _start_afresh() -> None:
     global _lock, _made  # noqa: PLW0603  (a forked child may share neither the lock nor the connections)
     _lock = threading.Lock()
     _made = None
-
-
-if sys.platform != "win32":
-    os.register_at_fork(after_in_child=_start_afresh)

@@ -2,17 +2,14 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
-from typing import NamedTuple
 
-from whyness_mixpanel import conf, counters, privacy
+from whyness_mixpanel import conf, counters, parked, privacy
 from whyness_mixpanel.backends import BACKFILL_GROUP, LIVE_GROUP
 from whyness_mixpanel.publishing import outbox, publisher
 from whyness_mixpanel.publishing.outbox import Claim, Waiting
-
-_DAMAGED = "its JSON cannot be read"
 
 
 @dataclass(slots=True)
@@ -41,12 +38,6 @@ class Done:
         return bool(self.left) and not (self.confirmed or self.park)
 
 
-class _Filtered(NamedTuple):
-    wanted: Sequence[Waiting]
-    suppressed: Sequence[Waiting]
-    damaged: Sequence[Waiting]
-
-
 def publish_claim(claim: Claim, is_wanted: Callable[[], bool]) -> Done:
     """Publish what is claimed; delete what is done, park what must wait for a person, free the rest later.
 
@@ -55,32 +46,24 @@ def publish_claim(claim: Claim, is_wanted: Callable[[], bool]) -> Done:
     """
     done = publish(claim.rows, is_wanted)
     outbox.delete(sorted((*done.confirmed, *done.suppressed)), claim)
-    by_reason: dict[str, list[int]] = defaultdict(list)
-    for id_, reason in done.park.items():
-        by_reason[reason].append(id_)
-    for reason, ids in by_reason.items():
-        outbox.park_claimed(ids, claim, reason)
+    parked.park(done.park, claim)
     done.delay_s = outbox.free_later(done.left, claim)
     return done
 
 
-def publish(rows: Sequence[Waiting], is_wanted: Callable[[], bool] = lambda: True) -> Done:
+def publish(rows: Sequence[Waiting], is_wanted: Callable[[], bool]) -> Done:
     """Publish `rows`; raises nothing but what a signal handler does."""
     try:
-        filtered = _filter(rows)
+        wanted, done = _filter(rows)
     except privacy.OptOutFailed as error:
         return Done(park={row.id: str(error) for row in rows})
     except (privacy.CannotFilter, conf.SettingError) as error:
         counters.add("failed", len(rows))
         return Done(left=list(rows), fault=str(error))
-    done = Done(
-        suppressed=[row.id for row in filtered.suppressed],
-        park=dict.fromkeys((row.id for row in filtered.damaged), _DAMAGED),
-    )
-    counters.add("suppressed", len(done.suppressed))
-    wanted = sorted(filtered.wanted, key=_travels_with)  # stable: the oldest stay in front
+    wanted.sort(key=_travels_with)  # stable: the oldest stay in front
     for (identity, is_old, _), same in groupby(wanted, key=_travels_with):
-        _publish_same(list(same), identity, BACKFILL_GROUP if is_old else LIVE_GROUP, is_wanted, done)
+        group = BACKFILL_GROUP if is_old else LIVE_GROUP
+        _publish_same(list(same), identity, group, is_wanted, done)
     return done
 
 
@@ -92,39 +75,37 @@ def _travels_with(row: Waiting) -> tuple[str, bool, int]:
 def _publish_same(
     rows: Sequence[Waiting], identity: str, group: str, is_wanted: Callable[[], bool], done: Done
 ) -> None:
-    found = publisher.publish_each(
+    published = publisher.publish_each(
         [row.encoded for row in rows], identity=identity, group=group, is_wanted=is_wanted
     )
     for index, row in enumerate(rows):
-        if found.confirmed[index]:
+        if published.confirmed[index]:
             done.confirmed.append(row.id)
-        elif reason := found.dead.get(index):
+        elif reason := published.dead.get(index):
             done.park[row.id] = reason
         else:
             done.left.append(row)
-    done.fault = done.fault or found.fault
+    done.fault = done.fault or published.fault
 
 
-def _filter(rows: Sequence[Waiting]) -> _Filtered:
-    people = {row.id: _people(row.encoded) for row in rows}
-    readable = [row for row in rows if people[row.id] is not None]
-    unwanted = privacy.unwanted_among(_all(people.values()))
-    suppressed = {row.id for row in readable if (people[row.id] or set()) & unwanted}
-    return _Filtered(
-        [row for row in readable if row.id not in suppressed],
-        [row for row in readable if row.id in suppressed],
-        [row for row in rows if people[row.id] is None],
-    )
+def _filter(rows: Sequence[Waiting]) -> tuple[list[Waiting], Done]:
+    """Return the rows that may be sent, and what becomes of the others."""
+    about: dict[str, list[int]] = defaultdict(list)
+    done = Done()
+    for row in rows:
+        try:
+            for person in privacy.people_of(_read(row.encoded)):
+                about[person].append(row.id)
+        except (ValueError, RecursionError):
+            done.park[row.id] = "its JSON cannot be read"
+    unwanted = {id_ for person in privacy.unwanted_among(set(about)) for id_ in about.get(person, ())}
+    done.suppressed = sorted(unwanted)
+    counters.add("suppressed", len(unwanted))
+    return [row for row in rows if row.id not in unwanted and row.id not in done.park], done
 
 
-def _people(encoded: str) -> set[str] | None:
-    """Return whom an event is about; None where it is damaged."""
-    try:
-        raw = json.loads(encoded)
-    except (ValueError, RecursionError):
-        return None
-    return privacy.people_of(raw) if isinstance(raw, dict) else None
-
-
-def _all(people: Iterable[set[str] | None]) -> set[str]:
-    return {person for some in people if some for person in some}
+def _read(encoded: str) -> object:
+    raw = json.loads(encoded)
+    if not isinstance(raw, dict):
+        raise ValueError  # noqa: TRY004  (it is as damaged as what is no JSON)
+    return raw

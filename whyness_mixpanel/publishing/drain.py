@@ -17,10 +17,12 @@ class Drained:
     withheld: int = 0
     fault: str = ""
 
-    @property
-    def count(self) -> int:
-        """Return how many events it has had."""
-        return self.published + self.refused + self.withheld
+    def add(self, done: batch.Done) -> None:
+        """Add what became of a batch."""
+        self.published += len(done.confirmed)
+        self.refused += len(done.left)
+        self.withheld += len(done.suppressed) + len(done.park)
+        self.fault = self.fault or done.fault
 
 
 def drain(
@@ -43,26 +45,17 @@ def drain(
     Raises:
         django.db.Error: the database fails; what was claimed is free again after its lease.
     """
-    drained, from_id = Drained(), 0
-    while is_wanted():
-        count = claim_rows if limit is None else min(claim_rows, limit - drained.count)
-        if count <= 0:
-            break
-        claim = outbox.claim_oldest(alias, from_id=from_id, count=count, even_delayed=True)
+    drained, from_id, left = Drained(), 0, claim_rows if limit is None else limit
+    while is_wanted() and left > 0:
+        claim = outbox.claim_oldest(alias, from_id=from_id, count=min(claim_rows, left), even_delayed=True)
         if not claim.rows:
             break
         until_s = time.monotonic() + BUDGET_S
         done = batch.publish_claim(claim, lambda until_s=until_s: is_wanted() and time.monotonic() < until_s)  # type: ignore[misc]
-        _add(drained, done)
+        drained.add(done)
         progress(drained)
         if done.has_failed:
             break  # the queue is down: the rest would fare no better
         from_id = claim.rows[-1].id + 1
+        left -= 0 if limit is None else len(claim.rows)
     return drained
-
-
-def _add(drained: Drained, done: batch.Done) -> None:
-    drained.published += len(done.confirmed)
-    drained.refused += len(done.left)
-    drained.withheld += len(done.suppressed) + len(done.park)
-    drained.fault = drained.fault or done.fault

@@ -1,12 +1,15 @@
 """Writes events into the outbox: one statement, in whatever transaction is open."""
 
+# ruff: noqa: S608  (no value is part of the text)
+
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from django.db import Error, InterfaceError, OperationalError
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from whyness_mixpanel.publishing.sql import statements
+from whyness_mixpanel.publishing.outbox import LEASE_S, TABLE, later
 from whyness_mixpanel.tables import Outbox
 
 _ROWS_PER_STATEMENT = 500
@@ -23,14 +26,9 @@ class Row(NamedTuple):
     user: str
     reason: str = ""
 
-    @property
-    def state(self) -> str:
-        """Return the state of the row."""
-        return Outbox.State.PARKED.value if self.reason else Outbox.State.PENDING.value
-
 
 def insert(rows: Sequence[Row], connection: BaseDatabaseWrapper, claim: str = "") -> int:
-    """Write `rows`; return the lowest id, 0 where the database does not tell it.
+    """Write `rows`; return the lowest id.
 
     Args:
         rows: at least one.
@@ -51,12 +49,11 @@ def is_in_transaction(connection: BaseDatabaseWrapper) -> bool:
 
 
 def _insert(rows: Sequence[Row], connection: BaseDatabaseWrapper, claim: str) -> int:
-    known = statements(connection)
-    values = ", ".join([known.claimed_row if claim else known.row] * len(rows))
-    text = f"{known.insert}{values}{known.returning}"
-    given = [
-        each for row in rows for each in (row.encoded, row.identity, row.user, row.state, row.reason, claim)
-    ]
+    text = _text(connection.vendor, len(rows), is_claimed=bool(claim))
+    given: list[str] = []
+    for row in rows:
+        state = Outbox.State.PARKED.value if row.reason else Outbox.State.PENDING.value
+        given += (row.encoded, row.identity, row.user, state, row.reason, claim)
     if is_in_transaction(connection):
         return _insert_in_transaction(text, given, connection)
     try:
@@ -66,6 +63,16 @@ def _insert(rows: Sequence[Row], connection: BaseDatabaseWrapper, claim: str) ->
             raise
         connection.close()  # it has dropped, which nobody can know before: a fresh one is tried once
         return _execute(text, given, connection)
+
+
+@lru_cache(maxsize=64)
+def _text(vendor: str, row_count: int, *, is_claimed: bool) -> str:
+    until = later(vendor, str(LEASE_S)) if is_claimed else "NULL"
+    row = f"(%s, %s, %s, %s, %s, 0, {later(vendor, '0')}, %s, {until})"
+    return (
+        f'INSERT INTO {TABLE} (encoded, identity, "user", state, reason, attempts, created_at, claimed_by,'
+        f" claimed_until) VALUES {', '.join([row] * row_count)} RETURNING id"
+    )
 
 
 def _insert_in_transaction(text: str, given: Sequence[str], connection: BaseDatabaseWrapper) -> int:

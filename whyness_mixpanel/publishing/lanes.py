@@ -7,7 +7,7 @@ left, and at 0 once a minute. So what the queue does not take holds up nothing t
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from whyness_mixpanel.publishing.sql import GATHER_S
+from whyness_mixpanel.publishing.outbox import GATHER_S
 
 EACH_S = 55.0
 LONGEST_PAUSE_S = 30.0

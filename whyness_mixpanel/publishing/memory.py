@@ -4,44 +4,49 @@ Nobody else knows of them, and they end with the process. A forked child forgets
 """
 
 import logging
-import os
-import sys
+import threading
 from collections import deque
 from collections.abc import Sequence
 
 from whyness_mixpanel import counters
+from whyness_mixpanel.forks import in_child
 from whyness_mixpanel.publishing.condition import Condition
 from whyness_mixpanel.publishing.insert import Row
 
 MOST_EVENTS, MOST_BYTES = 10_000, 16 * 1024 * 1024
 
+losing = Condition(logging.ERROR)
+_lock = threading.RLock()  # a signal handler may send while its own thread holds
 _held: deque[Row] = deque()
 _size_bytes = 0
-losing = Condition(logging.ERROR)
+
+
+@in_child
+def start_afresh() -> None:
+    """Hold nothing."""
+    global _lock, _held, _size_bytes
+    _lock, _held, _size_bytes = threading.RLock(), deque(), 0
+    losing.end()
 
 
 def hold(rows: Sequence[Row]) -> None:
     """Hold events; those for which there is no room are lost."""
-    global _size_bytes  # noqa: PLW0603  (one memory per process)
-    for place, row in enumerate(rows):
-        size_bytes = len(row.encoded)
-        if len(_held) >= MOST_EVENTS or _size_bytes + size_bytes > MOST_BYTES:
-            lose(len(rows) - place, "the outbox does not take them, and memory has no room left")
-            return
-        _held.append(row)
-        _size_bytes += size_bytes
+    global _size_bytes  # noqa: PLW0603  (as above)
+    with _lock:
+        for place, row in enumerate(rows):
+            if len(_held) >= MOST_EVENTS or _size_bytes + len(row.encoded) > MOST_BYTES:
+                lose(len(rows) - place, "the outbox does not take them, and memory has no room left")
+                return
+            _held.append(row)
+            _size_bytes += len(row.encoded)
 
 
 def take(count: int) -> list[Row]:
     """Return up to `count` events, which are not held any more."""
     global _size_bytes  # noqa: PLW0603  (as above)
-    taken: list[Row] = []
-    while len(taken) < count:
-        try:
-            taken.append(_held.popleft())
-        except IndexError:
-            break
-        _size_bytes -= len(taken[-1].encoded)
+    with _lock:
+        taken = [_held.popleft() for _ in range(min(count, len(_held)))]
+        _size_bytes -= sum(len(row.encoded) for row in taken)
     return taken
 
 
@@ -56,14 +61,3 @@ def lose(count: int, why: str) -> None:
     losing.begin(
         "Events are lost: %s. Logged again when it begins anew; the counter `lost` has how many.", why
     )
-
-
-def start_afresh() -> None:
-    """Hold nothing, as a forked child."""
-    global _size_bytes, losing
-    _held.clear()
-    _size_bytes, losing = 0, Condition(logging.ERROR)
-
-
-if sys.platform != "win32":
-    os.register_at_fork(after_in_child=start_afresh)

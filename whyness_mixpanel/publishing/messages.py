@@ -17,20 +17,25 @@ T = TypeVar("T")
 
 
 class Packed(NamedTuple):
-    """A message body and how many events are in it."""
+    """A message body, how many events are in it, and the index of the first of them."""
 
     body: str
     event_count: int
+    first: int = 0
 
 
-def pack(encoded: Iterable[str], *, identity: str) -> list[Packed]:
-    """Return the messages that carry `encoded` events, in order.
+def pack(encoded: Iterable[str], *, identity: str, first: int = 0) -> list[Packed]:
+    """Return the messages that carry `encoded` events, in order; their indexes begin with `first`.
 
     Each has at most MESSAGE_BYTES, except that an event larger than that travels alone.
     """
     envelope_bytes = size_bytes(join_message([], identity=identity))
     groups = _groups(encoded, _comma_and, limit_bytes=MESSAGE_BYTES - envelope_bytes + 1)
-    return [Packed(join_message(group, identity=identity), len(group)) for group in groups]
+    packed = []
+    for group in groups:
+        packed.append(Packed(join_message(group, identity=identity), len(group), first))
+        first += len(group)
+    return packed
 
 
 def calls(messages: Iterable[Packed]) -> list[list[Packed]]:

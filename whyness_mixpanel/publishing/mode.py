@@ -1,6 +1,7 @@
 """Who publishes what this process writes: a thread of its own, a drain, or whoever commits."""
 
 import sys
+from collections.abc import Mapping
 from enum import Enum
 from typing import Any
 
@@ -22,7 +23,7 @@ class Mode(Enum):
 
 def mode_of(connection: BaseDatabaseWrapper) -> Mode:
     """Return who publishes what is written on a connection."""
-    if _backend() in conf.LOCAL_BACKENDS:
+    if _in_force(conf.BACKEND) in conf.LOCAL_BACKENDS:
         return Mode.CALLER
     if needs_drain() or _is_in_memory(connection):
         return Mode.COMMAND
@@ -31,15 +32,13 @@ def mode_of(connection: BaseDatabaseWrapper) -> Mode:
 
 def needs_drain() -> bool:
     """Whether no thread may live in this process."""
-    return _relay() == "command" or is_testing() or _is_uwsgi_without_threads()
+    return _in_force(conf.RELAY) != "thread" or is_testing() or _is_uwsgi_without_threads()
 
 
-def takes_second_writer(vendor: str, settings: dict[str, Any]) -> bool:
+def takes_second_writer(vendor: str, settings: Mapping[str, Any]) -> bool:
     """Whether a relay may write while pages do: on SQLite only where transactions take turns."""
-    if vendor != "sqlite":
-        return True
     mode = settings.get("OPTIONS", {}).get("transaction_mode") or ""
-    return str(mode).upper() in {"IMMEDIATE", "EXCLUSIVE"}
+    return vendor != "sqlite" or str(mode).upper() in {"IMMEDIATE", "EXCLUSIVE"}
 
 
 def is_testing() -> bool:
@@ -48,30 +47,22 @@ def is_testing() -> bool:
     return utils is not None and hasattr(utils._TestState, "saved_data")  # noqa: SLF001  (Django has no other word for it)
 
 
+def _in_force(setting: conf.Setting[str]) -> str:
+    """Return a setting's value; of one that is not allowed a check and the relay speak, and rows wait."""
+    try:
+        return setting.get()
+    except conf.SettingError:
+        return ""
+
+
 def _is_in_memory(connection: Any) -> bool:
-    return bool(connection.vendor == "sqlite" and connection.is_in_memory_db())
-
-
-def _backend() -> str:
-    try:
-        return conf.BACKEND.get()
-    except conf.SettingError:
-        return ""  # the relay says so; until it is set right the rows wait
-
-
-def _relay() -> str:
-    try:
-        return conf.RELAY.get()
-    except conf.SettingError:
-        return "command"
+    return connection.vendor == "sqlite" and bool(connection.is_in_memory_db())
 
 
 def _is_uwsgi_without_threads() -> bool:
     uwsgi: Any = sys.modules.get("uwsgi")
-    if uwsgi is None:
-        return False
     options = {str(key, "ascii") if isinstance(key, bytes) else key for key in getattr(uwsgi, "opt", {})}
-    if options & {"enable-threads", "threads"}:
+    if uwsgi is None or options & {"enable-threads", "threads"}:
         return False
     _uwsgi.begin(
         "uWSGI runs without threads, so that nothing publishes here: set enable-threads, "

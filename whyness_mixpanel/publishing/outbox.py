@@ -1,31 +1,35 @@
-"""The rows of the outbox: claimed, deleted, freed again, parked. No signals of the model, no network.
+"""The rows of the outbox, on SQLite and PostgreSQL: claimed, deleted, freed again. No signals, no network.
 
-Every statement stands for itself or in a short transaction, on the connection of the thread that asks.
+Every statement stands for itself or in a short transaction, on the connection of the thread that asks, and
+goes by the clock of the database. No value is part of a text: names are the model's, numbers are constants.
 """
 
-import logging
+# ruff: noqa: S608  (as above)
+
 import random
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from itertools import islice
 from typing import NamedTuple
 from uuid import uuid4
 
 from django.db import connections, router, transaction
-from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 from django.db.models import QuerySet
 
-from whyness_mixpanel import signals
-from whyness_mixpanel.publishing.sql import now, places, statements
 from whyness_mixpanel.tables import Outbox
-
-logger = logging.getLogger("whyness_mixpanel")
 
 CLAIM_ROWS = 500
 # What a claim holds in memory, at most, unless a single row is larger.
 CLAIM_BYTES = 4_000_000
+# How long a row stays with whoever has claimed it: longer than any publishing.
+LEASE_S = 120
+# Nobody claims for longer than this: such a lease is of a clock that was wrong, and binds nobody.
+_LONGEST_LEASE_S = 300
+GATHER_S = 0.2
+# What is older than this travels in the queue's group `backfill`.
+_OLD_S = 300
 _LONGEST_DELAY_S = 30
+
+TABLE = f'"{Outbox._meta.db_table}"'  # noqa: SLF001  (Django's public API for models)
 
 
 class Waiting(NamedTuple):
@@ -39,14 +43,7 @@ class Waiting(NamedTuple):
 
 
 class Claim(NamedTuple):
-    """Rows that are of one publisher until its lease ends, oldest first.
-
-    Args:
-        id: of the claim; `""` where there was nothing to claim.
-        alias: of their database.
-        rows: what is claimed.
-        is_full: whether there may be more of them.
-    """
+    """Rows of one publisher until its lease ends, oldest first; where `is_full` there may be more."""
 
     id: str
     alias: str
@@ -54,11 +51,19 @@ class Claim(NamedTuple):
     is_full: bool = False
 
 
+def later(vendor: str, seconds: str) -> str:
+    """Return the database's time, `seconds` (an expression) later."""
+    if vendor == "sqlite":
+        return f"STRFTIME('%%Y-%%m-%%d %%H:%%M:%%f', 'NOW', ({seconds}) || ' seconds')"
+    return f"(STATEMENT_TIMESTAMP() + ({seconds}) * INTERVAL '1 second')"
+
+
 def is_due(alias: str, from_id: int) -> bool | None:
     """Whether the oldest free row from an id on has been gathered for long enough; None: there is none."""
-    connection = connections[alias]
-    with connection.cursor() as cursor:
-        cursor.execute(statements(connection).peek, [from_id])
+    vendor = connections[alias].vendor
+    age = f"created_at <= {later(vendor, f'-{GATHER_S}')} OR created_at > {later(vendor, '0')}"
+    with connections[alias].cursor() as cursor:
+        cursor.execute(f"SELECT {age} {_free_from(vendor)} LIMIT 1", [from_id])
         row = cursor.fetchone()
     return None if row is None else bool(row[0])
 
@@ -71,7 +76,7 @@ def claim_oldest(
     max_bytes: int = CLAIM_BYTES,
     even_delayed: bool = False,
 ) -> Claim:
-    """Claim the oldest free rows from an id on, for sql.LEASE_S.
+    """Claim the oldest free rows from an id on, for LEASE_S.
 
     Any number of processes may do so at once: a row goes to one of them.
 
@@ -82,69 +87,49 @@ def claim_oldest(
         max_bytes: of their events, at most, unless the first alone has more.
         even_delayed: also those that wait because the queue did not take them just now.
     """
-    connection = connections[alias]
-    known = statements(connection)
-    claim = uuid4().hex
-    with transaction.atomic(using=alias):
-        choose = known.choose_all if even_delayed else known.choose
-        ids, is_cut = _choose(connection, choose, from_id, count, max_bytes)
+    vendor, claim = connections[alias].vendor, uuid4().hex
+    size, lock = ("OCTET_LENGTH", " FOR UPDATE SKIP LOCKED") if vendor == "postgresql" else ("LENGTH", "")
+    free = _free_from(vendor, "claimed_by = '' OR " if even_delayed else "")
+    with transaction.atomic(using=alias), connections[alias].cursor() as cursor:
+        choice = f"SELECT id, {size}(encoded) {free} LIMIT %s{lock}"
+        ids, is_cut = _within(max_bytes, connections[alias].cursor(), choice, [from_id, count])
         if not ids:
             return Claim("", alias)
-        with connection.cursor() as cursor:
-            cursor.execute(f"{known.mark}{places(len(ids))}{known.marked}", [claim, *ids])
-            if not known.marked:
-                cursor.execute(known.read, [claim, ids[0]])
-            rows = _rows(cursor)
-    return Claim(claim, alias, rows, is_full=is_cut or len(ids) == count)
+        cursor.execute(
+            f"UPDATE {TABLE} SET claimed_by = %s, claimed_until = {later(vendor, str(LEASE_S))},"
+            f" attempts = attempts + 1 WHERE id IN {_places(ids)} RETURNING {_fields(vendor)}",
+            [claim, *ids],
+        )
+        return Claim(claim, alias, _rows(cursor), is_full=is_cut or len(ids) == count)
 
 
-def of_claim(claim: str, alias: str, *, from_id: int) -> Claim:
+def claimed_by(claim: str, alias: str, *, from_id: int) -> Claim:
     """Return what was written under a claim and is still there, from an id on."""
-    connection = connections[alias]
-    with connection.cursor() as cursor:
-        cursor.execute(statements(connection).read, [claim, from_id])
+    fields = _fields(connections[alias].vendor)
+    with connections[alias].cursor() as cursor:
+        cursor.execute(
+            f"SELECT {fields} FROM {TABLE} WHERE state = 'pending' AND claimed_by = %s AND id >= %s",
+            [claim, from_id],
+        )
         return Claim(claim, alias, _rows(cursor))
 
 
 def delete(ids: Sequence[int], claim: Claim) -> None:
     """Delete those of `ids` that are still of the claim."""
-    connection = connections[claim.alias]
-    _each(connection, statements(connection).delete, ids, claim)
+    _each(f"DELETE FROM {TABLE}", ids, claim)
 
 
 def free_later(rows: Sequence[Waiting], claim: Claim) -> float:
     """Let others have the rows that the queue did not take, the later the more attempts there were.
 
     Returns:
-        In how many seconds all of them are free.
+        In how many seconds all of them are free: 1, doubling to 30, with jitter.
     """
-    longest_s = 0.0
-    by_attempts: dict[int, list[int]] = defaultdict(list)
-    for row in rows:
-        by_attempts[row.attempts].append(row.id)
-    connection = connections[claim.alias]
-    for attempts, ids in by_attempts.items():
-        delay_s = min(_LONGEST_DELAY_S, 2 ** min(attempts - 1, 10)) * random.uniform(0.7, 1)  # noqa: S311  (jitter)
-        until = now(connection.vendor, delay_s)
-        _each(connection, statements(connection).delay.replace("{until}", until), ids, claim)
-        longest_s = max(longest_s, delay_s)
-    return longest_s
-
-
-def park_claimed(ids: Sequence[int], claim: Claim, reason: str) -> None:
-    """Put rows that are still of the claim aside for a person."""
-    count = 0
-    for some in _some(ids):
-        rows = _of(claim.alias).filter(claimed_by=claim.id, id__in=some)
-        count += rows.update(state=Outbox.State.PARKED, reason=reason, claimed_by="", claimed_until=None)
-    if count:
-        tell_parked(count, reason)
-
-
-def tell_parked(count: int, reason: str) -> None:
-    """Log that events wait for a person, and send the signal."""
-    logger.warning("%d events are parked in the outbox: %s", count, reason)
-    signals.event_parked.send_robust(sender=Outbox, count=count, reason=reason)
+    jitter = random.uniform(0.7, 1)  # noqa: S311  (no secret)
+    delay = f"{jitter} * CASE WHEN attempts > 5 THEN {_LONGEST_DELAY_S} ELSE 1 << (attempts - 1) END"
+    until = later(connections[claim.alias].vendor, delay)
+    _each(f"UPDATE {TABLE} SET claimed_by = '', claimed_until = {until}", [row.id for row in rows], claim)
+    return max((jitter * min(_LONGEST_DELAY_S, 2 ** min(row.attempts - 1, 5)) for row in rows), default=0.0)
 
 
 def pending(alias: str) -> QuerySet[Outbox]:
@@ -164,22 +149,30 @@ def aliases() -> list[str]:
 
 def has_table(alias: str) -> bool:
     """Whether a database has an outbox."""
-    table = Outbox._meta.db_table  # noqa: SLF001  (Django's public API for models)
     allowed = router.allow_migrate_model(alias, Outbox)
-    return bool(allowed) and table in connections[alias].introspection.table_names()
+    return bool(allowed) and TABLE.strip('"') in connections[alias].introspection.table_names()
 
 
 def _of(alias: str) -> QuerySet[Outbox]:
     return Outbox._default_manager.using(alias)  # noqa: SLF001  (Django's public API for models)
 
 
-def _choose(
-    connection: BaseDatabaseWrapper, text: str, from_id: int, count: int, max_bytes: int
-) -> tuple[list[int], bool]:
-    """Return the ids to claim, and whether they are cut short by their bytes."""
+def _free_from(vendor: str, or_else: str = "") -> str:
+    """Return FROM, WHERE and ORDER of the free rows from an id on."""
+    binds_nobody = f"claimed_until > {later(vendor, str(_LONGEST_LEASE_S))}"
+    free = f"{or_else}claimed_until IS NULL OR claimed_until <= {later(vendor, '0')} OR {binds_nobody}"
+    return f"FROM {TABLE} WHERE state = 'pending' AND ({free}) AND id >= %s ORDER BY id"
+
+
+def _fields(vendor: str) -> str:
+    return f"id, identity, encoded, attempts, created_at < {later(vendor, f'-{_OLD_S}')}"
+
+
+def _within(max_bytes: int, cursor: CursorWrapper, text: str, given: Sequence[int]) -> tuple[list[int], bool]:
+    """Return the ids that a choice names, and whether they are cut short by their bytes."""
     ids: list[int] = []
-    with connection.cursor() as cursor:
-        cursor.execute(text, [from_id, count])
+    with cursor:
+        cursor.execute(text, given)
         for id_, size_bytes in cursor:  # SQLite reads no further than this asks
             max_bytes -= size_bytes
             if ids and max_bytes < 0:
@@ -195,13 +188,15 @@ def _rows(cursor: CursorWrapper) -> list[Waiting]:
     )
 
 
-def _each(connection: BaseDatabaseWrapper, text: str, ids: Sequence[int], claim: Claim) -> None:
+def _each(text: str, ids: Sequence[int], claim: Claim) -> None:
     for some in _some(ids):
-        with connection.cursor() as cursor:
-            cursor.execute(f"{text}{places(len(some))}", [claim.id, *some])
+        with connections[claim.alias].cursor() as cursor:
+            cursor.execute(f"{text} WHERE claimed_by = %s AND id IN {_places(some)}", [claim.id, *some])
 
 
-def _some(ids: Sequence[int]) -> Iterator[list[int]]:
-    rest = iter(ids)
-    while some := list(islice(rest, CLAIM_ROWS)):
-        yield some
+def _some(ids: Sequence[int]) -> Iterator[Sequence[int]]:
+    return (ids[start : start + CLAIM_ROWS] for start in range(0, len(ids), CLAIM_ROWS))
+
+
+def _places(ids: Sequence[int]) -> str:
+    return f"({','.join(['%s'] * len(ids))})"

@@ -4,7 +4,7 @@ import logging
 import re
 import signal
 import traceback
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
@@ -54,65 +54,50 @@ def publish_each(
         group: of the queue.
         is_wanted: asked before each call whether to make it.
     """
-    if not encoded:
-        return Published([])
-    attempt = _Attempt(encoded, group, is_wanted)
+    told: list[bool | str] = [False] * len(encoded)
     fault = ""
     try:
-        attempt.make(backends.get_publish(conf.BACKEND.get()), identity or conf.IDENTITY.get())
+        fault = _send(encoded, identity or conf.IDENTITY.get(), group, is_wanted, told)
     except Exception as error:
         if is_of_signal(error):
             raise
         fault = name_fault(error)
-    told = attempt.told
-    confirmed = [each is True for each in told] + [False] * (len(encoded) - len(told))
     dead = {index: each for index, each in enumerate(told) if isinstance(each, str)}
-    failed = confirmed.count(False) - len(dead)
-    fault = (fault or attempt.refusal or "incomplete answer") if failed else ""
-    _count(published=sum(confirmed), failed=failed, fault=fault, dead=dead)
-    return Published(confirmed, dead, fault)
+    failed = told.count(False)
+    fault = (fault or "incomplete answer") if failed else ""
+    _count(published=len(told) - failed - len(dead), failed=failed, fault=fault, dead=dead)
+    return Published([each is True for each in told], dead, fault)
 
 
-class _Attempt:
-    """One publishing, and what is known of its events so far."""
+def _send(
+    encoded: Sequence[str], identity: str, group: str, is_wanted: Callable[[], bool], told: list[bool | str]
+) -> str:
+    """Send events, one call after the other; note what is told of each, and return why others were not taken.
 
-    def __init__(self, encoded: Sequence[str], group: str, is_wanted: Callable[[], bool]) -> None:
-        self._encoded, self._group, self._is_wanted = encoded, group, is_wanted
-        # Of each event, in order: whether it is confirmed, or why it is dead.
-        self.told: list[bool | str] = []
-        self.refusal = ""
-
-    def make(self, publish: backends.Publish, identity: str) -> None:
-        """Send all events, one call after the other, while it is wanted."""
-        self._send(messages.pack(self._encoded, identity=identity), publish, identity)
-
-    def _send(self, packed: Sequence[messages.Packed], publish: backends.Publish, identity: str) -> None:
-        """Send the messages of the next events."""
-        for call in messages.calls(packed):
-            if not self._is_wanted():
-                self.refusal = self.refusal or "given up in time"
-                return
-            bodies = [message.body for message in call]
-            is_live = self._group == backends.LIVE_GROUP
-            answer = publish(bodies) if is_live else publish(bodies, group=self._group)
-            if not answer.confirmed <= set(range(len(call))):
-                raise RuntimeError  # it speaks of messages that were not sent: nothing in it can be trusted
-            self.refusal = self.refusal or _safe_code(answer.refusal)
-            for index, message in enumerate(call):
-                end = len(self.told) + message.event_count
-                if index in answer.refused and message.event_count > 1:
-                    self._send(self._halves(message, identity), publish, identity)
-                else:
-                    self.told += _each(answer, index, message.event_count)
-                if len(self.told) < end:
-                    return  # nobody waits any more
-
-    def _halves(self, message: messages.Packed, identity: str) -> list[messages.Packed]:
-        """Return the next message in two: one event that the queue never takes must not hold up others."""
-        begin, half = len(self.told), message.event_count // 2
-        middle, end = begin + half, begin + message.event_count
-        parts = self._encoded[begin:middle], self._encoded[middle:end]
-        return [packed for part in parts for packed in messages.pack(part, identity=identity)]
+    A message that the queue never takes goes again in halves: one event must not hold up the others.
+    """
+    publish = backends.get_publish(conf.BACKEND.get())
+    options = {} if group == backends.LIVE_GROUP else {"group": group}
+    calls = deque(messages.calls(messages.pack(encoded, identity=identity)))
+    refusal = ""
+    while calls:
+        if not is_wanted():
+            return refusal or "given up in time"
+        call = calls.popleft()
+        answer = publish([message.body for message in call], **options)
+        if not answer.confirmed <= set(range(len(call))):
+            raise RuntimeError  # it speaks of messages that were not sent: nothing in it can be trusted
+        refusal = refusal or _safe_code(answer.refusal)
+        again: list[messages.Packed] = []
+        for index, (_, event_count, first) in enumerate(call):
+            middle, end = first + event_count // 2, first + event_count
+            if index in answer.refused and event_count > 1:
+                again += messages.pack(encoded[first:middle], identity=identity, first=first)
+                again += messages.pack(encoded[middle:end], identity=identity, first=middle)
+            else:
+                told[first:end] = _each(answer, index, event_count)
+        calls += messages.calls(again)
+    return refusal
 
 
 def _each(answer: backends.Answer, index: int, event_count: int) -> list[bool | str]:

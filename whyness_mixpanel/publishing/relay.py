@@ -16,9 +16,9 @@ from typing import Any
 from django.db import DEFAULT_DB_ALIAS, connections
 
 from whyness_mixpanel import backends, conf
-from whyness_mixpanel.publishing import memory, publisher
-from whyness_mixpanel.publishing.lanes import EACH_S
-from whyness_mixpanel.publishing.sql import GATHER_S, LEASE_S
+from whyness_mixpanel.forks import in_child
+from whyness_mixpanel.publishing import lanes, memory, publisher
+from whyness_mixpanel.publishing.outbox import GATHER_S, LEASE_S
 from whyness_mixpanel.publishing.worker import Worker
 
 logger = logging.getLogger("whyness_mixpanel")
@@ -29,14 +29,16 @@ _IDLE_S = 10.0
 # A fork waits for the first import of the backend: its locks would never be released in the child.
 _IMPORT_S = 10.0
 
+# Of a commit: the alias, None for what is in memory, and the lowest id, None for one not known.
+_Mark = tuple[str | None, int | None]
+
 
 class _Relay:
     """One thread, and what it is told."""
 
     def __init__(self) -> None:
-        # Of each commit: the alias, None for what is in memory, and the lowest id, None for one not known.
-        self._marks: queue.SimpleQueue[tuple[str | None, int | None]] = queue.SimpleQueue()
-        self._overflow: set[str] = set()
+        self._marks: queue.SimpleQueue[_Mark] = queue.SimpleQueue()
+        self._overflow: set[str | None] = set()
         self._start_lock = threading.Lock()
         self._hurry = threading.Event()
         self._has_imported = threading.Event()
@@ -45,40 +47,44 @@ class _Relay:
         self._stop_at_s: float | None = None
         self._worker = Worker(is_wanted=self._is_wanted)
 
-    def tell(self, alias: str | None, id_: int | None) -> None:
-        """Note a commit; see that the thread lives."""
-        if self._marks.qsize() < MOST_MARKS:
-            self._marks.put((alias, id_))
-        elif alias is not None:
-            self._overflow.add(alias)
-        if (self._thread is None or not self._thread.is_alive()) and self._start_lock.acquire(blocking=False):
-            try:
-                self._start()
-            finally:
-                self._start_lock.release()
+    @property
+    def is_alive(self) -> bool:
+        """Whether the thread runs."""
+        return self._thread is not None and self._thread.is_alive()
 
+    @property
     def is_given_up(self) -> bool:
         """Whether a turn lasts longer than its rows are claimed for."""
         began_s = self._turn_began_s
         return began_s is not None and time.monotonic() - began_s > LEASE_S
 
+    def tell(self, mark: _Mark) -> None:
+        """Note a commit; see that the thread lives."""
+        if self._marks.qsize() < MOST_MARKS:
+            self._marks.put(mark)
+        else:
+            self._overflow.add(mark[0])
+        if not self.is_alive and self._start_lock.acquire(blocking=False):
+            try:
+                self._start()
+            finally:
+                self._start_lock.release()
+
     def wait_for_import(self) -> None:
         """Wait until the thread, if there is one, has imported the backend."""
-        if self._thread is not None and self._thread.is_alive():
+        if self.is_alive:
             self._has_imported.wait(_IMPORT_S)
 
     def stop(self) -> None:
         """Publish what can be published in STOP_S, and end."""
-        thread = self._thread
         self._stop_at_s = time.monotonic() + STOP_S
         self._hurry.set()
         self._marks.put((None, None))
-        if thread is not None and thread.is_alive() and thread is not threading.current_thread():
+        thread = self._thread
+        if thread is not None and thread is not threading.current_thread():
             thread.join(STOP_S)
 
     def _start(self) -> None:
-        if self._thread is not None and self._thread.is_alive():
-            return
         thread = threading.Thread(target=self._run, name="whyness-mixpanel-relay", daemon=True)
         try:
             thread.start()
@@ -87,41 +93,36 @@ class _Relay:
         self._thread = thread
         _stop_at_exit()
 
-    def _is_current(self) -> bool:
-        return _relays.get("relay") is self
-
     def _is_wanted(self) -> bool:
-        return self._is_current() and (self._stop_at_s is None or time.monotonic() < self._stop_at_s)
+        is_late = self._stop_at_s is not None and time.monotonic() > self._stop_at_s
+        return _relays.get("relay") is self and not is_late
 
     def _run(self) -> None:
         try:
             _import_backend()
             self._has_imported.set()
-            while self._is_current() and self._stop_at_s is None:
+            while self._stop_at_s is None and self._is_wanted():
                 self._wait()
                 self._turn()
-            if self._is_current():
-                self._note_marks()
-                self._worker.hurry()
+            self._note_marks()
+            self._worker.hurry()
         finally:
             self._has_imported.set()
             connections.close_all()
 
     def _wait(self) -> None:
         """Wait for what is due; where nothing is, for a mark, and gather those that follow it."""
-        wait_s = min(EACH_S, self._worker.next_due_s() - time.monotonic())
-        is_idle = wait_s > 2 * GATHER_S
+        wait_s = min(lanes.EACH_S, self._worker.next_due_s() - time.monotonic())
         try:
-            if is_idle:
+            if wait_s > 2 * GATHER_S:
                 self._note(*self._get(wait_s))
-                self._hurry.wait(GATHER_S)
-            else:
-                self._hurry.wait(max(0.0, wait_s))
+                wait_s = GATHER_S
+            self._hurry.wait(max(0.0, wait_s))
         except queue.Empty:
             pass
         self._note_marks()
 
-    def _get(self, wait_s: float) -> tuple[str | None, int | None]:
+    def _get(self, wait_s: float) -> _Mark:
         """Return a mark; connections are closed once nothing has happened for a while."""
         try:
             return self._marks.get(timeout=min(_IDLE_S, wait_s))
@@ -134,16 +135,13 @@ class _Relay:
     def _note_marks(self) -> None:
         while self._overflow:
             self._note(self._overflow.pop(), 0)
-        try:
-            while True:
-                self._note(*self._marks.get_nowait())
-        except queue.Empty:
-            pass
+        while not self._marks.empty():
+            self._note(*self._marks.get())
 
     def _note(self, alias: str | None, id_: int | None) -> None:
         if alias is None:
             if not memory.is_empty():
-                self._worker.tell_of_memory()
+                self._worker.tell(None, 0)
             return
         _use_own_connection(alias)
         if id_ is None:
@@ -162,11 +160,13 @@ class _Relay:
             self._hurry.wait(1.0)
         finally:
             self._turn_began_s = None
-            _close_pooled()
+            for alias in _beside_pool:
+                connections[alias].close()
 
 
 # One relay, or none yet: `setdefault` of a dictionary needs no lock.
 _relays: dict[str, _Relay] = {}
+_beside_pool: set[str] = set()
 _is_stopped_at_exit = _is_ending = False
 
 
@@ -180,10 +180,10 @@ def wake(alias: str | None, id_: int | None) -> None:
     if _is_ending:
         return  # what is written now is another's
     relay = _relays.get("relay")
-    if relay is not None and relay.is_given_up():
+    if relay is not None and relay.is_given_up:
         _relays.pop("relay", None)
         relay = None
-    (relay or _relays.setdefault("relay", _Relay())).tell(alias, id_)
+    (relay or _relays.setdefault("relay", _Relay())).tell((alias, id_))
 
 
 def stop() -> None:
@@ -193,10 +193,8 @@ def stop() -> None:
         relay.stop()
         _relays.pop("relay", None)
     if not memory.is_empty():
-        memory.lose(
-            len(memory.take(memory.MOST_EVENTS)),
-            "the outbox did not take them, the queue neither, and the process ends",
-        )
+        held = memory.take(memory.MOST_EVENTS)
+        memory.lose(len(held), "the outbox did not take them, the queue neither, and the process ends")
 
 
 def _stop_at_exit() -> None:
@@ -233,27 +231,19 @@ def _use_own_connection(alias: str) -> None:
         _beside_pool.add(alias)
 
 
-_beside_pool: set[str] = set()
-
-
-def _close_pooled() -> None:
-    for alias in _beside_pool:
-        connections[alias].close()
-
-
 def _wait_for_import() -> None:
     relay = _relays.get("relay")
     if relay is not None:
         relay.wait_for_import()
 
 
+@in_child
 def _start_afresh() -> None:
     global _is_stopped_at_exit, _is_ending  # noqa: PLW0603  (as above)
     _relays.clear()
-    _is_ending = False
     # atexit's functions are inherited by a fork; those of multiprocessing are not.
-    _is_stopped_at_exit = False
+    _is_stopped_at_exit = _is_ending = False
 
 
 if sys.platform != "win32":
-    os.register_at_fork(before=_wait_for_import, after_in_child=_start_afresh)
+    os.register_at_fork(before=_wait_for_import)

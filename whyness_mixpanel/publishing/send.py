@@ -2,27 +2,23 @@
 
 import asyncio
 import os
-import sys
 from collections.abc import Callable, Sequence
-from uuid import uuid4
 
 from django.core.exceptions import SynchronousOnlyOperation
 from django.db import Error, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from whyness_mixpanel import conf, counters
+from whyness_mixpanel import conf, counters, lateness, parked
 from whyness_mixpanel.backends import locmem
-from whyness_mixpanel.publishing import memory, outbox, relay
-from whyness_mixpanel.publishing.caller import AtCommit, Batch, publish_memory
+from whyness_mixpanel.publishing import caller, memory, relay
 from whyness_mixpanel.publishing.condition import Condition
 from whyness_mixpanel.publishing.insert import Row, insert, is_in_transaction
-from whyness_mixpanel.publishing.lateness import warn_of_late
 from whyness_mixpanel.publishing.mode import Mode, is_testing, mode_of
 
-_unwritable = Condition()
+unwritable = Condition()
 
 
-class _Busy(Error):  # noqa: N818  (it is the connection that is)  # noqa: N818  (it is the connection that is)
+class _Busy(Error):  # noqa: N818  (it is the connection that is)
     """The connection is in the middle of a query: whoever sends interrupts it, and would wait for itself."""
 
 
@@ -52,30 +48,30 @@ def send(rows: Sequence[Row], using: str | None = None) -> bool:
         locmem.sent.extend(row.encoded for row in rows)
     try:
         _check_not_busy(connection)
-        told = _write(rows, connection, mode)
+        tell = _write(rows, connection, mode)
     except Error as error:
-        _hold(rows, connection, mode, type(error).__name__)
+        _hold(rows, connection, mode, error)
         return False
-    _unwritable.end("The outbox takes events again.")
+    unwritable.end("The outbox takes events again.")
     memory.losing.end()
-    parked = [row for row in rows if row.reason]
-    for row in parked:
-        outbox.tell_parked(1, row.reason)
-    if len(parked) < len(rows):
-        told()
-    return not parked
+    reasons = [row.reason for row in rows if row.reason]
+    for reason in reasons:
+        parked.tell(1, reason)
+    if len(reasons) < len(rows):
+        tell()
+    return not reasons
 
 
 def _write(rows: Sequence[Row], connection: BaseDatabaseWrapper, mode: Mode) -> Callable[[], None]:
     """Write `rows`; return what sees to it that they are published."""
     alias = connection.alias
-    if _is_managed_by_hand(connection):
+    if not connection.in_atomic_block and is_in_transaction(connection):
         insert(rows, connection)
         # Nobody can tell when it commits: a relay finds them within a minute, or a drain does.
         return (lambda: relay.wake(alias, None)) if mode is Mode.THREAD else lambda: None
     if mode is Mode.CALLER:
-        batch = Batch.of(connection) or Batch(uuid4().hex, alias)
-        hook: Callable[[], None] = AtCommit(batch, insert(rows, connection, batch.claim))
+        batch = caller.Batch.of(connection)
+        hook: Callable[[], None] = caller.AtCommit(batch, insert(rows, connection, batch.claim))
     else:
         lowest_id = insert(rows, connection)
         hook = (lambda: relay.wake(alias, lowest_id)) if mode is Mode.THREAD else lambda: _tell_late(alias)
@@ -83,23 +79,19 @@ def _write(rows: Sequence[Row], connection: BaseDatabaseWrapper, mode: Mode) -> 
 
 
 def _check_not_busy(connection: BaseDatabaseWrapper) -> None:
-    lock = getattr(connection.connection, "lock", None)  # psycopg's, which is no recursive one
+    lock = getattr(connection.connection, "lock", None)  # psycopg's, which is not a recursive one
     if lock is not None and lock.locked():
         raise _Busy
 
 
-def _is_managed_by_hand(connection: BaseDatabaseWrapper) -> bool:
-    return not connection.in_atomic_block and is_in_transaction(connection)
-
-
-def _hold(rows: Sequence[Row], connection: BaseDatabaseWrapper, mode: Mode, fault: str) -> None:
+def _hold(rows: Sequence[Row], connection: BaseDatabaseWrapper, mode: Mode, error: Error) -> None:
     """Publish from memory what cannot be written, once the transaction has committed."""
     counters.add("unwritten", len(rows))
-    if fault != _Busy.__name__:
-        _unwritable.begin(
+    if not isinstance(error, _Busy):
+        unwritable.begin(
             "The outbox does not take events: %s. Is the app migrated? They are published from the memory "
             "of this process; logged again when it takes them.",
-            fault,
+            type(error).__name__,
         )
     held = [row for row in rows if not row.reason]
     if len(held) < len(rows):
@@ -112,7 +104,7 @@ def _hold(rows: Sequence[Row], connection: BaseDatabaseWrapper, mode: Mode, faul
         if mode is Mode.THREAD:
             relay.wake(None, None)
         else:
-            publish_memory()
+            caller.worker.publish_memory()
 
     if connection.in_atomic_block:
         transaction.on_commit(hook, using=connection.alias)
@@ -124,14 +116,4 @@ def _hold(rows: Sequence[Row], connection: BaseDatabaseWrapper, mode: Mode, faul
 
 def _tell_late(alias: str) -> None:
     if not is_testing():
-        warn_of_late(alias)
-
-
-def start_afresh() -> None:
-    """Forget what was logged."""
-    global _unwritable  # noqa: PLW0603  (one per process)
-    _unwritable = Condition()
-
-
-if sys.platform != "win32":
-    os.register_at_fork(after_in_child=start_afresh)
+        lateness.warn_of_late(alias)

@@ -1,4 +1,4 @@
-"""Publishes what waits in the outboxes, for the relay's thread and the drain. It waits for nothing."""
+"""Publishes what waits in the outboxes, for the relay, the drain and whoever commits. It never waits."""
 
 import logging
 import random
@@ -7,9 +7,10 @@ from collections.abc import Callable
 
 from django.db import Error, connections, router
 
+from whyness_mixpanel import parked
 from whyness_mixpanel.publishing import batch, memory, outbox
 from whyness_mixpanel.publishing.condition import Condition
-from whyness_mixpanel.publishing.insert import Row, insert
+from whyness_mixpanel.publishing.insert import insert
 from whyness_mixpanel.publishing.lanes import Lane, Lanes
 from whyness_mixpanel.publishing.outbox import CLAIM_ROWS, Waiting
 from whyness_mixpanel.tables import Outbox
@@ -17,8 +18,10 @@ from whyness_mixpanel.tables import Outbox
 logger = logging.getLogger("whyness_mixpanel")
 
 FEW_ROWS = 10
-# How long one batch may take: well below sql.LEASE_S, so that no row is claimed twice.
+# How long one batch may take: well below outbox.LEASE_S, so that no row is claimed twice.
 BUDGET_S = 30.0
+_NEVER_S = float("inf")
+_WORKS = "Publishing works again."
 
 
 class Worker:
@@ -40,15 +43,14 @@ class Worker:
         rng: Callable[[], float] = random.random,
     ) -> None:
         self._is_wanted, self._claim_rows, self._clock, self._rng = is_wanted, claim_rows, clock, rng
-        self._lanes: dict[str, Lanes] = {}
-        self._memory = Lanes(rng, float("inf"))
+        # By alias; None is what the outbox did not take, which is in memory.
+        self._lanes: dict[str | None, Lanes] = {None: Lanes(rng, _NEVER_S)}
+        self._own = Lanes(rng, _NEVER_S)
         self._read_only: set[str] = set()
         # Behind the highest row that was claimed, by alias.
         self._next_ids: dict[str, int] = {}
         self._failing, self._unread = Condition(), Condition()
-        # Whether the last try failed in nothing.
-        self._has_worked = False
-        self.is_in_hurry = False
+        self._has_worked = self._is_in_hurry = False
 
     def watch(self, alias: str) -> None:
         """Look at a database from now on: at all of it now and once a minute."""
@@ -63,24 +65,16 @@ class Worker:
             if not lanes.backlog.failed_count:
                 lanes.backlog.tell(0, 0)
 
-    def tell(self, alias: str, id_: int) -> None:
-        """Note that rows were committed, from that one on."""
-        self._read_only.discard(alias)
-        self.watch(alias)
+    def tell(self, alias: str | None, id_: int) -> None:
+        """Note that rows were committed, from that one on; None: that the outbox did not take events."""
+        if alias is not None:
+            self._read_only.discard(alias)
+            self.watch(alias)
         self._lanes[alias].told(id_, self._clock())
-
-    def tell_of_memory(self) -> None:
-        """Note that the outbox did not take events."""
-        self._memory.told(0, self._clock())
-
-    def publish_memory_now(self) -> None:
-        """Publish what the outbox did not take, unless that is being paused."""
-        self._memory.fresh.tell(0, 0)
-        self.work()
 
     def next_due_s(self) -> float:
         """Return when there is something to do, by the clock."""
-        return min(lanes.next_due_s() for lanes in self._all())
+        return min(lanes.next_due_s() for lanes in self._lanes.values())
 
     def work(self) -> None:
         """Do all that is due. Raises nothing but what a signal handler does."""
@@ -91,29 +85,46 @@ class Worker:
                 for lane in lanes.due(self._clock()):
                     self._look(alias, lanes, lane)
                     is_busy = True
-            for lane in self._memory.due(self._clock()):
-                self._publish_memory(lane)
-                is_busy = True
-            if self._has_worked and not any(each.is_waiting for each in self._all()):
-                self._failing.end("Publishing works again.")
+            if self._has_worked and not any(lanes.is_waiting for lanes in self._lanes.values()):
+                self._failing.end(_WORKS)
 
     def hurry(self) -> None:
         """Do all that can be done, without gathering or pausing: the process ends."""
-        self.is_in_hurry = True
-        for lanes in self._all():
+        self._is_in_hurry = True
+        for lanes in self._lanes.values():
             lanes.hurry()
         self.work()
 
-    def _all(self) -> list[Lanes]:
-        return [self._memory, *self._lanes.values()]
+    def publish_memory(self) -> None:
+        """Publish what the outbox did not take, unless that is being paused."""
+        self._lanes[None].fresh.tell(0, 0)
+        self.work()
 
-    def _look(self, alias: str, lanes: Lanes, lane: Lane) -> None:
+    def publish_own(self, claim: str, alias: str, first_id: int) -> None:
+        """Publish what the caller wrote under a claim; while the queue is being paused a drain has it."""
+        if self._clock() < self._own.fresh.pause_until_s:
+            return
+        try:
+            claimed = outbox.claimed_by(claim, alias, from_id=first_id)
+            done = batch.publish_claim(claimed, self._budget())
+        except Error as error:
+            self._begin_unread(error)
+            return
+        self._unread.end()
+        self._settle(self._own, self._own.fresh, done, None)
+        if self._has_worked:
+            self._failing.end(_WORKS)
+
+    def _look(self, alias: str | None, lanes: Lanes, lane: Lane) -> None:
+        if alias is None:
+            self._publish_memory(lanes, lane)
+            return
         try:
             _use_autocommit(alias)
             is_due = outbox.is_due(alias, lane.from_id or 0)
             if is_due is None:
                 lanes.find_nothing(lane, self._clock())
-            elif is_due or self.is_in_hurry:
+            elif is_due or self._is_in_hurry:
                 self._publish(alias, lanes, lane)
             else:
                 lanes.find_young(lane, self._clock())
@@ -122,8 +133,7 @@ class Worker:
             self._give_up(alias, lanes, lane, error)
 
     def _publish(self, alias: str, lanes: Lanes, lane: Lane) -> None:
-        count = min(FEW_ROWS, self._claim_rows) if lane.failed_count else self._claim_rows
-        claim = outbox.claim_oldest(alias, from_id=lane.from_id or 0, count=count)
+        claim = outbox.claim_oldest(alias, from_id=lane.from_id or 0, count=self._count(lane))
         if not claim.rows:
             lanes.find_nothing(lane, self._clock())
             return
@@ -134,32 +144,37 @@ class Worker:
             lanes.leave([row.id for row in done.left], self._clock() + done.delay_s)
         self._settle(lanes, lane, done, next_id if claim.is_full else None)
 
-    def _settle(self, lanes: Lanes, lane: Lane, done: batch.Done, next_id: int | None) -> None:
-        now_s = self._clock()
-        if done.has_failed:
-            lanes.fail(lane, now_s)
-        else:
-            lanes.take(lane, now_s, next_id)
-        if done.left:
-            where = "in the memory of this process" if lanes is self._memory else "in the outbox"
-            self._failing.begin(
-                "Publishing fails: %s. Events wait %s; logged again when it works.", done.fault, where
-            )
-        self._has_worked = not done.left and bool(done.confirmed)
-
-    def _publish_memory(self, lane: Lane) -> None:
-        rows = memory.take(FEW_ROWS if lane.failed_count else self._claim_rows)
-        done = batch.publish(
-            [Waiting(index, row.identity, row.encoded) for index, row in enumerate(rows)], self._budget()
-        )
-        for index, reason in done.park.items():
-            _park(rows[index]._replace(reason=reason))
+    def _publish_memory(self, lanes: Lanes, lane: Lane) -> None:
+        rows = memory.take(self._count(lane))
+        waiting = [Waiting(index, row.identity, row.encoded) for index, row in enumerate(rows)]
+        done = batch.publish(waiting, self._budget())
         memory.hold([rows[row.id] for row in done.left])
-        self._settle(self._memory, lane, done, None if memory.is_empty() else 0)
+        for index, reason in done.park.items():
+            try:
+                row = rows[index]._replace(reason=reason)
+                insert([row], connections[router.db_for_write(Outbox)])
+                parked.tell(1, reason)
+            except Error:
+                memory.lose(1, "what the queue refuses for good cannot be parked")
+        self._settle(lanes, lane, done, None if memory.is_empty() else 0)
         if done.has_failed:
-            self._memory.fresh.tell(0, 0)
+            lanes.fresh.tell(0, 0)
         elif done.confirmed:
             memory.losing.end()
+
+    def _settle(self, lanes: Lanes, lane: Lane, done: batch.Done, next_id: int | None) -> None:
+        if done.has_failed:
+            lanes.fail(lane, self._clock())
+        else:
+            lanes.take(lane, self._clock(), next_id)
+        if done.left:
+            place = "in the memory of this process" if lanes is self._lanes[None] else "in the outbox"
+            text = "Publishing fails: %s. Events wait %s; logged again when it works."
+            self._failing.begin(text, done.fault, place)
+        self._has_worked = not done.left and bool(done.confirmed)
+
+    def _count(self, lane: Lane) -> int:
+        return min(FEW_ROWS, self._claim_rows) if lane.failed_count else self._claim_rows
 
     def _budget(self) -> Callable[[], bool]:
         until_s = self._clock() + BUDGET_S
@@ -175,11 +190,13 @@ class Worker:
         elif _has_no_table(alias):
             self._lanes.pop(alias, None)
         else:
-            self._unread.begin(
-                "The outbox cannot be read: %s. Logged again when it can.", type(error).__name__
-            )
+            self._begin_unread(error)
         if not connections[alias].in_atomic_block:
             connections[alias].close()
+
+    def _begin_unread(self, error: Error) -> None:
+        text = "The outbox cannot be read: %s. Its events wait; logged again when it can."
+        self._unread.begin(text, type(error).__name__)
 
 
 def _use_autocommit(alias: str) -> None:
@@ -190,8 +207,8 @@ def _use_autocommit(alias: str) -> None:
 
 def _is_read_only(error: Error) -> bool:
     cause = error.__cause__
-    state = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
-    return state == "25006" or getattr(cause, "sqlite_errorname", "").startswith("SQLITE_READONLY")
+    is_sqlites = getattr(cause, "sqlite_errorname", "").startswith("SQLITE_READONLY")
+    return is_sqlites or getattr(cause, "sqlstate", None) == "25006"
 
 
 def _has_no_table(alias: str) -> bool:
@@ -199,12 +216,3 @@ def _has_no_table(alias: str) -> bool:
         return not outbox.has_table(alias)
     except Error:
         return False
-
-
-def _park(row: Row) -> None:
-    try:
-        insert([row], connections[router.db_for_write(Outbox)])
-    except Error:
-        memory.lose(1, "what the queue refuses for good cannot be parked")
-    else:
-        outbox.tell_parked(1, row.reason)

@@ -93,7 +93,7 @@ until(lambda: Outbox.objects.count() == 0)
 
 def test_what_commits_is_published_once_and_what_is_rolled_back_never(project: RelayProject) -> None:
     """In nested blocks, savepoints by hand, a transaction by hand, and where another's hook raises."""
-    project.run(*project.script("lanes.EACH_S = relay.EACH_S = 0.5\n" + ROLLED_BACK))
+    project.run(*project.script("lanes.EACH_S = 0.5\n" + ROLLED_BACK))
 
     assert sorted(project.published()) == ["1", "4", "6", "7", "9"]
 
@@ -177,7 +177,7 @@ until(lambda: Outbox.objects.count() == 0)
 @both
 def test_a_process_forked_at_any_instant_loses_nothing(project: RelayProject) -> None:
     """Also children that end before they have published: whoever has sent looks after their rows."""
-    project.run(*project.script("lanes.EACH_S = relay.EACH_S = 0.5\n" + FORKED))
+    project.run(*project.script("lanes.EACH_S = 0.5\n" + FORKED))
 
     assert sorted(map(int, project.published())) == list(range(1, 22))
 
@@ -274,7 +274,7 @@ if connection.vendor == "postgresql":
 assert [send(number) for number in (2, 3, 4)] == [True] * 3
 until(lambda: Outbox.objects.count() == 0)
 """
-    project.run(*project.script("lanes.EACH_S = relay.EACH_S = 0.5\n" + text))
+    project.run(*project.script("lanes.EACH_S = 0.5\n" + text))
 
     assert sorted(project.published()) == ["1", "2", "3", "4"]
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from whyness_mixpanel.publishing.lanes import EACH_S, LONGEST_PAUSE_S, Lane, Lanes
-from whyness_mixpanel.publishing.sql import GATHER_S
+from whyness_mixpanel.publishing.outbox import GATHER_S
 
 
 @dataclass

@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from whyness_mixpanel import lateness
 from whyness_mixpanel.models import Outbox
-from whyness_mixpanel.publishing import lateness
 
 
 @pytest.mark.usefixtures("db")
