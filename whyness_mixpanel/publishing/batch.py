@@ -1,15 +1,18 @@
 """Publishes a batch: nothing about people who do not want it, and a damaged row takes no other with it."""
 
 import json
+import random
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
 
 from whyness_mixpanel import conf, counters, parked, privacy
 from whyness_mixpanel.backends import BACKFILL_GROUP, LIVE_GROUP
 from whyness_mixpanel.publishing import outbox, publisher
 from whyness_mixpanel.publishing.outbox import Claim, Waiting
+
+# After so many calls that were refused, the rest of a batch waits: it would fare no better.
+_MOST_VAIN = 2
 
 
 @dataclass(slots=True)
@@ -60,23 +63,33 @@ def publish(rows: Sequence[Waiting], is_wanted: Callable[[], bool]) -> Done:
     except (privacy.CannotFilter, conf.SettingError) as error:
         counters.add("failed", len(rows))
         return Done(left=list(rows), fault=str(error))
-    wanted.sort(key=_travels_with)  # stable: the oldest stay in front
-    for (identity, is_old, _), same in groupby(wanted, key=_travels_with):
-        group = BACKFILL_GROUP if is_old else LIVE_GROUP
-        _publish_same(list(same), identity, group, is_wanted, done)
+    turn = random.getrandbits(10)  # no group of rows comes first each time
+    by_group: dict[tuple[int, str, bool, int], list[Waiting]] = defaultdict(list)
+    for row in wanted:
+        by_group[_group(row, turn)].append(row)
+    vain_count = 0
+    for _, same in sorted(by_group.items()):
+        vain_count += _publish_same(same, lambda: vain_count < _MOST_VAIN and is_wanted(), done)  # noqa: B023
     return done
 
 
-def _travels_with(row: Waiting) -> tuple[str, bool, int]:
-    """Return what rows of a message have in common: one that was refused often takes no fresh one with it."""
-    return row.identity, row.is_old, row.attempts.bit_length()
+def _group(row: Waiting, turn: int) -> tuple[int, str, bool, int]:
+    """Return what rows of a call have in common; what is fresh comes first.
+
+    Whoever was refused takes no fresh row with it, and with each attempt only a quarter of those that were
+    refused with it: an event for which the queue refuses whole calls is soon alone.
+    """
+    part = (row.id + turn) % (1 << min(2 * (row.attempts - 1), 10))
+    return row.attempts, row.identity, row.is_old, part
 
 
-def _publish_same(
-    rows: Sequence[Waiting], identity: str, group: str, is_wanted: Callable[[], bool], done: Done
-) -> None:
+def _publish_same(rows: Sequence[Waiting], is_wanted: Callable[[], bool], done: Done) -> int:
+    """Publish rows in one go; return how much that says against other calls of the batch."""
     published = publisher.publish_each(
-        [row.encoded for row in rows], identity=identity, group=group, is_wanted=is_wanted
+        [row.encoded for row in rows],
+        identity=rows[0].identity,
+        group=BACKFILL_GROUP if rows[0].is_old else LIVE_GROUP,
+        is_wanted=is_wanted,
     )
     for index, row in enumerate(rows):
         if published.confirmed[index]:
@@ -86,6 +99,9 @@ def _publish_same(
         else:
             done.left.append(row)
     done.fault = done.fault or published.fault
+    if any(published.confirmed) or published.dead:
+        return 0
+    return 1 if published.is_call_refused else _MOST_VAIN
 
 
 def _filter(rows: Sequence[Waiting]) -> tuple[list[Waiting], Done]:

@@ -67,8 +67,8 @@ def _insert(rows: Sequence[Row], connection: BaseDatabaseWrapper, claim: str) ->
 
 @lru_cache(maxsize=64)
 def _text(vendor: str, row_count: int, *, is_claimed: bool) -> str:
-    until = later(vendor, str(LEASE_S)) if is_claimed else "NULL"
-    row = f"(%s, %s, %s, %s, %s, 0, {later(vendor, '0')}, %s, {until})"
+    attempts, until = (1, later(vendor, str(LEASE_S))) if is_claimed else (0, "NULL")
+    row = f"(%s, %s, %s, %s, %s, {attempts}, {later(vendor, '0')}, %s, {until})"
     return (
         f'INSERT INTO {TABLE} (encoded, identity, "user", state, reason, attempts, created_at, claimed_by,'
         f" claimed_until) VALUES {', '.join([row] * row_count)} RETURNING id"

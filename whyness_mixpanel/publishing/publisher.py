@@ -24,11 +24,13 @@ class Published(NamedTuple):
         confirmed: for each whether it is delivered, or safe in the queue.
         dead: why others never will be, by their indexes: whoever has these events must put them aside.
         fault: why the rest was not taken, free of anything that was sent.
+        is_call_refused: whether the queue refused a call as a whole, for which one event may be to blame.
     """
 
     confirmed: list[bool]
     dead: Mapping[int, str] = MappingProxyType({})
     fault: str = ""
+    is_call_refused: bool = False
 
 
 def publish(encoded: Sequence[str]) -> bool:
@@ -55,18 +57,18 @@ def publish_each(
         is_wanted: asked before each call whether to make it.
     """
     told: list[bool | str] = [False] * len(encoded)
-    fault = ""
+    fault, is_call_refused = "", False
     try:
         fault = _send(encoded, identity or conf.IDENTITY.get(), group, is_wanted, told)
     except Exception as error:
         if is_of_signal(error):
             raise
-        fault = name_fault(error)
+        fault, is_call_refused = name_fault(error), bool(_code_of(error))
     dead = {index: each for index, each in enumerate(told) if isinstance(each, str)}
     failed = told.count(False)
     fault = (fault or "incomplete answer") if failed else ""
     _count(published=len(told) - failed - len(dead), failed=failed, fault=fault, dead=dead)
-    return Published([each is True for each in told], dead, fault)
+    return Published([each is True for each in told], dead, fault, is_call_refused)
 
 
 def _send(
@@ -123,15 +125,21 @@ def name_fault(error: Exception) -> str:
     """Return what `error` is, without its text where that may quote what was sent."""
     if isinstance(error, conf.SettingError | backends.CannotSend):
         return str(error)
-    answer = getattr(error, "response", None)  # botocore.exceptions.ClientError: what SQS said
-    code = answer.get("Error", {}).get("Code") if isinstance(answer, dict) else None
-    return _safe_code(str(code)) if code else type(error).__name__
+    code = _code_of(error)
+    return _safe_code(code) if code else type(error).__name__
 
 
 def is_of_signal(error: BaseException) -> bool:
     """Whether a signal handler raised it, such as a job's time limit: that is the job's."""
     handlers = {getattr(signal.getsignal(number), "__code__", None) for number in signal.valid_signals()}
     return any(frame.f_code in handlers for frame, _ in traceback.walk_tb(error.__traceback__))
+
+
+def _code_of(error: Exception) -> str | None:
+    """Return what SQS said, of a botocore.exceptions.ClientError."""
+    answer = getattr(error, "response", None)
+    code = answer.get("Error", {}).get("Code") if isinstance(answer, dict) else None
+    return str(code) if code else None
 
 
 def _safe_code(code: str) -> str:

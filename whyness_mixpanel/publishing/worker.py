@@ -111,7 +111,7 @@ class Worker:
             self._begin_unread(error)
             return
         self._unread.end()
-        self._settle(self._own, self._own.fresh, done, None)
+        self._settle(self._own, self._own.fresh, done, 0)
         if self._has_worked:
             self._failing.end(_WORKS)
 
@@ -121,7 +121,7 @@ class Worker:
             return
         try:
             _use_autocommit(alias)
-            is_due = outbox.is_due(alias, lane.from_id or 0)
+            is_due = outbox.is_due(alias, lane.from_id)
             if is_due is None:
                 lanes.find_nothing(lane, self._clock())
             elif is_due or self._is_in_hurry:
@@ -133,7 +133,7 @@ class Worker:
             self._give_up(alias, lanes, lane, error)
 
     def _publish(self, alias: str, lanes: Lanes, lane: Lane) -> None:
-        claim = outbox.claim_oldest(alias, from_id=lane.from_id or 0, count=self._count(lane))
+        claim = outbox.claim_oldest(alias, from_id=lane.from_id, count=self._count(lane))
         if not claim.rows:
             lanes.find_nothing(lane, self._clock())
             return
@@ -142,7 +142,7 @@ class Worker:
         done = batch.publish_claim(claim, self._budget())
         if done.left:
             lanes.leave([row.id for row in done.left], self._clock() + done.delay_s)
-        self._settle(lanes, lane, done, next_id if claim.is_full else None)
+        self._settle(lanes, lane, done, next_id, is_last=not claim.is_full)
 
     def _publish_memory(self, lanes: Lanes, lane: Lane) -> None:
         rows = memory.take(self._count(lane))
@@ -156,17 +156,19 @@ class Worker:
                 parked.tell(1, reason)
             except Error:
                 memory.lose(1, "what the queue refuses for good cannot be parked")
-        self._settle(lanes, lane, done, None if memory.is_empty() else 0)
+        self._settle(lanes, lane, done, 0, is_last=memory.is_empty())
         if done.has_failed:
             lanes.fresh.tell(0, 0)
         elif done.confirmed:
             memory.losing.end()
 
-    def _settle(self, lanes: Lanes, lane: Lane, done: batch.Done, next_id: int | None) -> None:
+    def _settle(
+        self, lanes: Lanes, lane: Lane, done: batch.Done, next_id: int, *, is_last: bool = True
+    ) -> None:
         if done.has_failed:
-            lanes.fail(lane, self._clock())
+            lanes.fail(lane, self._clock(), next_id)
         else:
-            lanes.take(lane, self._clock(), next_id)
+            lanes.take(lane, self._clock(), None if is_last else next_id)
         if done.left:
             place = "in the memory of this process" if lanes is self._lanes[None] else "in the outbox"
             text = "Publishing fails: %s. Events wait %s; logged again when it works."

@@ -39,7 +39,7 @@ class World:
     def _look(self, lane: Lane) -> None:
         count = 10 if lane.failed_count else 500
         free = sorted(id_ for id_, (free_s, _) in self.rows.items() if free_s <= self.now_s)
-        claimed = [id_ for id_ in free if id_ >= (lane.from_id or 0)][:count]
+        claimed = [id_ for id_ in free if id_ >= lane.from_id][:count]
         if not claimed:
             self.lanes.find_nothing(lane, self.now_s)
             return
@@ -49,9 +49,9 @@ class World:
             del self.rows[id_]
         delays_s = [self._delay(id_) for id_ in left]
         if left:
-            self.lanes.leave(left, self.now_s + max(delays_s))
+            self.lanes.leave(left[::-1], self.now_s + max(delays_s))
         if len(left) == len(claimed):
-            self.lanes.fail(lane, self.now_s)
+            self.lanes.fail(lane, self.now_s, claimed[-1] + 1)
         else:
             self.lanes.take(lane, self.now_s, claimed[-1] + 1 if len(claimed) == count else None)
 
@@ -116,6 +116,22 @@ def test_what_the_queue_does_not_take_holds_up_nothing(bad: set[int], count: int
 
     world.bad = set()
     world.run(LONGEST_PAUSE_S + EACH_S)
+    assert world.rows == {}
+
+
+@given(st.integers(1, 1_500), st.floats(0.1, 30), st.floats(0, 1))
+def test_what_an_outage_left_is_gone_within_two_pauses(count: int, outage_s: float, chance: float) -> None:
+    """Long before the minute's look, wherever a try in the midst began."""
+    world = World(is_down=True)
+    world.lanes.random = lambda: chance
+    world.run(1)
+    for number in range(1, count + 1, max(1, count // 20)):
+        world.write(*range(number, min(count + 1, number + max(1, count // 20))))
+        world.run(outage_s / 20)
+    world.is_down = False
+    world.lanes.next_round_s = world.now_s + 1_000
+    world.run(2 * LONGEST_PAUSE_S + 1)
+
     assert world.rows == {}
 
 

@@ -1,11 +1,13 @@
 import asyncio
 import json
+from collections.abc import Sequence
 from contextlib import nullcontext, suppress
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
+from botocore.exceptions import ClientError
 from django.core.exceptions import SynchronousOnlyOperation
 from django.db import connection, transaction
 from django.db.models.signals import post_delete
@@ -15,7 +17,7 @@ from django.utils import timezone
 from tests.django_support import override, published, write
 from whyness_events import InvalidEvent
 from whyness_mixpanel import counters, send_many, signals
-from whyness_mixpanel.backends import Answer, locmem
+from whyness_mixpanel.backends import Answer, all_of, locmem
 from whyness_mixpanel.models import Event, Outbox
 from whyness_mixpanel.publishing import memory, outbox
 from whyness_mixpanel.publishing.drain import drain
@@ -352,3 +354,25 @@ def test_an_event_belongs_to_the_transaction_of_the_database_that_is_named() -> 
         assert [event["insert_id"] for event in published()] == ["2"]
 
     assert Outbox.objects.using("other").count() == 0
+
+
+@pytest.mark.parametrize("poison", [1, 17, 60])
+def test_an_event_for_which_the_queue_refuses_whole_calls_is_soon_alone(
+    poison: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing says which event is to blame: each attempt divides those that were refused together."""
+    calls: list[int] = []
+
+    def refuse(bodies: Sequence[str], **_: object) -> Answer:
+        calls.append(len(bodies))
+        if any(f'"insert_id":"{poison}"' in body for body in bodies):
+            raise ClientError({"Error": {"Code": "UnsupportedOperation"}}, "SendMessageBatch")
+        return all_of(bodies)
+
+    write([Outbox(encoded=make_event(n).json(), identity="distinct_id") for n in range(1, 61)])
+    monkeypatch.setattr(locmem, "publish", refuse)
+    for _ in range(5):
+        drain("default", claim_rows=500)
+
+    assert waiting() == [str(poison)]
+    assert len(calls) < 20
