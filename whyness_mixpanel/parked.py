@@ -1,9 +1,12 @@
-"""Parked rows: events put aside for a person, and their release."""
+"""Parked rows: events put aside for a person, and what that person can do with them."""
 
 import json
-from collections.abc import Mapping, Sequence
+from array import array
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
-from django.db import Error, connections, router
+from django.db import Error, connections, router, transaction
+from django.db.models import QuerySet
 
 from whyness_events import WhynessEventsError, decode_message, encode_event, parse_event
 from whyness_events.wire import to_sqs_json
@@ -13,21 +16,65 @@ from whyness_mixpanel.publishing import outbox
 from whyness_mixpanel.publishing.insert import Row, insert
 from whyness_mixpanel.tables import Outbox
 
+# What a person is shown of a row, in the admin and on the command line.
+FIELDS = ("state", "reason", "encoded", "identity", "created_at", "attempts", "claimed_until")
+# The event of a parked row may be of any size.
+ROWS_IN_MEMORY = 20
+_IDS_IN_QUERY = 500
 
-def release(row: Outbox, alias: str) -> bool:
-    """Let the drain have a parked row, if its event keeps the rules now; else note why it does not.
 
-    Returns:
-        Whether it was released.
+class Released(NamedTuple):
+    """How many rows were released, and how many stay parked."""
+
+    released: int
+    kept: int
+
+
+def ids_of(rows: QuerySet[Outbox]) -> Sequence[int]:
+    """Return the ids of those of `rows` that are parked now, oldest first: 8 bytes each."""
+    parked = rows.filter(state=Outbox.State.PARKED).order_by("id")
+    return array("q", parked.values_list("pk", flat=True).iterator())
+
+
+def release(ids: Sequence[int], alias: str) -> Released:
+    """Let the relay have those parked rows whose events keep the rules now; note of the others why not.
+
+    Each id is looked at once: a row that is parked again meanwhile stays so.
     """
+    released = kept = 0
+    for some in slices(ids, ROWS_IN_MEMORY):
+        rows = outbox.parked(alias).filter(pk__in=some).order_by("id").values_list("pk", "encoded")
+        changes = {id_: _change(encoded) for id_, encoded in rows}
+        with transaction.atomic(using=alias):  # one commit for all of them
+            for id_, change in changes.items():
+                count = outbox.parked(alias).filter(pk=id_).update(**change)
+                released += count if "state" in change else 0
+                kept += 0 if "state" in change else count
+    return Released(released, kept)
+
+
+def delete(ids: Sequence[int], alias: str) -> int:
+    """Delete those rows that are still parked, without signals; return how many."""
+    return sum(
+        outbox.parked(alias).filter(pk__in=some)._raw_delete(alias)  # noqa: SLF001  (as for forgetting)
+        for some in slices(ids, _IDS_IN_QUERY)
+    )
+
+
+def slices(ids: Sequence[int], count: int = _IDS_IN_QUERY) -> Iterator[Sequence[int]]:
+    """Yield `ids`, at most `count` at a time."""
+    return (ids[start : start + count] for start in range(0, len(ids), count))
+
+
+def _change(encoded: str) -> dict[str, object]:
+    """Return what changes in a row: it is released, or has the reason of today."""
     try:
-        encoded = encode_event(parse_event(json.loads(row.encoded), now_ms=now_ms()))
-    except (WhynessEventsError, ValueError) as error:
-        reason = str(error) if isinstance(error, WhynessEventsError) else "its JSON cannot be read"
-        outbox.parked(alias).filter(pk=row.pk).update(reason=reason)
-        return False
-    changed = {"encoded": encoded, "state": Outbox.State.PENDING, "reason": "", "claimed_until": None}
-    return bool(outbox.parked(alias).filter(pk=row.pk).update(**changed))
+        fresh = encode_event(parse_event(json.loads(encoded), now_ms=now_ms()))
+    except WhynessEventsError as error:
+        return {"reason": str(error)}
+    except (ValueError, RecursionError):
+        return {"reason": "its JSON cannot be read"}
+    return {"encoded": fresh, "state": Outbox.State.PENDING, "reason": "", "claimed_until": None}
 
 
 def keep(bodies: Sequence[str], dead: Mapping[tuple[int, int], str]) -> bool:
