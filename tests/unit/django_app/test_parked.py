@@ -70,18 +70,21 @@ def states(using: str = "default") -> dict[int, str]:
     return dict(Outbox.objects.using(using).order_by("id").values_list("pk", "state"))
 
 
-def answering(text: str, *, before: Callable[[], object] = lambda: None) -> io.StringIO:
-    """Return a terminal at which somebody types `text`, and something happens before that."""
+class Terminal:
+    """A terminal at which somebody types `text`, and something happens before that."""
 
-    class Terminal(io.StringIO):
-        def isatty(self) -> bool:
-            return True
+    def __init__(self, text: str, before: Callable[[], object] = lambda: None) -> None:
+        self._text = text
+        self._before = before
 
-        def readline(self, *arguments: Any) -> str:
-            before()
-            return super().readline(*arguments)
+    def isatty(self) -> bool:
+        """Be one."""
+        return True
 
-    return Terminal(text)
+    def readline(self) -> str:
+        """Return what is typed."""
+        self._before()
+        return self._text
 
 
 @pytest.mark.parametrize(("count", "shown"), [(0, "0"), (10_000, "10000"), (10_001, "more than 10,000")])
@@ -344,7 +347,7 @@ def test_parked_rows_are_deleted_once_somebody_says_so(
     expected: int,
 ) -> None:
     """All of them and nothing else; without a terminal only with --yes."""
-    monkeypatch.setattr(sys, "stdin", io.StringIO("y\n") if answer is None else answering(answer))
+    monkeypatch.setattr(sys, "stdin", io.StringIO("y\n") if answer is None else Terminal(answer))
     rows = [park("{"), park(), park(state="pending")]
 
     code = 0
@@ -370,7 +373,7 @@ def test_what_is_parked_while_somebody_thinks_is_not_deleted(monkeypatch: pytest
         Outbox.objects.filter(pk=rows[0]).update(state="pending")
         rows.append(park())
 
-    monkeypatch.setattr(sys, "stdin", answering("y\n", before=meanwhile))
+    monkeypatch.setattr(sys, "stdin", Terminal("y\n", meanwhile))
 
     error = refused("delete", "--all")
 
@@ -461,8 +464,18 @@ def test_the_admin_asks_no_replica() -> None:
 
     with override_settings(DATABASE_ROUTERS=[ReadsFromReplica()]):
         rows = admin().get_queryset(request)
+        asked, count = rows.db, rows.count()
 
-    assert (rows.db, rows.count()) == ("default", 0)
+    assert (asked, count) == ("default", 0)
+
+
+def test_of_any_rows_those_that_are_parked_are_taken_oldest_first() -> None:
+    """Whoever ticks a pending one in the admin is told that it is not parked."""
+    park(state="pending", id=3)
+    for id_ in (9, 2, 5):
+        park(id=id_)
+
+    assert list(parked.ids_of(Outbox.objects.order_by("-id"))) == [2, 5, 9]
 
 
 def test_rows_are_deleted_in_slices() -> None:
