@@ -2,10 +2,11 @@
 
 import json
 from array import array
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from django.db import Error, connections, router, transaction
+from django.db import Error, connections, router
 from django.db.models import QuerySet
 
 from whyness_events import WhynessEventsError, decode_message, encode_event, parse_event
@@ -21,6 +22,9 @@ FIELDS = ("state", "reason", "encoded", "identity", "created_at", "attempts", "c
 # The event of a parked row may be of any size.
 ROWS_IN_MEMORY = 20
 _IDS_IN_QUERY = 500
+
+_Change = tuple[tuple[str, object], ...]
+_RELEASED = ("state", Outbox.State.PENDING)
 
 
 class Released(NamedTuple):
@@ -44,12 +48,13 @@ def release(ids: Sequence[int], alias: str) -> Released:
     released = kept = 0
     for some in slices(ids, ROWS_IN_MEMORY):
         rows = outbox.parked(alias).filter(pk__in=some).order_by("id").values_list("pk", "encoded")
-        changes = {id_: _change(encoded) for id_, encoded in rows}
-        with transaction.atomic(using=alias):  # one commit for all of them
-            for id_, change in changes.items():
-                count = outbox.parked(alias).filter(pk=id_).update(**change)
-                released += count if "state" in change else 0
-                kept += 0 if "state" in change else count
+        by_change: dict[_Change, list[int]] = defaultdict(list)
+        for id_, encoded in rows:
+            by_change[_change(encoded)].append(id_)
+        for change, same in by_change.items():
+            count = outbox.parked(alias).filter(pk__in=same).update(**dict(change))
+            released += count if change[0] == _RELEASED else 0
+            kept += 0 if change[0] == _RELEASED else count
     return Released(released, kept)
 
 
@@ -66,15 +71,16 @@ def slices(ids: Sequence[int], count: int = _IDS_IN_QUERY) -> Iterator[Sequence[
     return (ids[start : start + count] for start in range(0, len(ids), count))
 
 
-def _change(encoded: str) -> dict[str, object]:
+def _change(encoded: str) -> _Change:
     """Return what changes in a row: it is released, or has the reason of today."""
     try:
         fresh = encode_event(parse_event(json.loads(encoded), now_ms=now_ms()))
     except WhynessEventsError as error:
-        return {"reason": str(error)}
+        return (("reason", str(error)),)
     except (ValueError, RecursionError):
-        return {"reason": "its JSON cannot be read"}
-    return {"encoded": fresh, "state": Outbox.State.PENDING, "reason": "", "claimed_until": None}
+        return (("reason", "its JSON cannot be read"),)
+    done: _Change = (_RELEASED, ("reason", ""), ("claimed_until", None))
+    return done if fresh == encoded else (*done, ("encoded", fresh))
 
 
 def keep(bodies: Sequence[str], dead: Mapping[tuple[int, int], str]) -> bool:
