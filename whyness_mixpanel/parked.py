@@ -1,11 +1,14 @@
-"""Parked rows: events put aside for a person, and their release."""
+"""Parked rows: events put aside for a person, and what that person can do with them."""
 
 import json
 import logging
+from array import array
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from django.db import Error, connections, router
+from django.db.models import QuerySet
 
 from whyness_events import WhynessEventsError, decode_message, encode_event, parse_event
 from whyness_events.wire import to_sqs_json
@@ -17,21 +20,64 @@ from whyness_mixpanel.tables import Outbox
 
 logger = logging.getLogger("whyness_mixpanel")
 
+# What a person is shown of a row, in the admin and on the command line.
+FIELDS = ("state", "reason", "encoded", "identity", "created_at", "attempts", "claimed_until")
+# The event of a parked row may be of any size.
+ROWS_IN_MEMORY = 20
 
-def release(row: Outbox, alias: str) -> bool:
-    """Let the drain have a parked row, if its event keeps the rules now; else note why it does not.
+_Change = tuple[tuple[str, object], ...]
+_RELEASED = ("state", Outbox.State.PENDING)
 
-    Returns:
-        Whether it was released.
+
+class Released(NamedTuple):
+    """How many rows were released, and how many stay parked."""
+
+    released: int
+    kept: int
+
+
+def ids_of(rows: QuerySet[Outbox]) -> Sequence[int]:
+    """Return the ids of those of `rows` that are parked now, oldest first: 8 bytes each."""
+    parked = rows.filter(state=Outbox.State.PARKED).order_by("id")
+    return array("q", parked.values_list("pk", flat=True).iterator())
+
+
+def release(ids: Sequence[int], alias: str) -> Released:
+    """Let the relay have those parked rows whose events keep the rules now; note of the others why not.
+
+    Each id is looked at once: a row that is parked again meanwhile stays so.
     """
+    released = kept = 0
+    for some in outbox.slices(ids, ROWS_IN_MEMORY):
+        rows = outbox.parked(alias).filter(pk__in=some).order_by("id").values_list("pk", "encoded")
+        by_change: dict[_Change, list[int]] = defaultdict(list)
+        for id_, encoded in rows:
+            by_change[_change(encoded)].append(id_)
+        for change, same in by_change.items():
+            count = outbox.parked(alias).filter(pk__in=same).update(**dict(change))
+            released += count if change[0] == _RELEASED else 0
+            kept += 0 if change[0] == _RELEASED else count
+    return Released(released, kept)
+
+
+def delete(ids: Sequence[int], alias: str) -> int:
+    """Delete those rows that are still parked, without signals; return how many."""
+    return sum(
+        outbox.parked(alias).filter(pk__in=some)._raw_delete(alias)  # noqa: SLF001  (as for forgetting)
+        for some in outbox.slices(ids)
+    )
+
+
+def _change(encoded: str) -> _Change:
+    """Return what changes in a row: it is released, or has the reason of today."""
     try:
-        encoded = encode_event(parse_event(json.loads(row.encoded), now_ms=now_ms()))
-    except (WhynessEventsError, ValueError) as error:
-        reason = str(error) if isinstance(error, WhynessEventsError) else "its JSON cannot be read"
-        outbox.parked(alias).filter(pk=row.pk).update(reason=reason)
-        return False
-    changed = {"encoded": encoded, "state": Outbox.State.PENDING, "reason": "", "claimed_until": None}
-    return bool(outbox.parked(alias).filter(pk=row.pk).update(**changed))
+        fresh = encode_event(parse_event(json.loads(encoded), now_ms=now_ms()))
+    except WhynessEventsError as error:
+        return (("reason", str(error)),)
+    except (ValueError, RecursionError):
+        return (("reason", "its JSON cannot be read"),)
+    done: _Change = (_RELEASED, ("reason", ""), ("attempts", 0), ("claimed_until", None))
+    return done if fresh == encoded else (*done, ("encoded", fresh))
 
 
 def keep(bodies: Sequence[str], dead: Mapping[tuple[int, int], str]) -> bool:

@@ -33,7 +33,7 @@ _KINDS = (
     (r"pip install ", Kind.PLACEHOLDER),
     (r".*manage\.py mixpanel_forget", Kind.MIXPANEL),
     (r".*manage\.py mixpanel_check", Kind.MIXPANEL),
-    (r".*manage\.py (events --activity ID|mixpanel_backfill$|.*release 17 18)", Kind.PLACEHOLDER),
+    (r".*manage\.py (events --activity ID|mixpanel_backfill$)", Kind.PLACEHOLDER),
     (r".*manage\.py ", Kind.SITE),
     (r"\$WHYNESS_MIXPANEL |curl .*\$MIXPANEL_SIMULATOR|.*local\.publish|.*get_queue_attributes", Kind.DRILL),
     (r"whyness-mixpanel redrive --all", Kind.AWS),  # a message move task, which no emulator has

@@ -3,7 +3,9 @@
 from typing import TYPE_CHECKING
 
 from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
+from django.db import router
 from django.db.models import QuerySet
 from django.db.models.functions import Substr
 from django.http import HttpRequest
@@ -11,6 +13,7 @@ from django.utils.functional import cached_property
 
 from whyness_mixpanel import parked
 from whyness_mixpanel.models import Outbox
+from whyness_mixpanel.views import MOST_COUNTED
 
 if TYPE_CHECKING:
     _Admin = admin.ModelAdmin[Outbox]
@@ -18,17 +21,14 @@ if TYPE_CHECKING:
 else:
     _Admin, _Paginator = admin.ModelAdmin, Paginator
 
-# An outage may leave millions of rows: nobody pages through them, and counting them would take seconds.
-_MOST_COUNTED = 10_000
-
 
 class BoundedPaginator(_Paginator):
-    """Counts no further than _MOST_COUNTED; what is beyond is not shown."""
+    """Counts no further than MOST_COUNTED: nobody pages through what is beyond, and it is not shown."""
 
     @cached_property
     def count(self) -> int:
-        """Return how many rows there are, at most _MOST_COUNTED."""
-        rows = self.object_list[:_MOST_COUNTED]
+        """Return how many rows there are, at most MOST_COUNTED."""
+        rows = self.object_list[:MOST_COUNTED]
         return rows.count() if isinstance(rows, QuerySet) else len(rows)
 
 
@@ -43,12 +43,11 @@ class OutboxAdmin(_Admin):
     show_full_result_count = False
     paginator = BoundedPaginator
     actions = ("release",)
-    fields = ("state", "reason", "encoded", "identity", "created_at", "attempts", "claimed_until")
-    readonly_fields = fields
+    fields = readonly_fields = parked.FIELDS
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[Outbox]":
         """Return the rows; in lists without the event itself, which is large and personal."""
-        rows = super().get_queryset(request)
+        rows = super().get_queryset(request).using(router.db_for_write(Outbox))  # a replica may be behind
         match = request.resolver_match
         if match and match.url_name == "whyness_mixpanel_outbox_changelist":
             return rows.defer("encoded", "reason").annotate(short_reason=Substr("reason", 1, 200))
@@ -61,18 +60,24 @@ class OutboxAdmin(_Admin):
 
     @admin.action(description="Release selected parked events", permissions=["release"])
     def release(self, request: HttpRequest, rows: "QuerySet[Outbox]") -> None:
-        """Let the drain have those that keep the rules now; the others keep a reason that is true today."""
-        chosen = list(rows.filter(state=Outbox.State.PARKED).order_by("id")[:_MOST_COUNTED])
-        released = sum(parked.release(row, rows.db) for row in chosen)
-        kept = len(chosen) - released
+        """Let the relay have those that keep the rules now; the others keep a reason that is true today."""
+        ids = parked.ids_of(rows)[:MOST_COUNTED]
+        released, kept = parked.release(ids, rows.db)
         if released:
-            self.message_user(request, f"{released} released: they are published with the next drain.")
+            self.message_user(
+                request, f"{released} released: they are published within a minute, or with the next drain."
+            )
         if kept:
             self.message_user(
                 request, f"{kept} stay parked: their reasons are shown below.", messages.WARNING
             )
-        if not chosen:
+        if not ids:
             self.message_user(request, "None of the selected events is parked.", messages.WARNING)
+
+    def delete_model(self, request: HttpRequest, obj: Outbox) -> None:  # noqa: ARG002  (Django's signature)
+        """Give up a parked event; one that was released since the page was asked for stays."""
+        if not parked.delete([obj.pk], router.db_for_write(Outbox)):
+            raise PermissionDenied
 
     def has_release_permission(self, request: HttpRequest) -> bool:
         """Who may change rows may release them."""

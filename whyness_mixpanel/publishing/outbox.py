@@ -153,6 +153,11 @@ def has_table(alias: str) -> bool:
     return bool(allowed) and TABLE.strip('"') in connections[alias].introspection.table_names()
 
 
+def slices(ids: Sequence[int], count: int = CLAIM_ROWS) -> Iterator[Sequence[int]]:
+    """Yield `ids`, at most `count` at a time."""
+    return (ids[start : start + count] for start in range(0, len(ids), count))
+
+
 def _of(alias: str) -> QuerySet[Outbox]:
     return Outbox._default_manager.using(alias)  # noqa: SLF001  (Django's public API for models)
 
@@ -189,13 +194,9 @@ def _rows(cursor: CursorWrapper) -> list[Waiting]:
 
 
 def _each(text: str, ids: Sequence[int], claim: Claim) -> None:
-    for some in _some(ids):
+    for some in slices(ids):
         with connections[claim.alias].cursor() as cursor:
             cursor.execute(f"{text} WHERE claimed_by = %s AND id IN {_places(some)}", [claim.id, *some])
-
-
-def _some(ids: Sequence[int]) -> Iterator[Sequence[int]]:
-    return (ids[start : start + CLAIM_ROWS] for start in range(0, len(ids), CLAIM_ROWS))
 
 
 def _places(ids: Sequence[int]) -> str:

@@ -4,8 +4,10 @@ import os
 import re
 import shlex
 import signal
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ import pytest
 from tests.integration.local.support import wait_for
 from tests.shipped.collect import ROOT, commands
 from tests.shipped.kinds import Kind, kind_of
+from whyness_mixpanel.models import Event
 
 TEXTS = sorted({command.text for command in commands() if kind_of(command.text) is Kind.SITE})
 # It goes on until it is told to end.
@@ -27,6 +30,19 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     for words in (["migrate", "--verbosity=0"], ["seed"]):
         manage(words, environment)
     return environment
+
+
+@pytest.fixture(autouse=True)
+def _parked(site: dict[str, str]) -> None:
+    """The parked rows that the examples name; another example may have released or deleted them."""
+    with closing(sqlite3.connect(site["EXAMPLE_DATABASE"])) as database, database:
+        database.execute("DELETE FROM whyness_mixpanel_outbox WHERE id IN (17, 18)")
+        database.executemany(
+            "INSERT INTO whyness_mixpanel_outbox"
+            " (id, encoded, identity, user, state, reason, attempts, claimed_by)"
+            " VALUES (?, ?, 'distinct_id', '5', 'parked', 'too large', 0, '')",
+            [(id_, Event(event="Click", user="5").json()) for id_ in (17, 18)],
+        )
 
 
 def manage(words: list[str], environment: dict[str, str]) -> None:

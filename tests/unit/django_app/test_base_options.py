@@ -54,8 +54,10 @@ def test_an_option_of_django_is_taken_on_both_sides_of_the_action(
     text, value = GIVEN[option]
     given = [option] if text is None else [option, text]
 
+    needed = ["1" for part in actions_of(parser_of(name))[action]._get_positional_actions() if part.required]
+
     arguments = [*given, action] if place == "before" else [action, *given]
-    found: Namespace = parser_of(name).parse_args(arguments)
+    found: Namespace = parser_of(name).parse_args([*arguments, *needed])
 
     assert getattr(found, option.removeprefix("--").replace("-", "_")) == value
 

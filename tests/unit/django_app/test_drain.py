@@ -193,7 +193,7 @@ def test_the_status_tells_counts_ages_and_reasons() -> None:
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (("drain", "--batch=0"), "from 1 on"),
+        (("drain", "--batch=0"), "must be a positive integer"),
         (("release",), "Name rows"),
         (("drain", "--database=no"), "no has no outbox. Those that have: default, other"),
     ],

@@ -1,0 +1,161 @@
+"""`mixpanel_outbox list`, `show`, `release` and `delete`: by the functions that the admin calls too."""
+
+import json
+import sys
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from django.core.management.base import CommandError
+from django.core.serializers.json import DjangoJSONEncoder
+from django.db.models import QuerySet
+
+from whyness_mixpanel import parked
+from whyness_mixpanel.management.outbox_status import Write, one_line
+from whyness_mixpanel.publishing import outbox
+from whyness_mixpanel.tables import Outbox
+from whyness_ops.output import pretty, printable
+
+NOT_DONE, WRONG_ARGUMENTS = 1, 2
+# As much of a reason as the admin's list shows.
+_REASON_CHARACTERS, _NAME_CHARACTERS = 200, 60
+
+
+def list_parked(  # noqa: PLR0913  (the options of the action)
+    aliases: Sequence[str],
+    write: Write,
+    note: Write,
+    *,
+    reason: str,
+    limit: int,
+    as_json: bool,
+    **_: Any,
+) -> None:
+    """Show a line for each parked row, oldest first, with nothing about a person; `note` what is left out."""
+    for alias in aliases:
+        rows = outbox.parked(alias).filter(reason__icontains=reason).order_by("id")
+        for row in rows[:limit].iterator(chunk_size=parked.ROWS_IN_MEMORY):
+            if as_json:
+                write(_json(alias, row, created_at=row.created_at, event=_name(row), reason=row.reason))
+            else:
+                place = [] if len(aliases) == 1 else [alias]
+                created_at = row.created_at.isoformat(timespec="seconds")
+                text = one_line(row.reason)[:_REASON_CHARACTERS]
+                write("  ".join([str(row.pk), *place, created_at, _name(row) or "-", text]))
+        if rows[limit : limit + 1].exists():
+            note(f"{alias}: more than {limit} are parked: see --limit")
+
+
+def show_row(aliases: Sequence[str], write: Write, *, id: int, as_json: bool, **_: Any) -> None:  # noqa: A002
+    """Show all of a row, also of one that is pending."""
+    [alias] = _places(aliases, [id], _all_rows, "row")
+    row = _all_rows(alias).get(pk=id)
+    values = {name: getattr(row, name) for name in parked.FIELDS}
+    if as_json:
+        write(_json(alias, row, **values))
+        return
+    values["encoded"] = _readable(row.encoded)
+    shown = {"id": row.pk, "database": alias} | values
+    write(printable("\n".join(f"{name}: {value}" for name, value in shown.items())))
+
+
+def release(aliases: Sequence[str], write: Write, **options: Any) -> None:
+    """Release parked rows whose events keep the rules now."""
+    done = [parked.release(ids, alias) for alias, ids in _chosen(aliases, **options).items()]
+    kept = sum(each.kept for each in done)
+    write(f"released {sum(each.released for each in done)}, still parked {kept}")
+    if kept:
+        raise CommandError("Not every row was released: 'list' shows why.", returncode=NOT_DONE)
+
+
+def delete(aliases: Sequence[str], write: Write, *, yes: bool, **options: Any) -> None:
+    """Delete parked rows, once somebody has said yes."""
+    chosen = _chosen(aliases, **options)
+    count = sum(map(len, chosen.values()))
+    if count and not yes:
+        _ask(count)
+    deleted = sum(parked.delete(ids, alias) for alias, ids in chosen.items())
+    write(f"deleted {deleted}")
+    if deleted < count:
+        raise CommandError(f"{count - deleted} were not parked any more.", returncode=NOT_DONE)
+
+
+def _ask(count: int) -> None:
+    if not sys.stdin.isatty():
+        raise CommandError("There is no terminal to ask on: give --yes.", returncode=WRONG_ARGUMENTS)
+    try:
+        answer = input(f"Delete {count} parked events for good? [y/N] ")
+    except EOFError:
+        answer = ""
+    if answer.strip().lower() not in ("y", "yes"):
+        raise CommandError("Nothing was deleted.", returncode=NOT_DONE)
+
+
+def _chosen(
+    aliases: Sequence[str],
+    *,
+    ids: Sequence[int],
+    all: bool,  # noqa: A002  (the option's name)
+    **_: Any,
+) -> dict[str, Sequence[int]]:
+    """Return the ids of rows by database. All are those that are parked now, whatever is parked later."""
+    if bool(ids) == all:
+        raise CommandError("Name rows by their ids, or all with --all.", returncode=WRONG_ARGUMENTS)
+    if all:
+        return {alias: parked.ids_of(outbox.parked(alias)) for alias in aliases}
+    return _places(aliases, ids, outbox.parked, "parked row")
+
+
+def _places(
+    aliases: Sequence[str], ids: Sequence[int], rows_of: Callable[[str], QuerySet[Outbox]], what: str
+) -> dict[str, Sequence[int]]:
+    """Return `ids`, ascending, by the database that they are in.
+
+    Raises:
+        CommandError: one is in none, or in several.
+    """
+    places: dict[int, list[str]] = {id_: [] for id_ in sorted(ids)}
+    for alias in aliases:
+        for some in outbox.slices(list(places)):
+            for id_ in rows_of(alias).filter(pk__in=some).values_list("pk", flat=True):
+                places[id_].append(alias)
+    _refuse(f"There is no {what} {{}}.", [id_ for id_, found in places.items() if not found])
+    _refuse(
+        f"Several databases have a {what} {{}}: choose one with --database.",
+        [id_ for id_, found in places.items() if len(found) > 1],
+    )
+    by_alias: dict[str, list[int]] = defaultdict(list)
+    for id_, [alias] in places.items():
+        by_alias[alias].append(id_)
+    return dict(by_alias)
+
+
+def _refuse(text: str, ids: Sequence[int]) -> None:
+    if ids:
+        raise CommandError(text.format(", ".join(map(str, ids))), returncode=WRONG_ARGUMENTS)
+
+
+def _all_rows(alias: str) -> QuerySet[Outbox]:
+    return Outbox.objects.using(alias)
+
+
+def _json(alias: str, row: Outbox, **values: object) -> str:
+    return json.dumps({"id": row.pk, "database": alias} | values, cls=DjangoJSONEncoder)
+
+
+def _name(row: Outbox) -> str:
+    """Return an event's name; `""` where there is none that can be shown."""
+    try:
+        raw = json.loads(row.encoded)
+    except (ValueError, RecursionError):  # a parked row may hold anything
+        return ""
+    name = raw.get("event") if isinstance(raw, dict) else None
+    return one_line(name)[:_NAME_CHARACTERS] if isinstance(name, str) else ""
+
+
+def _readable(encoded: str) -> str:
+    """Return JSON for people; as it stands where it is damaged."""
+    try:
+        return pretty(json.loads(encoded))
+    except (ValueError, RecursionError):
+        return encoded
