@@ -7,6 +7,7 @@ import time
 from argparse import ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter
 from collections import Counter
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -129,13 +130,15 @@ class Command(BaseCommand):
         if conf.BACKEND.get() == "sqs" and not conf.QUEUE_URL.get():
             raise CommandError(f"There is no queue: set QUEUE_URL in {conf.DICT_NAME}.")
         stop = threading.Event()
-        with _stopped_by_signals(stop):
+        # In another program, such as a worker of Celery, signals are that program's.
+        with _stopped_by_signals(stop) if self._called_from_command_line else nullcontext():
             if loop:
                 self._drain_for_ever(aliases, stop, **options)
                 return
             done = self._drain_once(aliases, stop, **options)
-        left = sum(outbox.pending(alias).count() for alias in aliases)
-        self.stdout.write(f"published {done.published}, left {left}")
+        if options["verbosity"]:
+            left = sum(outbox.pending(alias).count() for alias in aliases)
+            self.stdout.write(f"published {done.published}, left {left}")
         if done.refused:
             raise CommandError(
                 f"{done.refused} events were not taken ({done.fault}). They stay in the outbox."
