@@ -131,7 +131,8 @@ class Command(BaseCommand):
             raise CommandError(f"There is no queue: set QUEUE_URL in {conf.DICT_NAME}.")
         stop = threading.Event()
         # In another program, such as a worker of Celery, signals are that program's.
-        with _stopped_by_signals(stop) if self._called_from_command_line else nullcontext():
+        is_own_program = getattr(self, "_called_from_command_line", False)
+        with _stopped_by_signals(stop) if is_own_program else nullcontext():
             if loop:
                 self._drain_for_ever(aliases, stop, **options)
                 return
