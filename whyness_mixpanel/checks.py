@@ -6,12 +6,13 @@ from difflib import get_close_matches
 from importlib.util import find_spec
 from typing import Any
 
+from django.apps import apps
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning  # noqa: A004  (Django's name for it)
-from django.db import connections
+from django.db import connections, router
 
 from whyness_mixpanel import conf
-from whyness_mixpanel.publishing.mode import needs_drain, takes_second_writer
+from whyness_mixpanel.publishing.mode import is_testing, needs_drain, takes_second_writer
 
 # What the extra [direct] installs, by the names under which it is imported.
 DIRECT_MODULES = ("isal", "msgspec", "requests", "ua_parser", "ua_parser_rs")
@@ -29,13 +30,12 @@ def check_settings(app_configs: object, **kwargs: object) -> list[CheckMessage]:
             )
         ]
     wrong = list(_wrong_values())
+    of_readable = [] if wrong else [*_wrong_region(), *_no_queue(), *_no_direct_way(), *_nobody_publishes()]
     return [
         *wrong,
         *_set_twice(),
-        *([] if wrong else _wrong_region()),
-        *([] if wrong else _no_queue()),
-        *([] if wrong else _no_direct_way()),
-        *([] if wrong else _sqlite_with_one_writer()),
+        *of_readable,
+        *_tenants_outboxes(),
         *_removed_settings(named),
         *_unknown_keys(named),
     ]
@@ -121,19 +121,49 @@ def _no_direct_way() -> Iterator[CheckMessage]:
         )
 
 
-def _sqlite_with_one_writer() -> Iterator[CheckMessage]:
-    if not conf.ENABLED.get() or conf.BACKEND.get() in conf.LOCAL_BACKENDS or needs_drain():
+def _nobody_publishes() -> Iterator[CheckMessage]:
+    """Yield where no thread of this process may publish, though the settings say so."""
+    if not conf.ENABLED.get() or conf.BACKEND.get() in conf.LOCAL_BACKENDS or conf.RELAY.get() == "command":
         return
+    if not needs_drain():
+        yield from _sqlite_with_one_writer()
+    elif not is_testing():
+        yield Warning(
+            "uWSGI runs without threads: events stay in the outbox, and nothing publishes them.",
+            hint="Set enable-threads in the configuration of uWSGI; or set RELAY in "
+            f'{conf.DICT_NAME} to "command", and run manage.py mixpanel_outbox drain --loop.',
+            id="whyness_mixpanel.W008",
+        )
+
+
+def _sqlite_with_one_writer() -> Iterator[CheckMessage]:
     for alias in connections:
         connection = connections[alias]
         is_file = connection.vendor == "sqlite" and not connection.is_in_memory_db()  # type: ignore[attr-defined]
-        if is_file and not takes_second_writer(connection.vendor, connection.settings_dict):
+        if not is_file or takes_second_writer(connection.vendor, connection.settings_dict):
+            continue
+        if router.allow_migrate(alias, "whyness_mixpanel", model_name="outbox"):
             yield Warning(
                 f"The SQLite database {alias} begins transactions without taking the write lock: events are "
                 "published in the page's own thread after its commit, and a page waits for the queue.",
                 hint=f'Add to DATABASES["{alias}"]: "OPTIONS": {{"transaction_mode": "IMMEDIATE"}}.',
                 id="whyness_mixpanel.W007",
             )
+
+
+def _tenants_outboxes() -> Iterator[CheckMessage]:
+    """Yield where tenants have schemas of their own (django-tenants), and the outbox is in those."""
+    shared, of_tenants = getattr(settings, "SHARED_APPS", None), getattr(settings, "TENANT_APPS", ())
+    if shared is None:
+        return
+    config = apps.get_app_config("whyness_mixpanel")
+    names = {config.name, f"{type(config).__module__}.{type(config).__qualname__}"}
+    if names.isdisjoint(shared) or not names.isdisjoint(of_tenants):
+        yield Warning(
+            "The pages of tenants do not use the outbox that the relay reads, that of the public schema.",
+            hint=f'Add "{config.name}" to SHARED_APPS, and take it out of TENANT_APPS.',
+            id="whyness_mixpanel.W009",
+        )
 
 
 def _removed_settings(named: Mapping[Any, object]) -> Iterator[CheckMessage]:

@@ -183,6 +183,7 @@ SCRUB_PATTERNS = Setting(
     allowed="a collection of regular expressions, none of which matches nothing",
     environment="WHYNESS_MIXPANEL_SCRUB_PATTERNS",
 )
+# It is called by whoever publishes, the relay's thread or a drain: without a request.
 OPT_OUT: Setting[Callable[[Any], Any] | None] = Setting(
     key="OPT_OUT",
     default=None,

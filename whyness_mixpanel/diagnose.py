@@ -14,6 +14,7 @@ from whyness_mixpanel.diagnose_queue import ROLE, Finding, State, not_tried, que
 from whyness_mixpanel.lateness import LATE_S, oldest_pending_s
 from whyness_mixpanel.publishing import outbox
 from whyness_mixpanel.publishing.insert import Row, insert
+from whyness_mixpanel.suppression import Suppression, suppressed_among
 from whyness_mixpanel.tables import Outbox
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ CLICK_EVENTS = frozenset({"User click", "Prospect click", "Contact click"})
 # Warnings of the system checks, for the site runs; but no event leaves it.
 _STOPS_ALL = frozenset({"whyness_mixpanel.W001", "whyness_mixpanel.W004", "whyness_mixpanel.W005"})
 
+# The reason of the row that is written to try the outbox.
+_PROBE = "mixpanel_check"
 _TITLES_MODEL = "whyness_django.TrackerItem"
 
 
@@ -37,7 +40,7 @@ def diagnose(client: Callable[[], Any] | None = None) -> list[Finding]:
         client: returns a boto3 SQS client; None builds the one of the settings.
     """
     settings = _settings()
-    database = [_outbox(), _titles()]
+    database = [_outbox(), _suppressed(), _titles()]
     if settings.state is State.WRONG:
         names = ("mixpanel",) if _is_direct() else ()
         return [settings, *not_tried("mend the settings first", *names), *database]
@@ -107,20 +110,23 @@ def _outbox() -> Finding:
     return Finding(
         "outbox",
         State.WRONG,
-        f"no table in {', '.join(missing)}: what the queue does not take there is lost",
+        f"no table in {', '.join(missing)}: events there are held in memory, and lost where the process ends",
         f"Run {commands}; or let a database router say that the app does not belong there.",
     )
 
 
 def _outboxes(aliases: Sequence[str]) -> Finding:
-    """Write a row into each outbox, roll it back, and see how long the oldest has been waiting."""
+    """Write a row into each outbox, mark and delete it, and see how long the oldest has been waiting."""
     try:
         for alias in aliases:
-            _try_to_write(alias)
+            _try_a_row(alias)
         late = [alias for alias in aliases if (oldest_pending_s(alias) or 0) > LATE_S]
     except Error as error:
         return Finding(
-            "outbox", State.WRONG, f"it takes no row: {type(error).__name__}", "Look at the database's log."
+            "outbox",
+            State.WRONG,
+            f"a row cannot be written, marked and deleted: {type(error).__name__}",
+            "Look at the database's log, and at the rights of the site's role.",
         )
     if late:
         found = f"in {', '.join(late)} an event has been waiting for more than 10 minutes"
@@ -128,10 +134,27 @@ def _outboxes(aliases: Sequence[str]) -> Finding:
     return Finding("outbox", State.OK, "each database takes a row, and none waits for long")
 
 
-def _try_to_write(alias: str) -> None:
+def _try_a_row(alias: str) -> None:
+    """Do with a row what becomes of each, and roll it back."""
     with transaction.atomic(using=alias):
-        insert([Row("{}", conf.IDENTITY.get(), "", "mixpanel_check")], connections[alias])
+        written = insert([Row("{}", conf.IDENTITY.get(), "", _PROBE)], connections[alias])
+        rows = outbox.parked(alias).filter(id__gte=written, reason=_PROBE)
+        rows.update(attempts=1)
+        rows._raw_delete(alias)  # noqa: SLF001  (no signal of the site's hears of it)
         transaction.set_rollback(True, using=alias)
+
+
+def _suppressed() -> Finding:
+    try:
+        suppressed_among({"0"}, router.db_for_write(Suppression))
+    except Error as error:
+        return Finding(
+            "suppressed",
+            State.WRONG,
+            f"the list of suppressed users cannot be read: {type(error).__name__}",
+            "Run manage.py migrate whyness_mixpanel, and look at the rights of the site's role.",
+        )
+    return Finding("suppressed", State.OK, "the list of suppressed users can be read")
 
 
 def _titles() -> Finding:

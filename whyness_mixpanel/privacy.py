@@ -57,7 +57,10 @@ def filter_suppressed(encoded: Sequence[str]) -> Sequence[str]:
 
 
 def unwanted_among(people: set[str]) -> set[str]:
-    """Return those of `people` about whom nothing may be sent; raises as `filter_suppressed`."""
+    """Return those of `people` about whom nothing may be sent; raises as `filter_suppressed`.
+
+    OPT_OUT is asked in this thread: the relay's or a drain's, where there is no request.
+    """
     return _suppressed(people) | _opted_out(people) if people else set()
 
 

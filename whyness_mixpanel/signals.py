@@ -1,4 +1,7 @@
-"""Signals for the team's own metrics. Receivers run where the event was sent; one that raises breaks nothing.
+"""Signals for the team's own metrics. A receiver that raises breaks nothing.
+
+Receivers run in the thread that publishes, the relay's or a command's: after the page, without a request.
+Only `event_parked` for an event that breaks a rule is sent where `send()` was called.
 
 Each has keywords only:
 

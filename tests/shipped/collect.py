@@ -96,11 +96,15 @@ def _in_pages() -> Iterator[tuple[str, str]]:
 
 def _in_samples() -> Iterator[tuple[str, str]]:
     for sample in tracked("docs/samples/*"):
-        for line in sample.read_text().splitlines():
-            if line.startswith("#") and (found := re.search(r"(systemctl .+)$", line)):
-                yield str(sample.relative_to(ROOT)), found[1]
+        place, text = str(sample.relative_to(ROOT)), sample.read_text()
+        for line in text.splitlines():
+            if line.startswith("#") and (found := re.search(r"((?:systemctl|docker) .+)$", line)):
+                yield place, found[1]
             elif found := re.search(r"(?:ExecStart=|&& )(.*)$", line):
-                yield str(sample.relative_to(ROOT)), found[1].removesuffix(" > /dev/null")
+                yield place, found[1].removesuffix(" > /dev/null")
+        if sample.suffix == ".yaml":
+            for service in yaml.safe_load(text)["services"].values():
+                yield place, shlex.join(service["command"])
 
 
 def _in_epilogs() -> Iterator[tuple[str, str]]:

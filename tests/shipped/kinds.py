@@ -26,7 +26,7 @@ _KINDS = (
     (r"make (deploy|undrift)", Kind.AWS),
     (r"make ", Kind.MINUTES),
     (r"aws |sam (deploy|delete)", Kind.AWS),
-    (r"sam local invoke", Kind.DOCKER),
+    (r"sam local invoke|docker ", Kind.DOCKER),
     (r"sam (build|validate)", Kind.MINUTES),
     (r"apt-get |systemctl ", Kind.ROOT),
     (r"bash \.ci/run", Kind.MINUTES),

@@ -49,7 +49,7 @@ def test_the_collector_sees_each_place_that_has_commands() -> None:
     places = {command.place for command in COMMANDS}
 
     assert {"README.md", "Makefile", "docs/runbook.md", ".github/workflows/ci.yml"} <= places
-    assert {"docs/samples/mixpanel-outbox.cron", "docs/samples/mixpanel-outbox.service"} <= places
+    assert {f"docs/samples/mixpanel-outbox.{kind}" for kind in ("cron", "service", "compose.yaml")} <= places
     assert {"bench/__main__.py", "whyness_mixpanel/management/commands/mixpanel_outbox.py"} <= places
     assert Command("docs/runbook.md", "make undrift CONFIG_ENV=prod") in COMMANDS
 

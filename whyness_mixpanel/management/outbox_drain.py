@@ -4,6 +4,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 from django.core.management.base import CommandError
@@ -20,9 +21,12 @@ MOST_OFTEN_S = 0.2
 
 
 def drain_outboxes(
-    aliases: Sequence[str], write: Write, *, loop: bool, dry_run: bool, **options: Any
+    aliases: Sequence[str], write: Write, *, loop: bool, dry_run: bool, is_own_program: bool, **options: Any
 ) -> None:
-    """Publish what waits."""
+    """Publish what waits.
+
+    In another program (`is_own_program` is false), such as a worker of Celery, signals are that program's.
+    """
     if dry_run:
         for alias in aliases:
             write(f"{alias}: {in_words(bounded_count(outbox.pending(alias)))} events would be published")
@@ -32,13 +36,14 @@ def drain_outboxes(
     if conf.BACKEND.get() == "sqs" and not conf.QUEUE_URL.get():
         raise CommandError(f"There is no queue: set QUEUE_URL in {conf.DICT_NAME}.")
     stop = threading.Event()
-    with _stopped_by_signals(stop):
+    with _stopped_by_signals(stop) if is_own_program else nullcontext():
         if loop:
             _drain_for_ever(aliases, stop, **options)
             return
         done = _drain_once(aliases, write, stop, **options)
-    left = sum(bounded_count(outbox.pending(alias)) for alias in aliases)
-    write(f"published {done.published}, left {in_words(left)}")
+    if options["verbosity"]:
+        left = sum(bounded_count(outbox.pending(alias)) for alias in aliases)
+        write(f"published {done.published}, left {in_words(left)}")
     if done.refused:
         raise CommandError(f"{done.refused} events were not taken ({done.fault}). They stay in the outbox.")
 

@@ -1,16 +1,24 @@
 import socket
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from django.core import checks
-from django.db import connections
+from django.db import connections, router
 from django.test import override_settings
 
 from tests.django_support import override
 from whyness_mixpanel import checks as check_functions
 from whyness_mixpanel import conf
+from whyness_mixpanel.publishing import mode
 
 QUEUE_URL = "https://sqs.eu-west-1.amazonaws.com/123456789012/events"
+QUEUE = {"BACKEND": "sqs", "QUEUE_URL": QUEUE_URL}
+DIRECT = {"BACKEND": "mixpanel", "SERVICE_ACCOUNT": "a", "SERVICE_PASSWORD": "b"}
+IMMEDIATE = {"transaction_mode": "IMMEDIATE"}
 
 
 def run_checks(*, deploy: bool = False) -> dict[str, checks.CheckMessage]:
@@ -19,37 +27,156 @@ def run_checks(*, deploy: bool = False) -> dict[str, checks.CheckMessage]:
     return {str(message.id): message for message in found if str(message.id).startswith("whyness_mixpanel.")}
 
 
-def test_good_settings_raise_no_check() -> None:
-    """A site that names its queue has nothing to read, not even before a deployment."""
-    with override(BACKEND="sqs", QUEUE_URL=QUEUE_URL):
-        assert run_checks(deploy=True) == {}
+@dataclass(frozen=True)
+class Site:
+    """A site, and what the checks say about it.
+
+    Args:
+        chosen: the settings in WHYNESS_MIXPANEL; alone, nothing is to be told.
+        says: the id, a part of the message, and a part of the hint; empty where all is well.
+        django: other Django settings.
+        environment: variables.
+        deploy: whether it is about to be deployed.
+        missing: modules that are not installed.
+        uwsgi: the options of the uWSGI that it runs under.
+        sqlite: the options of its database, which then is SQLite in a file.
+        routed: whether its router lets the app into that database.
+    """
+
+    chosen: Mapping[str, Any]
+    says: tuple[str, str, str] = ("", "", "")
+    django: Mapping[str, Any] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict)
+    deploy: bool = False
+    missing: str = ""
+    uwsgi: Mapping[str, object] | None = None
+    sqlite: Mapping[str, str] | None = None
+    routed: bool = True
 
 
-@pytest.mark.parametrize(
-    ("chosen", "expected_id", "in_message", "in_hint"),
-    [
-        ({"READ_TIMEOUT_S": 0}, "E002", "READ_TIMEOUT_S", "above 0, at most 60"),
-        ({"QUEUE_URL": QUEUE_URL, "REGION": "us-east-1"}, "E004", "REGION", '"eu-west-1"'),
-        ({"BACKEND": "sqs"}, "W001", "no queue URL", "WHYNESS_MIXPANEL_QUEUE_URL"),
-        ({"QUEUE_ULR": "x"}, "W002", '"QUEUE_ULR"', "Did you mean QUEUE_URL?"),
-        ({"FROBNICATE": 1}, "W002", '"FROBNICATE"', "ANONYMOUS_USERS"),
-        ({"RELAY": "threads"}, "E002", "RELAY", "thread, command"),
-        ({"OUTBOX": "on_failure"}, "W006", '["OUTBOX"]: this setting is gone', "Remove it"),
-        ({"PUBLISH_BUDGET_MS": 500}, "W006", "No page waits", "Remove it"),
-    ],
-)
-def test_each_fault_has_its_id_and_its_remedy(
-    chosen: dict[str, Any], expected_id: str, in_message: str, in_hint: str
-) -> None:
-    """The message names the setting, and the hint is what to write instead."""
-    with override(**chosen):
-        found = run_checks()
+def shared(*apps: str, tenants: tuple[str, ...] = ()) -> dict[str, tuple[str, ...]]:
+    """Return the settings of django-tenants."""
+    return {"SHARED_APPS": ("django_tenants", *apps), "TENANT_APPS": ("shop", *tenants)}
 
-    assert list(found) == [f"whyness_mixpanel.{expected_id}"]
-    message = found[f"whyness_mixpanel.{expected_id}"]
-    assert in_message in message.msg
-    assert in_hint in str(message.hint)
-    assert message.is_serious() == expected_id.startswith("E")
+
+APP, CONFIG = "whyness_mixpanel", "whyness_mixpanel.apps.WhynessMixpanelConfig"
+TO_SHARED = ("W009", "the outbox that the relay reads", 'Add "whyness_mixpanel" to SHARED_APPS')
+NO_THREADS = ("W008", "uWSGI runs without threads", "enable-threads")
+NOT_IMMEDIATE = ("W007", "SQLite database default", '"transaction_mode": "IMMEDIATE"')
+
+SITES = [
+    Site(QUEUE, deploy=True),
+    Site({**QUEUE, "RELAY": "thread"}),
+    Site({**QUEUE, "RELAY": "command"}),
+    Site(DIRECT, deploy=True),
+    # Values.
+    Site({"READ_TIMEOUT_S": 0}, ("E002", "READ_TIMEOUT_S", "above 0, at most 60")),
+    Site({"RELAY": "threads"}, ("E002", '["RELAY"]', "one of thread, command")),
+    Site({"RELAY": False}, ("E002", '["RELAY"]', "one of thread, command")),
+    Site(
+        {},
+        ("E002", "the environment variable WHYNESS_MIXPANEL_RELAY", "one of thread, command"),
+        environment={"WHYNESS_MIXPANEL_RELAY": "off"},
+    ),
+    Site({}, environment={"WHYNESS_MIXPANEL_RELAY": ""}),
+    Site({"BACKEND": "sqqs"}, ("E002", "BACKEND", "one of sqs"), deploy=True),
+    Site({"PROJECT_ID": 6}, ("E003", "MIXPANEL_PROJECT_ID differ", "Keep one"), {"MIXPANEL_PROJECT_ID": 5}),
+    Site({"PROJECT_ID": "5"}, django={"MIXPANEL_PROJECT_ID": 5}),
+    Site({"PROJECT_ID": 6}, environment={"MIXPANEL_PROJECT_ID": "7"}),  # the order of look-up
+    Site({**QUEUE, "REGION": "us-east-1"}, ("E004", "REGION", '"eu-west-1"')),
+    # What is missing.
+    Site({"BACKEND": "sqs"}, ("W001", "no queue URL", "WHYNESS_MIXPANEL_QUEUE_URL")),
+    Site({"BACKEND": "sqs"}, environment={"WHYNESS_MIXPANEL_QUEUE_URL": QUEUE_URL}),
+    Site({"BACKEND": "sqs", "ENABLED": False}),
+    Site({"QUEUE_ULR": "x"}, ("W002", '"QUEUE_ULR"', "Did you mean QUEUE_URL?")),
+    Site({"FROBNICATE": 1}, ("W002", '"FROBNICATE"', "ANONYMOUS_USERS")),
+    *(
+        Site({"BACKEND": name}, ("W003", name, "Leave BACKEND out"), deploy=True)
+        for name in sorted(conf.LOCAL_BACKENDS)
+    ),
+    *(Site({"BACKEND": name}) for name in sorted(conf.LOCAL_BACKENDS)),
+    Site({**DIRECT, "SERVICE_ACCOUNT": ""}, ("W004", "no credentials", "MIXPANEL_SERVICE_ACCOUNT")),
+    Site({**DIRECT, "SERVICE_PASSWORD": ""}, ("W004", "no credentials", "MIXPANEL_SERVICE_PASSWORD")),
+    Site(DIRECT, ("W005", "msgspec", "whyness-mixpanel[direct]"), missing="msgspec"),
+    # What older versions had.
+    Site({"OUTBOX": "always"}, ("W006", '["OUTBOX"]: this setting is gone. Every event', "Remove it")),
+    Site({"OUTBOX": "on_failure"}, ("W006", '["OUTBOX"]: this setting is gone', "Remove it")),
+    Site({"PUBLISH_BUDGET_MS": 500}, ("W006", "No page waits", "Remove it")),
+    *(
+        Site(
+            {},
+            ("W006", f"the environment variable {name}: this setting is gone", "Remove it"),
+            environment={name: "1"},
+        )
+        for name in ("WHYNESS_MIXPANEL_OUTBOX", "WHYNESS_MIXPANEL_PUBLISH_BUDGET_MS")
+    ),
+    # SQLite.
+    Site(QUEUE, NOT_IMMEDIATE, sqlite={}),
+    Site(QUEUE, NOT_IMMEDIATE, sqlite={"transaction_mode": "DEFERRED"}),
+    Site(DIRECT, NOT_IMMEDIATE, sqlite={}),
+    Site(QUEUE, sqlite={"transaction_mode": "immediate"}),
+    Site(QUEUE, sqlite={"transaction_mode": "EXCLUSIVE"}),
+    Site({"BACKEND": "console"}, sqlite={}),
+    Site({**QUEUE, "ENABLED": False}, sqlite={}),
+    Site({**QUEUE, "RELAY": "command"}, sqlite={}),
+    Site(QUEUE, sqlite={}, environment={"WHYNESS_MIXPANEL_RELAY": "command"}),
+    Site(QUEUE, sqlite={}, routed=False),
+    # uWSGI.
+    Site(QUEUE, NO_THREADS, uwsgi={"http": b":80"}, sqlite=IMMEDIATE),
+    Site(QUEUE, NO_THREADS, uwsgi={}, sqlite={}),
+    Site(QUEUE, uwsgi={"enable-threads": True}, sqlite=IMMEDIATE),
+    Site({**QUEUE, "RELAY": "command"}, uwsgi={}, sqlite=IMMEDIATE),
+    Site({"BACKEND": "dummy"}, uwsgi={}, sqlite=IMMEDIATE),
+    # Tenants with schemas of their own.
+    Site(QUEUE, django=shared(APP)),
+    Site(QUEUE, django=shared(CONFIG)),
+    Site(QUEUE, TO_SHARED, shared()),
+    Site(QUEUE, TO_SHARED, shared(tenants=(APP,))),
+    Site(QUEUE, TO_SHARED, shared(APP, tenants=(APP,))),
+    Site(QUEUE, TO_SHARED, shared(APP, tenants=(CONFIG,))),
+    Site(QUEUE, TO_SHARED, shared("whyness_mixpanel_reports")),
+]
+
+
+@pytest.mark.parametrize("site", SITES)
+def test_each_fault_has_its_id_and_its_remedy(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message names what is wrong, the hint is what to do; a site that is well has nothing to read."""
+    be(site, monkeypatch)
+
+    with override(**site.chosen), override_settings(**site.django):
+        found = run_checks(deploy=site.deploy)
+
+    id_, in_message, in_hint = site.says
+    assert list(found) == ([f"whyness_mixpanel.{id_}"] if id_ else [])
+    for message in found.values():
+        assert in_message in message.msg
+        assert in_hint in str(message.hint)
+        assert message.is_serious() == id_.startswith("E")
+
+
+def be(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let this process be one of the site."""
+    for name, value in site.environment.items():
+        monkeypatch.setenv(name, value)
+    if site.missing:
+        monkeypatch.setattr(check_functions, "DIRECT_MODULES", (f"{site.missing}_that_nobody_has",))
+    if site.uwsgi is not None:
+        monkeypatch.setitem(sys.modules, "uwsgi", SimpleNamespace(opt=site.uwsgi))
+    if site.sqlite is not None:
+        database = connections["default"].copy()
+        database.settings_dict |= {"NAME": "db.sqlite3", "OPTIONS": site.sqlite}
+        monkeypatch.setattr(check_functions, "connections", {"default": database})
+        for module in (check_functions, mode):  # where something is published
+            monkeypatch.setattr(module, "is_testing", lambda: False)
+    monkeypatch.setattr(router, "routers", [] if site.routed else [_Elsewhere()])
+
+
+class _Elsewhere:
+    """A router that lets no app into any database."""
+
+    def allow_migrate(self, *_: object, **__: object) -> bool:
+        """Say no."""
+        return False
 
 
 def test_a_dictionary_that_is_none_is_an_error() -> None:
@@ -60,93 +187,12 @@ def test_a_dictionary_that_is_none_is_an_error() -> None:
     assert list(found) == ["whyness_mixpanel.E001"]
 
 
-def test_two_names_with_two_values_are_an_error() -> None:
-    """E003: the old name and the new one contradict each other; the same value twice does not."""
-    with override_settings(MIXPANEL_PROJECT_ID=5):
-        with override(PROJECT_ID=6):
-            differing = run_checks()
-        with override(PROJECT_ID="5"):
-            agreeing = run_checks()
-
-    assert list(differing) == ["whyness_mixpanel.E003"]
-    assert "MIXPANEL_PROJECT_ID differ" in differing["whyness_mixpanel.E003"].msg
-    assert agreeing == {}
-
-
-def test_a_value_in_the_environment_may_be_overridden(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Settings over environment is no contradiction: it is the order of look-up."""
-    monkeypatch.setenv("MIXPANEL_PROJECT_ID", "7")
-
-    with override(PROJECT_ID=6):
-        assert run_checks() == {}
-
-
 def test_every_wrong_value_is_named_at_once() -> None:
     """E002 once per setting, so that one look is enough."""
     with override(READ_TIMEOUT_S=0, CONNECT_TIMEOUT_S=0):
         messages = [message.msg for message in checks.run_checks() if message.id == "whyness_mixpanel.E002"]
 
     assert len(messages) == 2
-
-
-@pytest.mark.parametrize("backend", ["locmem", "console", "dummy"])
-def test_a_backend_that_sends_nothing_is_named_before_a_deployment(backend: str) -> None:
-    """W003 only with --deploy: in development such a backend is what one wants."""
-    with override(BACKEND=backend):
-        assert run_checks() == {}
-        assert list(run_checks(deploy=True)) == ["whyness_mixpanel.W003"]
-
-
-def test_an_old_setting_in_the_environment_is_told_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It does nothing there any more."""
-    monkeypatch.setenv("WHYNESS_MIXPANEL_PUBLISH_BUDGET_MS", "500")
-
-    with override():
-        assert list(run_checks()) == ["whyness_mixpanel.W006"]
-
-
-@pytest.mark.parametrize(
-    ("name", "options", "chosen", "is_told"),
-    [
-        ("db.sqlite3", {}, {}, True),
-        ("db.sqlite3", {"transaction_mode": "DEFERRED"}, {}, True),
-        ("db.sqlite3", {"transaction_mode": "immediate"}, {}, False),
-        ("db.sqlite3", {}, {"BACKEND": "console"}, False),
-        ("db.sqlite3", {}, {"ENABLED": False}, False),
-        (":memory:", {}, {}, False),
-    ],
-)
-def test_sqlite_with_djangos_own_transactions_is_told_what_to_add(
-    name: str,
-    options: dict[str, str],
-    chosen: dict[str, Any],
-    *,
-    is_told: bool,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """There a second writer would make pages fail, so that pages publish themselves."""
-    database = connections["default"].copy()
-    database.settings_dict |= {"NAME": name, "OPTIONS": options}
-    monkeypatch.setattr(check_functions, "needs_drain", lambda: False)
-    monkeypatch.setattr(check_functions, "connections", {"default": database})
-
-    with override(**{"BACKEND": "sqs", "QUEUE_URL": QUEUE_URL} | chosen):
-        found = run_checks()
-
-    assert list(found) == (["whyness_mixpanel.W007"] if is_told else [])
-    assert not is_told or '"transaction_mode": "IMMEDIATE"' in str(found["whyness_mixpanel.W007"].hint)
-
-
-def test_an_unknown_backend_is_one_error_and_not_two() -> None:
-    """The deployment check leaves to E002 what E002 says."""
-    with override(BACKEND="sqqs"):
-        assert list(run_checks(deploy=True)) == ["whyness_mixpanel.E002"]
-
-
-def test_disabled_needs_no_queue() -> None:
-    """W001 is for those who expect events to leave."""
-    with override(BACKEND="sqs", ENABLED=False):
-        assert run_checks() == {}
 
 
 def test_no_check_touches_the_network(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -162,13 +208,23 @@ def test_no_check_touches_the_network(monkeypatch: pytest.MonkeyPatch) -> None:
         run_checks(deploy=True)
 
 
-def test_every_id_that_is_used_is_documented() -> None:
-    """docs/django.md explains each check."""
+def test_every_id_is_tried_and_documented() -> None:
+    """docs/django.md explains each check, and the table above has a site for it."""
     from tests.unit.django_app.test_conf import DOCS  # noqa: PLC0415  (one path, said once)
 
     source = (DOCS.parents[1] / "whyness_mixpanel" / "checks.py").read_text()
     ids = {word.split('"')[0] for word in source.split("whyness_mixpanel.")[1:] if word[0] in "EW"}
 
-    assert ids == {"E001", "E002", "E003", "E004", *(f"W00{n}" for n in range(1, 8))}
+    assert ids == {"E001"} | {site.says[0] for site in SITES if site.says[0]}
+    assert ids == {"E001", "E002", "E003", "E004", *(f"W00{n}" for n in range(1, 10))}
     assert [name for name in sorted(ids) if f"`whyness_mixpanel.{name}`" not in DOCS.read_text()] == []
-    assert conf.DICT_NAME in DOCS.read_text()
+
+
+def test_each_setting_that_is_gone_is_tried() -> None:
+    """In the dictionary and in the environment."""
+    gone = [site for site in SITES if site.says[0] == "W006"]
+
+    assert {name for site in gone for name in site.chosen} == set(conf.REMOVED)
+    assert {name for site in gone for name in site.environment} == {
+        f"{conf.DICT_NAME}_{name}" for name in conf.REMOVED
+    }

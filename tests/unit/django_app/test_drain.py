@@ -1,4 +1,5 @@
 import json
+import signal
 from datetime import timedelta
 from io import StringIO
 from typing import Any
@@ -46,6 +47,24 @@ def test_a_drain_publishes_what_waits_in_every_database() -> None:
     assert [event["insert_id"] for event in published()] == ["1", "2", "3", "4", "5", "1", "2"]
     assert printed.endswith("published 7, left 0\n")
     assert Outbox.objects.count() == Outbox.objects.using("other").count() == 0
+
+
+def test_a_program_that_calls_the_drain_keeps_its_signals_and_its_output(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A worker of Celery must hear of its own end, and wants no line in its log for each run."""
+    fill(1)
+    handlers: list[object] = []
+    publish = locmem.publish
+
+    def note(*bodies: Any, **given: Any) -> Answer:
+        handlers.append(signal.getsignal(signal.SIGTERM))
+        return publish(*bodies, **given)
+
+    monkeypatch.setattr(locmem, "publish", note)
+
+    assert run("drain", "--verbosity=0") == ""
+    assert handlers == [signal.getsignal(signal.SIGTERM)]
 
 
 def test_without_an_action_it_shows_what_waits() -> None:

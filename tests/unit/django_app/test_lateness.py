@@ -29,3 +29,18 @@ def test_a_drain_that_does_not_run_is_told_once_an_hour(
 
     assert told == [0, 1, 1, 2]
     assert "is a drain running?" in caplog.text
+
+
+@pytest.mark.usefixtures("db")
+def test_each_database_has_its_own_looks(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A busy one would else speak for all: of the others nobody would be told, ever."""
+    monkeypatch.setattr(lateness, "_next_look_s", 0.0)
+    long_ago = timezone.now() - timedelta(minutes=11)
+    Outbox.objects.using("other").create(encoded="{}", identity="distinct_id", created_at=long_ago)
+
+    lateness.warn_of_late("default")
+    lateness.warn_of_late("other")
+
+    assert ["outbox of other" in record.getMessage() for record in caplog.records] == [True]

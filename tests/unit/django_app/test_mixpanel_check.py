@@ -1,4 +1,5 @@
 import json
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from io import StringIO
@@ -81,7 +82,7 @@ def test_a_site_where_all_is_well_has_nothing_to_mend() -> None:
     found = tried()
 
     assert set(states(found).values()) == {"ok"}
-    names = ["settings", "region", "credentials", "queue", "clock", "outbox", "titles"]
+    names = ["settings", "region", "credentials", "queue", "clock", "outbox", "suppressed", "titles"]
     assert [each.what for each in found] == names
     assert not any(each.remedy for each in found)
 
@@ -178,6 +179,7 @@ def test_json_is_for_programs() -> None:
         "queue",
         "clock",
         "outbox",
+        "suppressed",
         "titles",
     }
 
@@ -222,6 +224,38 @@ def test_the_outbox_is_tried_and_left_as_it_was() -> None:
 
     assert (fresh, before) == ("ok", 0)
     assert (late.state.value, "more than 10 minutes" in late.found) == ("wrong", True)
+
+
+@pytest.fixture
+def broken(request: pytest.FixtureRequest) -> Iterator[str]:
+    """A database that refuses an operation on the outbox, or whose list of suppressed users is damaged."""
+    what, table = request.param, Outbox._meta.db_table
+    break_, mend = {
+        "suppressed": tuple(
+            f"ALTER TABLE whyness_mixpanel_suppression RENAME COLUMN {names}"
+            for names in ('"user" TO gone', 'gone TO "user"')
+        )
+    }.get(what) or (
+        f"CREATE TRIGGER refuse BEFORE {what} ON {table} BEGIN SELECT RAISE(ABORT, 'MARKER'); END",
+        "DROP TRIGGER refuse",
+    )
+    with connections["default"].cursor() as cursor:
+        cursor.execute(break_)
+    yield "suppressed" if what == "suppressed" else "outbox"
+    with connections["default"].cursor() as cursor:
+        cursor.execute(mend)
+
+
+@pytest.mark.usefixtures("db", "credentials")
+@pytest.mark.parametrize("broken", ["INSERT", "UPDATE", "DELETE", "suppressed"], indirect=True)
+def test_a_database_that_lets_nothing_through_is_named(broken: str) -> None:
+    """Each step that an event takes in it is tried, and nothing of the database's own words is shown."""
+    found = {each.what: each for each in tried()}
+
+    assert [name for name, each in found.items() if each.state is diagnose.State.WRONG] == [broken]
+    assert "MARKER" not in found[broken].found
+    assert found[broken].remedy
+    assert not Outbox.objects.exists()
 
 
 @pytest.mark.usefixtures("db", "credentials")

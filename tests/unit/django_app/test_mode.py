@@ -53,21 +53,26 @@ def test_settings_and_database_say_who_publishes(
 
 
 @pytest.mark.parametrize(
-    ("options", "expected"),
+    ("uwsgi", "expected"),
     [
-        ({"http": b":80"}, Mode.COMMAND),
-        ({"enable-threads": True}, Mode.THREAD),
-        ({b"threads": b"4"}, Mode.THREAD),
+        ({"opt": {"http": b":80"}}, Mode.COMMAND),
+        ({"opt": {"enable-threads": True}}, Mode.THREAD),
+        ({"opt": {b"threads": b"4"}}, Mode.THREAD),
+        # What uWSGI says itself: since 2.0.27 there are threads without any option.
+        ({"opt": {}, "has_threads": 1}, Mode.THREAD),
+        ({"opt": {"enable-threads": True}, "has_threads": 1}, Mode.THREAD),
+        ({"opt": {"http": b":80"}, "has_threads": 0}, Mode.COMMAND),
+        ({"opt": {"enable-threads": b"false"}, "has_threads": 0}, Mode.COMMAND),
     ],
 )
 def test_under_uwsgi_without_threads_a_drain_publishes(
-    options: dict[Any, Any],
+    uwsgi: dict[str, Any],
     expected: Mode,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """A thread would never run there; one warning says what to set."""
-    monkeypatch.setitem(sys.modules, "uwsgi", SimpleNamespace(opt=options))
+    monkeypatch.setitem(sys.modules, "uwsgi", SimpleNamespace(**uwsgi))
 
     with override(BACKEND="sqs"):
         assert [mode_of(connection()), mode_of(connection())] == [expected] * 2

@@ -81,7 +81,9 @@ class Command(BaseCommand):
         if not aliases:
             raise CommandError("No database has an outbox: run 'manage.py migrate whyness_mixpanel'.")
         actions: dict[str, Any] = {
-            "drain": drain_outboxes,
+            "drain": partial(
+                drain_outboxes, is_own_program=getattr(self, "_called_from_command_line", False)
+            ),
             "status": show_status,
             "list": partial(outbox_actions.list_parked, note=self.stderr.write),
             "show": outbox_actions.show_row,
