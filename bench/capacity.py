@@ -1,23 +1,21 @@
 """The tables and plots of docs/capacity.md, from the model, written anew."""
 
 import argparse
-import importlib
 import json
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
-from whyness_ops.capacity import Load, Report, live_events_per_message, read_prices, report
+from bench.capacity_plots import draw
+from bench.capacity_reports import CPU_MB, ask, ask_live
+from whyness_ops.capacity import Load, Report, read_prices
 from whyness_ops.capacity.bounds import bounds
 from whyness_ops.capacity.load import DAY_S
 from whyness_ops.capacity.text import count_text, packed_text, time_text, usd_text
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs/capacity.md"
-PLOTS = ROOT / "docs/plots"
 EVENTS = (1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10)
-CPU_MB = 1_769
 _RATES = (0.1, 1, 10, 50, 200, 1_000)
 _OUTAGES_H = (1, 4, 12, 24)
 _DRAINED = (1e7, 1e8, 3e8, 1e9)
@@ -30,7 +28,7 @@ _EPILOG = """examples:
 def cost_table() -> str:
     """Return what each number of events a day costs, live and packed before they are sent."""
     head = ("events a day", "a message", "USD / million", *_COSTS, "USD a month")
-    rows = [_cost_row(found) for count in EVENTS for found in (_ask_live(count), _ask(count, 100))]
+    rows = [_cost_row(found) for count in EVENTS for found in (ask_live(count), ask(count, 100))]
     return _table(head, rows)
 
 
@@ -51,9 +49,9 @@ def _cost_row(found: Report) -> tuple[str, ...]:
 
 def short_text() -> str:
     """Return what a small site pays, and what live traffic costs."""
-    small, large = _ask_live(1e4), _ask_live(1e8)
+    small, large = ask_live(1e4), ask_live(1e8)
     costs, large_usd = small.costs, usd_text(large.costs.total)
-    busy, busier = (f"{_ask_live(rate * DAY_S).sending_usd_per_million * 100:.1f}" for rate in (50, 200))
+    busy, busier = (f"{ask_live(rate * DAY_S).sending_usd_per_million * 100:.1f}" for rate in (50, 200))
     return (
         f"A small site pays for the stack that waits, not for its events: 10,000 events a day cost "
         f"{usd_text(costs.total)} USD a month, of which {usd_text(costs.idle)} are billed without any event "
@@ -68,7 +66,7 @@ def live_table() -> str:
     head = ("events/s", "events a day", "a message", "requests to send 1,000", "USD / million to send them")
     rows = []
     for rate in _RATES:
-        found = _ask_live(rate * DAY_S)
+        found = ask_live(rate * DAY_S)
         sending = found.sending_usd_per_million
         requests = sending / read_prices()["sqs_request"] / 1_000
         packed = (f"{rate:,g}", count_text(rate * DAY_S), packed_text(found.load), f"{requests:,.0f}")
@@ -88,7 +86,7 @@ def capacity_table() -> str:
     )
     waits = ("behind after busy hours", "drained after 4 h outage", "projects needed")
     return _table(
-        (*head, *waits), [_capacity_row(_ask(count, packed)) for count in EVENTS for packed in (100, 1)]
+        (*head, *waits), [_capacity_row(ask(count, packed)) for count in EVENTS for packed in (100, 1)]
     )
 
 
@@ -132,7 +130,7 @@ def outage_table() -> str:
     """Return how long a backlog takes after outages, with a whole CPU."""
     rows = []
     for count in _DRAINED:
-        found = [_ask(count, 100, memory_mb=CPU_MB, outage_hours=hours) for hours in _OUTAGES_H]
+        found = [ask(count, 100, memory_mb=CPU_MB, outage_hours=hours) for hours in _OUTAGES_H]
         rows.append((count_text(count), *(time_text(one.drain_s) for one in found)))
     return _table(("events a day", *(f"after {hours} h" for hours in _OUTAGES_H)), rows)
 
@@ -149,8 +147,8 @@ def many_table() -> str:
     )
     rows = []
     for count in (1e9, 3e9, 1e10):
-        projects = _ask(count, 100).projects_needed
-        found = _ask(count, 100, projects=projects, memory_mb=CPU_MB)
+        projects = ask(count, 100).projects_needed
+        found = ask(count, 100, projects=projects, memory_mb=CPU_MB)
         lets = f"{found.capacity_per_s:,.0f}"
         row = (count_text(count), str(projects), str(CPU_MB), found.bounds[0].name, lets)
         rows.append((*row, time_text(found.drain_s), usd_text(found.costs.total)))
@@ -162,7 +160,7 @@ def ways_table() -> str:
     head = ("events a day", "this, live", "this, one a message")
     rows = []
     for count in EVENTS:
-        found, single = _ask_live(count), _ask(count, 1)
+        found, single = ask_live(count), ask(count, 1)
         others = [f"{usd_text(one.usd_per_month)} ({one.count})" for one in found.alternatives]
         rows.append((count_text(count), usd_text(found.costs.total), usd_text(single.costs.total), *others))
     return _table((*head, "EventBridge API destinations", "Celery worker, t4g.small"), rows)
@@ -209,78 +207,13 @@ def main() -> None:
     parser.add_argument("--plots", action="store_true", help="draw docs/plots/capacity-*.svg too")
     options = parser.parse_args()
     PAGE.write_text(written(PAGE.read_text()))
-    plots = _draw() if options.plots else []
+    plots = draw() if options.plots else []
     print(json.dumps({"page": str(PAGE.relative_to(ROOT)), "tables": len(TABLES), "plots": plots}))
-
-
-def _ask_live(count: float) -> Report:
-    return _ask(count, live_events_per_message(count / DAY_S))
-
-
-def _ask(count: float, packed: float, **settings: Any) -> Report:
-    return report(Load(count, events_per_message=packed, **settings), read_prices())
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def _draw() -> list[str]:
-    try:
-        plt: Any = importlib.import_module("matplotlib.pyplot")
-    except ModuleNotFoundError:
-        raise SystemExit("No matplotlib: .venv/bin/python -m pip install -r requirements/bench.txt") from None
-    plt.rcParams |= {"svg.hashsalt": "whyness", "svg.fonttype": "none", "font.size": 10}
-    PLOTS.mkdir(exist_ok=True)
-    return [_draw_cost(plt), _draw_drain(plt)]
-
-
-def _draw_cost(plt: Any) -> str:
-    counts = [10 ** (4 + step / 8) for step in range(49)]
-    packed = [_ask(count, 100) for count in counts]
-    lines = {
-        "this, 100 events a message": [one.costs.total for one in packed],
-        "this, live traffic": [_ask_live(count).costs.total for count in counts],
-        "this, one event a message": [_ask(count, 1).costs.total for count in counts],
-        "EventBridge API destinations": [one.alternatives[0].usd_per_month for one in packed],
-        "Celery worker, t4g.small": [one.alternatives[1].usd_per_month for one in packed],
-    }
-    return _plot(plt, "capacity-cost", counts, lines, ("What a month costs", "USD a month"))
-
-
-def _draw_drain(plt: Any) -> str:
-    counts = [10 ** (5 + step / 16) for step in range(76)]
-    kinds = {
-        "512 MB, 100 events a message": (100, 512),
-        "512 MB, one event a message": (1, 512),
-        "1,769 MB, 100 events a message": (100, CPU_MB),
-    }
-    lines: dict[str, list[float | None]] = {}
-    for name, (packed, memory_mb) in kinds.items():
-        found = [_ask(count, packed, memory_mb=memory_mb) for count in counts]
-        lines[f"drained after 4 h outage: {name}"] = [_hours(one.drain_s) for one in found]
-        if packed == 1:
-            lines[f"behind after busy hours: {name}"] = [_hours(one.peak_lag_s or None) for one in found]
-    return _plot(plt, "capacity-lag", counts, lines, ("How long events wait, one project", "hours"))
-
-
-def _hours(seconds: float | None) -> float | None:
-    return None if seconds is None else seconds / 3_600
-
-
-def _plot(plt: Any, name: str, counts: Sequence[float], lines: dict[str, Any], texts: tuple[str, str]) -> str:
-    figure, axes = plt.subplots(figsize=(8, 4.5))
-    for label, values in lines.items():
-        axes.plot(counts, [float("nan") if value is None else value for value in values], label=label)
-    axes.set(xscale="log", yscale="log", xlabel="events a day", title=texts[0], ylabel=texts[1])
-    axes.grid(visible=True, which="major", alpha=0.3)
-    axes.legend()
-    figure.tight_layout()
-    path = PLOTS / f"{name}.svg"
-    figure.savefig(path, metadata={"Date": None})
-    plt.close(figure)
-    return str(path.relative_to(ROOT))
 
 
 if __name__ == "__main__":
