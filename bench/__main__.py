@@ -61,7 +61,9 @@ class _Bench:
             "import": lambda: self._import("import handler"),
             "libraries": lambda: self._import("import requests, boto3"),
             "publisher": lambda: programs.run(
-                programs.python("bench.run_publisher", "pure"), self.url, BENCH_SQLITE=str(self.file) + ".db"
+                programs.python("bench.run_publisher", "pure", 100),
+                self.url,
+                BENCH_SQLITE=str(self.file) + ".db",
             ),
             "slow": lambda: programs.run(
                 programs.python(ours, self.events, 100), self.slow_url, SENDER_THREADS=str(_SENDERS)

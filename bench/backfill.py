@@ -6,14 +6,13 @@ import os
 import subprocess
 import sys
 import tempfile
-import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from bench.page import write_block
 from bench.run_backfill import QUEUE
-from bench.sink import running_sink
+from bench.sink import ask, running_sink
 
 _EPILOG = """examples:
   .venv/bin/python -m bench.backfill
@@ -33,9 +32,9 @@ def main() -> None:
     """Run, print the table, end with one line of JSON."""
     options = _options()
     with tempfile.TemporaryDirectory() as directory, running_sink("bench.sqs_sink") as url:
-        environment = _environment(url, Path(directory) / "bench.sqlite3")
+        environment = environment_of(url, Path(directory) / "bench.sqlite3")
         print(f"making {options.rows:,} rows", flush=True)
-        _python(environment, "-m", "bench.rows", str(options.rows))
+        make_rows(environment, options.rows)
         results = {
             "a tenth, backfilled": _measure(environment, url, "backfill", options.rows // 10),
             "all, backfilled": _measure(environment, url, "backfill", options.rows),
@@ -61,7 +60,8 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _environment(url: str, database: Path) -> Mapping[str, str]:
+def environment_of(url: str, database: Path) -> Mapping[str, str]:
+    """Return the variables of the example's site, on a database and a queue."""
     return {
         **os.environ,
         "DJANGO_SETTINGS_MODULE": "example.settings",
@@ -76,17 +76,22 @@ def _environment(url: str, database: Path) -> Mapping[str, str]:
 
 def _measure(environment: Mapping[str, str], url: str, way: str, rows: int) -> dict[str, float]:
     print(f"{way}: {rows:,} rows", flush=True)
-    before = _message_count(url)
+    before = ask(url)["messages"]
+    found = backfilled(environment, way, rows)
+    return found | {"messages": ask(url)["messages"] - before - 1}  # one to warm up
+
+
+def make_rows(environment: Mapping[str, str], rows: int) -> None:
+    """Make the activity table."""
+    _python(environment, "-m", "bench.rows", str(rows))
+
+
+def backfilled(environment: Mapping[str, str], way: str, rows: int) -> dict[str, float]:
+    """Return what a backfill of the last rows took, or the simplest loop."""
     found: dict[str, float] = json.loads(_python(environment, "-m", "bench.run_backfill", way, str(rows)))
     if found["events"] != rows:
         raise SystemExit(f"{found['events']} of {rows} events were published: the figures would mean nothing")
-    return found | {"messages": _message_count(url) - before - 1}  # one to warm up
-
-
-def _message_count(url: str) -> int:
-    with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310  (loopback, by http)
-        count: int = json.load(answer)["messages"]
-        return count
+    return found
 
 
 def _python(environment: Mapping[str, str], *arguments: str) -> str:

@@ -1,22 +1,22 @@
 """The tables and plots of docs/capacity.md, from the model, written anew."""
 
 import argparse
-import importlib
 import json
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
-from whyness_ops.capacity import Load, Report, read_prices, report
+from bench.capacity_plots import draw
+from bench.capacity_reports import CPU_MB, ask, ask_live
+from whyness_ops.capacity import Load, Report, read_prices
 from whyness_ops.capacity.bounds import bounds
-from whyness_ops.capacity.text import count_text, time_text, usd_text
+from whyness_ops.capacity.load import DAY_S
+from whyness_ops.capacity.text import count_text, packed_text, time_text, usd_text
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs/capacity.md"
-PLOTS = ROOT / "docs/plots"
 EVENTS = (1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10)
-CPU_MB = 1_769
+_RATES = (0.1, 1, 10, 50, 200, 1_000)
 _OUTAGES_H = (1, 4, 12, 24)
 _DRAINED = (1e7, 1e8, 3e8, 1e9)
 _EPILOG = """examples:
@@ -26,9 +26,10 @@ _EPILOG = """examples:
 
 
 def cost_table() -> str:
-    """Return what each number of events a day costs, packed and not."""
+    """Return what each number of events a day costs, live and packed before they are sent."""
     head = ("events a day", "a message", "USD / million", *_COSTS, "USD a month")
-    return _table(head, [_cost_row(_ask(count, packed)) for count in EVENTS for packed in (100, 1)])
+    rows = [_cost_row(found) for count in EVENTS for found in (ask_live(count), ask(count, 100))]
+    return _table(head, rows)
 
 
 _COSTS = ("SQS", "Lambda", "DynamoDB", "logs", "idle")
@@ -39,11 +40,38 @@ def _cost_row(found: Report) -> tuple[str, ...]:
     each = (costs.sqs, costs.lambda_, costs.dynamodb, costs.logs, costs.idle)
     return (
         count_text(found.load.events_per_day),
-        str(found.load.packed),
+        packed_text(found.load),
         f"{found.usd_per_million:.4f}",
         *(usd_text(usd) for usd in each),
         usd_text(costs.total),
     )
+
+
+def short_text() -> str:
+    """Return what a small site pays, and what live traffic costs."""
+    small, large = ask_live(1e4), ask_live(1e8)
+    costs, large_usd = small.costs, usd_text(large.costs.total)
+    busy, busier = (f"{ask_live(rate * DAY_S).sending_usd_per_million * 100:.1f}" for rate in (50, 200))
+    return (
+        f"A small site pays for the stack that waits, not for its events: 10,000 events a day cost "
+        f"{usd_text(costs.total)} USD a month, of which {usd_text(costs.idle)} are billed without any event "
+        f"({usd_text(costs.polls)} of them for asking an empty queue) and {usd_text(costs.variable)} for the "
+        f"events. To send a million events of live traffic costs {busy} cents at 50 events/s, and at most "
+        f"{busier} from 200 events/s on. 100 million events a day cost {large_usd} USD a month."
+    )
+
+
+def live_table() -> str:
+    """Return what live traffic costs at a steady rate, as the relay packs it."""
+    head = ("events/s", "events a day", "a message", "requests to send 1,000", "USD / million to send them")
+    rows = []
+    for rate in _RATES:
+        found = ask_live(rate * DAY_S)
+        sending = found.sending_usd_per_million
+        requests = sending / read_prices()["sqs_request"] / 1_000
+        packed = (f"{rate:,g}", count_text(rate * DAY_S), packed_text(found.load), f"{requests:,.0f}")
+        rows.append((*packed, f"{sending:.4f}", f"{found.usd_per_million:.4f}", usd_text(found.costs.total)))
+    return _table((*head, "USD / million in all", "USD a month, idle included"), rows)
 
 
 def capacity_table() -> str:
@@ -58,14 +86,14 @@ def capacity_table() -> str:
     )
     waits = ("behind after busy hours", "drained after 4 h outage", "projects needed")
     return _table(
-        (*head, *waits), [_capacity_row(_ask(count, packed)) for count in EVENTS for packed in (100, 1)]
+        (*head, *waits), [_capacity_row(ask(count, packed)) for count in EVENTS for packed in (100, 1)]
     )
 
 
 def _capacity_row(found: Report) -> tuple[str, ...]:
     return (
         count_text(found.load.events_per_day),
-        str(found.load.packed),
+        packed_text(found.load),
         f"{found.load.peak_per_s:,.1f}",
         found.bounds[0].name,
         f"{found.capacity_per_s:,.0f}",
@@ -102,7 +130,7 @@ def outage_table() -> str:
     """Return how long a backlog takes after outages, with a whole CPU."""
     rows = []
     for count in _DRAINED:
-        found = [_ask(count, 100, memory_mb=CPU_MB, outage_hours=hours) for hours in _OUTAGES_H]
+        found = [ask(count, 100, memory_mb=CPU_MB, outage_hours=hours) for hours in _OUTAGES_H]
         rows.append((count_text(count), *(time_text(one.drain_s) for one in found)))
     return _table(("events a day", *(f"after {hours} h" for hours in _OUTAGES_H)), rows)
 
@@ -119,8 +147,8 @@ def many_table() -> str:
     )
     rows = []
     for count in (1e9, 3e9, 1e10):
-        projects = _ask(count, 100).projects_needed
-        found = _ask(count, 100, projects=projects, memory_mb=CPU_MB)
+        projects = ask(count, 100).projects_needed
+        found = ask(count, 100, projects=projects, memory_mb=CPU_MB)
         lets = f"{found.capacity_per_s:,.0f}"
         row = (count_text(count), str(projects), str(CPU_MB), found.bounds[0].name, lets)
         rows.append((*row, time_text(found.drain_s), usd_text(found.costs.total)))
@@ -129,10 +157,10 @@ def many_table() -> str:
 
 def ways_table() -> str:
     """Return USD a month by other ways, with how many destinations or instances."""
-    head = ("events a day", "this, 100 a message", "this, one a message")
+    head = ("events a day", "this, live", "this, one a message")
     rows = []
     for count in EVENTS:
-        found, single = _ask(count, 100), _ask(count, 1)
+        found, single = ask_live(count), ask(count, 1)
         others = [f"{usd_text(one.usd_per_month)} ({one.count})" for one in found.alternatives]
         rows.append((count_text(count), usd_text(found.costs.total), usd_text(single.costs.total), *others))
     return _table((*head, "EventBridge API destinations", "Celery worker, t4g.small"), rows)
@@ -147,8 +175,10 @@ def prices_table() -> str:
     return _table(("price", "USD", "for one", "source", "checked"), rows)
 
 
+TEXTS = {"short": short_text}
 TABLES: dict[str, Callable[[], str]] = {
     "cost": cost_table,
+    "live": live_table,
     "capacity": capacity_table,
     "sizes": sizes_table,
     "outage": outage_table,
@@ -159,8 +189,8 @@ TABLES: dict[str, Callable[[], str]] = {
 
 
 def written(page: str) -> str:
-    """Return the page with each table as the model has it now."""
-    for mark, make in TABLES.items():
+    """Return the page with each table and figure as the model has it now."""
+    for mark, make in (TEXTS | TABLES).items():
         pattern = re.compile(f"(?<=<!-- {mark} -->\n).*?(?=<!-- /{mark} -->)", re.DOTALL)
         page = pattern.sub(f"{make()}\n", page)  # no table has a backslash
     return page
@@ -177,73 +207,13 @@ def main() -> None:
     parser.add_argument("--plots", action="store_true", help="draw docs/plots/capacity-*.svg too")
     options = parser.parse_args()
     PAGE.write_text(written(PAGE.read_text()))
-    plots = _draw() if options.plots else []
+    plots = draw() if options.plots else []
     print(json.dumps({"page": str(PAGE.relative_to(ROOT)), "tables": len(TABLES), "plots": plots}))
-
-
-def _ask(count: float, packed: int, **settings: Any) -> Report:
-    return report(Load(count, events_per_message=packed, **settings), read_prices())
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def _draw() -> list[str]:
-    try:
-        plt: Any = importlib.import_module("matplotlib.pyplot")
-    except ModuleNotFoundError:
-        raise SystemExit("No matplotlib: .venv/bin/python -m pip install -r requirements/bench.txt") from None
-    plt.rcParams |= {"svg.hashsalt": "whyness", "svg.fonttype": "none", "font.size": 10}
-    PLOTS.mkdir(exist_ok=True)
-    return [_draw_cost(plt), _draw_drain(plt)]
-
-
-def _draw_cost(plt: Any) -> str:
-    counts = [10 ** (4 + step / 8) for step in range(49)]
-    packed = [_ask(count, 100) for count in counts]
-    lines = {
-        "this, 100 events a message": [one.costs.total for one in packed],
-        "this, one event a message": [_ask(count, 1).costs.total for count in counts],
-        "EventBridge API destinations": [one.alternatives[0].usd_per_month for one in packed],
-        "Celery worker, t4g.small": [one.alternatives[1].usd_per_month for one in packed],
-    }
-    return _plot(plt, "capacity-cost", counts, lines, ("What a month costs", "USD a month"))
-
-
-def _draw_drain(plt: Any) -> str:
-    counts = [10 ** (5 + step / 16) for step in range(76)]
-    kinds = {
-        "512 MB, 100 events a message": (100, 512),
-        "512 MB, one event a message": (1, 512),
-        "1,769 MB, 100 events a message": (100, CPU_MB),
-    }
-    lines: dict[str, list[float | None]] = {}
-    for name, (packed, memory_mb) in kinds.items():
-        found = [_ask(count, packed, memory_mb=memory_mb) for count in counts]
-        lines[f"drained after 4 h outage: {name}"] = [_hours(one.drain_s) for one in found]
-        if packed == 1:
-            lines[f"behind after busy hours: {name}"] = [_hours(one.peak_lag_s or None) for one in found]
-    return _plot(plt, "capacity-lag", counts, lines, ("How long events wait, one project", "hours"))
-
-
-def _hours(seconds: float | None) -> float | None:
-    return None if seconds is None else seconds / 3_600
-
-
-def _plot(plt: Any, name: str, counts: Sequence[float], lines: dict[str, Any], texts: tuple[str, str]) -> str:
-    figure, axes = plt.subplots(figsize=(8, 4.5))
-    for label, values in lines.items():
-        axes.plot(counts, [float("nan") if value is None else value for value in values], label=label)
-    axes.set(xscale="log", yscale="log", xlabel="events a day", title=texts[0], ylabel=texts[1])
-    axes.grid(visible=True, which="major", alpha=0.3)
-    axes.legend()
-    figure.tight_layout()
-    path = PLOTS / f"{name}.svg"
-    figure.savefig(path, metadata={"Date": None})
-    plt.close(figure)
-    return str(path.relative_to(ROOT))
 
 
 if __name__ == "__main__":

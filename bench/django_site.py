@@ -1,4 +1,7 @@
-"""The Django site that is measured: settings from the environment, and a page that reads and writes a row."""
+"""The Django site that is measured: settings from the environment, and a page that makes one query.
+
+`python -m bench.django_site` makes its tables.
+"""
 
 import json
 import os
@@ -19,7 +22,8 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
 
-_PATIENCE_S = 20.0
+_PATIENCE_S = 30.0
+_LOOK_S = 0.05
 
 # Another event of the same traffic at each use.
 _TRAFFIC = [
@@ -30,22 +34,7 @@ _TRAFFIC = [
 
 def set_up() -> None:
     """Configure Django from the environment, and make the tables."""
-    settings.configure(
-        SECRET_KEY="bench",  # noqa: S106  (it guards nothing)
-        ALLOWED_HOSTS=["testserver"],
-        INSTALLED_APPS=["whyness_mixpanel"],
-        MIDDLEWARE=["django.middleware.common.CommonMiddleware"],
-        ROOT_URLCONF=__name__,
-        DATABASES={"default": _database() | {"ATOMIC_REQUESTS": bool(os.environ.get("BENCH_ATOMIC"))}},
-        USE_TZ=True,
-        LOGGING_CONFIG=None,
-        WHYNESS_MIXPANEL={
-            key: value
-            for key in ("QUEUE_URL", "REGION", "BACKEND")
-            if (value := os.environ.get(f"WHYNESS_MIXPANEL_{key}"))
-        },
-    )
-    django.setup()
+    configure()
     from django.core.management import call_command  # noqa: PLC0415  (after django.setup())
 
     call_command("migrate", verbosity=0)
@@ -53,6 +42,26 @@ def set_up() -> None:
         cursor.execute("CREATE TABLE IF NOT EXISTS bench_page (id integer PRIMARY KEY, views integer)")
         cursor.execute("DELETE FROM bench_page")
         cursor.execute("INSERT INTO bench_page VALUES (1, 0)")
+
+
+def configure() -> None:
+    """Configure Django from the environment; the tables are there."""
+    settings.configure(
+        SECRET_KEY="bench",  # noqa: S106  (it guards nothing)
+        ALLOWED_HOSTS=["testserver"],
+        INSTALLED_APPS=["whyness_mixpanel"],
+        MIDDLEWARE=["django.middleware.common.CommonMiddleware"],
+        ROOT_URLCONF="bench.django_site",
+        DATABASES={"default": _database() | {"ATOMIC_REQUESTS": bool(os.environ.get("BENCH_ATOMIC"))}},
+        USE_TZ=True,
+        LOGGING_CONFIG=None,
+        WHYNESS_MIXPANEL={
+            key: value
+            for key in ("QUEUE_URL", "REGION", "BACKEND", "RELAY")
+            if (value := os.environ.get(f"WHYNESS_MIXPANEL_{key}"))
+        },
+    )
+    django.setup()
 
 
 def _database() -> dict[str, Any]:
@@ -65,7 +74,7 @@ def _database() -> dict[str, Any]:
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": os.environ["BENCH_SQLITE"],
         "CONN_MAX_AGE": None,
-        "OPTIONS": {"transaction_mode": "IMMEDIATE", "init_command": pragmas},
+        "OPTIONS": {"transaction_mode": "IMMEDIATE", "timeout": 20, "init_command": pragmas},
     }
 
 
@@ -74,14 +83,48 @@ def traffic(number: int) -> dict[str, Any]:
     return _TRAFFIC[number % len(_TRAFFIC)]
 
 
-def left_in_outbox() -> int:
-    """Return how many events stayed behind: none, if all that was measured is published within a while."""
+def insert_id(number: int) -> str:
+    """Return the insert id of this process's event of that number."""
+    return f"{os.getpid()}-{number}"
+
+
+def request(page: str, first: int, count: int) -> None:
+    """Call a page through WSGI; it sends `count` events, numbered from `first` on.
+
+    Raises:
+        SystemExit: the page failed.
+    """
+    from django.test import RequestFactory  # noqa: PLC0415  (after django.setup())
+
+    statuses: list[str] = []
+    environ = RequestFactory().get(f"/{page}/{first}/{count}/").environ
+    response: Any = _handler()(environ, lambda status, _headers: statuses.append(status))
+    b"".join(response)
+    response.close()
+    if statuses != ["200 OK"]:
+        raise SystemExit(f"{page} answered {statuses}: the figures would mean nothing")
+
+
+@cache
+def _handler() -> Any:
+    from django.core.handlers.wsgi import WSGIHandler  # noqa: PLC0415  (after django.setup())
+
+    return WSGIHandler()
+
+
+def wait_until_published() -> None:
+    """Wait until nothing stays behind, of this process's events and those of others.
+
+    Raises:
+        SystemExit: that is never.
+    """
     from whyness_mixpanel.models import Outbox  # noqa: PLC0415  (after django.setup())
 
     until_s = time.monotonic() + _PATIENCE_S
-    while (count := Outbox.objects.count()) and time.monotonic() < until_s:
-        time.sleep(0.05)
-    return count
+    while Outbox.objects.exists():
+        if time.monotonic() > until_s:
+            raise SystemExit("events stayed behind: the figures would mean nothing")
+        time.sleep(_LOOK_S)
 
 
 def _view(send: Callable[[int], None]) -> Callable[..., HttpResponse]:
@@ -89,7 +132,6 @@ def _view(send: Callable[[int], None]) -> Callable[..., HttpResponse]:
         with connection.cursor() as cursor:
             cursor.execute("SELECT views FROM bench_page WHERE id = 1")
             cursor.fetchone()
-            cursor.execute("UPDATE bench_page SET views = views + 1 WHERE id = 1")
         for number in range(first, first + count):
             send(number)
         return HttpResponse("a page")
@@ -118,10 +160,14 @@ def _sqs() -> "SQSClient":
 def _send(number: int) -> None:
     from whyness_mixpanel.models import Event  # noqa: PLC0415  (after django.setup())
 
-    Event(**traffic(number)).send()
+    if not Event(insert_id=insert_id(number), **traffic(number)).send():
+        raise RuntimeError
 
 
 urlpatterns = [
     path(f"{name}/<int:first>/<int:count>/", _view(send))
     for name, send in (("nothing", _nothing), ("loop", _loop), ("send", _send))
 ]
+
+if __name__ == "__main__":
+    set_up()

@@ -5,12 +5,13 @@ import io
 import itertools
 import json
 import os
-import resource
 import sys
 import time
 from typing import TYPE_CHECKING, Any
 
 import django
+
+from bench.peak_memory import forget_peak_kib, peak_kib
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -26,7 +27,7 @@ def main() -> None:
     way, row_count = sys.argv[1], int(sys.argv[2])
     run: Callable[[int], int] = {"backfill": _backfill, "loop": _loop}[way]
     run(1)  # imports, client, connection: not what is measured
-    before_kib = _peak_kib()
+    before_kib = forget_peak_kib()
     with _counting_queries() as query_count:
         cpu_s, wall_s = time.process_time(), time.perf_counter()
         events = run(row_count)
@@ -35,7 +36,7 @@ def main() -> None:
         "events": events,
         "events_per_s": events / wall_s,
         "cpu_s_per_100k": cpu_s / events * 100_000,
-        "peak_over_idle_mib": (_peak_kib() - before_kib) / 1024,
+        "peak_over_idle_mib": (peak_kib() - before_kib) / 1024,
         "queries_per_page": next(query_count) / -(-row_count // PAGE_ROWS),
     }
     print(json.dumps(found))
@@ -92,10 +93,6 @@ def _loop(row_count: int) -> int:
         sqs.send_message(QueueUrl=url, MessageBody=json.dumps(event))
         sent += 1
     return sent
-
-
-def _peak_kib() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 if __name__ == "__main__":

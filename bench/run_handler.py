@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from bench.peak_memory import forget_peak_kib, peak_kib
 from bench.spent import forget_heap
 from bench.workload import invocations, one_invocation
 
@@ -50,9 +51,9 @@ def main() -> None:
     forget_heap()
     with silence():
         _run(handler, idle)
-        before_kib = _forget_peak_kib()
+        before_kib = forget_peak_kib()
         handed_back = _run(handler, prepared[:1])
-        peak_kib = _peak_kib()
+        most_kib = peak_kib()
         if "BENCH_TOGETHER" in os.environ:
             _wait_for_the_others()
         began_s, cpu_s, wall_s = time.time(), time.process_time(), time.perf_counter()
@@ -66,7 +67,7 @@ def main() -> None:
         "events_per_s": event_count / wall_s,
         "wall_s": wall_s,
         "began_s": began_s,
-        "peak_over_idle_mib": (peak_kib - before_kib) / 1024,
+        "peak_over_idle_mib": (most_kib - before_kib) / 1024,
     }
     print(json.dumps(found))
 
@@ -79,17 +80,6 @@ def _wait_for_the_others() -> None:
     """Say on standard error that all is prepared, and begin when standard input ends."""
     print("ready", file=sys.stderr, flush=True)
     sys.stdin.read()
-
-
-def _forget_peak_kib() -> int:
-    """Make the present memory the peak (proc(5), clear_refs): what came before would hide it. Return it."""
-    Path("/proc/self/clear_refs").write_text("5")
-    return _peak_kib()
-
-
-def _peak_kib() -> int:
-    status = Path("/proc/self/status").read_text()
-    return int(next(line for line in status.splitlines() if line.startswith("VmHWM:")).split()[1])
 
 
 @contextlib.contextmanager

@@ -4,7 +4,9 @@ import contextlib
 import json
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
+from typing import Any
 
 
 @contextlib.contextmanager
@@ -17,3 +19,10 @@ def running_sink(module: str, *arguments: str) -> Iterator[str]:
             yield json.loads(process.stdout.readline())["url"]
         finally:
             process.terminate()
+
+
+def ask(url: str, path: str = "/") -> dict[str, Any]:
+    """Return what a sink has counted."""
+    with urllib.request.urlopen(url + path, timeout=30) as answer:  # noqa: S310  (loopback, by http)
+        counted: dict[str, Any] = json.load(answer)
+        return counted

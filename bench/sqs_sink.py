@@ -1,19 +1,43 @@
 """A stand-in for SQS that takes everything and keeps nothing: what a publisher costs beside the queue.
 
-Prints its URL as JSON, counts messages, and answers a GET with the count.
+Prints its URL as JSON. A GET answers with the counts of messages and of requests as SQS bills them, a GET of
+`/confirmed` when each event was confirmed, where that is recorded.
 """
 
+import argparse
 import hashlib
 import json
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from whyness_events.limits import BILLED_BYTES
 
 
 class Sink(ThreadingHTTPServer):
-    """Answers on loopback; the publishers measured have one connection each."""
+    """Answers on loopback; the publishers measured have one connection each.
+
+    Args:
+        delay_s: how long an answer takes.
+        is_recording: whether it notes when it confirmed each event.
+    """
 
     daemon_threads = True
-    message_count = 0
+
+    def __init__(self, *, delay_s: float, is_recording: bool) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.delay_s, self.is_recording = delay_s, is_recording
+        self.message_count = self.billed_count = 0
+        # When it was answered, by the clock that all processes of the machine share, and the body.
+        self.taken: list[tuple[float, str]] = []
+
+    def take(self, bodies: Sequence[str]) -> None:
+        """Count one call; note it where that is wanted."""
+        self.message_count += len(bodies)
+        self.billed_count += max(1, -(-sum(len(body.encode()) for body in bodies) // BILLED_BYTES))
+        if self.is_recording:
+            self.taken += [(time.monotonic(), body) for body in bodies]
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -24,16 +48,20 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         document = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        time.sleep(self.server.delay_s)
+        entries = document.get("Entries", [document])
+        self.server.take([entry["MessageBody"] for entry in entries])
         if "Entries" in document:
-            taken = [_entry(entry) | {"Id": entry["Id"]} for entry in document["Entries"]]
-            self.server.message_count += len(taken)
+            taken = [_entry(entry) | {"Id": entry["Id"]} for entry in entries]
             self._answer({"Successful": taken, "Failed": []})
         else:
-            self.server.message_count += 1
             self._answer(_entry(document))
 
     def do_GET(self) -> None:
-        self._answer({"messages": self.server.message_count})
+        if self.path == "/confirmed":
+            self._answer(_confirmed(self.server.taken))
+        else:
+            self._answer({"messages": self.server.message_count, "billed": self.server.billed_count})
 
     def log_message(self, *_: object) -> None:
         pass
@@ -47,6 +75,12 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
 
+def _confirmed(taken: Sequence[tuple[float, str]]) -> dict[str, float]:
+    """Return when each event was confirmed, by its insert id; those that came alone are not ours."""
+    messages: list[tuple[float, Mapping[str, Any]]] = [(at_s, json.loads(body)) for at_s, body in taken]
+    return {event["insert_id"]: at_s for at_s, message in messages for event in message.get("events", ())}
+
+
 def _entry(message: Mapping[str, str]) -> dict[str, str]:
     digest = hashlib.md5(message["MessageBody"].encode(), usedforsecurity=False).hexdigest()
     return {"MessageId": "00000000-0000-0000-0000-000000000000", "MD5OfMessageBody": digest}
@@ -54,7 +88,11 @@ def _entry(message: Mapping[str, str]) -> dict[str, str]:
 
 def main() -> None:
     """Serve until terminated."""
-    with Sink(("127.0.0.1", 0), _Handler) as server:
+    parser = argparse.ArgumentParser(prog="python -m bench.sqs_sink", description=__doc__)
+    parser.add_argument("--delay-ms", type=float, default=0.0, help="how long an answer takes (default 0)")
+    parser.add_argument("--record", action="store_true", help="note when each event was confirmed")
+    options = parser.parse_args()
+    with Sink(delay_s=options.delay_ms / 1000, is_recording=options.record) as server:
         print(json.dumps({"url": f"http://127.0.0.1:{server.server_port}"}), flush=True)
         server.serve_forever()
 

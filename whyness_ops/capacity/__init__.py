@@ -1,8 +1,9 @@
 """What the pipeline costs and what it can carry, for a number of events a day. See docs/capacity.md."""
 
 from whyness_ops.capacity.cost import Costs, monthly
+from whyness_ops.capacity.live import live_events_per_message
 from whyness_ops.capacity.load import Load
 from whyness_ops.capacity.prices import Prices, read_prices
 from whyness_ops.capacity.report import Report, report
 
-__all__ = ["Costs", "Load", "Prices", "Report", "monthly", "read_prices", "report"]
+__all__ = ["Costs", "Load", "Prices", "Report", "live_events_per_message", "monthly", "read_prices", "report"]

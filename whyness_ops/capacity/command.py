@@ -5,7 +5,8 @@ import math
 
 from whyness_events.limits import EVENT_BYTES
 from whyness_ops import output
-from whyness_ops.capacity.load import Load
+from whyness_ops.capacity.live import live_events_per_message
+from whyness_ops.capacity.load import DAY_S, Load
 from whyness_ops.capacity.prices import measured, read_prices
 from whyness_ops.capacity.report import report
 from whyness_ops.capacity.text import report_text
@@ -42,7 +43,7 @@ def add_capacity(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     for option, (least, most), default, what in (
         ("--bytes", (1, int(EVENT_BYTES)), 450, "of an event's JSON as published (default 450)"),
-        ("--events-per-message", (1, 10_000), 100, "that the publisher has to pack (default 100)"),
+        ("--events-per-message", (1, 10_000), None, "default: as the app's relay packs live traffic"),
         ("--projects", (1, 1_000), 1, "of Mixpanel, each with a stack of its own (default 1)"),
         ("--memory-mb", (128, 10_240), 512, "MemorySize of the function (default 512)"),
         ("--concurrency", (2, 1_000), 4, "MaximumConcurrency of a stack (default 4)"),
@@ -61,10 +62,11 @@ def add_capacity(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 def capacity(options: argparse.Namespace, _: Stop) -> int:
     """Print what the model says."""
     prices = read_prices(options.prices)
+    live = live_events_per_message(options.events_per_day / options.projects / DAY_S)
     load = Load(
         events_per_day=options.events_per_day,
         event_bytes=options.bytes,
-        events_per_message=options.events_per_message,
+        events_per_message=options.events_per_message or live,
         peak_factor=options.peak_factor,
         outage_hours=options.outage_hours,
         answer_ms=options.answer_ms,

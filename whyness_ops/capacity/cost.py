@@ -81,7 +81,7 @@ def _fixed_usd(prices: Prices) -> float:
 def sqs_requests(load: Load) -> float:
     """Return the billed requests of a month's events: sends, receives, deletes, dead letters."""
     month_s = MONTH_DAYS * DAY_S
-    sent = math.ceil(load.message_bytes / BILLED_BYTES)
+    sent = _sends_per_message(load)
     dead = load.events_per_day * MONTH_DAYS * load.dead_per_million / 1_000_000
     found = dead
     for events_per_s, part in _rates(load):
@@ -90,6 +90,15 @@ def sqs_requests(load: Load) -> float:
         received = max(1 / each, load.message_bytes / BILLED_BYTES)
         found += messages_per_s * (sent + received + 1 / each) * part * month_s
     return found
+
+
+def sending_usd_per_million(load: Load, prices: Prices) -> float:
+    """Return what the publisher's requests cost, by a million events."""
+    return _sends_per_message(load) / load.packed * 1_000_000 * prices["sqs_request"]
+
+
+def _sends_per_message(load: Load) -> int:
+    return math.ceil(load.message_bytes / BILLED_BYTES)
 
 
 def _rates(load: Load) -> tuple[tuple[float, float], tuple[float, float]]:

@@ -42,7 +42,8 @@ class Load:
     Args:
         events_per_day: on an average day, spread over all projects.
         event_bytes: of an event's JSON in a message.
-        events_per_message: that the publisher has to pack; fewer go where they would exceed 64 KiB.
+        events_per_message: on average, as the publisher packs them (see live_events_per_message); fewer go
+            where they would exceed 64 KiB.
         peak_factor: the busy hours over the day's mean; half of a day's events come then.
         outage_hours: how long Mixpanel answers nothing, from the beginning of the busy hours.
         answer_ms: that Mixpanel takes for a request.
@@ -54,7 +55,7 @@ class Load:
 
     events_per_day: float
     event_bytes: int = 450
-    events_per_message: int = 100
+    events_per_message: float = 100
     peak_factor: float = 2.0
     outage_hours: float = 4.0
     answer_ms: float = 300.0
@@ -64,12 +65,12 @@ class Load:
     dead_per_million: float = 100.0
 
     @property
-    def packed(self) -> int:
-        """Return how many events a message has."""
+    def packed(self) -> float:
+        """Return how many events a message has, on average."""
         return max(1, min(self.events_per_message, MESSAGE_BYTES // self.event_bytes))
 
     @property
-    def message_bytes(self) -> int:
+    def message_bytes(self) -> float:
         """Return the size of a message's body."""
         return self.packed * self.event_bytes + measured().envelope_bytes
 
@@ -107,7 +108,7 @@ class Load:
     @property
     def full_events(self) -> int:
         """Return how many events fill a receive batch."""
-        return self.full_messages * self.packed
+        return round(self.full_messages * self.packed)
 
     def requests(self, events: float) -> int:
         """Return how many requests so many events take."""

@@ -54,6 +54,7 @@ class Measured:
     memory_packed_mib: float
     memory_single_mib: float
     import_cpu_ms: float
+    live_requests_per_1000: float
     added_bytes: int
     envelope_bytes: int
     record_bytes: int

@@ -13,7 +13,7 @@ from whyness_ops.capacity.bounds import (
     runs_per_s,
     scale_up_s,
 )
-from whyness_ops.capacity.cost import MONTH_DAYS, Costs, monthly
+from whyness_ops.capacity.cost import MONTH_DAYS, Costs, monthly, sending_usd_per_million
 from whyness_ops.capacity.lag import EXHAUST_AFTER_S, drain_s, outage_events, peak_lag_s, quiet_lag_s
 from whyness_ops.capacity.load import Load
 from whyness_ops.capacity.prices import Prices
@@ -25,6 +25,7 @@ class Report:
 
     load: Load
     costs: Costs
+    sending_usd_per_million: float
     bounds: tuple[Bound, ...]
     concurrency: float
     quiet_lag_s: float
@@ -74,6 +75,7 @@ def report(load: Load, prices: Prices) -> Report:
     return Report(
         load=load,
         costs=monthly(load, prices),
+        sending_usd_per_million=sending_usd_per_million(load, prices),
         bounds=found,
         concurrency=concurrency_needed(load, at_peak),
         quiet_lag_s=quiet_lag_s(load, at_peak / runs_per_s(load, at_peak)),

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from whyness_ops.capacity.load import MIXPANEL_CLIENTS, SENDER_THREADS
+from whyness_ops.capacity.load import MIXPANEL_CLIENTS, SENDER_THREADS, Load
 from whyness_ops.capacity.prices import Prices
 from whyness_ops.capacity.report import Report
 from whyness_ops.output import table
@@ -18,6 +18,11 @@ def count_text(count: float) -> str:
         if count >= scale:
             return f"{count / scale:.3g}{unit}"
     return f"{count:.3g}"
+
+
+def packed_text(load: Load) -> str:
+    """Return how many events a message has."""
+    return f"{round(load.packed, 1):,g}"
 
 
 def time_text(seconds: float | None) -> str:
@@ -41,14 +46,14 @@ def usd_text(usd: float) -> str:
 def report_text(found: Report, prices: Prices) -> str:
     """Return the whole report."""
     load = found.load
-    sent = (
-        f"{count_text(load.events_per_day)} events a day of {load.event_bytes} bytes, {load.packed} a message"
-    )
+    sent = f"{count_text(load.events_per_day)} events a day of {load.event_bytes} bytes"
+    packed = f"{packed_text(load)} a message"
     stacks = f"{load.projects} project(s), {load.memory_mb} MB x {load.concurrency} each"
     rates = f"{load.mean_per_s:,.1f} events/s, {load.peak_per_s:,.1f} in the busy hours"
-    each = f"{found.usd_per_million:.4f} per million events, beside what a stack costs without any"
+    sending = f"{found.sending_usd_per_million:.4f} of it to send them"
+    each = f"{found.usd_per_million:.4f} per million events, {sending}, beside what a stack costs without any"
     parts = [
-        f"{sent}; {stacks}: {rates}.",
+        f"{sent}, {packed}; {stacks}: {rates}.",
         f"\nUSD a month ({prices.region} list prices, no free tier); {each}:",
         table(_costs(found), ("what", "USD")),
         "\nWhat each limit lets through, the first to bite first:",

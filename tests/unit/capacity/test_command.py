@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from bench.capacity import PAGE, TABLES, written
+from bench.capacity import PAGE, TABLES, TEXTS, written
 from whyness_ops.capacity.command import events
-from whyness_ops.capacity.prices import PricesFault, read_prices
+from whyness_ops.capacity.prices import PricesFault, measured, read_prices
 from whyness_ops.capacity.text import time_text
 from whyness_ops.cli import main
 
@@ -54,6 +54,26 @@ def test_the_text_has_costs_limits_times_and_advice(capsys: pytest.CaptureFixtur
     assert "never" in told
     assert "Too little in the busy hours: Mixpanel's events/s." in told
     assert "take 8 projects" in told
+
+
+def test_without_a_number_a_message_has_what_the_relay_packs(capsys: pytest.CaptureFixture[str]) -> None:
+    """50 events/s: what 1,000 of them take to be sent is what was measured; a number of one's own counts."""
+    per_million = []
+    for more in ([], ["--events-per-message", "1"]):
+        main(["capacity", "--events-per-day", "4320000", "--json", *more])
+        per_million.append(json.loads(capsys.readouterr().out)["sending_usd_per_million"])
+
+    requests = [usd / read_prices()["sqs_request"] / 1_000 for usd in per_million]
+    assert requests == [pytest.approx(measured().live_requests_per_1000), pytest.approx(1_000)]
+
+
+def test_the_text_has_what_sending_costs(capsys: pytest.CaptureFixture[str]) -> None:
+    """The same as docs/capacity.md."""
+    main(["capacity", "--events-per-day", "4320000"])
+
+    usd = measured().live_requests_per_1000 * 1_000 * read_prices()["sqs_request"]
+    assert f"{usd:.4f} of it to send them" in capsys.readouterr().out
+    assert f"| 50 | 4.32m | 10.9 | {measured().live_requests_per_1000} | {usd:.4f} |" in PAGE.read_text()
 
 
 def test_json_is_one_object(capsys: pytest.CaptureFixture[str]) -> None:
@@ -139,9 +159,10 @@ def test_times_are_in_the_unit_that_suits(seconds: float | None, text: str) -> N
 
 
 def test_tables_in_the_docs_are_what_the_model_says() -> None:
-    """docs/capacity.md has each table as `python -m bench.capacity` would write it now."""
+    """docs/capacity.md has tables and first lines as `python -m bench.capacity` would write them now."""
     page = PAGE.read_text()
 
+    assert [mark for mark in TEXTS if f"<!-- {mark} -->\nA" not in page] == []
     assert [mark for mark in TABLES if f"<!-- {mark} -->\n| " not in page] == []
     assert written(page) == page
 

@@ -3,11 +3,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.simulation.capacity_sim import CapacitySim
 from whyness_events.delivery.packing import REQUEST_BYTES
 from whyness_events.delivery.telemetry import METRICS
-from whyness_ops.capacity import Load, cost, lag, load, read_prices, report
+from whyness_ops.capacity import Load, cost, lag, live_events_per_message, load, read_prices, report
 from whyness_ops.capacity.bounds import bounds, pollers_needed, projects_needed, runs_per_s, scale_up_s
 from whyness_ops.capacity.prices import measured
 
@@ -47,6 +49,33 @@ def test_a_receive_batch_is_what_six_megabytes_hold() -> None:
 def test_a_message_has_no_more_events_than_fit_what_sqs_bills_as_one(event_bytes: int, packed: int) -> None:
     """The publisher packs to 65,000 bytes; a larger event travels alone."""
     assert Load(1e6, event_bytes).packed == packed
+
+
+@pytest.mark.parametrize(
+    ("events_per_s", "least", "most"), [(0.001, 1, 1.001), (1, 1.1, 1.3), (200, 39, 42), (1e6, 1e5, 1e6)]
+)
+def test_live_events_share_a_message_with_what_comes_within_a_gathering(
+    events_per_s: float, least: float, most: float
+) -> None:
+    """A rare event is alone; of many, each gathering of 0.2 s makes a message, up to what fits one."""
+    live = Load(events_per_s * 86_400, events_per_message=live_events_per_message(events_per_s))
+
+    assert least <= live.events_per_message <= most
+    assert live.packed == min(live.events_per_message, 144)
+    assert live.message_bytes < 65_536
+
+
+@given(st.floats(0.001, 1e5), st.floats(1.01, 100))
+def test_the_more_comes_the_less_sending_an_event_costs(events_per_s: float, factor: float) -> None:
+    """From a request for each event on, down to what fits 64 KiB."""
+    less, more = (
+        cost.sending_usd_per_million(
+            Load(rate * 86_400, events_per_message=live_events_per_message(rate)), read_prices()
+        )
+        for rate in (events_per_s, events_per_s * factor)
+    )
+
+    assert more <= less <= 1_000_000 * read_prices()["sqs_request"]
 
 
 def test_both_measurements_of_cpu_are_met() -> None:

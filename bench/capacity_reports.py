@@ -1,0 +1,18 @@
+"""What the model says, as docs/capacity.md asks it."""
+
+from typing import Any
+
+from whyness_ops.capacity import Load, Report, live_events_per_message, read_prices, report
+from whyness_ops.capacity.load import DAY_S
+
+CPU_MB = 1_769
+
+
+def ask_live(count: float) -> Report:
+    """Return it for so many events a day of live traffic."""
+    return ask(count, live_events_per_message(count / DAY_S))
+
+
+def ask(count: float, packed: float, **settings: Any) -> Report:
+    """Return it for so many events a day, and so many a message."""
+    return report(Load(count, events_per_message=packed, **settings), read_prices())

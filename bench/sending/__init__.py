@@ -1,0 +1,1 @@
+"""What `send()` costs a page, a queue and a database: each module measures a part for `bench.django_send`."""
