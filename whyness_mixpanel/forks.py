@@ -2,11 +2,70 @@
 
 import os
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+_LONGEST_WAIT_S = 5.0
+
+# The relay's thread holds it, for a fork copies what that is in the middle of: an import, a query of SQLite.
+_busy = threading.Lock()
+_is_held = ContextVar("is_held", default=False)
+_pid = os.getpid()
+_functions: list[Callable[[], None]] = []
 
 
 def in_child(function: Callable[[], None]) -> Callable[[], None]:
-    """Let `function` run first in every forked child, where there is fork at all."""
-    if sys.platform != "win32":
-        os.register_at_fork(after_in_child=function)
+    """Let `function` run in every forked child, before an event is sent there."""
+    _functions.append(function)
     return function
+
+
+def notice() -> None:
+    """Run the functions of `in_child` where this is a child, for uWSGI forks without telling Python."""
+    global _busy, _pid  # noqa: PLW0603  (one per process)
+    if _pid != os.getpid():
+        _pid = os.getpid()
+        _busy = threading.Lock()
+        for function in _functions:
+            function()
+
+
+@contextmanager
+def forbidden() -> Iterator[None]:
+    """Let a fork wait, for some seconds at most, until this ends or reaches `allowed`."""
+    token = _is_held.set(True)
+    try:
+        with _busy:
+            yield
+    finally:
+        _is_held.reset(token)
+
+
+@contextmanager
+def allowed() -> Iterator[None]:
+    """Let a fork happen in what would forbid it: a call over the network, say."""
+    is_held = _is_held.get()
+    if is_held:
+        _busy.release()
+    try:
+        yield
+    finally:
+        if is_held:
+            _busy.acquire()
+
+
+def _wait() -> None:
+    _is_waited_for.append(_busy.acquire(timeout=_LONGEST_WAIT_S))
+
+
+def _go_on() -> None:
+    if _is_waited_for.pop():
+        _busy.release()
+
+
+_is_waited_for: list[bool] = []
+
+if sys.platform != "win32":
+    os.register_at_fork(before=_wait, after_in_parent=_go_on, after_in_child=notice)

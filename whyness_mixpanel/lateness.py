@@ -13,7 +13,7 @@ logger = logging.getLogger("whyness_mixpanel")
 LATE_S = 600
 _LOOK_EACH_S, _WARN_EACH_S = 60.0, 3_600.0
 
-_next_look_s = 0.0
+_next_look_s: dict[str, float] = {}
 
 
 def oldest_pending_s(alias: str) -> int | None:
@@ -25,17 +25,16 @@ def oldest_pending_s(alias: str) -> int | None:
 
 def warn_of_late(alias: str) -> None:
     """Warn, once an hour, where no drain seems to run. Looks once a minute."""
-    global _next_look_s  # noqa: PLW0603  (one rhythm per process)
     now_s = time.monotonic()
-    if now_s < _next_look_s:
+    if now_s < _next_look_s.get(alias, 0.0):
         return
-    _next_look_s = now_s + _LOOK_EACH_S
+    _next_look_s[alias] = now_s + _LOOK_EACH_S
     try:
         age_s = oldest_pending_s(alias)
     except Error:
         return  # the next send says so
     if age_s is not None and age_s > LATE_S:
-        _next_look_s = now_s + _WARN_EACH_S
+        _next_look_s[alias] = now_s + _WARN_EACH_S
         logger.warning(
             "The oldest event in the outbox of %s has been waiting for %d minutes: is a drain running? "
             "(manage.py mixpanel_outbox drain)",

@@ -32,7 +32,7 @@ class Lane:
         """Look from that row on, at the latest then; no telling shortens a pause."""
         due_s = max(due_s, self.pause_until_s)
         self.due_s = min(self.due_s, due_s) if self.starts else due_s
-        self.starts = [min([id_, *self.starts])]
+        self.starts, self.is_second_look = [min([id_, *self.starts])], False
 
     def go_on(self, id_: int | None, due_s: float) -> None:
         """Look from that row on then; None: nothing is behind it, and the next look begins elsewhere."""

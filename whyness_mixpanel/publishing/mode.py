@@ -62,7 +62,9 @@ def _is_in_memory(connection: Any) -> bool:
 def _is_uwsgi_without_threads() -> bool:
     uwsgi: Any = sys.modules.get("uwsgi")
     options = {str(key, "ascii") if isinstance(key, bytes) else key for key in getattr(uwsgi, "opt", {})}
-    if uwsgi is None or options & {"enable-threads", "threads"}:
+    # An attribute of uWSGI 2.0.31; from 2.0.27 on threads are on without any option.
+    has_threads = getattr(uwsgi, "has_threads", options & {"enable-threads", "threads"})
+    if uwsgi is None or has_threads:
         return False
     _uwsgi.begin(
         "uWSGI runs without threads, so that nothing publishes here: set enable-threads, "

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
-from whyness_mixpanel import backends, conf, counters, signals
+from whyness_mixpanel import backends, conf, counters, forks, signals
 from whyness_mixpanel.publishing import messages
 
 logger = logging.getLogger("whyness_mixpanel")
@@ -86,7 +86,8 @@ def _send(
         if not is_wanted():
             return refusal or "given up in time"
         call = calls.popleft()
-        answer = publish([message.body for message in call], **options)
+        with forks.allowed():
+            answer = publish([message.body for message in call], **options)
         if not answer.confirmed <= set(range(len(call))):
             raise RuntimeError  # it speaks of messages that were not sent: nothing in it can be trusted
         refusal = refusal or _safe_code(answer.refusal)

@@ -6,7 +6,6 @@ between. Nothing in here can block whoever wakes it.
 
 import atexit
 import logging
-import os
 import queue
 import sys
 import threading
@@ -15,9 +14,8 @@ from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, connections
 
-from whyness_mixpanel import backends, conf
-from whyness_mixpanel.forks import in_child
-from whyness_mixpanel.publishing import lanes, memory, publisher
+from whyness_mixpanel import forks
+from whyness_mixpanel.publishing import lanes, memory
 from whyness_mixpanel.publishing.outbox import GATHER_S, LEASE_S
 from whyness_mixpanel.publishing.worker import Worker
 
@@ -26,8 +24,6 @@ logger = logging.getLogger("whyness_mixpanel")
 MOST_MARKS = 1_000
 STOP_S = 2.0
 _IDLE_S = 10.0
-# A fork waits for the first import of the backend: its locks would never be released in the child.
-_IMPORT_S = 10.0
 
 # Of a commit: the alias, None for what is in memory, and the lowest id, None for one not known.
 _Mark = tuple[str | None, int | None]
@@ -41,7 +37,6 @@ class _Relay:
         self._overflow: set[str | None] = set()
         self._start_lock = threading.Lock()
         self._hurry = threading.Event()
-        self._has_imported = threading.Event()
         self._thread: threading.Thread | None = None
         self._turn_began_s: float | None = None
         self._stop_at_s: float | None = None
@@ -70,11 +65,6 @@ class _Relay:
             finally:
                 self._start_lock.release()
 
-    def wait_for_import(self) -> None:
-        """Wait until the thread, if there is one, has imported the backend."""
-        if self.is_alive:
-            self._has_imported.wait(_IMPORT_S)
-
     def stop(self) -> None:
         """Publish what can be published in STOP_S, and end."""
         self._stop_at_s = time.monotonic() + STOP_S
@@ -85,10 +75,10 @@ class _Relay:
             thread.join(STOP_S)
 
     def _start(self) -> None:
-        thread = threading.Thread(target=self._run, name="whyness-mixpanel-relay", daemon=True)
         try:
+            thread = threading.Thread(target=self._run, name="whyness-mixpanel-relay", daemon=True)
             thread.start()
-        except RuntimeError:  # no more threads, or the interpreter ends: the next wake tries again
+        except RuntimeError:  # no more threads here, or none at all, or the interpreter ends: others publish
             return
         self._thread = thread
         _stop_at_exit()
@@ -98,39 +88,39 @@ class _Relay:
         return _relays.get("relay") is self and not is_late
 
     def _run(self) -> None:
-        try:
-            _import_backend()
-            self._has_imported.set()
-            while self._stop_at_s is None and self._is_wanted():
-                self._wait()
-                self._turn()
-            self._note_marks()
-            self._worker.hurry()
-        finally:
-            self._has_imported.set()
-            connections.close_all()
+        with forks.forbidden():
+            try:
+                while self._stop_at_s is None and self._is_wanted():
+                    self._wait()
+                    self._note_marks()
+                    self._turn()
+                self._note_marks()
+                self._worker.hurry()
+            finally:
+                connections.close_all()
 
     def _wait(self) -> None:
         """Wait for what is due; where nothing is, for a mark, and gather those that follow it."""
         wait_s = min(lanes.EACH_S, self._worker.next_due_s() - time.monotonic())
-        try:
-            if wait_s > 2 * GATHER_S:
-                self._note(*self._get(wait_s))
-                wait_s = GATHER_S
+        if wait_s > 2 * GATHER_S:
+            mark = self._get(min(_IDLE_S, wait_s))
+            if mark is None and wait_s > _IDLE_S:
+                connections.close_all()
+                mark = self._get(wait_s - _IDLE_S)
+            if mark is None:
+                return
+            self._note(*mark)
+            wait_s = GATHER_S
+        with forks.allowed():
             self._hurry.wait(max(0.0, wait_s))
-        except queue.Empty:
-            pass
-        self._note_marks()
 
-    def _get(self, wait_s: float) -> _Mark:
-        """Return a mark; connections are closed once nothing has happened for a while."""
-        try:
-            return self._marks.get(timeout=min(_IDLE_S, wait_s))
-        except queue.Empty:
-            if wait_s <= _IDLE_S:
-                raise
-            connections.close_all()
-            return self._marks.get(timeout=wait_s - _IDLE_S)
+    def _get(self, wait_s: float) -> _Mark | None:
+        """Return a mark, None where none comes in time."""
+        with forks.allowed():
+            try:
+                return self._marks.get(timeout=wait_s)
+            except queue.Empty:
+                return None
 
     def _note_marks(self) -> None:
         while self._overflow:
@@ -206,6 +196,9 @@ def _stop_at_exit() -> None:
     util: Any = sys.modules.get("multiprocessing.util")
     if util is not None:  # its children end without atexit
         util.Finalize(None, _end, exitpriority=100)
+    celery: Any = sys.modules.get("celery.signals")
+    if celery is not None:  # nor has a child of its pool that ends after some tasks any other time for it
+        celery.worker_process_shutdown.connect(_end_of_child, weak=False)
 
 
 def _end() -> None:
@@ -214,11 +207,8 @@ def _end() -> None:
     _is_ending = True
 
 
-def _import_backend() -> None:
-    try:
-        backends.get_publish(conf.BACKEND.get())
-    except Exception as error:  # noqa: BLE001  (each try to publish says so again)
-        logger.debug("The backend cannot be imported yet: %s", publisher.name_fault(error))
+def _end_of_child(**_: object) -> None:
+    _end()
 
 
 def _use_own_connection(alias: str) -> None:
@@ -231,19 +221,9 @@ def _use_own_connection(alias: str) -> None:
         _beside_pool.add(alias)
 
 
-def _wait_for_import() -> None:
-    relay = _relays.get("relay")
-    if relay is not None:
-        relay.wait_for_import()
-
-
-@in_child
+@forks.in_child
 def _start_afresh() -> None:
     global _is_stopped_at_exit, _is_ending  # noqa: PLW0603  (as above)
     _relays.clear()
     # atexit's functions are inherited by a fork; those of multiprocessing are not.
     _is_stopped_at_exit = _is_ending = False
-
-
-if sys.platform != "win32":
-    os.register_at_fork(before=_wait_for_import)

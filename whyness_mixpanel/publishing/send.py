@@ -8,7 +8,7 @@ from django.core.exceptions import SynchronousOnlyOperation
 from django.db import Error, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from whyness_mixpanel import conf, counters, lateness, parked
+from whyness_mixpanel import conf, counters, forks, lateness, parked
 from whyness_mixpanel.backends import locmem
 from whyness_mixpanel.publishing import caller, memory, relay
 from whyness_mixpanel.publishing.condition import Condition
@@ -42,6 +42,7 @@ def send(rows: Sequence[Row], using: str | None = None) -> bool:
     """
     if not rows:
         return True
+    forks.notice()
     connection = transaction.get_connection(using)
     mode = mode_of(connection)
     if mode is Mode.CALLER and conf.BACKEND.get() == "locmem":

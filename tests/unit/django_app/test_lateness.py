@@ -16,7 +16,7 @@ def test_a_drain_that_does_not_run_is_told_once_an_hour(
 ) -> None:
     """Looks are a minute apart, warnings an hour."""
     now_s = [1_000.0]
-    monkeypatch.setattr(lateness, "_next_look_s", 0.0)
+    monkeypatch.setattr(lateness, "_next_look_s", {})
     monkeypatch.setattr(time, "monotonic", lambda: now_s[0])
     lateness.warn_of_late("default")
     long_ago = timezone.now() - timedelta(minutes=11)
@@ -36,7 +36,7 @@ def test_each_database_has_its_own_looks(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A busy one would else speak for all: of the others nobody would be told, ever."""
-    monkeypatch.setattr(lateness, "_next_look_s", 0.0)
+    monkeypatch.setattr(lateness, "_next_look_s", {})
     long_ago = timezone.now() - timedelta(minutes=11)
     Outbox.objects.using("other").create(encoded="{}", identity="distinct_id", created_at=long_ago)
 
