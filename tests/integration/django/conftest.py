@@ -6,6 +6,8 @@ import pytest
 
 from local.emulator import Account, Emulator, EmulatorMissing
 from tests.django_support import db, override, pristine
+from tests.integration.django import postgres
+from tests.integration.django.relay_project import RelayProject, make_project
 from whyness_mixpanel.backends import sqs
 from whyness_mixpanel.publishing import send
 from whyness_mixpanel.publishing.mode import Mode
@@ -61,3 +63,44 @@ def publishing_to(monkeypatch: pytest.MonkeyPatch, no_aws: None, by_caller: None
         return override(**settings | chosen)
 
     return publishing_to  # type: ignore[return-value]  # Django's override_settings is a context manager
+
+
+@pytest.fixture(scope="session")
+def postgres_port() -> Iterator[int]:
+    """A server of PostgreSQL."""
+    pytest.importorskip("psycopg", reason="psycopg is not installed: it is Django's way to PostgreSQL")
+    try:
+        with postgres.server() as port:
+            yield port
+    except postgres.PostgresMissing as missing:
+        pytest.skip(str(missing))
+
+
+@pytest.fixture(params=["sqlite", "postgresql", "bound"])
+def unmigrated(request: pytest.FixtureRequest, tmp_path: Path) -> RelayProject:
+    """A project on each database, without a table; `bound` is PostgreSQL with server_side_binding."""
+    port = None if request.param == "sqlite" else request.getfixturevalue("postgres_port")
+    return make_project(tmp_path, request.param, port)
+
+
+@pytest.fixture
+def project(unmigrated: RelayProject, migrated: Callable[[RelayProject], RelayProject]) -> RelayProject:
+    """A migrated project."""
+    unmigrated.fill_from(migrated(unmigrated))
+    return unmigrated
+
+
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Callable[[RelayProject], RelayProject]:
+    """Returns a function that returns a migrated project on the same kind of database, made once."""
+    made: dict[str, RelayProject] = {}
+
+    def migrated(like: RelayProject) -> RelayProject:
+        kind = str(like.database["ENGINE"]).rpartition(".")[2].removesuffix("3")
+        if kind not in made:
+            port = like.database.get("PORT")
+            made[kind] = make_project(tmp_path_factory.mktemp("migrated"), kind, port)  # type: ignore[arg-type]
+            made[kind].run("-m", "django", "migrate", "--verbosity=0")
+        return made[kind]
+
+    return migrated
