@@ -7,7 +7,7 @@ import pytest
 from local.emulator import Account, Emulator, EmulatorMissing
 from tests.django_support import db, override, pristine
 from tests.integration.django import postgres
-from tests.integration.django.relay_project import RelayProject, make_project
+from tests.integration.django.relay_project import ROOT, RelayProject, make_project
 from whyness_mixpanel.backends import sqs
 from whyness_mixpanel.publishing import send
 from whyness_mixpanel.publishing.mode import Mode
@@ -15,6 +15,7 @@ from whyness_mixpanel.publishing.mode import Mode
 __all__ = ["db", "pristine"]
 
 Publishing = Callable[..., AbstractContextManager[object]]
+Migrated = Callable[[RelayProject, Path], RelayProject]
 
 
 @pytest.fixture(scope="session")
@@ -84,23 +85,23 @@ def unmigrated(request: pytest.FixtureRequest, tmp_path: Path) -> RelayProject:
 
 
 @pytest.fixture
-def project(unmigrated: RelayProject, migrated: Callable[[RelayProject], RelayProject]) -> RelayProject:
+def project(unmigrated: RelayProject, migrated: Migrated) -> RelayProject:
     """A migrated project."""
-    unmigrated.fill_from(migrated(unmigrated))
+    unmigrated.fill_from(migrated(unmigrated, ROOT))
     return unmigrated
 
 
 @pytest.fixture(scope="session")
-def migrated(tmp_path_factory: pytest.TempPathFactory) -> Callable[[RelayProject], RelayProject]:
-    """Returns a function that returns a migrated project on the same kind of database, made once."""
-    made: dict[str, RelayProject] = {}
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Migrated:
+    """Returns a function that returns a project like another, migrated by a release; made once of each."""
+    made: dict[tuple[object, Path], RelayProject] = {}
 
-    def migrated(like: RelayProject) -> RelayProject:
-        kind = str(like.database["ENGINE"]).rpartition(".")[2].removesuffix("3")
-        if kind not in made:
-            port = like.database.get("PORT")
-            made[kind] = make_project(tmp_path_factory.mktemp("migrated"), kind, port)  # type: ignore[arg-type]
-            made[kind].run("-m", "django", "migrate", "--verbosity=0")
-        return made[kind]
+    def migrated(like: RelayProject, code: Path) -> RelayProject:
+        key = like.database["ENGINE"], code
+        if key not in made:
+            kind = "sqlite" if "sqlite" in str(key[0]) else "postgresql"
+            made[key] = make_project(tmp_path_factory.mktemp("migrated"), kind, like.database.get("PORT"))
+            made[key].with_code(code).run("-m", "django", "migrate", "--verbosity=0")
+        return made[key]
 
     return migrated

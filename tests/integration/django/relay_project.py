@@ -138,7 +138,7 @@ class RelayProject:
         return [(float(at), int(count), group) for at, count, group in (line.split() for line in lines)]
 
 
-def make_project(directory: Path, kind: str, port: int | None = None) -> RelayProject:
+def make_project(directory: Path, kind: str, port: object = None) -> RelayProject:
     """Return a project on a database that has no table yet.
 
     Args:
