@@ -138,8 +138,9 @@ def test_a_process_that_was_frozen_for_an_hour_harms_nothing(project: RelayProje
     assert len({(e["event"], e["user"], e["time"], e["insert_id"]) for e in project.events()}) == 3
 
 
-@both
-@pytest.mark.parametrize("is_told", [False, True], ids=["exit", "SIGTERM"])
+@pytest.mark.parametrize(
+    ("unmigrated", "is_told"), [("sqlite", False), ("postgresql", True)], indirect=["unmigrated"]
+)
 def test_a_process_stops_while_the_queue_hangs(project: RelayProject, *, is_told: bool) -> None:
     """The call would last for a minute; what is left is the next one's, once its lease has ended."""
     text = """
