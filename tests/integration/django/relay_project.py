@@ -102,7 +102,10 @@ class RelayProject:
     def run(self, *arguments: str) -> str:
         """Run Python with `arguments` and return what it printed; the exit code must be 0."""
         process = self.start(*arguments)
-        printed, _ = process.communicate(timeout=90)
+        try:
+            printed, _ = process.communicate(timeout=90)
+        finally:
+            process.kill()  # does nothing where it has ended
         assert process.returncode == 0, printed
         return printed
 

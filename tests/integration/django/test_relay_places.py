@@ -72,7 +72,8 @@ monkey.patch_all()
 """
 # The ticks tell whether all greenlets run.
 GEVENT = """
-import gevent
+import gevent, signal
+signal.alarm(30)  # where the hub is blocked nothing else would end it
 ticks = 0
 def tick():
     global ticks
