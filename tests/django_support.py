@@ -26,6 +26,7 @@ from whyness_mixpanel import counters  # noqa: E402
 from whyness_mixpanel.backends import locmem  # noqa: E402
 from whyness_mixpanel.models import Outbox  # noqa: E402
 from whyness_mixpanel.publishing import caller, memory, send  # noqa: E402
+from whyness_mixpanel.publishing.condition import Condition  # noqa: E402
 
 
 @functools.cache  # not a session fixture: each conftest that names one would have its own
@@ -53,7 +54,7 @@ def pristine(monkeypatch: pytest.MonkeyPatch) -> None:
 
     caller.start_afresh()
     memory.start_afresh()
-    send.unwritable.end()
+    send.unwritable = Condition()
     counters.reset()
     locmem.messages.clear()
     locmem.sent.clear()

@@ -7,7 +7,7 @@ logger = logging.getLogger("whyness_mixpanel")
 
 
 class Condition:
-    """One thing that may be wrong in this process; a forked child begins without it.
+    """Something that may be wrong in this process, of each database, say; a forked child begins without it.
 
     Args:
         level: of the line where it begins; the one where it ends is INFO.
@@ -15,22 +15,15 @@ class Condition:
 
     def __init__(self, level: int = logging.WARNING) -> None:
         self._level = level
-        self._holds_in = 0
+        self._holding: dict[str, int] = {}
 
-    @property
-    def holds(self) -> bool:
-        """Whether it has begun, and not ended."""
-        return self._holds_in == os.getpid()
-
-    def begin(self, text: str, *values: object) -> None:
+    def begin(self, text: str, *values: object, of: str = "") -> None:
         """Log that it begins, unless it holds already."""
-        if not self.holds:
-            self._holds_in = os.getpid()
+        if self._holding.get(of) != os.getpid():
+            self._holding[of] = os.getpid()
             logger.log(self._level, text, *values)
 
-    def end(self, text: str = "") -> None:
+    def end(self, text: str = "", of: str = "") -> None:
         """Log that it has ended, where it held and there is a text."""
-        if self.holds:
-            self._holds_in = 0
-            if text:
-                logger.info(text)
+        if self._holding.pop(of, 0) == os.getpid() and text:
+            logger.info(text)

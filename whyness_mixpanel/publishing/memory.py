@@ -24,9 +24,9 @@ _size_bytes = 0
 @in_child
 def start_afresh() -> None:
     """Hold nothing."""
-    global _lock, _held, _size_bytes
+    global _lock, _held, _size_bytes, losing  # noqa: PLW0603  (one memory per process)
     _lock, _held, _size_bytes = threading.RLock(), deque(), 0
-    losing.end()
+    losing = Condition(logging.ERROR)
 
 
 def hold(rows: Sequence[Row]) -> None:
@@ -55,9 +55,8 @@ def is_empty() -> bool:
     return not _held
 
 
-def lose(count: int, why: str) -> None:
-    """Count events that neither outbox nor queue has."""
+def lose(count: int, why: str, of: str = "") -> None:
+    """Count events that neither outbox nor queue has; those of a database are logged once while it fails."""
     counters.add("lost", count)
-    losing.begin(
-        "Events are lost: %s. Logged again when it begins anew; the counter `lost` has how many.", why
-    )
+    text = "Events are lost: %s. Logged again when it begins anew; the counter `lost` has how many."
+    losing.begin(text, why, of=of)

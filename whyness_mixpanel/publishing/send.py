@@ -53,8 +53,8 @@ def send(rows: Sequence[Row], using: str | None = None) -> bool:
     except Error as error:
         _hold(rows, connection, mode, error)
         return False
-    unwritable.end("The outbox takes events again.")
-    memory.losing.end()
+    unwritable.end("The outbox takes events again.", of=connection.alias)
+    memory.losing.end(of=connection.alias)
     reasons = [row.reason for row in rows if row.reason]
     for reason in reasons:
         parked.tell(1, reason)
@@ -87,16 +87,18 @@ def _check_not_busy(connection: BaseDatabaseWrapper) -> None:
 
 def _hold(rows: Sequence[Row], connection: BaseDatabaseWrapper, mode: Mode, error: Error) -> None:
     """Publish from memory what cannot be written, once the transaction has committed."""
+    alias = connection.alias
     counters.add("unwritten", len(rows))
     if not isinstance(error, _Busy):
         unwritable.begin(
             "The outbox does not take events: %s. Is the app migrated? They are published from the memory "
             "of this process; logged again when it takes them.",
             type(error).__name__,
+            of=alias,
         )
     held = [row for row in rows if not row.reason]
     if len(held) < len(rows):
-        memory.lose(len(rows) - len(held), "events that break a rule cannot be parked")
+        memory.lose(len(rows) - len(held), "events that break a rule cannot be parked", of=alias)
     if not held:
         return
 
@@ -108,9 +110,9 @@ def _hold(rows: Sequence[Row], connection: BaseDatabaseWrapper, mode: Mode, erro
             caller.worker.publish_memory()
 
     if connection.in_atomic_block:
-        transaction.on_commit(hook, using=connection.alias)
+        transaction.on_commit(hook, using=alias)
     elif connection.connection is not None and not connection.autocommit:
-        memory.lose(len(held), "nobody can tell whether they are committed")
+        memory.lose(len(held), "nobody can tell whether they are committed", of=alias)
     else:
         hook()
 

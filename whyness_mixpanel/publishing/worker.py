@@ -108,9 +108,9 @@ class Worker:
             claimed = outbox.claimed_by(claim, alias, from_id=first_id)
             done = batch.publish_claim(claimed, self._budget())
         except Error as error:
-            self._begin_unread(error)
+            self._begin_unread(alias, error)
             return
-        self._unread.end()
+        self._unread.end(of=alias)
         self._settle(self._own, self._own.fresh, done, 0)
         if self._has_worked:
             self._failing.end(_WORKS)
@@ -128,7 +128,7 @@ class Worker:
                 self._publish(alias, lanes, lane)
             else:
                 lanes.find_young(lane, self._clock())
-            self._unread.end("The outbox can be read again.")
+            self._unread.end("The outbox can be read again.", of=alias)
         except Error as error:
             self._give_up(alias, lanes, lane, error)
 
@@ -192,13 +192,13 @@ class Worker:
         elif _has_no_table(alias):
             self._lanes.pop(alias, None)
         else:
-            self._begin_unread(error)
+            self._begin_unread(alias, error)
         if not connections[alias].in_atomic_block:
             connections[alias].close()
 
-    def _begin_unread(self, error: Error) -> None:
+    def _begin_unread(self, alias: str, error: Error) -> None:
         text = "The outbox cannot be read: %s. Its events wait; logged again when it can."
-        self._unread.begin(text, type(error).__name__)
+        self._unread.begin(text, type(error).__name__, of=alias)
 
 
 def _use_autocommit(alias: str) -> None:

@@ -6,6 +6,8 @@ import pytest
 
 from local.emulator import Account, Emulator, EmulatorMissing
 from tests.django_support import db, override, pristine
+from tests.integration.django import postgres
+from tests.integration.django.relay_project import ROOT, RelayProject, make_project
 from whyness_mixpanel.backends import sqs
 from whyness_mixpanel.publishing import send
 from whyness_mixpanel.publishing.mode import Mode
@@ -13,6 +15,7 @@ from whyness_mixpanel.publishing.mode import Mode
 __all__ = ["db", "pristine"]
 
 Publishing = Callable[..., AbstractContextManager[object]]
+Migrated = Callable[[RelayProject, Path], RelayProject]
 
 
 @pytest.fixture(scope="session")
@@ -61,3 +64,44 @@ def publishing_to(monkeypatch: pytest.MonkeyPatch, no_aws: None, by_caller: None
         return override(**settings | chosen)
 
     return publishing_to  # type: ignore[return-value]  # Django's override_settings is a context manager
+
+
+@pytest.fixture(scope="session")
+def postgres_port() -> Iterator[int]:
+    """A server of PostgreSQL."""
+    pytest.importorskip("psycopg", reason="psycopg is not installed: it is Django's way to PostgreSQL")
+    try:
+        with postgres.server() as port:
+            yield port
+    except postgres.PostgresMissing as missing:
+        pytest.skip(str(missing))
+
+
+@pytest.fixture(params=["sqlite", "postgresql", "bound"])
+def unmigrated(request: pytest.FixtureRequest, tmp_path: Path) -> RelayProject:
+    """A project on each database, without a table; `bound` is PostgreSQL with server_side_binding."""
+    port = None if request.param == "sqlite" else request.getfixturevalue("postgres_port")
+    return make_project(tmp_path, request.param, port)
+
+
+@pytest.fixture
+def project(unmigrated: RelayProject, migrated: Migrated) -> RelayProject:
+    """A migrated project."""
+    unmigrated.fill_from(migrated(unmigrated, ROOT))
+    return unmigrated
+
+
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Migrated:
+    """Returns a function that returns a project like another, migrated by a release; made once of each."""
+    made: dict[tuple[object, Path], RelayProject] = {}
+
+    def migrated(like: RelayProject, code: Path) -> RelayProject:
+        key = like.database["ENGINE"], code
+        if key not in made:
+            kind = "sqlite" if "sqlite" in str(key[0]) else "postgresql"
+            made[key] = make_project(tmp_path_factory.mktemp("migrated"), kind, like.database.get("PORT"))
+            made[key].with_code(code).run("-m", "django", "migrate", "--verbosity=0")
+        return made[key]
+
+    return migrated

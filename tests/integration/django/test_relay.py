@@ -2,61 +2,11 @@
 
 import os
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.integration.django import postgres
-from tests.integration.django.relay_project import RelayProject, until
-
-IMMEDIATE = {"transaction_mode": "IMMEDIATE", "timeout": 30, "init_command": "PRAGMA journal_mode=WAL"}
-
-
-@pytest.fixture(scope="module")
-def postgres_port() -> Iterator[int]:
-    """A server for this module's tests."""
-    pytest.importorskip("psycopg", reason="psycopg is not installed: it is Django's way to PostgreSQL")
-    try:
-        with postgres.server() as port:
-            yield port
-    except postgres.PostgresMissing as missing:
-        pytest.skip(str(missing))
-
-
-def make_project(directory: Path, kind: str, request: pytest.FixtureRequest) -> RelayProject:
-    """Return a project that is not migrated yet."""
-    if kind == "sqlite":
-        name, options = str(directory / "db"), dict[str, object](IMMEDIATE)
-        return RelayProject(
-            directory, {"ENGINE": "django.db.backends.sqlite3", "NAME": name, "OPTIONS": options}
-        )
-    import psycopg  # noqa: PLC0415  (only where there is a server)
-
-    port = request.getfixturevalue("postgres_port")
-    name = f"site_{abs(hash(str(directory)))}"
-    with psycopg.connect(f"host=127.0.0.1 port={port} user=postgres", autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"'.encode())
-    options = {"server_side_binding": True} if kind == "bound" else {}
-    server = {"NAME": name, "USER": "postgres", "HOST": "127.0.0.1", "PORT": port, "OPTIONS": options}
-    return RelayProject(directory, {"ENGINE": "django.db.backends.postgresql", **server})
-
-
-@pytest.fixture(params=["sqlite", "postgresql", "bound"])
-def unmigrated(request: pytest.FixtureRequest, tmp_path: Path) -> RelayProject:
-    """A project on each database, without a table; `bound` is PostgreSQL with server_side_binding."""
-    return make_project(tmp_path, request.param, request)
-
-
-@pytest.fixture
-def project(unmigrated: RelayProject) -> RelayProject:
-    """A migrated project."""
-    unmigrated.run("-m", "django", "migrate", "--verbosity=0")
-    return unmigrated
-
-
-both = pytest.mark.parametrize("unmigrated", ["sqlite", "postgresql"], indirect=True)
-only_postgresql = pytest.mark.parametrize("unmigrated", ["postgresql"], indirect=True)
+from tests.integration.django.relay_project import OFTEN, RelayProject, both, only_postgresql, until
 
 ROLLED_BACK = """
 from contextlib import suppress
@@ -93,7 +43,7 @@ until(lambda: Outbox.objects.count() == 0)
 
 def test_what_commits_is_published_once_and_what_is_rolled_back_never(project: RelayProject) -> None:
     """In nested blocks, savepoints by hand, a transaction by hand, and where another's hook raises."""
-    project.run(*project.script("lanes.EACH_S = 0.5\n" + ROLLED_BACK))
+    project.run(*project.script(OFTEN + ROLLED_BACK))
 
     assert sorted(project.published()) == ["1", "4", "6", "7", "9"]
 
@@ -177,7 +127,7 @@ until(lambda: Outbox.objects.count() == 0)
 @both
 def test_a_process_forked_at_any_instant_loses_nothing(project: RelayProject) -> None:
     """Also children that end before they have published: whoever has sent looks after their rows."""
-    project.run(*project.script("lanes.EACH_S = 0.5\n" + FORKED))
+    project.run(*project.script(OFTEN + FORKED))
 
     assert sorted(map(int, project.published())) == list(range(1, 22))
 
@@ -277,7 +227,7 @@ if connection.vendor == "postgresql":
 assert [send(number) for number in (2, 3, 4)] == [True] * 3
 until(lambda: Outbox.objects.count() == 0)
 """
-    project.run(*project.script("lanes.EACH_S = 0.5\n" + text))
+    project.run(*project.script(OFTEN + text))
 
     assert sorted(project.published()) == ["1", "2", "3", "4"]
 

@@ -7,8 +7,7 @@ from pathlib import Path
 import django
 import pytest
 
-from tests.integration.django.relay_project import ROOT, RelayProject, until
-from tests.integration.django.test_relay import make_project
+from tests.integration.django.relay_project import ROOT, RelayProject, make_project, until
 
 SAMPLES = ROOT / "docs" / "samples"
 # The sample has whole minutes, and leaves the broker to the site.
@@ -35,9 +34,9 @@ assert "CommandError" in result.errors[0].exception_class_path
 
 
 @pytest.fixture
-def project(tmp_path: Path, request: pytest.FixtureRequest) -> RelayProject:
+def project(tmp_path: Path) -> RelayProject:
     """A migrated project whose processes leave publishing to a drain."""
-    made = make_project(tmp_path, "sqlite", request)
+    made = make_project(tmp_path, "sqlite")
     made.environment["WHYNESS_MIXPANEL_RELAY"] = "command"
     made.run("-m", "django", "migrate", "--verbosity=0")
     return made

@@ -4,14 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.django.relay_project import RelayProject
-from tests.integration.django.test_relay import make_project
+from tests.integration.django.relay_project import RelayProject, make_project
 
 
 @pytest.fixture
-def project(tmp_path: Path, request: pytest.FixtureRequest) -> RelayProject:
+def project(tmp_path: Path) -> RelayProject:
     """A migrated project on SQLite, on which a relay may write."""
-    made = make_project(tmp_path, "sqlite", request)
+    made = make_project(tmp_path, "sqlite")
     made.run("-m", "django", "migrate", "--verbosity=0")
     return made
 
