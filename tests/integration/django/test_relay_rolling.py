@@ -123,13 +123,13 @@ assert send(3, event="") is False
 TAKE_OVER = """
 from django.core.management import call_command
 Outbox.objects.filter(state="pending").update(claimed_by="killed", claimed_until="2020-01-01T00:00Z")
-call_command("mixpanel_outbox", "drain", verbosity=0)
+call_command("mixpanel_outbox", "drain")
 call_command("mixpanel_outbox", "status")
 row = Outbox.objects.get()
 row.encoded = json.dumps(json.loads(row.encoded) | {"event": "A"})
 row.save()
 call_command("mixpanel_outbox", "release", "--all")
-call_command("mixpanel_outbox", "drain", verbosity=0)
+call_command("mixpanel_outbox", "drain")
 """
 
 
