@@ -80,7 +80,7 @@ def _drain_once(  # noqa: PLR0913  (the options of the action)
 
 
 def _progress(alias: str, write: Write) -> Callable[[Drained], None]:
-    begun_s, last_s = time.monotonic(), 0.0
+    begun_s = last_s = time.monotonic()
 
     def tell(done: Drained) -> None:
         nonlocal last_s
