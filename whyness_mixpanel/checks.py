@@ -36,6 +36,7 @@ def check_settings(app_configs: object, **kwargs: object) -> list[CheckMessage]:
         *_set_twice(),
         *of_readable,
         *_tenants_outboxes(),
+        *_databases_without_outbox(),
         *_removed_settings(named),
         *_unknown_keys(named),
     ]
@@ -148,6 +149,21 @@ def _sqlite_with_one_writer() -> Iterator[CheckMessage]:
                 "published in the page's own thread after its commit, and a page waits for the queue.",
                 hint=f'Add to DATABASES["{alias}"]: "OPTIONS": {{"transaction_mode": "IMMEDIATE"}}.',
                 id="whyness_mixpanel.W007",
+            )
+
+
+def _databases_without_outbox() -> Iterator[CheckMessage]:
+    for alias in connections:
+        features = connections[alias].features
+        is_known = (
+            connections[alias].vendor in {"postgresql", "sqlite"}
+            and features.can_return_rows_from_bulk_insert
+        )
+        if not is_known and router.allow_migrate(alias, "whyness_mixpanel", model_name="outbox"):
+            yield Error(
+                f"The database {alias} cannot hold the outbox: it must be PostgreSQL, or SQLite from 3.35 on.",
+                hint="Keep the app out of it by a router's allow_migrate, and route Outbox to another one.",
+                id="whyness_mixpanel.E005",
             )
 
 
