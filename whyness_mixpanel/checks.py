@@ -161,7 +161,7 @@ def _databases_without_outbox() -> Iterator[CheckMessage]:
         )
         if not is_known and router.allow_migrate(alias, "whyness_mixpanel", model_name="outbox"):
             yield Error(
-                f"The database {alias} cannot hold the outbox: it must be PostgreSQL, or SQLite from 3.35 on.",
+                f"The database {alias} cannot hold the outbox: use PostgreSQL, or SQLite from 3.35 on.",
                 hint="Keep the app out of it by a router's allow_migrate, and route Outbox to another one.",
                 id="whyness_mixpanel.E005",
             )
