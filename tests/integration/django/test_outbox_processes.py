@@ -5,12 +5,12 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
-from tests.integration.django import postgres
+from tests.integration.django.relay_project import make_project
 
 ROOT = Path(__file__).parents[3]
 
@@ -82,47 +82,13 @@ class Project:
         return [event["insert_id"] for line in lines for event in json.loads(line)["events"]]
 
 
-@pytest.fixture(scope="module")
-def postgres_port() -> Iterator[int]:
-    """A server for this module's tests."""
-    pytest.importorskip("psycopg", reason="psycopg is not installed: it is Django's way to PostgreSQL")
-    try:
-        with postgres.server() as port:
-            yield port
-    except postgres.PostgresMissing as missing:
-        pytest.skip(str(missing))
-
-
 @pytest.fixture(params=["sqlite", "postgresql"])
 def project(request: pytest.FixtureRequest, tmp_path: Path) -> Project:
     """A migrated project on each database."""
-    if request.param == "sqlite":
-        options = {"transaction_mode": "IMMEDIATE", "timeout": 30, "init_command": "PRAGMA journal_mode=WAL"}
-        database: dict[str, object] = {
-            "ENGINE": "django.db.backends.sqlite3",
-            "NAME": str(tmp_path / "db"),
-            "OPTIONS": options,
-        }
-    else:
-        port = request.getfixturevalue("postgres_port")
-        database = {
-            "ENGINE": "django.db.backends.postgresql",
-            "NAME": f"site_{abs(hash(str(tmp_path)))}",
-            "USER": "postgres",
-            "HOST": "127.0.0.1",
-            "PORT": port,
-        }
-        _create_database(port, str(database["NAME"]))
-    made = Project(tmp_path, database)
+    port = None if request.param == "sqlite" else request.getfixturevalue("postgres_port")
+    made = Project(tmp_path, make_project(tmp_path, request.param, port).database)
     made.run("-m", "django", "migrate", "--verbosity=0")
     return made
-
-
-def _create_database(port: int, name: str) -> None:
-    import psycopg  # noqa: PLC0415  (only where there is a server)
-
-    with psycopg.connect(f"host=127.0.0.1 port={port} user=postgres", autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"'.encode())
 
 
 KILLED = """

@@ -4,11 +4,11 @@ import json
 
 import pytest
 
-from tests.integration.django.test_outbox_processes import LEASES_END, Project, postgres_port, project
+from tests.integration.django.test_outbox_processes import LEASES_END, Project, project
 from tests.integration.django.test_servers import USED, Queue, expected_pages, use_sqs
 from tests.loopback import LoopbackServer
 
-__all__ = ["postgres_port", "project"]
+__all__ = ["project"]
 
 # The locks are held as they are when other threads publish at the moment of the fork.
 FORK = """
