@@ -15,6 +15,7 @@ from django.db import connections, router, transaction
 from django.db.backends.utils import CursorWrapper
 from django.db.models import QuerySet
 
+from whyness_events.values import size_bytes
 from whyness_mixpanel.tables import Outbox
 
 CLAIM_ROWS = 500
@@ -30,6 +31,13 @@ _OLD_S = 300
 _LONGEST_DELAY_S = 30
 
 TABLE = f'"{Outbox._meta.db_table}"'  # noqa: SLF001  (Django's public API for models)
+
+# PostgreSQL chooses and marks in one statement: under load, each round trip is a wait.
+_ANY = (
+    "= ANY(ARRAY(SELECT id FROM (SELECT id, SUM(size) OVER (ORDER BY id) - size AS before FROM"
+    " (SELECT id, OCTET_LENGTH(encoded) AS size {free} LIMIT %s FOR UPDATE SKIP LOCKED) AS free) AS summed"
+    " WHERE before < %s))"
+)
 
 
 class Waiting(NamedTuple):
@@ -84,23 +92,19 @@ def claim_oldest(
         alias: the database.
         from_id: lower ids are not looked at.
         count: rows, at most.
-        max_bytes: of their events, at most, unless the first alone has more.
+        max_bytes: with so many, no further row is claimed.
         even_delayed: also those that wait because the queue did not take them just now.
     """
-    vendor, claim = connections[alias].vendor, uuid4().hex
-    size, lock = ("OCTET_LENGTH", " FOR UPDATE SKIP LOCKED") if vendor == "postgresql" else ("LENGTH", "")
+    claim, vendor = uuid4().hex, connections[alias].vendor
     free = _free_from(vendor, "claimed_by = '' OR claimed_until IS NULL OR " if even_delayed else "")
-    with transaction.atomic(using=alias), connections[alias].cursor() as cursor:
-        choice = f"SELECT id, {size}(encoded) {free} LIMIT %s{lock}"
-        ids, is_cut = _within(max_bytes, connections[alias].cursor(), choice, [from_id, count])
-        if not ids:
-            return Claim("", alias)
-        cursor.execute(
-            f"UPDATE {TABLE} SET claimed_by = %s, claimed_until = {later(vendor, str(LEASE_S))},"
-            f" attempts = attempts + 1 WHERE id IN {_places(ids)} RETURNING {_fields(vendor)}",
-            [claim, *ids],
-        )
-        return Claim(claim, alias, _rows(cursor), is_full=is_cut or len(ids) == count)
+    if vendor == "postgresql":
+        rows = _mark(alias, claim, _ANY.format(free=free), [from_id, count, max_bytes])
+    else:
+        with transaction.atomic(using=alias):
+            ids = _oldest(alias, f"SELECT id, LENGTH(encoded) {free} LIMIT %s", [from_id, count], max_bytes)
+            rows = _mark(alias, claim, f"IN {_places(ids)}", ids)
+    is_cut = sum(size_bytes(row.encoded) for row in rows) >= max_bytes
+    return Claim(claim, alias, rows, is_full=is_cut or len(rows) == count)
 
 
 def claimed_by(claim: str, alias: str, *, from_id: int) -> Claim:
@@ -176,17 +180,29 @@ def _fields(vendor: str) -> str:
     return f"id, identity, encoded, attempts, created_at < {later(vendor, f'-{_OLD_S}')}"
 
 
-def _within(max_bytes: int, cursor: CursorWrapper, text: str, given: Sequence[int]) -> tuple[list[int], bool]:
-    """Return the ids that a choice names, and whether they are cut short by their bytes."""
+def _oldest(alias: str, text: str, given: Sequence[int], max_bytes: int) -> list[int]:
+    """Return the ids of the rows that fit into `max_bytes`, and of the first that does not."""
     ids: list[int] = []
-    with cursor:
+    with connections[alias].cursor() as cursor:
         cursor.execute(text, given)
-        for id_, size_bytes in cursor:  # SQLite reads no further than this asks
-            max_bytes -= size_bytes
-            if ids and max_bytes < 0:
-                return ids, True
+        for id_, row_bytes in cursor:  # SQLite reads no further than this asks
             ids.append(id_)
-    return ids, False
+            max_bytes -= row_bytes
+            if max_bytes <= 0:
+                break
+    return ids
+
+
+def _mark(alias: str, claim: str, which: str, given: Sequence[int]) -> Sequence[Waiting]:
+    """Claim the rows `which`; return them."""
+    vendor = connections[alias].vendor
+    with connections[alias].cursor() as cursor:
+        cursor.execute(
+            f"UPDATE {TABLE} SET claimed_by = %s, claimed_until = {later(vendor, str(LEASE_S))},"
+            f" attempts = attempts + 1 WHERE id {which} RETURNING {_fields(vendor)}",
+            [claim, *given],
+        )
+        return _rows(cursor)
 
 
 def _rows(cursor: CursorWrapper) -> list[Waiting]:

@@ -289,7 +289,7 @@ def test_what_was_not_taken_is_free_later_the_later_the_more_often() -> None:
     delays_s = [(until - now).total_seconds() for until in times if until]
     assert [0.5 < delays_s[0] <= 1, 2.5 < delays_s[1] <= 4, 20 < delays_s[2] <= 30] == [True] * 3
     assert longest_s <= 30
-    assert outbox.claim_oldest("default").rows == ()
+    assert not outbox.claim_oldest("default").rows
     assert len(outbox.claim_oldest("default", even_delayed=True).rows) == 3
 
 
