@@ -10,7 +10,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning  # noqa: A004  (Django's name for it)
 from django.db import connections
 
-from whyness_mixpanel import conf
+from whyness_mixpanel import backends, conf, sqs_hosts
 from whyness_mixpanel.publishing.mode import needs_drain, takes_second_writer
 
 # What the extra [direct] installs, by the names under which it is imported.
@@ -34,7 +34,9 @@ def check_settings(app_configs: object, **kwargs: object) -> list[CheckMessage]:
         *_set_twice(),
         *([] if wrong else _wrong_region()),
         *([] if wrong else _no_queue()),
+        *([] if wrong else _another_host()),
         *([] if wrong else _no_direct_way()),
+        *([] if wrong else _no_backend()),
         *([] if wrong else _sqlite_with_one_writer()),
         *_removed_settings(named),
         *_unknown_keys(named),
@@ -47,7 +49,7 @@ def check_discarding_backend(app_configs: object, **kwargs: object) -> list[Chec
         backend = conf.BACKEND.get()
     except conf.SettingError:
         return []  # E002 names it
-    if backend in {"sqs", "mixpanel"}:
+    if backend not in conf.LOCAL_BACKENDS:
         return []
     return [
         Warning(
@@ -82,7 +84,7 @@ def _set_twice() -> Iterator[CheckMessage]:
 
 
 def _wrong_region() -> Iterator[CheckMessage]:
-    named = conf.region_of(conf.QUEUE_URL.get())
+    named = sqs_hosts.region_of(conf.QUEUE_URL.get())
     if named and named != conf.region():
         yield Error(
             "REGION is not the region that QUEUE_URL names.",
@@ -101,14 +103,58 @@ def _no_queue() -> Iterator[CheckMessage]:
         )
 
 
+def _another_host() -> Iterator[CheckMessage]:
+    queue_url = conf.QUEUE_URL.get()
+    if not (conf.ENABLED.get() and conf.BACKEND.get() == "sqs" and queue_url):
+        return
+    named, region = sqs_hosts.host_of(queue_url), conf.region()
+    try:
+        called = sqs_hosts.called_host(queue_url, region)
+    except Exception as error:  # noqa: BLE001  (whatever boto3 says of its own variables and files)
+        yield Warning(
+            f"boto3 cannot tell which host it calls for QUEUE_URL: {type(error).__name__}.",
+            hint="Look at boto3's variables and files (AWS_PROFILE, AWS_ENDPOINT_URL_SQS, ~/.aws/config)."
+            if region
+            else f"Set REGION in {conf.DICT_NAME}: the host {named} names no region.",
+            id="whyness_mixpanel.W008",
+        )
+        return
+    if called != named:
+        yield Warning(
+            f"boto3 calls {called}, and not {named}, the host of QUEUE_URL: it goes by the region, and by "
+            "variables and files of its own.",
+            hint=f"To call {named}, set the environment variable AWS_ENDPOINT_URL_SQS to "
+            f"{sqs_hosts.origin_of(queue_url)}. If {called} is right, write it into QUEUE_URL.",
+            id="whyness_mixpanel.W008",
+        )
+
+
+def _no_backend() -> Iterator[CheckMessage]:
+    backend = conf.BACKEND.get()
+    if "." not in backend:
+        return
+    try:
+        fault = "" if callable(backends.find(backend).publish) else "its publish is not a function"
+    except Exception as error:  # noqa: BLE001  (the site's own module can raise anything)
+        fault = type(error).__name__
+    if fault:
+        yield Warning(
+            f"The backend {backend} cannot be used ({fault}): events stay in the outbox.",
+            hint="BACKEND names a module, a class or an object that has publish(bodies, *, group).",
+            id="whyness_mixpanel.W009",
+        )
+
+
 def _no_direct_way() -> Iterator[CheckMessage]:
     if not conf.ENABLED.get() or conf.BACKEND.get() != "mixpanel":
         return
-    unset = [each for each in (conf.SERVICE_ACCOUNT, conf.SERVICE_PASSWORD) if not each.get()]
+    needed: tuple[conf.Setting[Any], ...] = (conf.PROJECT_ID, conf.SERVICE_ACCOUNT, conf.SERVICE_PASSWORD)
+    unset = [each for each in needed if not each.get()]
     if unset:
+        keys = " and ".join(each.key for each in unset)
         yield Warning(
-            "The backend mixpanel has no credentials: events stay in the outbox, and nothing publishes them.",
-            hint=f"Set {' and '.join(each.key for each in unset)} in {conf.DICT_NAME}, or "
+            f"The backend mixpanel needs {keys}: events stay in the outbox, and nothing publishes them.",
+            hint=f"Set {keys} in {conf.DICT_NAME}, or "
             f"{' and '.join(each.environment for each in unset)} in the environment.",
             id="whyness_mixpanel.W004",
         )

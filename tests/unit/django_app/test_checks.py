@@ -143,6 +143,19 @@ def test_an_unknown_backend_is_one_error_and_not_two() -> None:
         assert list(run_checks(deploy=True)) == ["whyness_mixpanel.E002"]
 
 
+def test_the_direct_backend_needs_a_project(monkeypatch: pytest.MonkeyPatch) -> None:
+    """W004 where Whyness's tables are not: there its project is nobody's default."""
+    account = {"SERVICE_ACCOUNT": "a", "SERVICE_PASSWORD": "b"}
+    with override(BACKEND="mixpanel", **account):
+        with_tables = run_checks()
+        monkeypatch.setattr(conf, "_WHYNESS_APPS", frozenset())
+        without = run_checks()
+
+    assert with_tables == {}
+    assert "needs PROJECT_ID:" in without["whyness_mixpanel.W004"].msg
+    assert "MIXPANEL_PROJECT_ID in the environment" in str(without["whyness_mixpanel.W004"].hint)
+
+
 def test_disabled_needs_no_queue() -> None:
     """W001 is for those who expect events to leave."""
     with override(BACKEND="sqs", ENABLED=False):
@@ -169,6 +182,6 @@ def test_every_id_that_is_used_is_documented() -> None:
     source = (DOCS.parents[1] / "whyness_mixpanel" / "checks.py").read_text()
     ids = {word.split('"')[0] for word in source.split("whyness_mixpanel.")[1:] if word[0] in "EW"}
 
-    assert ids == {"E001", "E002", "E003", "E004", *(f"W00{n}" for n in range(1, 8))}
+    assert ids == {"E001", "E002", "E003", "E004", *(f"W00{n}" for n in range(1, 10))}
     assert [name for name in sorted(ids) if f"`whyness_mixpanel.{name}`" not in DOCS.read_text()] == []
     assert conf.DICT_NAME in DOCS.read_text()
