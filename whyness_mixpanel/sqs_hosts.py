@@ -73,7 +73,8 @@ def called_host(queue_url: str, region: str | None) -> str:
     client = boto3.session.Session().client(
         "sqs",
         region_name=region,
-        config=Config(defaults_mode="legacy"),  # another mode may ask the machine's metadata service
+        # Another mode may ask the machine's metadata service.
+        config=Config(defaults_mode="legacy"),  # type: ignore[arg-type]  # the stubs take it for a bool
         aws_access_key_id="none",  # as it would for credentials
         aws_secret_access_key="none",  # noqa: S106  (as above)
     )

@@ -1,6 +1,6 @@
 """What the pages of delivery failures show. Imported with the first of them: it needs the tools for AWS."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,9 +17,9 @@ from whyness_ops import Snapshot
 _MOMENTS = ("first_failed_at", "last_failed_at", "redriven_at", "delivered_at", "started_at", "finished_at")
 
 
-def list_page(given: QueryDict) -> dict[str, Any]:
+def list_page(given: Mapping[str, str]) -> dict[str, Any]:
     """Return the chart and the list, or the rows of one insert id."""
-    question = Asked.read(given.dict(), today=datetime.now(UTC).date())
+    question = Asked.read(given, today=datetime.now(UTC).date())
     insert_id = given.get("insert_id", "").strip()[:100]
     found: dict[str, Any] = {}
     fault = ""
@@ -39,7 +39,7 @@ def list_page(given: QueryDict) -> dict[str, Any]:
     }
 
 
-def row_page(given: QueryDict) -> dict[str, Any]:
+def row_page(given: Mapping[str, str]) -> dict[str, Any]:
     """Return all of a row."""
     key = given.get("pk", ""), given.get("sk", "")
     rows: list[stack.Row] = []

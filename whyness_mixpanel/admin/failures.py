@@ -38,7 +38,7 @@ class DeliveryFailureAdmin(_Admin):
         self._check(self.has_view_permission(request))
         from whyness_mixpanel.admin import failure_pages  # noqa: PLC0415  (botocore: not when a site starts)
 
-        context = failure_pages.list_page(request.GET)
+        context = failure_pages.list_page(request.GET.dict())
         return self._page(request, "list", {**context, **(extra_context or {})})
 
     def row_view(self, request: HttpRequest) -> HttpResponse:
@@ -46,7 +46,7 @@ class DeliveryFailureAdmin(_Admin):
         self._check(self.has_view_permission(request))
         from whyness_mixpanel.admin import failure_pages  # noqa: PLC0415  (as above)
 
-        return self._page(request, "row", failure_pages.row_page(request.GET))
+        return self._page(request, "row", failure_pages.row_page(request.GET.dict()))
 
     def redrive_view(self, request: HttpRequest) -> HttpResponse:
         """Ask whether the chosen letters are to be sent again; where that was confirmed, send a slice."""

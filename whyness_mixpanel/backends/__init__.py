@@ -41,7 +41,7 @@ LIVE_GROUP, BACKFILL_GROUP = "live", "backfill"
 class Publish(Protocol):
     """How a backend publishes."""
 
-    def __call__(self, bodies: Sequence[str], *, group: str = LIVE_GROUP) -> Answer:
+    def __call__(self, bodies: Sequence[str], *, group: str) -> Answer:
         """Send `bodies` in one call, as messages of `group`; may raise anything: then no body is safe."""
 
 

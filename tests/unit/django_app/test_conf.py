@@ -3,6 +3,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.test import override_settings
 from django.utils.text import format_lazy as lazystr
 
@@ -215,7 +216,7 @@ def test_whynesss_own_values_hold_where_its_tables_are(
     installed: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another site's user 1 is somebody, and its events are not Whyness's project's."""
-    monkeypatch.setattr(conf.apps, "app_configs", {"whyness_mixpanel": None, installed or "shop": None})
+    monkeypatch.setattr(apps, "app_configs", {"whyness_mixpanel": None, installed or "shop": None})
 
     with override_settings(WHYNESS_MIXPANEL={}):
         found = conf.ANONYMOUS_USERS.get(), conf.PROJECT_ID.get()
