@@ -104,29 +104,32 @@ def _no_queue() -> Iterator[CheckMessage]:
 
 
 def _another_host() -> Iterator[CheckMessage]:
-    queue_url = conf.QUEUE_URL.get()
-    if not (conf.ENABLED.get() and conf.BACKEND.get() == "sqs" and queue_url):
+    if not conf.ENABLED.get():
         return
-    named, region = sqs_hosts.host_of(queue_url), conf.region()
+    queues = (conf.QUEUE_URL, conf.DEAD_LETTER_QUEUE_URL) if conf.BACKEND.get() == "sqs" else ()
+    for setting in queues:
+        if setting.get():
+            yield from _called_host(setting.key, setting.get())
+
+
+def _called_host(key: str, queue_url: str) -> Iterator[CheckMessage]:
+    named = sqs_hosts.host_of(queue_url)
+    region = conf.REGION.get() or sqs_hosts.region_of(queue_url) or conf.region()
     try:
         called = sqs_hosts.called_host(queue_url, region)
     except Exception as error:  # noqa: BLE001  (whatever boto3 says of its own variables and files)
-        yield Warning(
-            f"boto3 cannot tell which host it calls for QUEUE_URL: {type(error).__name__}.",
-            hint="Look at boto3's variables and files (AWS_PROFILE, AWS_ENDPOINT_URL_SQS, ~/.aws/config)."
-            if region
-            else f"Set REGION in {conf.DICT_NAME}: the host {named} names no region.",
-            id="whyness_mixpanel.W008",
-        )
-        return
-    if called != named:
-        yield Warning(
-            f"boto3 calls {called}, and not {named}, the host of QUEUE_URL: it goes by the region, and by "
-            "variables and files of its own.",
-            hint=f"To call {named}, set the environment variable AWS_ENDPOINT_URL_SQS to "
-            f"{sqs_hosts.origin_of(queue_url)}. If {called} is right, write it into QUEUE_URL.",
-            id="whyness_mixpanel.W008",
-        )
+        told = f"boto3 cannot tell which host it calls for {key}: {type(error).__name__}."
+        hint = f"Set REGION in {conf.DICT_NAME}: the host {named} names no region."
+        if region:
+            hint = "Look at boto3's variables and files (AWS_PROFILE, AWS_ENDPOINT_URL_SQS, ~/.aws/config)."
+    else:
+        if called == named:
+            return
+        told = f"boto3 calls {called}, and not {named}, the host of {key}: it goes by the region, and by "
+        told += "variables and files of its own."
+        hint = f"To call {named}, set the environment variable AWS_ENDPOINT_URL_SQS to "
+        hint += f"{sqs_hosts.origin_of(queue_url)}. If {called} is right, write it into {key}."
+    yield Warning(told, hint=hint, id="whyness_mixpanel.W008")
 
 
 def _no_backend() -> Iterator[CheckMessage]:

@@ -186,6 +186,17 @@ def test_no_part_of_the_url_but_its_host_is_told() -> None:
     assert "MARKER" not in json.dumps([[message.msg, message.hint] for message in found])
 
 
+def test_both_queues_are_looked_at() -> None:
+    """mixpanel_forget and the admin ask the dead-letter queue."""
+    (found,) = another_host(
+        f"https://{IRELAND}{QUEUE}", DEAD_LETTER_QUEUE_URL=f"http://localhost:4566{QUEUE}"
+    )
+
+    assert found.msg.startswith(
+        f"boto3 calls {IRELAND}, and not localhost:4566, the host of DEAD_LETTER_QUEUE_URL"
+    )
+
+
 @pytest.mark.parametrize("chosen", [{"ENABLED": False}, {"BACKEND": "console"}])
 def test_where_nothing_goes_to_the_queue_nothing_is_told(chosen: dict[str, Any]) -> None:
     """A site in development has other hosts."""
