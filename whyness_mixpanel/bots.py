@@ -1,44 +1,97 @@
-"""Programs that follow links: crawlers, previews, and what scans the links of an e-mail before a person does.
+"""Programs that use a site: crawlers, previews of chats, what scans the links of an e-mail, HTTP libraries.
 
 Off by default. A filter can only know what a program says of itself; whoever pretends to be a browser counts.
 """
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from django.http import HttpRequest
 
-from whyness_mixpanel import conf, counters
+from whyness_mixpanel import conf
 
-# Parts of the headers that such programs send, in lower case, as their makers document them (2026-11):
-# search engines, previews of chats, e-mail gateways that scan links, and HTTP libraries. Not a bare `bot`:
-# telephones are called CUBOT.
-KNOWN = (
-    "bot/", "bot-", "bot;", "bot)", "telegrambot", "crawl", "spider", "slurp",
-    "facebookexternalhit", "whatsapp", "skypeuripreview", "bingpreview",
-    "googleimageproxy", "mediapartners-google", "google-read-aloud", "barracuda", "proofpoint", "mimecast",
-    "safelinks", "microsoft office", "ms-office", "python-requests", "python-urllib", "curl/", "wget/",
-    "go-http-client", "okhttp", "java/", "headlesschrome",
-)  # fmt: skip
-# The events that links make.
-CLICKS = frozenset({"User click", "Prospect click"})
+# A list that the community keeps, with the headers as they were seen.
+_LISTED = "https://github.com/monperrus/crawler-user-agents"
+_GOOGLE = "https://developers.google.com/search/docs/crawling-indexing/overview-google-crawlers"
+_META = "https://developers.facebook.com/docs/sharing/webmasters/web-crawlers"
+_OFFICE = (
+    "https://blogs.msdn.com/b/vsofficedeveloper/archive/2008/03/11/office-existence-discovery-protocol.aspx"
+)
+_SCANNERS = "https://check.live-direct-marketing.online/blog/bot-clicks-security-scanners-detect"
+# Parts of their User-Agent headers in lower case, with what documents them (2026-11-27). Not among them: a
+# bare `bot`, which apps and telephones have in their names; `java/`, `okhttp`, `dalvik`, `cfnetwork`, which
+# apps on telephones send.
+SOURCES: Mapping[str, str] = MappingProxyType(
+    {
+        # The names of most: Googlebot/2.1, AdsBot-Google, "…; bot; …", YandexBot) and so on.
+        "bot/": _LISTED,
+        "bot-": _LISTED,
+        "bot;": _LISTED,
+        "bot)": _LISTED,
+        "crawl": _LISTED,
+        "spider": _LISTED,
+        # Search engines and assistants whose names are no such.
+        "applebot": "http://www.apple.com/go/applebot",
+        "slurp": "http://help.yahoo.com/help/us/ysearch/slurp",
+        "googleother": _GOOGLE,
+        "google-inspectiontool": _GOOGLE,
+        "mediapartners-google": _GOOGLE,
+        "apis-google": _GOOGLE,
+        "feedfetcher-google": _GOOGLE,
+        "google-read-aloud": _GOOGLE,
+        "google-site-verification": _GOOGLE,
+        "meta-external": _META,
+        "chatgpt-user": "https://openai.com/bot",
+        "claude-user": _LISTED,
+        "perplexity-user": "https://docs.perplexity.ai/guides/bots",
+        # Previews of links, and proxies for images.
+        "facebookexternalhit": _META,
+        "whatsapp/": _LISTED,
+        "telegrambot": _LISTED,
+        "slackbot": "https://api.slack.com/robots",
+        "slack-imgproxy": "https://api.slack.com/robots",
+        "skypeuripreview": _LISTED,
+        "bingpreview": "https://www.bing.com/webmaster/help/which-crawlers-does-bing-use-8c184ec0",
+        "googleimageproxy": _LISTED,
+        # What looks at the links of letters and documents.
+        "microsoft office existence discovery": _OFFICE,
+        "microsoft office protocol discovery": "https://stackoverflow.com/questions/8073908",
+        "barracuda": _SCANNERS,
+        "proofpoint": _SCANNERS,
+        # HTTP libraries and tools, each by the header that it sends unless told otherwise.
+        "axios/": "https://github.com/axios/axios",
+        "aiohttp/": "https://docs.aiohttp.org/en/stable/",
+        "curl/": "https://curl.se/",
+        "go-http-client": "https://pkg.go.dev/net/http",
+        "node-fetch": "https://github.com/bitinn/node-fetch",
+        "python-httpx": "https://www.python-httpx.org",
+        "python-requests": _LISTED,
+        "python-urllib": _LISTED,
+        "wget/": _LISTED,
+        "headlesschrome": "https://developers.google.com/web/updates/2017/04/headless-chrome",
+    }
+)
+# For BOT_USERAGENTS; a site adds its own: (*bots.DEFAULT, "our-monitor").
+DEFAULT = tuple(SOURCES)
+# Makers of telephones with names that end as a program's does.
+_PHONES = ("cubot",)
 
 
 def is_bot(useragent: str) -> bool:
-    """Whether BOT_USERAGENTS has a part of this header; never where the setting cannot be read."""
+    """Whether BOT_USERAGENTS has a part of this header, or it is empty, which no browser's is.
+
+    Never where the setting is empty or cannot be read.
+    """
     try:
         parts = conf.BOT_USERAGENTS.get()
     except conf.SettingError:
         return False  # the event counts; the system check names the setting
-    header = useragent.lower()
-    return any(part in header for part in parts)
-
-
-def is_bots_click(event: str, useragent: str) -> bool:
-    """Whether an event is a click of a program; it is counted as `bots`."""
-    if event not in CLICKS or not is_bot(useragent):
-        return False
-    counters.add("bots")
-    return True
+    header = useragent.strip().lower()
+    for phone in _PHONES:
+        header = header.replace(phone, phone[:-1])
+    return bool(parts) and (not header or any(part in header for part in parts))
 
 
 def from_bot(request: HttpRequest) -> bool:
     """Whether a program asks: for a call site that stores a row for each click, before it does."""
-    return is_bot(request.META.get("HTTP_USER_AGENT", ""))
+    return is_bot(request.META.get("HTTP_USER_AGENT") or "")

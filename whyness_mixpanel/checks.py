@@ -11,7 +11,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning  # noqa: A004  (Django's name for it)
 from django.db import connections, router
 
-from whyness_mixpanel import conf
+from whyness_mixpanel import backends, conf, sqs_hosts
 from whyness_mixpanel.publishing.mode import is_testing, needs_drain, takes_second_writer
 
 # What the extra [direct] installs, by the names under which it is imported.
@@ -30,7 +30,11 @@ def check_settings(app_configs: object, **kwargs: object) -> list[CheckMessage]:
             )
         ]
     wrong = list(_wrong_values())
-    of_readable = [] if wrong else [*_wrong_region(), *_no_queue(), *_no_direct_way(), *_nobody_publishes()]
+    of_readable = [
+        each
+        for check in (_wrong_region, _no_queue, _another_host, _no_direct_way, _no_backend, _nobody_publishes)
+        for each in ([] if wrong else check())
+    ]
     return [
         *wrong,
         *_set_twice(),
@@ -48,7 +52,7 @@ def check_discarding_backend(app_configs: object, **kwargs: object) -> list[Chec
         backend = conf.BACKEND.get()
     except conf.SettingError:
         return []  # E002 names it
-    if backend in {"sqs", "mixpanel"}:
+    if backend not in conf.LOCAL_BACKENDS:
         return []
     return [
         Warning(
@@ -83,7 +87,7 @@ def _set_twice() -> Iterator[CheckMessage]:
 
 
 def _wrong_region() -> Iterator[CheckMessage]:
-    named = conf.region_of(conf.QUEUE_URL.get())
+    named = sqs_hosts.region_of(conf.QUEUE_URL.get())
     if named and named != conf.region():
         yield Error(
             "REGION is not the region that QUEUE_URL names.",
@@ -102,14 +106,61 @@ def _no_queue() -> Iterator[CheckMessage]:
         )
 
 
+def _another_host() -> Iterator[CheckMessage]:
+    if not conf.ENABLED.get():
+        return
+    queues = (conf.QUEUE_URL, conf.DEAD_LETTER_QUEUE_URL) if conf.BACKEND.get() == "sqs" else ()
+    for setting in queues:
+        if setting.get():
+            yield from _called_host(setting.key, setting.get())
+
+
+def _called_host(key: str, queue_url: str) -> Iterator[CheckMessage]:
+    named = sqs_hosts.host_of(queue_url)
+    region = conf.REGION.get() or sqs_hosts.region_of(queue_url) or conf.region()
+    try:
+        called = sqs_hosts.called_host(queue_url, region)
+    except Exception as error:  # noqa: BLE001  (whatever boto3 says of its own variables and files)
+        told = f"boto3 cannot tell which host it calls for {key}: {type(error).__name__}."
+        hint = f"Set REGION in {conf.DICT_NAME}: the host {named} names no region."
+        if region:
+            hint = "Look at boto3's variables and files (AWS_PROFILE, AWS_ENDPOINT_URL_SQS, ~/.aws/config)."
+    else:
+        if called == named:
+            return
+        told = f"boto3 calls {called}, and not {named}, the host of {key}: it goes by the region, and by "
+        told += "variables and files of its own."
+        hint = f"To call {named}, set the environment variable AWS_ENDPOINT_URL_SQS to "
+        hint += f"{sqs_hosts.origin_of(queue_url)}. If {called} is right, write it into {key}."
+    yield Warning(told, hint=hint, id="whyness_mixpanel.W010")
+
+
+def _no_backend() -> Iterator[CheckMessage]:
+    backend = conf.BACKEND.get()
+    if "." not in backend:
+        return
+    try:
+        fault = "" if callable(backends.find(backend).publish) else "its publish is not a function"
+    except Exception as error:  # noqa: BLE001  (the site's own module can raise anything)
+        fault = type(error).__name__
+    if fault:
+        yield Warning(
+            f"The backend {backend} cannot be used ({fault}): events stay in the outbox.",
+            hint="BACKEND names a module, a class or an object that has publish(bodies, *, group).",
+            id="whyness_mixpanel.W011",
+        )
+
+
 def _no_direct_way() -> Iterator[CheckMessage]:
     if not conf.ENABLED.get() or conf.BACKEND.get() != "mixpanel":
         return
-    unset = [each for each in (conf.SERVICE_ACCOUNT, conf.SERVICE_PASSWORD) if not each.get()]
+    needed: tuple[conf.Setting[Any], ...] = (conf.PROJECT_ID, conf.SERVICE_ACCOUNT, conf.SERVICE_PASSWORD)
+    unset = [each for each in needed if not each.get()]
     if unset:
+        keys = " and ".join(each.key for each in unset)
         yield Warning(
-            "The backend mixpanel has no credentials: events stay in the outbox, and nothing publishes them.",
-            hint=f"Set {' and '.join(each.key for each in unset)} in {conf.DICT_NAME}, or "
+            f"The backend mixpanel needs {keys}: events stay in the outbox, and nothing publishes them.",
+            hint=f"Set {keys} in {conf.DICT_NAME}, or "
             f"{' and '.join(each.environment for each in unset)} in the environment.",
             id="whyness_mixpanel.W004",
         )

@@ -4,17 +4,16 @@ Looked up at each use, so that a test can override it; nothing is read at import
 """
 
 import os
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
-from urllib.parse import urlsplit
 
+from django.apps import apps
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
 from whyness_events import IDENTITIES
-from whyness_mixpanel import parse, proxies, scrub
+from whyness_mixpanel import parse, proxies, scrub, sqs_hosts
 
 DICT_NAME = "WHYNESS_MIXPANEL"
 BACKEND_NAMES = ("sqs", "mixpanel", "locmem", "console", "dummy")
@@ -26,8 +25,8 @@ REMOVED = {
     "OUTBOX": "Every event is a row of the transaction now.",
     "PUBLISH_BUDGET_MS": "No page waits for the queue any more.",
 }
-
-_REGION_IN_HOST = re.compile(r"sqs\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?").fullmatch
+# The apps of Whyness whose tables have its stand-ins, and whose events are in its Mixpanel project.
+_WHYNESS_APPS = frozenset({"whyness_django", "whyness_crm"})
 
 T = TypeVar("T")
 
@@ -41,6 +40,18 @@ class SettingError(ImproperlyConfigured):
         self.allowed = allowed
 
 
+class NotSet(SettingError):  # noqa: N818  (it is the setting that is not)
+    """A setting that is needed is set nowhere."""
+
+    def __init__(self, setting: "Setting[Any]") -> None:
+        super().__init__(f'{DICT_NAME}["{setting.key}"]', setting.allowed)
+        self._setting = setting
+
+    def __str__(self) -> str:
+        key, variable = self._setting.key, self._setting.environment
+        return f"{key} is not set. Set it in {DICT_NAME}, or {variable} in the environment, to {self.allowed}"
+
+
 @dataclass(frozen=True, slots=True)
 class Setting(Generic[T]):
     """One setting.
@@ -52,6 +63,8 @@ class Setting(Generic[T]):
         allowed: what `parse` takes, in words.
         environment: its name among the environment variables.
         old_name: the Django setting that older versions of the app read.
+        of_whyness: what holds instead of the default where Whyness's tables are installed.
+        keeps_blanks: those around a text are part of it.
     """
 
     key: str
@@ -60,28 +73,49 @@ class Setting(Generic[T]):
     allowed: str
     environment: str
     old_name: str | None = None
+    of_whyness: T | None = None
+    keeps_blanks: bool = False
 
     def get(self) -> T:
-        """Return the value in force; None and "" anywhere mean not set there.
+        """Return the value in force; None and blank text anywhere mean not set there.
 
         Raises:
             SettingError: what is set is not allowed.
         """
         for place, found in self.in_settings():
             return self._parse(place, found)
-        if in_environment := os.environ.get(self.environment):
-            return self._parse(f"the environment variable {self.environment}", in_environment)
+        in_environment = os.environ.get(self.environment)
+        if _is_set(in_environment):
+            return self._parse(f"the environment variable {self.environment}", self._bare(in_environment))
+        if self.of_whyness is not None and not _WHYNESS_APPS.isdisjoint(apps.app_configs):
+            return self.of_whyness
         return self.default
+
+    def require(self) -> T:
+        """Return the value in force, which must be one.
+
+        Raises:
+            NotSet: it is set nowhere.
+            SettingError: as above.
+        """
+        found = self.get()
+        if found in (None, ""):
+            raise NotSet(self)
+        return found
 
     def in_settings(self) -> list[tuple[str, object]]:
         """Return where in the Django settings it is set, and what stands there; the first counts."""
         places: list[tuple[str, object]] = []
         named = getattr(settings, DICT_NAME, None)
-        if isinstance(named, Mapping) and (found := named.get(self.key)) not in (None, ""):
-            places.append((f'{DICT_NAME}["{self.key}"]', found))
-        if self.old_name and (found := getattr(settings, self.old_name, None)) not in (None, ""):
-            places.append((self.old_name, found))
+        if isinstance(named, Mapping) and _is_set(found := named.get(self.key)):
+            places.append((f'{DICT_NAME}["{self.key}"]', self._bare(found)))
+        if self.old_name and _is_set(found := getattr(settings, self.old_name, None)):
+            places.append((self.old_name, self._bare(found)))
         return places
+
+    def _bare(self, found: object) -> object:
+        """Return a text without what a file or a console has put around it."""
+        return found.strip() if isinstance(found, str) and not self.keeps_blanks else found
 
     def _parse(self, place: str, found: object) -> T:
         try:
@@ -100,8 +134,8 @@ ENABLED = Setting(
 BACKEND = Setting(
     key="BACKEND",
     default="sqs",
-    parse=parse.one_of(*BACKEND_NAMES),
-    allowed=f"one of {', '.join(BACKEND_NAMES)}",
+    parse=parse.backend(*BACKEND_NAMES),
+    allowed=f"one of {', '.join(BACKEND_NAMES)}, or the dotted path of a backend of your own",
     environment="WHYNESS_MIXPANEL_BACKEND",
 )
 QUEUE_URL = Setting(
@@ -125,17 +159,19 @@ IDENTITY = Setting(
     allowed=f"one of {', '.join(IDENTITIES)}",
     environment="WHYNESS_MIXPANEL_IDENTITY",
 )
-PROJECT_ID = Setting(
+PROJECT_ID: Setting[int | None] = Setting(
     key="PROJECT_ID",
-    default=2780485,
+    default=None,
+    of_whyness=2780485,
     parse=parse.project_id,
     allowed="a positive whole number",
     environment="MIXPANEL_PROJECT_ID",
     old_name="MIXPANEL_PROJECT_ID",
 )
-ANONYMOUS_USERS = Setting(
+ANONYMOUS_USERS: Setting[frozenset[str]] = Setting(
     key="ANONYMOUS_USERS",
-    default=frozenset({"1"}),
+    default=frozenset(),
+    of_whyness=frozenset({"1"}),
     parse=parse.users,
     allowed="a collection of user ids, or text with commas between them",
     environment="WHYNESS_MIXPANEL_ANONYMOUS_USERS",
@@ -182,6 +218,7 @@ SCRUB_PATTERNS = Setting(
     parse=scrub.parse_patterns,
     allowed="a collection of regular expressions, none of which matches nothing",
     environment="WHYNESS_MIXPANEL_SCRUB_PATTERNS",
+    keeps_blanks=True,
 )
 # It is called by whoever publishes, the relay's thread or a drain: without a request.
 OPT_OUT: Setting[Callable[[Any], Any] | None] = Setting(
@@ -215,14 +252,14 @@ DEAD_LETTER_QUEUE_URL = Setting(
 PROJECT_TOKEN = Setting(
     key="PROJECT_TOKEN",
     default="",
-    parse=str,
+    parse=parse.token,
     allowed="the token of the Mixpanel project",
     environment="MIXPANEL_PROJECT_TOKEN",
 )
 GDPR_TOKEN = Setting(
     key="GDPR_TOKEN",
     default="",
-    parse=str,
+    parse=parse.token,
     allowed="a GDPR OAuth token of Mixpanel",
     environment="MIXPANEL_GDPR_TOKEN",
 )
@@ -236,7 +273,7 @@ MIXPANEL_URL = Setting(
 SERVICE_ACCOUNT = Setting(
     key="SERVICE_ACCOUNT",
     default="",
-    parse=str,
+    parse=parse.line,
     allowed="the name of a Mixpanel service account",
     environment="MIXPANEL_SERVICE_ACCOUNT",
     old_name="MIXPANEL_SERVICE_ACCOUNT",
@@ -244,7 +281,7 @@ SERVICE_ACCOUNT = Setting(
 SERVICE_PASSWORD = Setting(
     key="SERVICE_PASSWORD",
     default="",
-    parse=str,
+    parse=parse.line,
     allowed="the secret of the Mixpanel service account",
     environment="MIXPANEL_SERVICE_PASSWORD",
     old_name="MIXPANEL_SERVICE_PASSWORD",
@@ -252,7 +289,7 @@ SERVICE_PASSWORD = Setting(
 LOG_TABLE_NAME = Setting(
     key="LOG_TABLE_NAME",
     default="",
-    parse=str,
+    parse=parse.token,
     allowed="the name of the Log table, the stack's output LogTableName",
     environment="WHYNESS_MIXPANEL_LOG_TABLE_NAME",
 )
@@ -294,10 +331,8 @@ def raise_invalid() -> bool:
 
 def region() -> str | None:
     """Return the queue's AWS region: REGION, else the one in QUEUE_URL, else None (the SDK's own choice)."""
-    return REGION.get() or region_of(QUEUE_URL.get())
+    return REGION.get() or sqs_hosts.region_of(QUEUE_URL.get())
 
 
-def region_of(queue_url: str) -> str | None:
-    """Return the AWS region that a queue's URL names, if it names one."""
-    found = _REGION_IN_HOST(urlsplit(queue_url).hostname or "")
-    return found[1] if found else None
+def _is_set(found: object) -> bool:
+    return found is not None and not (isinstance(found, str) and not found.strip())

@@ -24,8 +24,8 @@ def snapshot() -> dict[str, int]:
     `refused`: for good, by Mixpanel where there is no queue, or by the queue; they are parked in the outbox.
     `invalid`: refused by `send()` for breaking a rule. `clamped`: had a time in the future, and got that of
     their first encoding. `unwritten`: the outbox did not take them, and they are published from memory.
-    `lost`: not even that. `suppressed`: left out, for nothing may be sent about their people. `bots`: clicks
-    of programs, which are not sent.
+    `lost`: not even that. `suppressed`: left out, for nothing may be sent about their people. `bots`: what
+    programs did, which `track()` does not send.
     """
     with _lock:
         return dict(_counts)

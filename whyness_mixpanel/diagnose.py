@@ -8,7 +8,7 @@ from botocore.exceptions import BotoCoreError
 from django.apps import apps
 from django.db import Error, connections, router, transaction
 
-from whyness_mixpanel import checks, conf
+from whyness_mixpanel import checks, conf, sqs_hosts
 from whyness_mixpanel.diagnose_direct import mixpanel
 from whyness_mixpanel.diagnose_queue import ROLE, Finding, State, not_tried, queue_and_clock
 from whyness_mixpanel.lateness import LATE_S, oldest_pending_s
@@ -26,7 +26,7 @@ __all__ = ["Finding", "State", "diagnose"]
 CLICK_EVENTS = frozenset({"User click", "Prospect click", "Contact click"})
 
 # Warnings of the system checks, for the site runs; but no event leaves it.
-_STOPS_ALL = frozenset({"whyness_mixpanel.W001", "whyness_mixpanel.W004", "whyness_mixpanel.W005"})
+_STOPS_ALL = frozenset(f"whyness_mixpanel.{name}" for name in ("W001", "W004", "W005", "W011"))
 
 # The reason of the row that is written to try the outbox.
 _PROBE = "mixpanel_check"
@@ -79,7 +79,7 @@ def _is_direct() -> bool:
 
 def _region() -> Finding:
     named, in_force = (
-        conf.region_of(conf.QUEUE_URL.get()),
+        sqs_hosts.region_of(conf.QUEUE_URL.get()),
         conf.region() or boto3.session.Session().region_name,
     )
     if not in_force:

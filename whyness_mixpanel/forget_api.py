@@ -109,7 +109,7 @@ def from_settings() -> DeletionApi:
     tokens = (conf.PROJECT_TOKEN, conf.GDPR_TOKEN)
     if missing := [setting for setting in tokens if not setting.get()]:
         names = " and ".join(f"{setting.key} (environment: {setting.environment})" for setting in missing)
-        raise NotAsked(f"Mixpanel was not asked: set {names}.")
+        raise NotAsked(f"Mixpanel was not asked: {names} {'is' if len(missing) == 1 else 'are'} not set.")
     return DeletionApi(
         conf.MIXPANEL_URL.get(), project_token=conf.PROJECT_TOKEN.get(), gdpr_token=conf.GDPR_TOKEN.get()
     )

@@ -6,7 +6,7 @@ from typing import Any
 
 from whyness_events.dead_letter import REASON
 from whyness_events.wire import to_sqs_json
-from whyness_mixpanel import conf
+from whyness_mixpanel import conf, sqs_hosts
 from whyness_mixpanel.privacy import people_of
 from whyness_ops import Aws, DeadLetter, DeadLetterQueue, SetupFault, Stop
 from whyness_ops.dead_letter_queue import Hold
@@ -51,7 +51,9 @@ def queue_from_settings() -> DeadLetterQueue | None:
     url = conf.DEAD_LETTER_QUEUE_URL.get()
     if not url:
         return None
-    return DeadLetterQueue(Aws(region=conf.REGION.get() or conf.region_of(url) or conf.region()).sqs, url)
+    return DeadLetterQueue(
+        Aws(region=conf.REGION.get() or sqs_hosts.region_of(url) or conf.region()).sqs, url
+    )
 
 
 def purge(queue: DeadLetterQueue, users: Collection[str], *, dry_run: bool) -> Letters:

@@ -5,11 +5,14 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
+from django.utils.functional import Promise
 from django.utils.module_loading import import_string
 
 LONGEST_TIMEOUT_S = 60
 # Source: docs.mixpanel.com/reference/gdpr-api, 2026-11-23.
 MIXPANEL_URLS = ("https://mixpanel.com", "https://eu.mixpanel.com", "https://in.mixpanel.com")
+_DOTTED = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+").fullmatch
+_OURS = "whyness_mixpanel.backends."
 _TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off"}
 
 
@@ -32,6 +35,36 @@ def one_of(*names: str) -> Callable[[object], str]:
     return parse
 
 
+def backend(*names: str) -> Callable[[object], str]:
+    """Return a parser of one of `names`, or of a dotted path; nothing is imported here."""
+
+    def parse(found: object) -> str:
+        name = str(found).removeprefix(_OURS)
+        if name not in names and not (isinstance(found, str) and _DOTTED(name)):
+            raise ValueError
+        return name
+
+    return parse
+
+
+def line(found: object) -> str:
+    """Return one line of text, without the blanks around it. It may come lazily, such as from a vault."""
+    if not isinstance(found, str | int | Promise) or isinstance(found, bool):
+        raise TypeError
+    text = str(found).strip()
+    if not text.isprintable():
+        raise ValueError
+    return text
+
+
+def token(found: object) -> str:
+    """Return a text of visible ASCII characters alone, as headers, queries and names of AWS have it."""
+    text = line(found)
+    if not re.fullmatch("[!-~]*", text):
+        raise ValueError
+    return text
+
+
 def seconds(found: Any) -> float:
     """Return a duration in seconds, above 0 and at most LONGEST_TIMEOUT_S."""
     duration_s = float(found)
@@ -50,12 +83,13 @@ def project_id(found: Any) -> int:
 
 def queue_url(found: object) -> str:
     """Return the URL of a queue that is not FIFO."""
-    url = urlsplit(str(found))
-    if url.scheme not in {"http", "https"} or not url.hostname or not url.path.strip("/"):
+    text = token(found)
+    url = urlsplit(text)
+    if url.scheme not in {"http", "https"} or not url.hostname or not url.path.strip("/") or url.port == 0:
         raise ValueError
     if url.path.endswith(".fifo"):
         raise ValueError
-    return str(found)
+    return text
 
 
 def region(found: object) -> str:
@@ -72,7 +106,7 @@ def users(found: Any) -> frozenset[str]:
         found = [user.strip() for user in found.split(",")]
     if not isinstance(found, list | tuple | set | frozenset):
         raise TypeError
-    return frozenset(str(user) for user in found)
+    return frozenset(str(user).strip() for user in found)
 
 
 def parts(found: Any) -> tuple[str, ...]:

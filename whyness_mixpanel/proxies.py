@@ -18,6 +18,7 @@ def client_address(remote: str, forwarded_for: str, trusted: Sequence[Trusted]) 
 
     Each proxy appends to the header whom it heard from, so its right end is the nearest. It is believed as
     far as those who wrote it are trusted: the first who is not is the person, whatever stands further left.
+    An element that is empty says nothing (RFC 9110, 5.6.1); one that cannot be read ends it.
 
     Args:
         remote: REMOTE_ADDR.
@@ -27,7 +28,7 @@ def client_address(remote: str, forwarded_for: str, trusted: Sequence[Trusted]) 
     if not _is_trusted(remote, trusted):
         address = _address(remote)
         return str(address) if address else ""
-    hops = forwarded_for.split(",") if forwarded_for.strip() else [remote]
+    hops = [hop for hop in forwarded_for.split(",") if hop.strip()] or [remote]
     address = None
     for hop in reversed(hops):
         address = _address(hop)
@@ -42,7 +43,8 @@ def parse_trusted(found: Any) -> tuple[Trusted, ...]:
         found = [part for text in found.split(",") if (part := text.strip())]
     if not isinstance(found, list | tuple | set | frozenset):
         raise TypeError
-    return tuple(each if each == UNIX else ip_network(each, strict=False) for each in found)
+    given = [each.strip() if isinstance(each, str) else each for each in found]
+    return tuple(each if each == UNIX else ip_network(each, strict=False) for each in given)
 
 
 def _is_trusted(text: str, trusted: Sequence[Trusted]) -> bool:

@@ -2,9 +2,10 @@
 
 from typing import Any
 
+from asgiref.sync import sync_to_async
 from django.http import HttpRequest
 
-from whyness_mixpanel import bots, conf, proxies
+from whyness_mixpanel import bots, conf, counters, proxies
 from whyness_mixpanel.event import Event
 
 
@@ -18,16 +19,31 @@ def track(
 ) -> bool:
     """Send an event about `request`; see `event_of` for the fields and `Event.send()` for what it returns.
 
-    A click of a program (BOT_USERAGENTS) is not sent: False.
+    What a program does (BOT_USERAGENTS) is not sent, and counted as `bots`: False.
     """
-    found = event_of(request, event, properties, **fields)
-    return not bots.is_bots_click(event, str(found.useragent or "")) and found.send(using)
+    useragent = fields.get("useragent")
+    if bots.is_bot(useragent) if useragent and isinstance(useragent, str) else bots.from_bot(request):
+        counters.add("bots")
+        return False
+    return event_of(request, event, properties, **fields).send(using)
+
+
+async def atrack(
+    request: HttpRequest,
+    event: str,
+    properties: dict[str, Any] | None = None,
+    *,
+    using: str | None = None,
+    **fields: Any,
+) -> bool:
+    """Do what `track()` does, in async code."""
+    return await sync_to_async(track)(request, event, properties, using=using, **fields)
 
 
 def event_of(
     request: HttpRequest, event: str, properties: dict[str, Any] | None = None, **fields: Any
 ) -> Event:
-    """Return the event, not sent yet. In async code give the `user`, and await its `asend()`.
+    """Return the event, neither sent nor filtered. In async code give the `user`, and await its `asend()`.
 
     Args:
         request: its signed-in user, its address (by TRUSTED_PROXIES) and its User-Agent go into the event.

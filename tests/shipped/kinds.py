@@ -5,12 +5,13 @@ from enum import Enum
 
 
 class Kind(Enum):
-    """How a command is looked after. All but the first four cannot be run by a test, and say why."""
+    """How a command is looked after. Those after SHORT cannot be run by a test, and say why."""
 
     SITE = "run on a copy of the example site"
     PIPELINE = "run on an emulated stack"
     SIMULATOR = "run against the Mixpanel simulator"
     DRILL = "run in its order by the drill"
+    UPGRADE = "run in its order by the upgrade's test"
     SHORT = "run as it stands"
     AWS = "needs an AWS account"
     DOCKER = "needs Docker"
@@ -30,17 +31,18 @@ _KINDS = (
     (r"sam (build|validate)", Kind.MINUTES),
     (r"apt-get |systemctl ", Kind.ROOT),
     (r"bash \.ci/run", Kind.MINUTES),
-    (r"pip install ", Kind.PLACEHOLDER),
+    (r"pip install |git rm ", Kind.PLACEHOLDER),
     (r".*manage\.py mixpanel_forget", Kind.MIXPANEL),
     (r".*manage\.py mixpanel_check", Kind.MIXPANEL),
     (r".*manage\.py (events --activity ID|mixpanel_backfill$)", Kind.PLACEHOLDER),
+    (r".*manage\.py (collectstatic|migrate whyness_mixpanel)", Kind.UPGRADE),
     (r".*manage\.py ", Kind.SITE),
     (r"\$WHYNESS_MIXPANEL |curl .*\$MIXPANEL_SIMULATOR|.*local\.publish|.*get_queue_attributes", Kind.DRILL),
     (r"whyness-mixpanel redrive --all", Kind.AWS),  # a message move task, which no emulator has
     (r"whyness-mixpanel (capacity|redrive)$|whyness-mixpanel .*SETTINGS_MODULE", Kind.PLACEHOLDER),
     (r"whyness-mixpanel ", Kind.PIPELINE),
     (r"curl .*\$URL/|.*local\.mixpanel_simulator", Kind.SIMULATOR),
-    (r".*-m bench --help$|.*-m local\.chaos --list", Kind.SHORT),
+    (r"python -c .import whyness_mixpanel|.*-m bench --help$|.*-m local\.chaos --list", Kind.SHORT),
     (r".*-m (bench|local\.chaos|local\.invoke|tests\.simulation)", Kind.MINUTES),
 )
 

@@ -1,7 +1,5 @@
-"""The page of delivery failures: it reads DynamoDB, and nothing of the model's table."""
+"""The admin's pages of delivery failures: they read DynamoDB, and nothing of the model's table."""
 
-from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
@@ -10,14 +8,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 
-from whyness_events.dead_letter import moment
-from whyness_events.log_entry import LogKey
-from whyness_events.outcomes import FAILURE_REASONS
-from whyness_mixpanel.admin import asked, chart, stack
-from whyness_mixpanel.admin.asked import PER_PAGE, Asked
-from whyness_mixpanel.admin.redrive import redrive, seal, sent_keys, unseal
 from whyness_mixpanel.models import DeliveryFailure
-from whyness_ops import Snapshot
 
 if TYPE_CHECKING:
     _Admin = admin.ModelAdmin[DeliveryFailure]
@@ -25,7 +16,6 @@ else:
     _Admin = admin.ModelAdmin
 
 _TEMPLATES = "admin/whyness_mixpanel/failures"
-_MOMENTS = ("first_failed_at", "last_failed_at", "redriven_at", "delivered_at", "started_at", "finished_at")
 
 
 @admin.register(DeliveryFailure)
@@ -46,61 +36,27 @@ class DeliveryFailureAdmin(_Admin):
     ) -> HttpResponse:
         """Show the chart and the list, or the rows of one insert id."""
         self._check(self.has_view_permission(request))
-        question = Asked.read(request.GET.dict(), today=datetime.now(UTC).date())
-        insert_id = request.GET.get("insert_id", "").strip()[:100]
-        found: dict[str, Any] = {}
-        fault = ""
-        try:
-            found = _look_up(insert_id) if insert_id else _list(question)
-        except stack.FAULTS as error:
-            fault = str(error)
-        context = {
-            "title": "Delivery failures",
-            "asked": question,
-            "insert_id": insert_id,
-            "fault": fault,
-            "periods": asked.PERIODS,
-            "reasons": FAILURE_REASONS,
-            "states": asked.STATES,
-            **found,
-            **(extra_context or {}),
-        }
-        return self._page(request, "list", context)
+        from whyness_mixpanel.admin import failure_pages  # noqa: PLC0415  (botocore: not when a site starts)
+
+        context = failure_pages.list_page(request.GET.dict())
+        return self._page(request, "list", {**context, **(extra_context or {})})
 
     def row_view(self, request: HttpRequest) -> HttpResponse:
         """Show all of a row."""
         self._check(self.has_view_permission(request))
-        key = request.GET.get("pk", ""), request.GET.get("sk", "")
-        rows: list[stack.Row] = []
-        fault = ""
-        try:
-            rows = [row for row in (stack.read_row(key[0]) if key[0] else []) if row.get("sk") == key[1]]
-        except stack.FAULTS as error:
-            fault = str(error)
-        context = {"title": "Delivery failure", "row": _shown(rows[0]) if rows else None, "fault": fault}
-        return self._page(request, "row", {**context, "values": _values(rows[0]) if rows else []})
+        from whyness_mixpanel.admin import failure_pages  # noqa: PLC0415  (as above)
+
+        return self._page(request, "row", failure_pages.row_page(request.GET.dict()))
 
     def redrive_view(self, request: HttpRequest) -> HttpResponse:
         """Ask whether the chosen letters are to be sent again; where that was confirmed, send a slice."""
         self._check(self.has_redrive_permission(request))
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
-        chosen = request.POST.getlist("key")[: 2 * PER_PAGE]
-        keys = sorted({text for text in chosen if LogKey.parse(text)})
-        context: dict[str, Any] = {"keys": keys, "title": "Send again"}
-        if not (keys and "confirmed" in request.POST):
-            return self._page(request, "confirm", context)
-        state = request.POST.get("state", "")
-        snapshot = unseal(state) if state else Snapshot()
-        if snapshot is None:
-            return self._page(request, "confirm", context)
-        try:
-            report = redrive(keys, who=str(request.user.pk), snapshot=snapshot)
-            context |= {"report": report, "goes_on": report.stopped and report.sent > 0}
-        except stack.FAULTS as error:
-            context["fault"] = str(error)
-        context |= {"sent": len(sent_keys(snapshot, keys)), "state": seal(snapshot, keys)}
-        return self._page(request, "progress", context)
+        from whyness_mixpanel.admin import failure_pages  # noqa: PLC0415  (as above)
+
+        name, context = failure_pages.redrive_page(request.POST, who=str(request.user.pk))
+        return self._page(request, name, context)
 
     def has_view_permission(self, request: HttpRequest, obj: DeliveryFailure | None = None) -> bool:
         """Who may send again may look."""
@@ -130,51 +86,3 @@ class DeliveryFailureAdmin(_Admin):
         common = {"opts": self.opts, "may_redrive": self.has_redrive_permission(request)}
         shown = {**self.admin_site.each_context(request), **common, **context}
         return TemplateResponse(request, f"{_TEMPLATES}/{name}.html", shown)
-
-
-def _list(question: Asked) -> dict[str, Any]:
-    read, is_cut = stack.read_rows(question.days, question.reasons)
-    rows = [row for row in read if question.matches(row)]
-    page_count = max(1, -(-len(rows) // PER_PAGE))
-    page = min(question.page, page_count)
-    shown = rows[(page - 1) * PER_PAGE : page * PER_PAGE]
-    return {
-        "chart": chart.draw(rows, question.days),
-        "is_cut": is_cut,
-        "rows": [_shown(row) for row in shown],
-        "total": len(rows),
-        "page": page,
-        "page_count": page_count,
-        "newer": question.query(p=page - 1) if page > 1 else "",
-        "older": question.query(p=page + 1) if page < page_count else "",
-    }
-
-
-def _look_up(insert_id: str) -> dict[str, Any]:
-    rows = stack.read_row(insert_id)
-    return {"rows": [_shown(row) for row in rows], "total": len(rows), "page": 1, "page_count": 1}
-
-
-def _shown(row: stack.Row) -> dict[str, Any]:
-    """Return a row as templates show it."""
-    at = str(row.get("gsi1sk", "")).partition("#")[0]
-    extra = {"key": asked.row_key(row), "at": at[:19].replace("T", " "), "can_redrive": asked.is_letter(row)}
-    return {**row, **extra}
-
-
-def _values(row: stack.Row) -> Sequence[tuple[str, object]]:
-    """Return a row's attributes by name, moments as people read them."""
-    hidden = {"gsi1pk", "gsi1sk"}
-    return [
-        (name, _readable(name, value))
-        for name, value in sorted(row.items(), key=lambda item: item[0])
-        if name not in hidden
-    ]
-
-
-def _readable(name: str, value: object) -> object:
-    if name in _MOMENTS and isinstance(value, int):
-        return moment(value) or value
-    if name == "expires_at" and isinstance(value, int):
-        return moment(value * 1000) or value
-    return value

@@ -55,7 +55,7 @@ def read_rows(days: Sequence[date], reasons: Sequence[str]) -> tuple[list[Row], 
     Raises:
         SetupFault, SettingError: the Log table is not named, or cannot be asked.
     """
-    name = _table_name()
+    name = conf.LOG_TABLE_NAME.require()
     bounded = _Bounded(clients.shared().dynamodb)
     return LogTable(bounded, name).rows(days, reasons), bounded.is_cut
 
@@ -66,7 +66,7 @@ def read_row(pk: str) -> list[Row]:
     Raises:
         SetupFault, SettingError: as above.
     """
-    name = _table_name()
+    name = conf.LOG_TABLE_NAME.require()
     return LogTable(clients.shared().dynamodb, name).get(pk)
 
 
@@ -74,30 +74,10 @@ def read_stack() -> Stack:
     """Return what a redrive needs.
 
     Raises:
-        SetupFault, SettingError: one of the three is not set.
+        SettingError: one of the three is not set, or not allowed.
     """
-    stack = Stack(conf.QUEUE_URL.get(), conf.DEAD_LETTER_QUEUE_URL.get(), _table_name())
-    for value, setting in (
-        (stack.queue_url, conf.QUEUE_URL),
-        (stack.dead_letter_queue_url, conf.DEAD_LETTER_QUEUE_URL),
-    ):
-        if not value:
-            raise _not_set(setting)
-    return stack
-
-
-def _table_name() -> str:
-    name = conf.LOG_TABLE_NAME.get()
-    if not name:
-        raise _not_set(conf.LOG_TABLE_NAME)
-    return name
-
-
-def _not_set(setting: conf.Setting[str]) -> SetupFault:
-    return SetupFault(
-        f"{setting.key} is not set. Set it in {conf.DICT_NAME}, or {setting.environment} in the environment, "
-        "to the stack's output."
-    )
+    name = conf.LOG_TABLE_NAME.require()
+    return Stack(conf.QUEUE_URL.require(), conf.DEAD_LETTER_QUEUE_URL.require(), name)
 
 
 def _now_s() -> float:

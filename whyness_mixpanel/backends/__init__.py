@@ -1,9 +1,15 @@
-"""Where message bodies go: one module per backend, each with a `publish`. They decide nothing."""
+"""Where message bodies go: one module per backend, each with a `publish`. They decide nothing.
+
+A site may have a backend of its own: a module, or a class or an object in one, that is a `Backend`.
+"""
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from importlib import import_module
 from types import MappingProxyType
-from typing import NamedTuple, Protocol, cast
+from typing import Any, NamedTuple, Protocol, cast
+
+from whyness_mixpanel.forks import in_child
 
 
 class Answer(NamedTuple):
@@ -33,15 +39,55 @@ LIVE_GROUP, BACKFILL_GROUP = "live", "backfill"
 
 
 class Publish(Protocol):
-    """What a backend has."""
+    """How a backend publishes."""
 
-    def __call__(self, bodies: Sequence[str], *, group: str = LIVE_GROUP) -> Answer:
+    def __call__(self, bodies: Sequence[str], *, group: str) -> Answer:
         """Send `bodies` in one call, as messages of `group`; may raise anything: then no body is safe."""
 
 
+class Backend(Protocol):
+    """What the setting BACKEND names. Threads may share it; a class is made once in each process."""
+
+    @property
+    def publish(self) -> Publish:
+        """See `Publish`."""
+
+
 def get_publish(backend: str) -> Publish:
-    """Return a backend's `publish`."""
-    return cast("Publish", import_module(f"{__name__}.{backend}").publish)
+    """Return the `publish` of a backend, by our name or its dotted path.
+
+    Raises:
+        CannotSend: it is not there, or not a backend.
+    """
+    if "." not in backend:
+        return cast("Publish", import_module(f"{__name__}.{backend}").publish)
+    try:
+        found = _made(backend).publish
+    except (ImportError, AttributeError) as error:
+        raise CannotSend(f"BACKEND cannot be imported: {type(error).__name__}") from error
+    return cast("Publish", found)
+
+
+def find(path: str) -> Any:
+    """Import what a dotted path names, a module or something in it; may raise anything."""
+    try:
+        return import_module(path)
+    except ModuleNotFoundError as missing:
+        if missing.name != path:
+            raise
+    module, _, name = path.rpartition(".")
+    return getattr(import_module(module), name)
+
+
+@cache
+def _made(path: str) -> Any:
+    found = find(path)
+    return found() if isinstance(found, type) else found
+
+
+@in_child
+def _start_afresh() -> None:
+    _made.cache_clear()  # a forked child may not share its connections
 
 
 def all_of(bodies: Sequence[str], *, group: str = LIVE_GROUP) -> Answer:  # noqa: ARG001  (a Publish)

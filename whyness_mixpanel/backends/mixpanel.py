@@ -72,7 +72,7 @@ def publish(bodies: Sequence[str], *, group: str = LIVE_GROUP) -> Answer:  # noq
     """Deliver the events of `bodies` to Mixpanel within DELIVERY_S.
 
     Raises:
-        SettingError: there are no credentials, or a setting is not allowed.
+        SettingError: credentials or project are not set, or a setting is not allowed.
         CannotSend: nothing is settled; says why.
     """
     made = _get()
@@ -99,17 +99,14 @@ def read_options() -> _Options:
     """Return what is needed to reach the project.
 
     Raises:
-        SettingError: there are no credentials, or a setting is not allowed.
+        SettingError: credentials or project are not set, or a setting is not allowed.
     """
-    for setting in (conf.SERVICE_ACCOUNT, conf.SERVICE_PASSWORD):
-        if not setting.get():
-            raise conf.SettingError(f'{conf.DICT_NAME}["{setting.key}"]', setting.allowed)
     url = conf.MIXPANEL_URL.get()
     return _Options(
         url=_IMPORT_URLS.get(url, url),
-        project_id=str(conf.PROJECT_ID.get()),
-        account=conf.SERVICE_ACCOUNT.get(),
-        password=conf.SERVICE_PASSWORD.get(),
+        project_id=str(conf.PROJECT_ID.require()),
+        account=conf.SERVICE_ACCOUNT.require(),
+        password=conf.SERVICE_PASSWORD.require(),
     )
 
 

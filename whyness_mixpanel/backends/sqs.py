@@ -79,9 +79,7 @@ def publish(bodies: Sequence[str], *, group: str = LIVE_GROUP) -> Answer:
         SettingError: there is no queue URL, or a setting is not allowed.
         botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError: the call failed as a whole.
     """
-    queue_url = conf.QUEUE_URL.get()
-    if not queue_url:
-        raise conf.SettingError(f'{conf.DICT_NAME}["QUEUE_URL"]', conf.QUEUE_URL.allowed)
+    queue_url = conf.QUEUE_URL.require()
     return _send(queue_url, [{"MessageBody": body, "MessageGroupId": group} for body in bodies])
 
 

@@ -22,6 +22,7 @@ def refuse_while_rows_wait(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) 
 class Migration(migrations.Migration):
     """Take `Event` out of the state, without SQL, and add the outbox."""
 
+    refuse_reversal = staticmethod(refuse_while_rows_wait)
     dependencies: ClassVar = [("whyness_mixpanel", "0001_initial")]
     operations: ClassVar = [
         migrations.SeparateDatabaseAndState(state_operations=[migrations.DeleteModel(name="Event")]),

@@ -19,6 +19,7 @@ def refuse_while_people_are_suppressed(apps: Apps, schema_editor: BaseDatabaseSc
 class Migration(migrations.Migration):
     """Add the table of `Suppression`."""
 
+    refuse_reversal = staticmethod(refuse_while_people_are_suppressed)
     dependencies: ClassVar = [("whyness_mixpanel", "0002_event_without_table")]
     operations: ClassVar = [
         migrations.CreateModel(

@@ -79,7 +79,6 @@ def _send(
     A message that the queue never takes goes again in halves: one event must not hold up the others.
     """
     publish = backends.get_publish(conf.BACKEND.get())
-    options = {} if group == backends.LIVE_GROUP else {"group": group}
     calls = deque(messages.calls(messages.pack(encoded, identity=identity)))
     refusal = ""
     while calls:
@@ -87,7 +86,9 @@ def _send(
             return refusal or "given up in time"
         call = calls.popleft()
         with forks.allowed():
-            answer = publish([message.body for message in call], **options)
+            answer = publish([message.body for message in call], group=group)
+        if not isinstance(answer, backends.Answer):
+            raise backends.CannotSend("BACKEND returned something else than a backends.Answer")
         if not answer.confirmed <= set(range(len(call))):
             raise RuntimeError  # it speaks of messages that were not sent: nothing in it can be trusted
         refusal = refusal or _safe_code(answer.refusal)

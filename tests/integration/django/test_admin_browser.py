@@ -145,7 +145,7 @@ def test_the_letters_of_a_suppressed_person_stay(desk: Desk) -> None:
 
 def test_a_long_redrive_goes_on_in_the_next_request(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each request ends in time, and the last one has sent them all."""
-    monkeypatch.setattr("whyness_mixpanel.admin.failures.redrive", partial(redrive, slice_s=0))
+    monkeypatch.setattr("whyness_mixpanel.admin.failure_pages.redrive", partial(redrive, slice_s=0))
     now_ms = time.time_ns() // 1_000_000
     events = [make_event(insert_id=f"e-{index}") for index in range(25)]
     keys = [desk.bury(e, "exhausted", failed_at_ms=now_ms) for e in events]
@@ -250,7 +250,7 @@ def test_letters_are_sent_again_with_the_keyboard_alone(
     desk: Desk, server: str, tab: Tab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Tab, Space and Enter do all of it, one sees where one is, and what was not ticked stays."""
-    monkeypatch.setattr("whyness_mixpanel.admin.failures.redrive", partial(redrive, slice_s=0))
+    monkeypatch.setattr("whyness_mixpanel.admin.failure_pages.redrive", partial(redrive, slice_s=0))
     bury_some(desk, 12)
     tab.go(server + TODAY)
 
@@ -303,7 +303,7 @@ def test_a_screen_reader_hears_how_far_it_is(
     desk: Desk, server: str, tab: Tab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The progress has a name and a value; the status is one element to the end."""
-    monkeypatch.setattr("whyness_mixpanel.admin.failures.redrive", partial(redrive, slice_s=0))
+    monkeypatch.setattr("whyness_mixpanel.admin.failure_pages.redrive", partial(redrive, slice_s=0))
     ask_to_send(tab, server, bury_some(desk, 14))
 
     tab.value("document.querySelector('[name=confirmed]').click()")
@@ -328,7 +328,7 @@ def test_whoever_is_signed_out_half_way_sees_it(
         Session.objects.all().delete()
         return redrive(keys, who=who, snapshot=snapshot, slice_s=0)
 
-    monkeypatch.setattr("whyness_mixpanel.admin.failures.redrive", redrive_and_sign_out)
+    monkeypatch.setattr("whyness_mixpanel.admin.failure_pages.redrive", redrive_and_sign_out)
     ask_to_send(tab, server, bury_some(desk, 14))
 
     tab.value("document.querySelector('[name=confirmed]').click()")

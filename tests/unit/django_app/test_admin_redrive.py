@@ -32,7 +32,7 @@ def aws(db: None, monkeypatch: pytest.MonkeyPatch) -> FakeAws:  # noqa: ARG001  
     monkeypatch.setattr("whyness_mixpanel.admin.redrive.read_stack", lambda: Stack(LIVE, DEAD, "Log"))
     clock = SimpleNamespace(monotonic=lambda: aws.sqs.now_ms / 1000)
     monkeypatch.setattr("whyness_mixpanel.admin.redrive.time", clock)
-    monkeypatch.setattr("whyness_mixpanel.admin.failures.redrive", partial(redrive, slice_s=0.5))
+    monkeypatch.setattr("whyness_mixpanel.admin.failure_pages.redrive", partial(redrive, slice_s=0.5))
     return aws
 
 
@@ -87,7 +87,7 @@ def test_whoever_tries_again_after_a_fault_sends_none_twice(aws: FakeAws, browse
     aws.sqs.before = fail
     form: dict[str, Any] = {"key": KEYS, "confirmed": "1"}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("whyness_mixpanel.admin.failures.redrive", redrive)
+        patch.setattr("whyness_mixpanel.admin.failure_pages.redrive", redrive)
         page = browser.post(REDRIVE, form)
         aws.sqs.before = lambda _: None
         last = browser.post(REDRIVE, {**form, "state": page.context["state"]})

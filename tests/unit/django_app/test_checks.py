@@ -97,8 +97,8 @@ SITES = [
         for name in sorted(conf.LOCAL_BACKENDS)
     ),
     *(Site({"BACKEND": name}) for name in sorted(conf.LOCAL_BACKENDS)),
-    Site({**DIRECT, "SERVICE_ACCOUNT": ""}, ("W004", "no credentials", "MIXPANEL_SERVICE_ACCOUNT")),
-    Site({**DIRECT, "SERVICE_PASSWORD": ""}, ("W004", "no credentials", "MIXPANEL_SERVICE_PASSWORD")),
+    Site({**DIRECT, "SERVICE_ACCOUNT": ""}, ("W004", "needs SERVICE_ACCOUNT:", "MIXPANEL_SERVICE_ACCOUNT")),
+    Site({**DIRECT, "SERVICE_PASSWORD": ""}, ("W004", "needs SERVICE_PASSWORD:", "MIXPANEL_SERVICE_PASSWORD")),
     Site(DIRECT, ("W005", "msgspec", "whyness-mixpanel[direct]"), missing="msgspec"),
     # What older versions had.
     Site({"OUTBOX": "always"}, ("W006", '["OUTBOX"]: this setting is gone. Every event', "Remove it")),
@@ -126,6 +126,13 @@ SITES = [
     # Databases that lack what the outbox needs.
     Site(QUEUE, ("E005", "default cannot hold the outbox", "allow_migrate"), sqlite={}, vendor="mysql"),
     Site(QUEUE, sqlite={}, vendor="oracle", routed=False),
+    # The queue's host, and a backend of the site's own.
+    Site(
+        QUEUE,
+        ("W010", "boto3 calls 127.0.0.1:9", "AWS_ENDPOINT_URL_SQS"),
+        environment={"AWS_ENDPOINT_URL_SQS": "http://127.0.0.1:9"},
+    ),
+    Site({"BACKEND": "nowhere.at_all"}, ("W011", "nowhere.at_all cannot be used", "publish(bodies")),
     # uWSGI.
     Site(QUEUE, NO_THREADS, uwsgi={"http": b":80"}, sqlite=IMMEDIATE),
     Site(QUEUE, NO_THREADS, uwsgi={}, sqlite={}),
@@ -201,6 +208,19 @@ def test_every_wrong_value_is_named_at_once() -> None:
     assert len(messages) == 2
 
 
+def test_the_direct_backend_needs_a_project(monkeypatch: pytest.MonkeyPatch) -> None:
+    """W004 where Whyness's tables are not: there its project is nobody's default."""
+    account = {"SERVICE_ACCOUNT": "a", "SERVICE_PASSWORD": "b"}
+    with override(BACKEND="mixpanel", **account):
+        with_tables = run_checks()
+        monkeypatch.setattr(conf, "_WHYNESS_APPS", frozenset())
+        without = run_checks()
+
+    assert with_tables == {}
+    assert "needs PROJECT_ID:" in without["whyness_mixpanel.W004"].msg
+    assert "MIXPANEL_PROJECT_ID in the environment" in str(without["whyness_mixpanel.W004"].hint)
+
+
 def test_no_check_touches_the_network(monkeypatch: pytest.MonkeyPatch) -> None:
     """A deployment may run its checks where nothing can be reached."""
 
@@ -222,7 +242,7 @@ def test_every_id_is_tried_and_documented() -> None:
     ids = {word.split('"')[0] for word in source.split("whyness_mixpanel.")[1:] if word[0] in "EW"}
 
     assert ids == {"E001"} | {site.says[0] for site in SITES if site.says[0]}
-    assert ids == {"E001", "E002", "E003", "E004", "E005", *(f"W00{n}" for n in range(1, 10))}
+    assert ids == {"E001", "E002", "E003", "E004", "E005", *(f"W00{n}" for n in range(1, 10)), "W010", "W011"}
     assert [name for name in sorted(ids) if f"`whyness_mixpanel.{name}`" not in DOCS.read_text()] == []
 
 

@@ -3,7 +3,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.test import override_settings
+from django.utils.text import format_lazy as lazystr
 
 from tests.django_support import override
 from whyness_mixpanel import conf
@@ -37,6 +39,8 @@ def test_none_and_empty_text_mean_not_set(unset: str | None) -> None:
     [
         (conf.ENABLED, "off", False),
         (conf.BACKEND, "dummy", "dummy"),
+        (conf.BACKEND, "shop.events.Kafka", "shop.events.Kafka"),
+        (conf.BACKEND, "whyness_mixpanel.backends.locmem", "locmem"),
         (conf.QUEUE_URL, "http://127.0.0.1:1/1/q", "http://127.0.0.1:1/1/q"),
         (conf.REGION, "eu-west-1", "eu-west-1"),
         (conf.IDENTITY, "simplified", "simplified"),
@@ -63,10 +67,22 @@ def test_each_setting_can_come_from_the_environment(
         ("ENABLED", "perhaps"),
         ("ENABLED", 2),
         ("BACKEND", "sqqs"),
+        ("BACKEND", "shop..events"),
+        ("BACKEND", "shop/events.py"),
+        ("BACKEND", 1.5),
+        ("GDPR_TOKEN", "two\nlines"),
+        ("GDPR_TOKEN", "two words"),
+        ("GDPR_TOKEN", b"bytes"),
+        ("PROJECT_TOKEN", ["abc"]),
+        ("SERVICE_PASSWORD", "two\nlines"),
+        ("SERVICE_PASSWORD", True),
+        ("LOG_TABLE_NAME", "t\u00e4ble"),
         ("QUEUE_URL", "my-queue"),
         ("QUEUE_URL", "ftp://host/queue"),
         ("QUEUE_URL", "https://sqs.eu-west-1.amazonaws.com/"),
         ("QUEUE_URL", "https://sqs.eu-west-1.amazonaws.com/1/events.fifo"),
+        ("QUEUE_URL", "https://sqs.eu-west-1.amazonaws.com:port/1/events"),
+        ("QUEUE_URL", "https://sqs.eu-west-1.amazonaws.com/1/\nevents"),
         ("REGION", "Ireland!"),
         ("IDENTITY", "simplifed"),
         ("PROJECT_ID", "abc"),
@@ -108,7 +124,7 @@ def test_a_fault_never_shows_the_value() -> None:
     [
         ({}, None),
         ({"QUEUE_URL": "https://sqs.eu-west-1.amazonaws.com/123/events"}, "eu-west-1"),
-        ({"QUEUE_URL": "https://sqs.cn-north-1.amazonaws.com.cn/123/events"}, "cn-north-1"),
+        ({"QUEUE_URL": "https://vpce-1.sqs.cn-north-1.vpce.amazonaws.com.cn/123/events"}, "cn-north-1"),
         ({"QUEUE_URL": "http://127.0.0.1:4566/123/events"}, None),
         ({"QUEUE_URL": "http://127.0.0.1:4566/123/events", "REGION": "eu-west-1"}, "eu-west-1"),
     ],
@@ -117,6 +133,97 @@ def test_the_region_is_the_queues(chosen: dict[str, object], expected: str | Non
     """A queue's URL names its region, so that it need not be said twice."""
     with override(**chosen):
         assert conf.region() == expected
+
+
+WITH_BLANKS = {
+    "ENABLED": ("off", False),
+    "BACKEND": ("dummy", "dummy"),
+    "QUEUE_URL": ("https://sqs.eu-west-1.amazonaws.com/1/q", "https://sqs.eu-west-1.amazonaws.com/1/q"),
+    "REGION": ("eu-west-1", "eu-west-1"),
+    "IDENTITY": ("simplified", "simplified"),
+    "PROJECT_ID": ("5", 5),
+    "ANONYMOUS_USERS": ("1, 7", frozenset({"1", "7"})),
+    "RAISE_INVALID": ("yes", True),
+    "RELAY": ("command", "command"),
+    "CONNECT_TIMEOUT_S": ("0.5", 0.5),
+    "READ_TIMEOUT_S": ("2", 2.0),
+    "SCRUB_NAMES": ("a, b", ("a", "b")),
+    "TRUSTED_PROXIES": ("unix", ("unix",)),
+    "BOT_USERAGENTS": ("A/", ("a/",)),
+    "DEAD_LETTER_QUEUE_URL": (
+        "https://sqs.eu-west-1.amazonaws.com/1/d",
+        "https://sqs.eu-west-1.amazonaws.com/1/d",
+    ),
+    "PROJECT_TOKEN": ("abc", "abc"),
+    "GDPR_TOKEN": ("abc", "abc"),
+    "MIXPANEL_URL": ("https://eu.mixpanel.com", "https://eu.mixpanel.com"),
+    "SERVICE_ACCOUNT": ("an account", "an account"),
+    "SERVICE_PASSWORD": ("p w", "p w"),
+    "LOG_TABLE_NAME": ("log", "log"),
+}
+
+
+@pytest.mark.parametrize("key", WITH_BLANKS)
+def test_what_a_file_or_a_console_puts_around_a_value_is_gone(
+    key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the settings and in the environment; and blanks alone are no value."""
+    text, expected = WITH_BLANKS[key]
+    setting = next(setting for setting in conf.SETTINGS if setting.key == key)
+
+    with override(**{key: f" {text}\r\n"}):
+        assert setting.get() == expected
+    monkeypatch.setenv(setting.environment, f"\t{text}\n")
+    with override_settings(WHYNESS_MIXPANEL={key: " \n"}):
+        assert setting.get() == expected
+        monkeypatch.setenv(setting.environment, "\n")
+        with_whyness = setting.default if setting.of_whyness is None else setting.of_whyness
+        assert setting.get() == with_whyness
+
+
+def test_members_of_a_list_lose_their_blanks_too() -> None:
+    """Lines of a file make such lists."""
+    with override(ANONYMOUS_USERS=["1\n", 7], TRUSTED_PROXIES=[" 10.0.0.1\n"]):
+        assert conf.ANONYMOUS_USERS.get() == {"1", "7"}
+        assert [str(network) for network in conf.TRUSTED_PROXIES.get()] == ["10.0.0.1/32"]
+
+
+def test_a_pattern_keeps_its_blanks_and_a_lazy_secret_is_read() -> None:
+    """A blank is part of a regular expression; a vault may give its secrets late."""
+    with override(SCRUB_PATTERNS="card: ", SERVICE_PASSWORD=lazystr("secret\n")):
+        assert conf.SCRUB_PATTERNS.get() == ("card: ",)
+        assert conf.SERVICE_PASSWORD.get() == "secret"
+
+
+def test_every_setting_of_text_is_among_those() -> None:
+    """A new one needs a line above."""
+    assert {setting.key for setting in conf.SETTINGS} - WITH_BLANKS.keys() == {"SCRUB_PATTERNS", "OPT_OUT"}
+
+
+def test_a_setting_that_is_needed_and_missing_is_not_set() -> None:
+    """The text says so, and where to set it."""
+    with override(), pytest.raises(conf.NotSet) as caught:
+        conf.GDPR_TOKEN.require()
+
+    assert str(caught.value) == (
+        "GDPR_TOKEN is not set. Set it in WHYNESS_MIXPANEL, or MIXPANEL_GDPR_TOKEN in the environment, "
+        "to a GDPR OAuth token of Mixpanel"
+    )
+
+
+@pytest.mark.parametrize("installed", ["whyness_django", "whyness_crm", None])
+def test_whynesss_own_values_hold_where_its_tables_are(
+    installed: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another site's user 1 is somebody, and its events are not Whyness's project's."""
+    monkeypatch.setattr(apps, "app_configs", {"whyness_mixpanel": None, installed or "shop": None})
+
+    with override_settings(WHYNESS_MIXPANEL={}):
+        found = conf.ANONYMOUS_USERS.get(), conf.PROJECT_ID.get()
+        filtered = conf.BOT_USERAGENTS.get()
+
+    assert found == ((frozenset({"1"}), 2780485) if installed else (frozenset(), None))
+    assert filtered == ()
 
 
 def test_the_docs_list_every_setting_with_its_default() -> None:
@@ -131,6 +238,6 @@ def test_the_docs_list_every_setting_with_its_default() -> None:
 def _in_docs(setting: conf.Setting[Any]) -> str:
     if setting is conf.RAISE_INVALID:
         return "DEBUG"
-    if isinstance(setting.default, frozenset):
-        return str(set(setting.default)).replace("'", '"')
+    if setting.default == frozenset():
+        return "()"
     return str(setting.default) if not isinstance(setting.default, str) else f'"{setting.default}"'

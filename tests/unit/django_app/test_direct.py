@@ -69,7 +69,7 @@ def test_without_credentials_nothing_is_posted(missing: str) -> None:
     """The fault names the setting, and W004 does so before."""
     with override(**CHOSEN | {missing: ""}):
         found = run_checks()
-        with pytest.raises(conf.SettingError, match=missing):
+        with pytest.raises(conf.SettingError, match=f"{missing} is not set"):
             direct.publish([BODY])
 
     assert list(found) == ["whyness_mixpanel.W004"]
@@ -105,7 +105,8 @@ def test_the_backend_loads_nothing_of_aws() -> None:
 import sys, django
 from django.conf import settings
 chosen = {"SERVICE_ACCOUNT": "a", "SERVICE_PASSWORD": "b", "MIXPANEL_URL": "http://127.0.0.1:9"}
-settings.configure(INSTALLED_APPS=["whyness_mixpanel"], WHYNESS_MIXPANEL={"BACKEND": "mixpanel", **chosen})
+chosen |= {"BACKEND": "mixpanel", "PROJECT_ID": 5}
+settings.configure(INSTALLED_APPS=["whyness_mixpanel"], WHYNESS_MIXPANEL=chosen)
 django.setup()
 from whyness_mixpanel.publishing import publisher
 from whyness_mixpanel.backends import mixpanel
@@ -262,7 +263,7 @@ def test_dead_events_are_neither_published_nor_failed(monkeypatch: pytest.Monkey
     """Their indexes count through all messages of all calls; the rest of a message is confirmed."""
     events = [f'"{"x" * 30_000}"'] * 5  # two of them are one message
     dead = {(0, 1): "no", (2, 0): "never"}
-    monkeypatch.setattr(locmem, "publish", lambda _: Answer(frozenset({0, 2}), "NotSettled", dead))
+    monkeypatch.setattr(locmem, "publish", lambda *_, **__: Answer(frozenset({0, 2}), "NotSettled", dead))
 
     done = publisher.publish_each(events)
 

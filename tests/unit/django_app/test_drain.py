@@ -99,7 +99,7 @@ def test_a_queue_that_is_down_is_exit_code_1_and_loses_nothing(monkeypatch: pyte
     """It is asked once, and the next drain takes the rows at once."""
     calls: list[int] = []
 
-    def fail(bodies: list[str]) -> Answer:
+    def fail(bodies: list[str], **_: object) -> Answer:
         calls.append(len(bodies))
         raise TimeoutError
 
@@ -117,7 +117,7 @@ def test_a_queue_that_is_down_is_exit_code_1_and_loses_nothing(monkeypatch: pyte
 def test_a_refused_message_holds_up_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
     """The drain goes on after it and leaves it in the outbox."""
 
-    def refuse_first(bodies: list[str]) -> Answer:
+    def refuse_first(bodies: list[str], **_: object) -> Answer:
         taken = [i for i, body in enumerate(bodies) if '"insert_id":"1"' not in body]
         locmem.messages.extend(bodies[i] for i in taken)
         return Answer(frozenset(taken), "InvalidMessageContents")
@@ -137,7 +137,7 @@ def test_a_refused_message_holds_up_no_other(monkeypatch: pytest.MonkeyPatch) ->
 def test_what_the_queue_never_takes_is_parked_and_the_rest_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     """By a drain and by a page; once the queue takes it, it is released."""
 
-    def refuse_long(bodies: list[str]) -> Answer:
+    def refuse_long(bodies: list[str], **_: object) -> Answer:
         short = [index for index, body in enumerate(bodies) if len(body) < 1_000]
         locmem.messages.extend(bodies[index] for index in short)
         refused = {index: "longer than the queue takes" for index in range(len(bodies)) if index not in short}

@@ -76,7 +76,7 @@ def test_what_the_queue_does_not_take_is_an_error(monkeypatch: pytest.MonkeyPatc
     """The command fails: nothing will try again."""
     make_activities()
 
-    def refuse(_: Sequence[str]) -> Answer:
+    def refuse(_: Sequence[str], **__: object) -> Answer:
         return Answer(frozenset(), "Throttled")
 
     monkeypatch.setattr(locmem, "publish", refuse)

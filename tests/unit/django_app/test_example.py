@@ -143,7 +143,7 @@ def test_an_event_that_cannot_be_sent_breaks_no_page(
     site: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A queue that fails is counted; even a mistake in the call site only logs."""
-    monkeypatch.setattr(locmem, "publish", lambda _: 1 / 0)
+    monkeypatch.setattr(locmem, "publish", lambda *_, **__: 1 / 0)
     assert site.get("/activity/Audio upload/").status_code == 200
     assert site.get("/activity/%20/").status_code == 200  # a blank name: with locmem, send() raises
 

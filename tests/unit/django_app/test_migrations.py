@@ -3,6 +3,7 @@ from io import StringIO
 
 import pytest
 from django.core.management import call_command
+from django.core.management.base import CommandError
 from django.db import connection, migrations
 from django.db.migrations.exceptions import IrreversibleError
 from django.db.migrations.executor import MigrationExecutor
@@ -12,6 +13,7 @@ from whyness_mixpanel.models import Event, Log, Outbox
 
 OLD = [("whyness_mixpanel", "0001_initial")]
 NEW = [("whyness_mixpanel", "0002_event_without_table")]
+NEWEST = MigrationLoader(None).graph.leaf_nodes("whyness_mixpanel")[0]
 
 
 @pytest.fixture
@@ -103,3 +105,30 @@ def test_event_has_no_table() -> None:
     assert "Event" not in models
     assert {"Log", "Outbox"} <= models
     assert not hasattr(Event, "_meta")
+
+
+@pytest.mark.usefixtures("whole")
+def test_migrate_refuses_before_anything_is_undone() -> None:
+    """Where rows wait; forward, or back to where nothing is lost, it goes."""
+    Outbox.objects.create(encoded="{}", identity="distinct_id")
+
+    with pytest.raises(CommandError, match=r"Nothing is undone.* 1 events"):
+        call_command("migrate", *OLD[0], verbosity=0)
+    applied = MigrationExecutor(connection).loader.applied_migrations
+    call_command("migrate", "whyness_mixpanel", "0004", verbosity=0)
+
+    assert NEWEST in applied
+    assert Outbox.objects.count() == 1
+
+
+@pytest.mark.usefixtures("whole")
+def test_a_reversal_without_the_table_is_left_to_the_migration() -> None:
+    """Whoever fakes a migration has no table to ask."""
+    with connection.schema_editor() as editor:
+        editor.delete_model(Outbox)
+    try:
+        call_command("migrate", *OLD[0], fake=True, verbosity=0)
+        call_command("migrate", "whyness_mixpanel", fake=True, verbosity=0)
+    finally:
+        with connection.schema_editor() as editor:
+            editor.create_model(Outbox)

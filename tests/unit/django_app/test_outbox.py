@@ -37,7 +37,7 @@ def waiting() -> list[str]:
     return [json.loads(encoded)["insert_id"] for encoded in rows]
 
 
-def fail(_: object) -> Answer:
+def fail(*_: object, **__: object) -> Answer:
     """Be a backend that is down."""
     raise TimeoutError
 

@@ -103,7 +103,7 @@ def test_an_event_that_is_invalid_or_too_large_costs_no_page(client: Client, que
 def test_with_the_queue_down_the_page_answers_200(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     """The event waits in the outbox."""
 
-    def fail(_: object) -> Answer:
+    def fail(*_: object, **__: object) -> Answer:
         raise TimeoutError
 
     monkeypatch.setattr(locmem, "publish", fail)

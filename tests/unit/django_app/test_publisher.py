@@ -24,7 +24,7 @@ def backend(monkeypatch: pytest.MonkeyPatch) -> Callable[[Backend], None]:
     """Returns a function that makes another one the backend."""
 
     def use(publish: Backend) -> None:
-        monkeypatch.setattr(locmem, "publish", publish)
+        monkeypatch.setattr(locmem, "publish", lambda bodies, **_: publish(bodies))
 
     return use
 
@@ -189,7 +189,7 @@ def test_an_event_that_the_queue_never_takes_holds_up_no_other(are_good: list[bo
     ]
     queue, kept = takes(lambda event: '"is_good":true' in event)
 
-    with patch.object(locmem, "publish", queue):
+    with patch.object(locmem, "publish", lambda bodies, **_: queue(bodies)):
         done = publisher.publish_each(encoded)
 
     assert done.confirmed == are_good
@@ -214,15 +214,15 @@ def test_halving_ends_when_it_is_not_wanted_any_more(backend: Callable[[Backend]
     assert done.fault
 
 
-def test_what_is_old_travels_in_a_group_of_its_own(backend: Callable[[Backend], None]) -> None:
+def test_what_is_old_travels_in_a_group_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     """The queue serves what is fresh first."""
     groups: list[str] = []
 
-    def note(bodies: Sequence[str], *, group: str = "live") -> Answer:
+    def note(bodies: Sequence[str], *, group: str) -> Answer:
         groups.append(group)
         return all_of(bodies)
 
-    backend(note)
+    monkeypatch.setattr(locmem, "publish", note)
     publisher.publish_each([EVENT])
     publisher.publish_each([EVENT], group="backfill")
 

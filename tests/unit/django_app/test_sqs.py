@@ -78,7 +78,7 @@ def test_only_entries_named_as_successful_are_confirmed(queue: FakeQueue) -> Non
 
 def test_without_a_queue_url_nothing_is_called() -> None:
     """The fault names the setting that is missing."""
-    with override(BACKEND="sqs"), pytest.raises(conf.SettingError, match="QUEUE_URL"):
+    with override(BACKEND="sqs"), pytest.raises(conf.SettingError, match="QUEUE_URL is not set"):
         sqs.publish(["a"])
 
 

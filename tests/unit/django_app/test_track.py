@@ -8,7 +8,7 @@ from django.test import RequestFactory
 
 from tests.django_support import override, published
 from whyness_mixpanel import proxies
-from whyness_mixpanel.track import address_of, event_of, track
+from whyness_mixpanel.track import address_of, atrack, event_of, track
 
 
 def make_request(user: Any = None, **meta: str) -> HttpRequest:
@@ -58,6 +58,31 @@ def test_what_is_given_stands_instead_of_the_requests() -> None:
     assert (event.user, event.ip, event.useragent) == ("p:45", "", "own")
 
 
+class _LazyPerson:
+    """Somebody whom only a query can name, as `request.user` is in an async view."""
+
+    pk = 7
+
+    @property
+    def is_authenticated(self) -> bool:
+        """Ask the database, which an event loop must not wait for."""
+        with pytest.raises(RuntimeError):
+            asyncio.get_running_loop()
+        return True
+
+
+@pytest.mark.usefixtures("db")
+def test_an_async_view_has_the_twin() -> None:
+    """It sends what `track()` would, and the user is looked up outside of the event loop."""
+    request = make_request(_LazyPerson(), HTTP_USER_AGENT="UA")
+
+    with override():
+        assert asyncio.run(atrack(request, "Audio upload", {"seconds": 12}, insert_id=4711))
+
+    (event,) = published()
+    assert (event["user"], event["useragent"], event["insert_id"]) == ("7", "UA", "4711")
+
+
 @pytest.mark.usefixtures("db")
 def test_async_code_awaits_the_event() -> None:
     """`event_of` touches no database when the user is given."""
@@ -84,7 +109,10 @@ PERSON = "203.0.113.9"
         ("10.0.0.1", "10.0.0.3, 10.0.0.2", "10.0.0.0/8", "10.0.0.3"),
         ("10.0.0.1", "", "10.0.0.0/8", "10.0.0.1"),
         ("10.0.0.1", f"{FORGED}, unknown", "10.0.0.0/8", ""),
-        ("10.0.0.1", f"{FORGED},", "10.0.0.0/8", ""),
+        ("10.0.0.1", f"{FORGED}, {PERSON}, ,\t,", "10.0.0.0/8", PERSON),
+        ("10.0.0.1", f"{FORGED}, , {PERSON},, 10.0.0.2,", "10.0.0.0/8", PERSON),
+        ("10.0.0.1", " , ,", "10.0.0.0/8", "10.0.0.1"),
+        ("10.0.0.1", f'{PERSON}, ""', "10.0.0.0/8", ""),
         ("10.0.0.1", f"{PERSON}:4711", "10.0.0.0/8", PERSON),
         ("10.0.0.1", '"[2001:db8::7]:4711"', "10.0.0.0/8", "2001:db8::7"),
         ("10.0.0.1", "2001:DB8:0::7", "10.0.0.0/8", "2001:db8::7"),
