@@ -64,6 +64,7 @@ settings.configure(
     WHYNESS_MIXPANEL={
         "BACKEND": "mixpanel",
         "MIXPANEL_URL": "http://127.0.0.1:9",
+        "PROJECT_ID": 5,
         "SERVICE_ACCOUNT": "account",
         "SERVICE_PASSWORD": "password",
     },
@@ -71,10 +72,11 @@ settings.configure(
 django.setup()
 from django.core.management import call_command
 import whyness_mixpanel.backends.mixpanel as direct
-from whyness_mixpanel import publisher
+from whyness_mixpanel.publishing import publisher
 call_command("check", "--deploy")
 direct.DELIVERY_S = 4.0
-done = publisher.publish_each(['{"insert_id":"1","event":"a","user":"7","time":1763900000000}'], budget_s=30)
+done = publisher.publish_each(['{"insert_id":"1","event":"a","user":"7","time":1763900000000}'])
+print(done.fault, file=sys.stderr)
 print(done.confirmed, sys.modules["whyness_events.delivery"].__file__)
 """
 
