@@ -205,12 +205,10 @@ def _sqlite_with_one_writer() -> Iterator[CheckMessage]:
 
 def _databases_without_outbox() -> Iterator[CheckMessage]:
     for alias in connections:
-        features = connections[alias].features
-        is_known = (
-            connections[alias].vendor in {"postgresql", "sqlite"}
-            and features.can_return_rows_from_bulk_insert
-        )
-        if not is_known and router.allow_migrate(alias, "whyness_mixpanel", model_name="outbox"):
+        vendor, features = connections[alias].vendor, connections[alias].features
+        is_able = vendor in {"postgresql", "sqlite"} and features.can_return_rows_from_bulk_insert
+        is_none = vendor == "unknown"  # where no database is configured
+        if not (is_able or is_none) and router.allow_migrate(alias, "whyness_mixpanel", model_name="outbox"):
             yield Error(
                 f"The database {alias} cannot hold the outbox: use PostgreSQL, or SQLite from 3.35 on.",
                 hint="Keep the app out of it by a router's allow_migrate, and route Outbox to another one.",
