@@ -207,7 +207,7 @@ def _databases_without_outbox() -> Iterator[CheckMessage]:
     for alias in connections:
         vendor, features = connections[alias].vendor, connections[alias].features
         is_able = vendor in {"postgresql", "sqlite"} and features.can_return_rows_from_bulk_insert
-        is_none = vendor == "unknown"  # where no database is configured
+        is_none = connections[alias].settings_dict["ENGINE"] == "django.db.backends.dummy"
         if not (is_able or is_none) and router.allow_migrate(alias, "whyness_mixpanel", model_name="outbox"):
             yield Error(
                 f"The database {alias} cannot hold the outbox: use PostgreSQL, or SQLite from 3.35 on.",

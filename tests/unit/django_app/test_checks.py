@@ -126,7 +126,6 @@ SITES = [
     # Databases that lack what the outbox needs.
     Site(QUEUE, ("E005", "default cannot hold the outbox", "allow_migrate"), sqlite={}, vendor="mysql"),
     Site(QUEUE, sqlite={}, vendor="oracle", routed=False),
-    Site(QUEUE, sqlite={}, vendor="unknown"),
     # The queue's host, and a backend of the site's own.
     Site(
         QUEUE,
