@@ -97,8 +97,8 @@ SITES = [
         for name in sorted(conf.LOCAL_BACKENDS)
     ),
     *(Site({"BACKEND": name}) for name in sorted(conf.LOCAL_BACKENDS)),
-    Site({**DIRECT, "SERVICE_ACCOUNT": ""}, ("W004", "needs SERVICE_ACCOUNT:", "MIXPANEL_SERVICE_ACCOUNT")),
-    Site({**DIRECT, "SERVICE_PASSWORD": ""}, ("W004", "needs SERVICE_PASSWORD:", "MIXPANEL_SERVICE_PASSWORD")),
+    Site({**DIRECT, "SERVICE_ACCOUNT": ""}, ("W004", "SERVICE_ACCOUNT:", "MIXPANEL_SERVICE_ACCOUNT")),
+    Site({**DIRECT, "SERVICE_PASSWORD": ""}, ("W004", "SERVICE_PASSWORD:", "MIXPANEL_SERVICE_PASSWORD")),
     Site(DIRECT, ("W005", "msgspec", "whyness-mixpanel[direct]"), missing="msgspec"),
     # What older versions had.
     Site({"OUTBOX": "always"}, ("W006", '["OUTBOX"]: this setting is gone. Every event', "Remove it")),
