@@ -146,7 +146,11 @@ ALSO = {
         "whyness_mixpanel/management/commands/mixpanel_forget.py",
     },
     "crashed": {"whyness_ops/output.py", "whyness_ops/inspecting.py"},  # a key of the overview
-    "failed": {"whyness_mixpanel/counters.py", "whyness_mixpanel/publisher.py"},  # a counter
+    "failed": {
+        "whyness_mixpanel/counters.py",
+        "whyness_mixpanel/publishing/publisher.py",
+        "whyness_mixpanel/publishing/batch.py",
+    },  # a counter
     "stopped": {"whyness_ops/output.py"},  # a field of the report
 }
 NAMES = frozenset({*Reason, *DEAD_REASONS, *WAITING_REASONS, AUDIT, *State, *AuditState})
