@@ -202,7 +202,6 @@ def test_the_counts_as_json(site: Client) -> None:
         "failed": 0,
         "refused": 0,
         "invalid": 0,
-        "clamped": 0,
         "bots": 0,
         "unwritten": 0,
         "lost": 0,
