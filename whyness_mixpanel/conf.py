@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Generic, TypeVar
 from urllib.parse import urlsplit
 
@@ -83,11 +84,27 @@ class Setting(Generic[T]):
             places.append((self.old_name, found))
         return places
 
+    def is_set(self) -> bool:
+        """Whether it is set anywhere."""
+        return bool(self.in_settings() or os.environ.get(self.environment))
+
     def _parse(self, place: str, found: object) -> T:
         try:
             return self.parse(found)
         except (TypeError, ValueError, OverflowError):
             raise SettingError(place, self.allowed) from None
+
+
+@dataclass(frozen=True, slots=True)
+class NoneIsAValue(Setting[T]):
+    """A setting that None in the dictionary sets: there is none."""
+
+    def in_settings(self) -> list[tuple[str, object]]:
+        """Return where in the Django settings it is set, and what stands there."""
+        named = getattr(settings, DICT_NAME, None)
+        if isinstance(named, Mapping) and self.key in named and named[self.key] is None:
+            return [(f'{DICT_NAME}["{self.key}"]', None)]
+        return Setting.in_settings(self)
 
 
 ENABLED = Setting(
@@ -248,6 +265,13 @@ SERVICE_PASSWORD = Setting(
     environment="MIXPANEL_SERVICE_PASSWORD",
     old_name="MIXPANEL_SERVICE_PASSWORD",
 )
+HISTORY_BEFORE: NoneIsAValue[datetime | None] = NoneIsAValue(
+    key="HISTORY_BEFORE",
+    default=None,
+    parse=parse.moment,
+    allowed="an aware datetime, or its ISO 8601 text with an offset from UTC; None where there is no history",
+    environment="WHYNESS_MIXPANEL_HISTORY_BEFORE",
+)
 LOG_TABLE_NAME = Setting(
     key="LOG_TABLE_NAME",
     default="",
@@ -279,6 +303,7 @@ SETTINGS: tuple[Setting[Any], ...] = (
     MIXPANEL_URL,
     SERVICE_ACCOUNT,
     SERVICE_PASSWORD,
+    HISTORY_BEFORE,
     LOG_TABLE_NAME,
 )
 

@@ -76,6 +76,8 @@ class Event:
         self.useragent = useragent
         self.properties = {} if properties is None else properties
         self.prospect = prospect
+        # Of a row of an old table: when it was created, and the user that older versions of the app sent.
+        self._history: tuple[datetime, Text] | None = None
         self._make_missing_insert_id()
 
     def __str__(self) -> Text:
@@ -147,7 +149,15 @@ class Event:
             "data": self.data if self.data not in (None, "", {}) else getattr(self, "method", ""),
             "properties": self.properties,
             "prospect": normal.text(self.prospect),
+            **self._as_older_versions_sent_it(),
         }
+
+    def _as_older_versions_sent_it(self) -> dict[Text, object]:
+        """Return what keeps an event of the history the one that it was: seconds, and its own user."""
+        before = conf.HISTORY_BEFORE.get() if self._history else None
+        if self._history is None or before is None or self._history[0] >= before:
+            return {}
+        return {"user": self._history[1], "time_unit": "s"}
 
     def _make_missing_insert_id(self) -> None:
         if self.insert_id is None or self.insert_id == "":

@@ -25,6 +25,7 @@ class Published(NamedTuple):
         dead: why others never will be, by their indexes: whoever has these events must put them aside.
         fault: why the rest was not taken, free of anything that was sent.
         is_call_refused: whether the queue refused a call as a whole, for which one event may be to blame.
+        has_answered: whether the queue said so itself, so that an event may be to blame.
         early: others whose time has not come: nothing is wrong with them.
     """
 
@@ -32,6 +33,7 @@ class Published(NamedTuple):
     dead: Mapping[int, str] = MappingProxyType({})
     fault: str = ""
     is_call_refused: bool = False
+    has_answered: bool = True
     early: frozenset[int] = frozenset()
 
 
@@ -54,7 +56,10 @@ def publish_each(
         group: of the queue.
         is_wanted: asked before each call whether to make it.
     """
-    done = attempt(encoded, identity=identity, group=group, is_wanted=is_wanted)
+    try:
+        done = attempt(encoded, identity=identity, group=group, is_wanted=is_wanted)
+    except conf.SettingError as error:
+        done = Published([False] * len(encoded), fault=str(error))
     _count(done)
     return done
 
@@ -67,21 +72,29 @@ def attempt(
     is_wanted: Callable[[], bool] = lambda: True,
     publish: backends.Publish | None = None,
 ) -> Published:
-    """Do what `publish_each` does, and count nothing; `publish` stands for the backend's."""
+    """Do what `publish_each` does, and count nothing; `publish` stands for the backend's.
+
+    Raises:
+        SettingError: a setting is not allowed, so that nothing can be sent.
+    """
     told: list[_Told] = [False] * len(encoded)
-    fault, is_call_refused = "", False
+    fault, is_call_refused, has_answered = "", False, True
     try:
         publish = publish or backends.get_publish(conf.BACKEND.get())
         fault = _send(publish, encoded, identity or conf.IDENTITY.get(), group, is_wanted, told)
+    except conf.SettingError:
+        raise
     except Exception as error:
         if is_of_signal(error):
             raise
-        fault, is_call_refused = name_fault(error), bool(_code_of(error))
+        fault = name_fault(error)
+        is_call_refused = has_answered = bool(_code_of(error))
     return Published(
         confirmed=[each is True for each in told],
         dead={index: each for index, each in enumerate(told) if isinstance(each, str)},
         fault=(fault or "incomplete answer") if False in told else "",
         is_call_refused=is_call_refused,
+        has_answered=has_answered,
         early=frozenset(index for index, each in enumerate(told) if each is None),
     )
 
@@ -146,7 +159,7 @@ def _count(done: Published) -> None:
 
 def name_fault(error: Exception) -> str:
     """Return what `error` is, without its text where that may quote what was sent."""
-    if isinstance(error, conf.SettingError | backends.CannotSend):
+    if isinstance(error, backends.CannotSend):
         return str(error)
     code = _code_of(error)
     return _safe_code(code) if code else type(error).__name__

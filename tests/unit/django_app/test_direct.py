@@ -26,7 +26,6 @@ from whyness_mixpanel.backends import mixpanel as direct
 from whyness_mixpanel.backends.mixpanel_ports import Kept
 from whyness_mixpanel.models import Outbox
 from whyness_mixpanel.publishing import publisher
-from whyness_mixpanel.publishing.messages import Packed
 from whyness_mixpanel.sources.sender import NotPublished, Sender
 
 ROOT = Path(__file__).parents[3]
@@ -317,9 +316,10 @@ def sender_of(dead: dict[tuple[int, int], str]) -> str:
     def publish(bodies: Any, *, group: str = "") -> Answer:  # noqa: ARG001  (a Publish)
         return all_of(bodies)._replace(dead=dead)
 
-    sender = Sender(publish, rate=None, monotonic=lambda: 0.0, sleep=lambda _: None, on_fault=lambda *_: None)
+    clock: dict[str, Any] = {"monotonic": lambda: 0.0, "sleep": lambda _: None}
+    sender = Sender(publish, identity="simplified", rate=None, on_fault=lambda *_: None, **clock)
     try:
-        sender([Packed(BODY, 2)])
+        sender([EVENT, EVENT])
     except NotPublished as fault:
         return str(fault)
     return "done"
