@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 from asgiref.sync import sync_to_async
 
-from whyness_events import WhynessEventsError, encode_event, parse_event
+from whyness_events import InvalidEvent, WhynessEventsError, encode_event, parse_event
 from whyness_mixpanel import conf, counters, normal, privacy
 from whyness_mixpanel.publishing import memory, publisher, send
 from whyness_mixpanel.publishing.insert import Row
@@ -78,6 +78,8 @@ class Event:
         self.prospect = prospect
         # Of a row of an old table: when it was created, and the user that older versions of the app sent.
         self._history: tuple[datetime, Text] | None = None
+        # Why the row that it should be made of makes none.
+        self._fault: InvalidEvent | None = None
         self._make_missing_insert_id()
 
     def __str__(self) -> Text:
@@ -136,6 +138,8 @@ class Event:
         return Row(encoded, conf.IDENTITY.get(), _storable(user) if reason else str(user), reason)
 
     def _raw(self) -> dict[Text, object]:
+        if self._fault:
+            raise self._fault
         self._make_missing_insert_id()
         user = normal.text(self.user)
         nobody = isinstance(user, str) and user in conf.ANONYMOUS_USERS.get()

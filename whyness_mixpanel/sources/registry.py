@@ -2,7 +2,9 @@
 
 from django.db.models import Model
 
+from whyness_events import InvalidEvent
 from whyness_mixpanel.event import Event
+from whyness_mixpanel.publishing.publisher import is_of_signal
 from whyness_mixpanel.sources.source import Source
 from whyness_mixpanel.sources.whyness import SOURCES
 
@@ -50,12 +52,26 @@ def names() -> list[str]:
 def event_for(row: Model) -> Event:
     """Return the event of a row: on every path, on every host and at any time the same one.
 
+    A row that makes none (it is not saved, has no moment, lacks a relation) is one that breaks a rule: its
+    `send()` parks it, or raises where RAISE_INVALID holds.
+
     Raises:
         UnknownSource: no source reads its table, or several do; then ask `get(name).event(row)`.
-        InvalidEvent: it has no moment at which it happened, or is not saved.
     """
     labels = {row._meta.label_lower, row._meta.concrete_model._meta.label_lower}  # noqa: SLF001  (Django's public API)
     found = [source for source in _sources.values() if source.model.lower() in labels]
     if len(found) != 1:
         raise UnknownSource(f"that alone reads {row._meta.label}")  # noqa: SLF001  (as above)
-    return found[0].event(row)
+    try:
+        return found[0].event(row)
+    except Exception as error:
+        if is_of_signal(error):
+            raise
+        event = Event()
+        event._fault = error if isinstance(error, InvalidEvent) else _no_event(error)  # noqa: SLF001  (not for call sites)
+        return event
+
+
+def _no_event(error: Exception) -> InvalidEvent:
+    found = f"a row of which none can be made ({type(error).__name__})"
+    return InvalidEvent("event", found, "a row with all that its event needs")

@@ -11,7 +11,7 @@ from tests.django_support import override
 from tests.unit.django_app.rows import CREATED, CREATED_MS, make_activities, make_click
 from whyness_events import InvalidEvent
 from whyness_mixpanel import sources
-from whyness_mixpanel.models import Event
+from whyness_mixpanel.models import Event, Outbox
 from whyness_mixpanel.sources import Source, registry
 from whyness_mixpanel.sources.whyness import ACTIVITY, PROSPECT_CLICK, USER_CLICK
 
@@ -149,8 +149,8 @@ def test_a_row_without_a_key_or_a_moment_makes_no_event(key: int | None, created
     [row] = make_activities()
     row.pk, row.create_date = key, created  # type: ignore[assignment]  # as a row may be
 
-    with pytest.raises(InvalidEvent):
-        sources.event_for(row)
+    with pytest.raises(InvalidEvent, match=r"^(insert_id|time): found a row"):
+        sources.event_for(row).json()
     with pytest.raises(sources.NoEvent, match=r"^(insert_id|time): found a row"):
         ACTIVITY.encode(row)
 
@@ -200,3 +200,19 @@ def test_history_ends_at_the_very_moment_of_the_setting() -> None:
         assert ACTIVITY.encode(row) == at
 
     assert json.loads(before) == json.loads(at) | {"time_unit": "s"}
+
+
+@pytest.mark.usefixtures("db")
+def test_a_row_that_makes_no_event_breaks_no_page() -> None:
+    """In production its event is parked with the reason; to a developer `send()` says it."""
+    [row] = make_activities()
+    broken = TrackerLog(pk=row.pk, item_id=4_711)
+
+    with override(BACKEND="dummy", RAISE_INVALID=False):
+        assert sources.event_for(broken).send() is False
+    with pytest.raises(InvalidEvent, match=r"none can be made \(DoesNotExist\)"):
+        sources.event_for(broken).send()
+
+    parked = Outbox.objects.get()
+    assert parked.state == "parked"
+    assert parked.reason.startswith("event: found a row of which none can be made (DoesNotExist)")
