@@ -58,7 +58,8 @@ def event_for(row: Model) -> Event:
     Raises:
         UnknownSource: no source reads its table, or several do; then ask `get(name).event(row)`.
     """
-    labels = {row._meta.label_lower, row._meta.concrete_model._meta.label_lower}  # noqa: SLF001  (Django's public API)
+    models = {type(row), row._meta.concrete_model}  # noqa: SLF001  (Django's public API for models)
+    labels = {model._meta.label_lower for model in models if model}  # noqa: SLF001  (as above)
     found = [source for source in _sources.values() if source.model.lower() in labels]
     if len(found) != 1:
         raise UnknownSource(f"that alone reads {row._meta.label}")  # noqa: SLF001  (as above)

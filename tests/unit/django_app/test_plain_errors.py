@@ -1,6 +1,7 @@
 """Whatever a user types and whatever a database does, a command ends in a line and an exit code."""
 
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import StringIO
@@ -23,8 +24,6 @@ from hypothesis import strategies as st
 
 from tests.django_support import override, write
 from tests.unit.django_app.rows import make_activities, make_click
-from whyness_mixpanel.management import outbox_actions, outbox_drain
-from whyness_mixpanel.management.commands import mixpanel_backfill
 from whyness_mixpanel.models import Outbox
 from whyness_mixpanel.publishing import outbox
 
@@ -144,9 +143,9 @@ def test_a_loop_goes_on_while_the_database_fails(monkeypatch: pytest.MonkeyPatch
         if len(looks) == 5:
             signal.raise_signal(signal.SIGTERM)
 
-    stop = mock.Mock(wraps=outbox_drain.threading.Event())
+    stop = mock.Mock(wraps=threading.Event())
     stop.wait = wait
-    monkeypatch.setattr(outbox_drain.threading, "Event", lambda: stop)
+    monkeypatch.setattr("whyness_mixpanel.management.outbox_drain.threading.Event", lambda: stop)
     aliases = outbox.aliases()
     monkeypatch.setattr(outbox, "aliases", lambda: aliases)
 
@@ -164,7 +163,7 @@ def test_whatever_is_answered_nothing_is_deleted_without_a_yes(
     answer: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also where it is no text at all."""
-    monkeypatch.setattr(outbox_actions.sys, "stdin", mock.Mock(isatty=lambda: True))
+    monkeypatch.setattr("sys.stdin", mock.Mock(isatty=lambda: True))
     monkeypatch.setattr("builtins.input", mock.Mock(side_effect=[answer]))
 
     with pytest.raises(CommandError, match="Nothing was deleted"):
@@ -233,7 +232,7 @@ ARGUMENTS = st.lists(st.one_of(WORDS, ODD, st.builds("{}={}".format, WORDS, WORD
 @given(command=st.sampled_from(["mixpanel_outbox", "mixpanel_backfill", "events"]), arguments=ARGUMENTS)
 def test_whatever_is_typed_is_a_line(command: str, arguments: list[str]) -> None:
     """Nothing but what Django prints in a line leaves a command; `--loop` is the same words, for ever."""
-    with mock.patch.object(mixpanel_backfill.time, "sleep"), mock.patch("sys.stdin", StringIO()):
+    with mock.patch("time.sleep"), mock.patch("sys.stdin", StringIO()):
         said = outcome(command, *arguments)
 
     assert said.startswith("exit code") <= (said == "exit code 0")

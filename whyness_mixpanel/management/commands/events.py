@@ -79,7 +79,8 @@ def _encoded(source: sources.Source, key: int) -> str:
     except sources.NoEvent as error:
         raise _NotSentError(f"makes no event: {error}") from error
     except (Error, ValueError) as error:  # what is in the database is not always what a field may hold
-        raise _NotSentError(f"cannot be read ({type(error).__name__})") from error
+        fault = type(error).__name__
+        raise _NotSentError(f"cannot be read ({fault}). Is {source.model} migrated?") from error
 
 
 def _publish(encoded: str) -> None:
