@@ -172,6 +172,21 @@ def test_a_database_that_fails_is_told_in_a_line(monkeypatch: pytest.MonkeyPatch
     assert str(failed.value) == "The database fails: OperationalError. Is the site migrated?"
 
 
+def test_a_table_that_is_missing_is_named_with_its_app() -> None:
+    """Its app is installed, and not migrated; exit code 1."""
+    with connection.schema_editor() as editor:
+        editor.alter_db_table(TrackerLog, TrackerLog._meta.db_table, "elsewhere")
+    try:
+        with pytest.raises(CommandError) as failed:
+            events("--activity=1")
+    finally:
+        with connection.schema_editor() as editor:
+            editor.alter_db_table(TrackerLog, "elsewhere", TrackerLog._meta.db_table)
+
+    expected = 'Activity "1" cannot be read (OperationalError). Is whyness_django.TrackerLog migrated?'
+    assert (str(failed.value), failed.value.returncode) == (expected, 1)
+
+
 def test_what_older_versions_may_have_sent_is_not_guessed() -> None:
     """It is refused, with what to set; see test_history.py."""
     make_activities()

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 from django.db.migrations.recorder import MigrationRecorder
+from django.test import override_settings
 
 from tests.django_support import override, published
 from tests.unit.django_app.rows import CREATED, backfill, make_activities
@@ -50,6 +51,15 @@ def test_migrations_that_show_an_older_version_refuse_and_propose_a_moment(
     assert text.startswith("HISTORY_BEFORE is not set")
     assert f'datetime.fromisoformat("{CREATED.isoformat()}")' in text
     assert "or to None" in text
+
+
+def test_without_time_zones_the_moment_proposed_has_one_too(migrations: Any) -> None:
+    """Or the setting would refuse it."""
+    with override_settings(USE_TZ=False, TIME_ZONE="Europe/Berlin"):
+        migrations.update(applied=datetime(2026, 1, 31, 12))  # noqa: DTZ001  (as such a site has them)
+        migrations.filter(name="0001_initial").update(applied=datetime(2022, 1, 31, 12))  # noqa: DTZ001  (as above)
+        with pytest.raises(sources.HistoryUnknown, match=r"2026-01-31T12:00:00\+01:00"):
+            sources.history_before()
 
 
 def test_a_log_that_older_versions_wrote_refuses_too() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.exceptions import ObjectDoesNotExist
 from django.core.management.base import BaseCommand, CommandError
-from django.db import Error
+from django.db import Error, OperationalError, ProgrammingError
 
 from whyness_mixpanel import conf, privacy, sources
 from whyness_mixpanel.management.plain_errors import plain_errors
@@ -17,6 +17,8 @@ _SOURCES = {
     "user_click": ("User click", USER_CLICK),
     "contact_click": ("Contact click", PROSPECT_CLICK),
 }
+# What databases raise where there is no table.
+_MAY_BE_MISSING = (OperationalError, ProgrammingError)
 
 
 class Command(BaseCommand):
@@ -79,8 +81,8 @@ def _encoded(source: sources.Source, key: int) -> str:
     except sources.NoEvent as error:
         raise _NotSentError(f"makes no event: {error}") from error
     except (Error, ValueError) as error:  # what is in the database is not always what a field may hold
-        fault = type(error).__name__
-        raise _NotSentError(f"cannot be read ({fault}). Is {source.model} migrated?") from error
+        hint = f". Is {source.model} migrated?" if isinstance(error, _MAY_BE_MISSING) else ""
+        raise _NotSentError(f"cannot be read ({type(error).__name__}){hint}") from error
 
 
 def _publish(encoded: str) -> None:
