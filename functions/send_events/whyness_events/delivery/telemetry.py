@@ -37,9 +37,7 @@ METRICS = (
     Metric("InternalFaults", MetricUnit.Count, "records that met a bug; they stay in the queue"),
     Metric("DeadLettersRefused", MetricUnit.Count, "dead letters that the queue did not confirm"),
     Metric("LogWritesLost", MetricUnit.Count, "rows that the Log table did not take"),
-    Metric(
-        "OldestRecordAge", MetricUnit.Milliseconds, "age of the oldest record received, since it was due"
-    ),
+    Metric("OldestRecordAge", MetricUnit.Milliseconds, "age of the oldest record received, since it was due"),
     Metric("DeliveryLag", MetricUnit.Milliseconds, "age of the oldest record delivered, since it was due"),
 )
 
