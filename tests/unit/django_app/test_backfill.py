@@ -19,12 +19,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from example.whyness_django.models import TrackerLog, UserAgent
+from tests.builders import large_properties
 from tests.django_support import override, published
 from tests.unit.django_app.rows import CREATED, CREATED_MS, LONG_BEFORE, backfill, make_activities
-from whyness_events import limits
+from whyness_events import limits, sqs_batch
 from whyness_mixpanel import conf, counters, sources
-from whyness_mixpanel.backends import BACKFILL_GROUP, LIVE_GROUP, Answer, Publish, all_of, locmem
-from whyness_mixpanel.models import Log, Outbox
+from whyness_mixpanel.backends import BACKFILL_GROUP, LIVE_GROUP, Answer, Publish, all_of, locmem, sqs
+from whyness_mixpanel.models import Event, Log, Outbox
 from whyness_mixpanel.publishing import messages as packing
 from whyness_mixpanel.sources import Source, registry, sender
 from whyness_mixpanel.sources import backfill as walk
@@ -702,3 +703,44 @@ def test_a_table_that_is_not_migrated_is_named() -> None:
     finally:
         with connection.schema_editor() as editor:
             editor.alter_db_table(UserAgent, "elsewhere", UserAgent._meta.db_table)
+
+
+class SmallQueue:
+    """SQS with a queue that takes 256 KiB at once, as they were made before August 2025."""
+
+    def __init__(self) -> None:
+        self.taken: list[str] = []
+
+    def send_message_batch(self, *, QueueUrl: str, Entries: list[dict[str, Any]]) -> dict[str, Any]:  # noqa: ARG002, N803  (as boto3 calls it)
+        """Take a call, or refuse it as a whole."""
+        if sum(len(entry["MessageBody"]) for entry in Entries) > 256 * 1024:
+            raise ClientError({"Error": {"Code": "AWS.SimpleQueueService.BatchRequestTooLong"}}, "Send")
+        self.taken += [entry["MessageBody"] for entry in Entries]
+        digest = sqs_batch.body_digest
+        return {
+            "Successful": [{"Id": e["Id"], "MD5OfMessageBody": digest(e["MessageBody"])} for e in Entries]
+        }
+
+
+def test_an_event_too_large_for_an_older_queue_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is parked at once, named and counted; the others are published, without a pause."""
+    monkeypatch.setattr(sender, "PAUSES_S", (3_600,))
+    monkeypatch.setattr(registry, "_sources", dict(registry._sources))
+    activity, queue = sources.get("activity"), SmallQueue()
+    monkeypatch.setattr(sqs, "_client", lambda: queue)
+    [_, _, large, *_] = make_activities(5)
+
+    def build(row: Any) -> Event:
+        properties = large_properties(300_000) if row.pk == large.pk else {}
+        return Event(event="Upload", user=row.user_id, properties=properties)
+
+    sources.register(Source(name="uploads", model=activity.model, build=build))
+    stderr = StringIO()
+
+    with override(BACKEND="sqs", QUEUE_URL="https://sqs.eu-west-1.amazonaws.com/1/events"):
+        summary = backfill("uploads", stderr=stderr)
+
+    assert (summary["published"], summary["parked"], summary["resume"]) == (4, 1, 5)
+    assert sum(len(json.loads(body)["events"]) for body in queue.taken) == 4
+    assert f"Row {large.pk} is parked in the outbox: longer than the queue takes" in stderr.getvalue()
+    assert Outbox.objects.get().reason.startswith("longer than the queue takes")
