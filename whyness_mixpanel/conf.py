@@ -6,6 +6,7 @@ Looked up at each use, so that a test can override it; nothing is read at import
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 from django.apps import apps
@@ -117,11 +118,27 @@ class Setting(Generic[T]):
         """Return a text without what a file or a console has put around it."""
         return found.strip() if isinstance(found, str) and not self.keeps_blanks else found
 
+    def is_set(self) -> bool:
+        """Whether it is set anywhere."""
+        return bool(self.in_settings()) or _is_set(os.environ.get(self.environment))
+
     def _parse(self, place: str, found: object) -> T:
         try:
             return self.parse(found)
         except (TypeError, ValueError, OverflowError):
             raise SettingError(place, self.allowed) from None
+
+
+@dataclass(frozen=True, slots=True)
+class NoneIsAValue(Setting[T]):
+    """A setting that None in the dictionary sets: there is none."""
+
+    def in_settings(self) -> list[tuple[str, object]]:
+        """Return where in the Django settings it is set, and what stands there."""
+        named = getattr(settings, DICT_NAME, None)
+        if isinstance(named, Mapping) and self.key in named and named[self.key] is None:
+            return [(f'{DICT_NAME}["{self.key}"]', None)]
+        return Setting.in_settings(self)
 
 
 ENABLED = Setting(
@@ -286,6 +303,13 @@ SERVICE_PASSWORD = Setting(
     environment="MIXPANEL_SERVICE_PASSWORD",
     old_name="MIXPANEL_SERVICE_PASSWORD",
 )
+HISTORY_BEFORE: NoneIsAValue[datetime | None] = NoneIsAValue(
+    key="HISTORY_BEFORE",
+    default=None,
+    parse=parse.moment,
+    allowed="an aware datetime, or its ISO 8601 text with an offset from UTC; None where there is no history",
+    environment="WHYNESS_MIXPANEL_HISTORY_BEFORE",
+)
 LOG_TABLE_NAME = Setting(
     key="LOG_TABLE_NAME",
     default="",
@@ -317,6 +341,7 @@ SETTINGS: tuple[Setting[Any], ...] = (
     MIXPANEL_URL,
     SERVICE_ACCOUNT,
     SERVICE_PASSWORD,
+    HISTORY_BEFORE,
     LOG_TABLE_NAME,
 )
 

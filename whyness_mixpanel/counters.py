@@ -4,7 +4,7 @@ import threading
 
 from whyness_mixpanel.forks import in_child
 
-NAMES = ("published", "failed", "refused", "invalid", "clamped", "unwritten", "lost", "suppressed", "bots")
+NAMES = ("published", "failed", "refused", "invalid", "unwritten", "lost", "suppressed", "bots")
 
 # A signal handler may send while its own thread counts.
 _lock = threading.RLock()
@@ -22,10 +22,9 @@ def snapshot() -> dict[str, int]:
 
     `published`: confirmed by the queue. `failed`: not confirmed at an attempt; they wait.
     `refused`: for good, by Mixpanel where there is no queue, or by the queue; they are parked in the outbox.
-    `invalid`: refused by `send()` for breaking a rule. `clamped`: had a time in the future, and got that of
-    their first encoding. `unwritten`: the outbox did not take them, and they are published from memory.
-    `lost`: not even that. `suppressed`: left out, for nothing may be sent about their people. `bots`: what
-    programs did, which `track()` does not send.
+    `invalid`: refused by `send()` for breaking a rule. `unwritten`: the outbox did not take them, and they
+    are published from memory. `lost`: not even that. `suppressed`: left out, for nothing may be sent about
+    their people. `bots`: what programs did, which `track()` does not send.
     """
     with _lock:
         return dict(_counts)

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 from asgiref.sync import sync_to_async
 
-from whyness_events import WhynessEventsError, encode_event, parse_event
+from whyness_events import InvalidEvent, WhynessEventsError, encode_event, parse_event
 from whyness_mixpanel import conf, counters, normal, privacy
 from whyness_mixpanel.publishing import memory, publisher, send
 from whyness_mixpanel.publishing.insert import Row
@@ -42,7 +42,8 @@ class Event:
         data: what the request was, text or a dictionary. Where it is empty, an attribute `method` stands in.
         insert_id: deduplication key, 1 to 36 of `[A-Za-z0-9-]`; missing, it is a UUID made once.
         time: aware datetime or a number (below 1e11 in magnitude it is seconds, else milliseconds); missing,
-            it is the time of construction. A time in the future becomes the time of the first encoding.
+            it is the time of construction. It is cut to whole milliseconds, and nobody alters it; one that
+            is up to an hour ahead waits in the queue until then.
         ip: the person's address.
         useragent: the request's User-Agent header.
         properties: further properties, at most 230.
@@ -75,7 +76,10 @@ class Event:
         self.useragent = useragent
         self.properties = {} if properties is None else properties
         self.prospect = prospect
-        self._clamped: tuple[object, int] | None = None
+        # Of a row of an old table: when it was created, and the user that older versions of the app sent.
+        self._history: tuple[datetime, Text] | None = None
+        # Why the row that it should be made of makes none.
+        self._fault: InvalidEvent | None = None
         self._make_missing_insert_id()
 
     def __str__(self) -> Text:
@@ -90,8 +94,7 @@ class Event:
             EventTooLarge: it is more than Mixpanel takes.
             SettingError: ANONYMOUS_USERS is not what is allowed.
         """
-        now = normal.now_ms()
-        return encode_event(parse_event(privacy.scrub(self._raw(now)), now_ms=now))
+        return encode_event(parse_event(privacy.scrub(self._raw()), now_ms=normal.now_ms()))
 
     def str(self) -> Text:
         """Return what `json()` returns, under the old name."""
@@ -126,16 +129,17 @@ class Event:
         """Return what stands for this event in the outbox; parked where it breaks a rule."""
         raw: dict[Text, object] = {}
         try:
-            now = normal.now_ms()
-            raw = privacy.scrub(self._raw(now))
-            encoded, reason = encode_event(parse_event(raw, now_ms=now)), ""
+            raw = privacy.scrub(self._raw())
+            encoded, reason = encode_event(parse_event(raw, now_ms=normal.now_ms())), ""
         except WhynessEventsError as error:
             _refuse(error)
             encoded, reason = _legible(raw or privacy.scrub(vars(self))), str(error)
         user = raw.get("user", "")
         return Row(encoded, conf.IDENTITY.get(), _storable(user) if reason else str(user), reason)
 
-    def _raw(self, now_ms: int) -> dict[Text, object]:
+    def _raw(self) -> dict[Text, object]:
+        if self._fault:
+            raise self._fault
         self._make_missing_insert_id()
         user = normal.text(self.user)
         nobody = isinstance(user, str) and user in conf.ANONYMOUS_USERS.get()
@@ -143,27 +147,25 @@ class Event:
             "insert_id": normal.text(self.insert_id),
             "event": self.event,
             "user": "" if nobody else user,
-            "time": self._time_ms(now_ms),
+            "time": normal.milliseconds(self.time),
             "ip": normal.text(self.ip),
             "useragent": normal.text(self.useragent),
             "data": self.data if self.data not in (None, "", {}) else getattr(self, "method", ""),
             "properties": self.properties,
             "prospect": normal.text(self.prospect),
+            **self._as_older_versions_sent_it(),
         }
+
+    def _as_older_versions_sent_it(self) -> dict[Text, object]:
+        """Return what keeps an event of the history the one that it was: seconds, and its own user."""
+        before = conf.HISTORY_BEFORE.get() if self._history else None
+        if self._history is None or before is None or self._history[0] >= before:
+            return {}
+        return {"user": self._history[1], "time_unit": "s"}
 
     def _make_missing_insert_id(self) -> None:
         if self.insert_id is None or self.insert_id == "":
             self.insert_id = str(uuid4())
-
-    def _time_ms(self, now_ms: int) -> int:
-        time_ms = normal.milliseconds(self.time)
-        if time_ms <= now_ms:
-            return time_ms
-        # Fixed once for the value assigned: encoded again, it must be the same event.
-        if self._clamped is None or self._clamped[0] != self.time:
-            self._clamped = (self.time, now_ms)
-            counters.add("clamped")
-        return self._clamped[1]
 
 
 def send_many(events: Iterable[Event], using: Text | None = None) -> bool:

@@ -23,7 +23,7 @@ def text(value: object) -> object:
 
 
 def milliseconds(value: object) -> int:
-    """Return a time as epoch milliseconds.
+    """Return a time as whole epoch milliseconds, never rounded up.
 
     Raises:
         InvalidEvent: it is no instant.
@@ -35,7 +35,7 @@ def milliseconds(value: object) -> int:
     unclear = isinstance(value, bool) or (isinstance(value, float) and not math.isfinite(value))
     if unclear or not isinstance(value, int | float):
         raise InvalidEvent("time", f"a {type(value).__name__}", _TIME_ALLOWED)
-    return round(value * 1000 if abs(value) < _SECONDS_BELOW else value)
+    return math.floor(value * 1000 if abs(value) < _SECONDS_BELOW else value)
 
 
 def now_ms() -> int:

@@ -10,9 +10,8 @@ from typing import NamedTuple
 from django.db import Error, connections, router
 from django.db.models import QuerySet
 
-from whyness_events import WhynessEventsError, decode_message, encode_event, parse_event
-from whyness_events.wire import to_sqs_json
-from whyness_mixpanel import conf, signals
+from whyness_events import WhynessEventsError, encode_event, parse_event
+from whyness_mixpanel import signals
 from whyness_mixpanel.normal import now_ms
 from whyness_mixpanel.publishing import outbox
 from whyness_mixpanel.publishing.insert import Row, insert
@@ -80,13 +79,13 @@ def _change(encoded: str) -> _Change:
     return done if fresh == encoded else (*done, ("encoded", fresh))
 
 
-def keep(bodies: Sequence[str], dead: Mapping[tuple[int, int], str]) -> bool:
-    """Write parked rows for the events of `bodies` that will never be delivered; see `backends.Answer`.
+def keep(events: Sequence[tuple[str, str]], identity: str) -> bool:
+    """Write parked rows for encoded events that will never be delivered, each with the reason why.
 
     Returns:
         Whether the outbox has them.
     """
-    rows = [_row(bodies[index], place, reason) for (index, place), reason in dead.items()]
+    rows = [Row(encoded, identity, _user_of(encoded), reason) for encoded, reason in events]
     if not rows:
         return True
     try:
@@ -116,8 +115,6 @@ def tell(count: int, reason: str) -> None:
     signals.event_parked.send_robust(sender=Outbox, count=count, reason=reason)
 
 
-def _row(body: str, place: int, reason: str) -> Row:
-    message = decode_message(body)
-    raw = message.raw_events[place]
-    user = raw.get("user", "") if isinstance(raw, dict) else ""
-    return Row(to_sqs_json(raw), message.identity or conf.IDENTITY.get(), str(user), reason)
+def _user_of(encoded: str) -> str:
+    raw = json.loads(encoded)
+    return str(raw.get("user", "")) if isinstance(raw, dict) else ""

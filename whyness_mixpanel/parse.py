@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -118,6 +119,16 @@ def parts(found: Any) -> tuple[str, ...]:
     if not all(isinstance(part, str) and part for part in found):
         raise ValueError
     return tuple(part.lower() for part in found)
+
+
+def moment(found: object) -> datetime | None:
+    """Return an aware datetime, also from its ISO 8601 text; None, or the word, is none."""
+    if found is None or str(found).strip().lower() == "none":
+        return None
+    moment = datetime.fromisoformat(found.strip()) if isinstance(found, str) else found
+    if not isinstance(moment, datetime) or moment.utcoffset() is None:
+        raise ValueError
+    return moment
 
 
 def function(found: Any) -> Callable[[Any], Any]:

@@ -7,16 +7,10 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, redirect
 
-from example.whyness_crm.models import (
-    NOBODY_ID,
-    AuthUserTrackerClick,
-    Contact,
-    ContactTrackerClick,
-    TrackerDestination,
-)
+from example.whyness_crm.models import AuthUserTrackerClick, Contact, ContactTrackerClick, TrackerDestination
 from example.whyness_django.models import AuthUser
 from example.whyness_django.tracking import client_ip
-from whyness_mixpanel.models import Event
+from whyness_mixpanel import sources
 
 logger = logging.getLogger("whyness_mixpanel")
 
@@ -38,22 +32,7 @@ def goto(request: HttpRequest, link: UUID, user: UUID) -> HttpResponseRedirect:
             update_ip=client_ip(request),
         )
     try:
-        _send(click)
+        sources.event_for(click).send()
     except Exception:
         logger.exception("The event of a click could not be sent")
     return redirect(destination.url)
-
-
-def _send(click: AuthUserTrackerClick | ContactTrackerClick) -> None:
-    event = Event()
-    if isinstance(click, AuthUserTrackerClick):
-        event.event = "User click"
-        event.user = "" if click.contact.id == NOBODY_ID else click.contact.id
-    else:
-        event.event = "Prospect click"
-        event.user = "" if click.contact.id == NOBODY_ID else f"p:{click.contact.id}"
-    event.insert_id = click.id
-    event.time = int(click.create_date.timestamp())
-    event.ip = click.update_ip
-    event.data = f"{click.destination.xref}: {click.destination.title}"
-    event.send()

@@ -6,7 +6,7 @@ from django.db import transaction
 from django.http import HttpRequest
 
 from example.whyness_django.models import NOBODY_ID, AuthUser, TrackerItem, TrackerLog, UserAgent
-from whyness_mixpanel.models import Event
+from whyness_mixpanel import sources
 
 logger = logging.getLogger("whyness_mixpanel")
 
@@ -29,19 +29,7 @@ def tracker_log(activity: str, request: HttpRequest, user: AuthUser | None) -> T
         method=request.method or "",
     )
     try:
-        _send(log, request)
+        sources.event_for(log).send()
     except Exception:
         logger.exception("The event of an activity could not be sent")
     return log
-
-
-def _send(log: TrackerLog, request: HttpRequest) -> None:
-    event = Event()
-    event.event = log.item.title
-    event.insert_id = log.id
-    event.time = int(log.create_date.timestamp())
-    event.user = str(log.user.id)
-    event.ip = log.ip
-    event.useragent = log.useragent.useragent
-    event.method = request.method or ""
-    event.send()

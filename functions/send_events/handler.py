@@ -165,7 +165,8 @@ def _end_invocation(parts: Container, context: Any) -> None:
 def _tell(report: Report, context: Any) -> None:
     logger.info("invocation", **log_fields(report, context.aws_request_id))
     for reason, examples in report.examples.items():
-        logger.warning(
+        tell = logger.info if reason is Reason.EARLY else logger.warning
+        tell(
             "not delivered",
             request_id=context.aws_request_id,
             reason=str(reason),

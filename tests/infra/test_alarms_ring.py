@@ -97,6 +97,26 @@ def test_no_traffic_rings_nothing(alarms: dict[str, Alarm]) -> None:
     assert watch(alarms, metrics, HOUR_S) == [{}, {}]
 
 
+@pytest.mark.parametrize("every_s", [60.0, QUIET_S], ids=["busy", "quiet"])
+@pytest.mark.parametrize(
+    ("ahead_s", "expected"), [(14 * MINUTE_S, set()), (50 * MINUTE_S, {"BacklogAgeAlarm"})]
+)
+def test_events_dated_ahead_ring_nothing_of_ours(
+    alarms: dict[str, Alarm], every_s: float, ahead_s: float, expected: set[str]
+) -> None:
+    """They wait for nothing but their time. Only SQS's own age counts from when they were published."""
+    run = PipelineRun(lambda posted, _: accept(posted))
+    for number in range(int(DAY_S / 4 / every_s)):
+        at_s = number * every_s
+        run.publish(at_s, make_body(make_event(time=NOW_MS + int((at_s + ahead_s) * 1000))))
+
+    metrics = run.run(DAY_S / 4 + HOUR_S)
+
+    assert total(metrics, "EventsDelivered") >= 20
+    assert total(metrics, "RecordsHandedBack") == 0
+    assert [set(rings) for rings in watch(alarms, metrics, DAY_S / 4 + HOUR_S)] == [expected, expected]
+
+
 @pytest.mark.parametrize("every_s", [20.0, QUIET_S], ids=["busy", "quiet"])
 def test_failures_that_pass_ring_nothing(alarms: dict[str, Alarm], every_s: float) -> None:
     """Lost requests, two minutes of 503 each quarter of an hour: retries deal with it, nobody is woken."""

@@ -109,3 +109,29 @@ def test_no_record_reaches_the_queues_14_days_or_its_own_count(
 def test_many_settings_are_allowed() -> None:
     """The property above speaks of more than the defaults."""
     assert len(list(allowed())) > 100
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    chosen=st.sampled_from(list(allowed())),
+    early_ms=st.lists(st.integers(1, 3_600_000), min_size=1, max_size=20),
+    has_neighbour=st.booleans(),
+    is_hidden=st.booleans(),
+)
+def test_no_event_is_given_up_before_its_time(
+    chosen: Settings, early_ms: list[int], *, has_neighbour: bool, is_hidden: bool
+) -> None:
+    """Alone or beside one that fails at each try, whether or not the queue hides its record until then."""
+    world = world_of(chosen, "waits", is_hidden=is_hidden)
+    waiting = make_event()
+    events = [make_event(time=NOW_MS + each) for each in early_ms]
+    body = make_body(*events, *([waiting] if has_neighbour else []))
+
+    receive_count = 0
+    while world.clock.now_s() * 1000 <= NOW_MS + max(early_ms):
+        receive_count += 1
+        record = make_record(body, sent_ms=NOW_MS, receive_count=receive_count, receipt_handle="receipt")
+        world.queue.delays.clear()
+        world.deliver(record)
+        assert world.dead_letters.letters == []
+        world.clock.sleep(max(1.0, world.queue.delays.get("receipt", VISIBILITY_S)))

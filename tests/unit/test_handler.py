@@ -134,6 +134,20 @@ def not_delivered(caplog: pytest.LogCaptureFixture) -> dict[str, tuple[list[str]
     return {line["reason"]: (line["message_ids"], line["insert_ids"]) for line in found}
 
 
+def test_an_event_before_its_time_is_no_warning(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    """Its line is there for who looks for it, and nobody is warned."""
+    early = make_event(time=int(world.clock.now_s() * 1000) + 60_000)
+
+    with caplog.at_level("INFO"):
+        handler.handler(sqs_event(make_record(early), make_record("no JSON")), Context())
+
+    lines = {vars(line)["reason"]: line for line in caplog.records if line.message == "not delivered"}
+    assert {reason: line.levelname for reason, line in lines.items()} == {
+        "early": "INFO",
+        "unreadable": "WARNING",
+    }
+
+
 def test_log_names_up_to_five_records_and_events_of_each_outcome(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -22,12 +22,15 @@ class Answer(NamedTuple):
             the body and the place in it. Nobody else keeps these events.
         refused: why other bodies will never be taken as they are, a safe sentence each, by the index of the
             body; fewer of its events may be.
+        early: events in confirmed bodies that are not delivered, for their time has not come; by the index of
+            the body and the place in it. Nobody else keeps these events.
     """
 
     confirmed: frozenset[int]
     refusal: str = ""
     dead: Mapping[tuple[int, int], str] = MappingProxyType({})
     refused: Mapping[int, str] = MappingProxyType({})
+    early: frozenset[tuple[int, int]] = frozenset()
 
 
 class CannotSend(Exception):  # noqa: N818  (it is the sending that fails)

@@ -83,7 +83,8 @@ def publish(bodies: Sequence[str], *, group: str = LIVE_GROUP) -> Answer:  # noq
         report = made.deliverer.deliver(records, run_id="direct", deadline_s=deadline_s)
     finally:
         made.pool.abandon_all()
-    unsettled = {_place(message_id)[0] for message_id in report.settled.failed_message_ids}
+    early = {_place(record.receipt_handle) for record in report.settled.handed_back if record.is_early}
+    unsettled = {place[0] for place in map(_place, report.settled.failed_message_ids) if place not in early}
     confirmed = frozenset(range(len(bodies))) - unsettled
     if bodies and not confirmed:
         raise CannotSend(next(_troubles(report)))
@@ -92,6 +93,7 @@ def publish(bodies: Sequence[str], *, group: str = LIVE_GROUP) -> Answer:  # noq
         confirmed=confirmed,
         refusal="NotSettled" if unsettled else "",
         dead={place: reason for place, reason in dead.items() if place[0] in confirmed},
+        early=frozenset(place for place in early if place[0] in confirmed),
     )
 
 
@@ -146,7 +148,8 @@ def _records(index: int, body: str) -> Iterator[Record]:
     message = decode_message(body)
     identity = message.identity or conf.IDENTITY.get()
     for position, raw in enumerate(message.raw_events):
-        yield Record(f"{index}.{position}", join_message([to_sqs_json(raw)], identity=identity))
+        id_ = f"{index}.{position}"
+        yield Record(id_, join_message([to_sqs_json(raw)], identity=identity), receipt_handle=id_)
 
 
 def _place(message_id: str) -> tuple[int, int]:

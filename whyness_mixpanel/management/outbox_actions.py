@@ -85,7 +85,7 @@ def _ask(count: int) -> None:
         raise CommandError("There is no terminal to ask on: give --yes.", returncode=WRONG_ARGUMENTS)
     try:
         answer = input(f"Delete {count} parked events for good? [y/N] ")
-    except EOFError:
+    except (EOFError, UnicodeDecodeError):
         answer = ""
     if answer.strip().lower() not in ("y", "yes"):
         raise CommandError("Nothing was deleted.", returncode=NOT_DONE)

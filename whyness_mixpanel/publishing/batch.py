@@ -25,7 +25,8 @@ class Done:
         park: why others must wait for a person.
         left: the rows that may be tried again.
         fault: why, free of anything that was sent.
-        delay_s: when they are free for that.
+        early: rows whose time has not come, which is no fault.
+        delay_s: when they, and what is left, are free for another try.
     """
 
     confirmed: list[int] = field(default_factory=list)
@@ -33,7 +34,13 @@ class Done:
     park: dict[int, str] = field(default_factory=dict)
     left: list[Waiting] = field(default_factory=list)
     fault: str = ""
+    early: list[Waiting] = field(default_factory=list)
     delay_s: float = 0.0
+
+    @property
+    def again(self) -> list[Waiting]:
+        """The rows that stay where they are."""
+        return [*self.left, *self.early]
 
     @property
     def has_failed(self) -> bool:
@@ -50,7 +57,7 @@ def publish_claim(claim: Claim, is_wanted: Callable[[], bool]) -> Done:
     done = publish(claim.rows, is_wanted)
     outbox.delete(sorted((*done.confirmed, *done.suppressed)), claim)
     parked.park(done.park, claim)
-    done.delay_s = outbox.free_later(done.left, claim)
+    done.delay_s = outbox.free_later(done.again, claim)
     return done
 
 
@@ -96,10 +103,12 @@ def _publish_same(rows: Sequence[Waiting], is_wanted: Callable[[], bool], done: 
             done.confirmed.append(row.id)
         elif reason := published.dead.get(index):
             done.park[row.id] = reason
+        elif index in published.early:
+            done.early.append(row)
         else:
             done.left.append(row)
     done.fault = done.fault or published.fault
-    if any(published.confirmed) or published.dead:
+    if any(published.confirmed) or published.dead or not published.fault:
         return 0
     return 1 if published.is_call_refused else _MOST_VAIN
 

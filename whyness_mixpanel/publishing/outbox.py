@@ -124,7 +124,7 @@ def delete(ids: Sequence[int], claim: Claim) -> None:
 
 
 def free_later(rows: Sequence[Waiting], claim: Claim) -> float:
-    """Let others have the rows that the queue did not take, the later the more attempts there were.
+    """Let others have the rows that did not go, the later the more attempts there were.
 
     Returns:
         In how many seconds all of them are free: 1, doubling to 30, with jitter.

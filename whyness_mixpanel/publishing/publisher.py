@@ -25,20 +25,20 @@ class Published(NamedTuple):
         dead: why others never will be, by their indexes: whoever has these events must put them aside.
         fault: why the rest was not taken, free of anything that was sent.
         is_call_refused: whether the queue refused a call as a whole, for which one event may be to blame.
+        has_answered: whether the queue said so itself, so that an event may be to blame.
+        early: others whose time has not come: nothing is wrong with them.
     """
 
     confirmed: list[bool]
     dead: Mapping[int, str] = MappingProxyType({})
     fault: str = ""
     is_call_refused: bool = False
+    has_answered: bool = True
+    early: frozenset[int] = frozenset()
 
 
-def publish(encoded: Sequence[str]) -> bool:
-    """Publish events that `Event.json()` made, now; True when the queue confirmed each. Raises nothing."""
-    done = publish_each(encoded)
-    if done.fault:
-        logger.warning("Publishing fails: %s.", done.fault)
-    return all(done.confirmed)
+# What is told of an event: it is safe, it is not, why it never will be, or None: its time has not come.
+_Told = bool | str | None
 
 
 def publish_each(
@@ -48,7 +48,7 @@ def publish_each(
     group: str = backends.LIVE_GROUP,
     is_wanted: Callable[[], bool] = lambda: True,
 ) -> Published:
-    """Publish events now; return what became of each.
+    """Publish events now; count and return what became of each.
 
     Args:
         encoded: what `Event.json()` made.
@@ -56,29 +56,61 @@ def publish_each(
         group: of the queue.
         is_wanted: asked before each call whether to make it.
     """
-    told: list[bool | str] = [False] * len(encoded)
-    fault, is_call_refused = "", False
     try:
-        fault = _send(encoded, identity or conf.IDENTITY.get(), group, is_wanted, told)
+        done = attempt(encoded, identity=identity, group=group, is_wanted=is_wanted)
+    except conf.SettingError as error:
+        done = Published([False] * len(encoded), fault=str(error))
+    _count(done)
+    return done
+
+
+def attempt(
+    encoded: Sequence[str],
+    *,
+    identity: str | None = None,
+    group: str = backends.LIVE_GROUP,
+    is_wanted: Callable[[], bool] = lambda: True,
+    publish: backends.Publish | None = None,
+) -> Published:
+    """Do what `publish_each` does, and count nothing; `publish` stands for the backend's.
+
+    Raises:
+        SettingError: a setting is not allowed, so that nothing can be sent.
+    """
+    told: list[_Told] = [False] * len(encoded)
+    fault, is_call_refused, has_answered = "", False, True
+    try:
+        publish = publish or backends.get_publish(conf.BACKEND.get())
+        fault = _send(publish, encoded, identity or conf.IDENTITY.get(), group, is_wanted, told)
+    except conf.SettingError:
+        raise
     except Exception as error:
         if is_of_signal(error):
             raise
-        fault, is_call_refused = name_fault(error), bool(_code_of(error))
-    dead = {index: each for index, each in enumerate(told) if isinstance(each, str)}
-    failed = told.count(False)
-    fault = (fault or "incomplete answer") if failed else ""
-    _count(published=len(told) - failed - len(dead), failed=failed, fault=fault, dead=dead)
-    return Published([each is True for each in told], dead, fault, is_call_refused)
+        fault = name_fault(error)
+        is_call_refused = has_answered = bool(_code_of(error))
+    return Published(
+        confirmed=[each is True for each in told],
+        dead={index: each for index, each in enumerate(told) if isinstance(each, str)},
+        fault=(fault or "incomplete answer") if False in told else "",
+        is_call_refused=is_call_refused,
+        has_answered=has_answered,
+        early=frozenset(index for index, each in enumerate(told) if each is None),
+    )
 
 
-def _send(
-    encoded: Sequence[str], identity: str, group: str, is_wanted: Callable[[], bool], told: list[bool | str]
+def _send(  # noqa: PLR0913, PLR0917  (all that a call needs)
+    publish: backends.Publish,
+    encoded: Sequence[str],
+    identity: str,
+    group: str,
+    is_wanted: Callable[[], bool],
+    told: list[_Told],
 ) -> str:
     """Send events, one call after the other; note what is told of each, and return why others were not taken.
 
     A message that the queue never takes goes again in halves: one event must not hold up the others.
     """
-    publish = backends.get_publish(conf.BACKEND.get())
     calls = deque(messages.calls(messages.pack(encoded, identity=identity)))
     refusal = ""
     while calls:
@@ -104,28 +136,32 @@ def _send(
     return refusal
 
 
-def _each(answer: backends.Answer, index: int, event_count: int) -> list[bool | str]:
+def _each(answer: backends.Answer, index: int, event_count: int) -> list[_Told]:
     """Return what an answer says of each event of a message."""
     if why := answer.refused.get(index):
         return [why] * event_count
-    return [answer.dead.get((index, place), index in answer.confirmed) for place in range(event_count)]
+    is_safe = index in answer.confirmed
+    places = [(index, place) for place in range(event_count)]
+    return [None if place in answer.early else answer.dead.get(place, is_safe) for place in places]
 
 
-def _count(*, published: int, failed: int, fault: str, dead: Mapping[int, str]) -> None:
+def _count(done: Published) -> None:
+    published = done.confirmed.count(True)
+    failed = len(done.confirmed) - published - len(done.dead) - len(done.early)
     counters.add("published", published)
     counters.add("failed", failed)
-    counters.add("refused", len(dead))
-    for reason, count in Counter(dead.values()).items():
+    counters.add("refused", len(done.dead))
+    for reason, count in Counter(done.dead.values()).items():
         logger.warning("%d events will never be delivered: %s", count, reason)
     if published:
         signals.event_published.send_robust(sender=None, count=published)
     if failed:
-        signals.publish_failed.send_robust(sender=None, count=failed, fault=fault)
+        signals.publish_failed.send_robust(sender=None, count=failed, fault=done.fault)
 
 
 def name_fault(error: Exception) -> str:
     """Return what `error` is, without its text where that may quote what was sent."""
-    if isinstance(error, conf.SettingError | backends.CannotSend):
+    if isinstance(error, backends.CannotSend):
         return str(error)
     code = _code_of(error)
     return _safe_code(code) if code else type(error).__name__

@@ -21,6 +21,8 @@ FEW_ROWS = 10
 # How long one batch may take: well below outbox.LEASE_S, so that no row is claimed twice.
 BUDGET_S = 30.0
 _NEVER_S = float("inf")
+# When events in memory whose time has not come are looked at again.
+_EARLY_S = 1.0
 _WORKS = "Publishing works again."
 
 
@@ -140,15 +142,15 @@ class Worker:
         next_id = claim.rows[-1].id + 1
         self._next_ids[alias] = max(next_id, self._next_ids.get(alias, 0))
         done = batch.publish_claim(claim, self._budget())
-        if done.left:
-            lanes.leave([row.id for row in done.left], self._clock() + done.delay_s)
+        if done.again:
+            lanes.leave([row.id for row in done.again], self._clock() + done.delay_s)
         self._settle(lanes, lane, done, next_id, is_last=not claim.is_full)
 
     def _publish_memory(self, lanes: Lanes, lane: Lane) -> None:
         rows = memory.take(self._count(lane))
         waiting = [Waiting(index, row.identity, row.encoded) for index, row in enumerate(rows)]
         done = batch.publish(waiting, self._budget())
-        memory.hold([rows[row.id] for row in done.left])
+        memory.hold([rows[row.id] for row in done.again])
         for index, reason in done.park.items():
             try:
                 row = rows[index]._replace(reason=reason)
@@ -156,9 +158,11 @@ class Worker:
                 parked.tell(1, reason)
             except Error:
                 memory.lose(1, "what the queue refuses for good cannot be parked")
-        self._settle(lanes, lane, done, 0, is_last=memory.is_empty())
+        self._settle(lanes, lane, done, 0, is_last=memory.is_empty() or bool(done.early))
         if done.has_failed:
             lanes.fresh.tell(0, 0)
+        elif done.early:
+            lanes.fresh.tell(0, self._clock() + _EARLY_S)
         elif done.confirmed:
             memory.losing.end()
 

@@ -1,7 +1,17 @@
 """The tables whose rows are events, and how each of their rows becomes one, whichever path carries it."""
 
-from whyness_mixpanel.sources.cut_over import NotMigrated, cut_over
-from whyness_mixpanel.sources.registry import UnknownSource, get, names, register
-from whyness_mixpanel.sources.source import Source
+from whyness_mixpanel.sources.history import HistoryUnknown, history_before
+from whyness_mixpanel.sources.registry import UnknownSource, event_for, get, names, register
+from whyness_mixpanel.sources.source import NoEvent, Source
 
-__all__ = ["NotMigrated", "Source", "UnknownSource", "cut_over", "get", "names", "register"]
+__all__ = [
+    "HistoryUnknown",
+    "NoEvent",
+    "Source",
+    "UnknownSource",
+    "event_for",
+    "get",
+    "history_before",
+    "names",
+    "register",
+]

@@ -1,14 +1,17 @@
 """The walk over a source's rows: page by page along the key, encoded, packed full, sent."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from whyness_events import WhynessEventsError, limits
+from django.db import Error
+
+from whyness_events import InvalidEvent, limits
 from whyness_events.values import size_bytes
 from whyness_mixpanel.publishing import messages
-from whyness_mixpanel.sources.source import Source
+from whyness_mixpanel.publishing.publisher import is_of_signal
+from whyness_mixpanel.sources.source import NoEvent, Source
 
 PAGE_ROWS = 1_000
 # With more than this, the first call is full: ten messages, each just under what SQS bills as one.
@@ -24,11 +27,13 @@ class Period:
         until: the first that is not meant any more; None for no bound.
         settled: rows from this moment on are too young: their call site, or a transaction with a smaller
             key, may still be under way.
+        latest: rows after it are of no clock that is right, and nobody waits for their time.
     """
 
     since: datetime | None
     until: datetime | None
     settled: datetime
+    latest: datetime
 
     def has(self, created: datetime) -> bool:
         """Whether a row created then is meant, be it too young or not."""
@@ -45,6 +50,7 @@ class Counts:
     too_young: int = 0
     invalid: int = 0
     suppressed: int = 0
+    parked: int = 0
     published: int = 0
     messages: int = 0
     calls: int = 0
@@ -67,12 +73,12 @@ class Backfill:
     Args:
         source: whose rows.
         period: which of them.
-        encode: from a row to its event's JSON; a row that it refuses is counted as invalid.
         keep: from the events of a page to those that may be sent, in order (the suppressed are gone).
-        send: sends the messages of one call, and returns when each of them is safe.
+        send: sends the events of one call; returns, once each is safe, why those that never will be are
+            parked, by their indexes.
         identity: the stamp of the messages.
         on_page: told after each page.
-        on_invalid: told the key and the reason of a row that makes no event.
+        on_trouble: told the key of a row that makes no event, or whose event is parked, and why.
     """
 
     def __init__(  # noqa: PLR0913  (what it works with, each by name)
@@ -80,18 +86,17 @@ class Backfill:
         *,
         source: Source,
         period: Period,
-        encode: Callable[[Any], str],
         keep: Callable[[Sequence[str]], Sequence[str]],
-        send: Callable[[Sequence[messages.Packed]], None],
+        send: Callable[[Sequence[str]], Mapping[int, str]],
         identity: str,
         on_page: Callable[["Backfill"], None],
-        on_invalid: Callable[[int, str], None],
+        on_trouble: Callable[[int, str], None],
     ) -> None:
         self.counts = Counts()
         self.read_key = 0
         self._source, self._period, self._identity = source, period, identity
-        self._encode, self._keep, self._send = encode, keep, send
-        self._on_page, self._on_invalid = on_page, on_invalid
+        self._keep, self._send = keep, send
+        self._on_page, self._on_trouble = on_page, on_trouble
         self._waiting: list[Encoded] = []
         self._waiting_bytes = 0
         self._first_young_key: int | None = None
@@ -105,10 +110,15 @@ class Backfill:
         return min(first_left, default=self.read_key)
 
     def run(self, *, after: int, upper: int) -> None:
-        """Send the rows whose key is above `after` and at most `upper`."""
+        """Send the rows whose key is above `after` and at most `upper`.
+
+        Raises:
+            django.db.Error: the database fails.
+        """
         self.read_key = after
-        for page in _pages(self._source, after, upper):
-            self._take(page)
+        for last_key, rows in _pages(self._source, after, upper):
+            self._take(rows)
+            self.read_key = last_key
             while self._waiting_bytes > _FULL_CALL_BYTES:
                 self._send_call()
             self._on_page(self)
@@ -116,53 +126,95 @@ class Backfill:
             self._send_call()
         self._on_page(self)
 
-    def _take(self, page: Sequence[Any]) -> None:
-        found = [encoded for row in page if (encoded := self._encoded(row))]
+    def _take(self, rows: Mapping[int, Any]) -> None:
+        found = [encoded for key in sorted(rows) if (encoded := self._encoded(key, rows[key]))]
         kept = set(self._keep([event.encoded for event in found])) if found else set()
         fresh = [event for event in found if event.encoded in kept]
-        self.counts.read += len(page)
+        self.counts.read += len(rows)
         self.counts.suppressed += len(found) - len(fresh)
         self._waiting += fresh
         self._waiting_bytes += _size(fresh)
-        self.read_key = page[-1].pk
 
-    def _encoded(self, row: Any) -> Encoded | None:
+    def _encoded(self, key: int, row: Any) -> Encoded | None:
+        try:
+            if isinstance(row, NoEvent):
+                raise row
+            return self._encode(key, row)
+        except (NoEvent, InvalidEvent) as error:
+            self.counts.invalid += 1
+            self._on_trouble(key, f"makes no event: {error}")
+            return None
+
+    def _encode(self, key: int, row: Any) -> Encoded | None:
         created = self._source.created_at(row)
         if not self._period.has(created):
             self.counts.outside_period += 1
             return None
+        if created > self._period.latest:
+            raise NoEvent("it is dated more than an hour in the future")
         if created >= self._period.settled:
             self.counts.too_young += 1
-            self._first_young_key = row.pk if self._first_young_key is None else self._first_young_key
+            self._first_young_key = key if self._first_young_key is None else self._first_young_key
             return None
         try:
-            return Encoded(row.pk, self._encode(row))
-        except WhynessEventsError as error:
-            self.counts.invalid += 1
-            self._on_invalid(row.pk, str(error))
-            return None
+            return Encoded(key, self._source.encode(row))
+        except Error as error:
+            _check_database(self._source, key)
+            raise NoEvent(f"what it refers to cannot be read ({type(error).__name__})") from error
 
     def _send_call(self) -> None:
         packed = messages.pack([event.encoded for event in self._waiting], identity=self._identity)
         call = messages.calls(packed)[0]
-        sent = sum(message.event_count for message in call)
-        self._send(call)
-        self.counts.published += sent
+        count = sum(message.event_count for message in call)
+        sent = self._waiting[:count]
+        parked = self._send([event.encoded for event in sent])
+        for index, why in sorted(parked.items()):
+            self._on_trouble(sent[index].key, f"is parked in the outbox: {why}")
+        self.counts.parked += len(parked)
+        self.counts.published += count - len(parked)
         self.counts.messages += len(call)
         self.counts.calls += 1
-        self._waiting_bytes -= _size(self._waiting[:sent])
-        del self._waiting[:sent]
+        self._waiting_bytes -= _size(sent)
+        del self._waiting[:count]
 
     def _first_waiting_key(self) -> int | None:
         return self._waiting[0].key if self._waiting else None
 
 
-def _pages(source: Source, after: int, upper: int) -> Iterator[list[Any]]:
-    """Yield the rows in the order of their keys. One query a page, whatever lies between and beyond."""
-    rows = source.rows().filter(pk__lte=upper)
-    while page := list(rows.filter(pk__gt=after)[:PAGE_ROWS]):
-        yield page
-        after = page[-1].pk
+def _pages(source: Source, after: int, upper: int) -> Iterator[tuple[int, Mapping[int, Any]]]:
+    """Yield the rows by their keys, page by page, with the last key: two queries, whatever lies between."""
+    keys_of = source.rows().filter(pk__lte=upper).values_list("pk", flat=True)
+    while keys := list(keys_of.filter(pk__gt=after)[:PAGE_ROWS]):
+        after = keys[-1]
+        yield after, _read(source, keys)
+
+
+def _read(source: Source, keys: Sequence[int]) -> Mapping[int, Any]:
+    """Return the rows of a page; a NoEvent stands for one that cannot be read."""
+    try:
+        rows = {row.pk: row for row in source.joined_rows().filter(pk__gte=keys[0], pk__lte=keys[-1])}
+        # A join leaves out a row that lacks a relation.
+        return rows | source.rows().in_bulk([key for key in keys if key not in rows])
+    except Exception as error:  # one of them is damaged, or the database fails
+        if is_of_signal(error):
+            raise
+        found = {key: _read_alone(source, key) for key in keys}
+        return {key: row for key, row in found.items() if row is not None}
+
+
+def _read_alone(source: Source, key: int) -> Any:
+    try:
+        return source.rows().filter(pk=key).first()
+    except Exception as error:
+        if is_of_signal(error):
+            raise
+        _check_database(source, key)
+        return NoEvent(f"it cannot be read ({type(error).__name__})")
+
+
+def _check_database(source: Source, key: int) -> None:
+    """Raise django.db.Error where it is the database that fails, and not what a row holds."""
+    list(source.rows().filter(pk=key).values_list("pk"))
 
 
 def _size(events: Sequence[Encoded]) -> int:

@@ -1,5 +1,10 @@
 """The sources by name: the three tables of Whyness, and whatever else is registered."""
 
+from django.db.models import Model
+
+from whyness_events import InvalidEvent
+from whyness_mixpanel.event import Event
+from whyness_mixpanel.publishing.publisher import is_of_signal
 from whyness_mixpanel.sources.source import Source
 from whyness_mixpanel.sources.whyness import SOURCES
 
@@ -7,14 +12,14 @@ _sources = {source.name: source for source in SOURCES}
 
 
 class UnknownSource(LookupError):  # noqa: N818  (it is the source that is unknown)
-    """No source has this name; the text says which there are."""
+    """No source has this name, or none reads this table; the text says which there are."""
 
-    def __init__(self, name: str) -> None:
-        super().__init__(name)
-        self.name = name
+    def __init__(self, what: str) -> None:
+        super().__init__(what)
+        self.what = what
 
     def __str__(self) -> str:
-        return f"There is no source {self.name}. There are: {', '.join(names())}."
+        return f"There is no source {self.what}. There are: {', '.join(names())}."
 
 
 def register(source: Source) -> None:
@@ -42,3 +47,32 @@ def get(name: str) -> Source:
 def names() -> list[str]:
     """Return the names of all sources."""
     return sorted(_sources)
+
+
+def event_for(row: Model) -> Event:
+    """Return the event of a row: on every path, on every host and at any time the same one.
+
+    A row that makes none (it is not saved, has no moment, lacks a relation) is one that breaks a rule: its
+    `send()` parks it, or raises where RAISE_INVALID holds.
+
+    Raises:
+        UnknownSource: no source reads its table, or several do; then ask `get(name).event(row)`.
+    """
+    models = {type(row), row._meta.concrete_model}  # noqa: SLF001  (Django's public API for models)
+    labels = {model._meta.label_lower for model in models if model}  # noqa: SLF001  (as above)
+    found = [source for source in _sources.values() if source.model.lower() in labels]
+    if len(found) != 1:
+        raise UnknownSource(f"that alone reads {row._meta.label}")  # noqa: SLF001  (as above)
+    try:
+        return found[0].event(row)
+    except Exception as error:
+        if is_of_signal(error):
+            raise
+        event = Event()
+        event._fault = error if isinstance(error, InvalidEvent) else _no_event(error)  # noqa: SLF001  (not for call sites)
+        return event
+
+
+def _no_event(error: Exception) -> InvalidEvent:
+    found = f"a row of which none can be made ({type(error).__name__})"
+    return InvalidEvent("event", found, "a row with all that its event needs")

@@ -1,21 +1,28 @@
 """What a source is: a table, and the one way in which each of its rows becomes an event."""
 
-import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.apps import apps
+from django.db import Error
 from django.db.models import Model, QuerySet
+from django.utils import timezone
 
-from whyness_events import InvalidEvent, parse_event
-from whyness_events.wire import to_sqs_json
+from whyness_events import InvalidEvent, WhynessEventsError
+from whyness_mixpanel.conf import SettingError
 from whyness_mixpanel.models import Event
+from whyness_mixpanel.publishing.publisher import is_of_signal
 
 # With a hyphen and the longest key of a BigAutoField, 19 digits, it is an insert id of at most 36 bytes.
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,15}").fullmatch
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class NoEvent(Exception):  # noqa: N818  (what the row makes)
+    """A row makes no event; the text says why, and shows no value."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +35,9 @@ class Source:
         build: returns the event of a row, but for its insert id and its time, which the source sets. It gives
             the same for the same row whenever it is asked: no clock, nothing random.
         joins: the relations that `build` follows, as `select_related` takes them; others cost a query a row.
-        created: the field that says when it happened, a DateTimeField; the event's time is its whole seconds.
+        created: the field that says when it happened, a DateTimeField; it is the event's time, and may never
+            change either.
+        whole_seconds: the time is cut to seconds, and else to milliseconds: as the first event was sent.
         bare_key: there are call sites that send the row with its bare key as insert id. Otherwise the name
             stands before the key, so that equal keys of two tables stay two events.
         old_user: what older versions of the app sent as the user of a row; None where they sent nothing.
@@ -39,6 +48,7 @@ class Source:
     build: Callable[[Any], Event]
     joins: tuple[str, ...] = ()
     created: str = "create_date"
+    whole_seconds: bool = False
     bare_key: bool = False
     old_user: Callable[[Any], str] | None = None
 
@@ -46,47 +56,71 @@ class Source:
         if not _NAME(self.name):
             raise ValueError("a source's name: allowed are 1 to 16 of a-z, 0-9 and -, the first a letter")
 
+    @property
+    def is_installed(self) -> bool:
+        """Whether the site has the app of its table."""
+        try:
+            apps.get_model(self.model)
+        except LookupError:
+            return False
+        return True
+
     def rows(self) -> QuerySet[Any]:
-        """Return all rows in the order of their keys, with what `build` needs of other tables.
+        """Return all rows in the order of their keys.
 
         Raises:
             LookupError: the model is not installed.
         """
         model: type[Model] = apps.get_model(self.model)
-        rows = model._base_manager.order_by("pk")  # noqa: SLF001  (Django's public API for models)
-        return rows.select_related(*self.joins) if self.joins else rows
+        return model._base_manager.order_by("pk")  # noqa: SLF001  (Django's public API for models)
+
+    def joined_rows(self) -> QuerySet[Any]:
+        """Return the rows with what `build` needs of other tables, but for those that lack a relation."""
+        return self.rows().select_related(*self.joins) if self.joins else self.rows()
 
     def created_at(self, row: Any) -> datetime:
-        """Return when what the row tells of happened."""
-        found: datetime = getattr(row, self.created)
-        return found
-
-    def event(self, row: Any) -> Event:
-        """Return the event of a row; its `json()` has the same four deduplication fields every time."""
-        event = self.build(row)
-        event.insert_id = row.pk if self.bare_key else f"{self.name}-{row.pk}"
-        event.time = int(self.created_at(row).timestamp())
-        return event
-
-    def encode(self, row: Any, *, cut_over: datetime | None) -> str:
-        """Return the JSON of a row's event as it travels, exactly as it may be in Mixpanel already.
-
-        Args:
-            row: one of `rows()`.
-            cut_over: rows created before it were sent by an older version of the app, and get the four fields
-                that it sent: seconds as time, its own user. None: there was none.
+        """Return when what the row tells of happened; naive ones are of the site's time zone.
 
         Raises:
-            InvalidEvent, EventTooLarge: the row makes no event.
+            InvalidEvent: it does not say.
         """
-        encoded = self.event(row).json()
-        if self.old_user is None or cut_over is None or self.created_at(row) >= cut_over:
-            return encoded
-        return _carried(json.loads(encoded) | {"user": self.old_user(row), "time_unit": "s"})
+        found = getattr(row, self.created, None)
+        if not isinstance(found, datetime):
+            raise InvalidEvent("time", f"a row without a moment in {self.created}", "a datetime")
+        return found if timezone.is_aware(found) else found.replace(tzinfo=timezone.get_default_timezone())
 
+    def event(self, row: Any) -> Event:
+        """Return the event of a row: its `json()` has the same four deduplication fields every time.
 
-def _carried(document: dict[str, Any]) -> str:
-    """Return the JSON of an event, unless the contract would drop some of it and so make another of it."""
-    if parse_event(document, now_ms=document["time"]).to_wire() != document:
-        raise InvalidEvent("time_unit", "a field that the contract lacks", "a contract that carries seconds")
-    return to_sqs_json(document)
+        One that was created before HISTORY_BEFORE is the event that older versions of the app have sent.
+
+        Raises:
+            InvalidEvent: the row has no moment, or no key yet.
+        """
+        if row.pk is None:
+            raise InvalidEvent("insert_id", "a row that is not saved", "a row with a key")
+        event, created = self.build(row), self.created_at(row)
+        event.insert_id = row.pk if self.bare_key else f"{self.name}-{row.pk}"
+        event.time = (created - _EPOCH) // timedelta(seconds=1) if self.whole_seconds else created
+        if self.old_user is not None:
+            event._history = created, self.old_user(row)  # noqa: SLF001  (not for call sites)
+        return event
+
+    def encode(self, row: Any) -> str:
+        """Return the JSON of a row's event as it travels.
+
+        Raises:
+            NoEvent: the row makes none, whatever is wrong with it.
+            SettingError: a setting is not what is allowed.
+            django.db.Error: the database fails.
+        """
+        try:
+            return self.event(row).json()
+        except WhynessEventsError as error:
+            raise NoEvent(str(error)) from error
+        except (Error, SettingError):
+            raise
+        except Exception as error:
+            if is_of_signal(error):
+                raise
+            raise NoEvent(f"it cannot be built ({type(error).__name__})") from error

@@ -44,6 +44,7 @@ ACTIVITY = Source(
     model="whyness_django.TrackerLog",
     build=_activity,
     joins=("item", "useragent"),
+    whole_seconds=True,
     bare_key=True,
     old_user=_user_of_activity,
 )
@@ -52,6 +53,7 @@ USER_CLICK = Source(
     model="whyness_crm.AuthUserTrackerClick",
     build=_user_click,
     joins=("destination",),
+    whole_seconds=True,
     bare_key=True,
     old_user=_user_of_click,
 )
@@ -60,6 +62,7 @@ PROSPECT_CLICK = Source(
     model="whyness_crm.ContactTrackerClick",
     build=_prospect_click,
     joins=("destination",),
+    whole_seconds=True,
     bare_key=True,
     old_user=_prospect_of,
 )

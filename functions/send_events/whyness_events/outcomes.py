@@ -28,6 +28,7 @@ class Reason(StrEnum):
     EXHAUSTED = "exhausted", Fate.DEAD_UNSURE
     RETRY = "retry", Fate.WAITING
     THROTTLED = "throttled", Fate.WAITING
+    EARLY = "early", Fate.WAITING
     SETUP = "setup", Fate.WAITING
 
     def __new__(cls, name: str, fate: Fate) -> Self:  # noqa: D102  (as enum asks for it)
@@ -88,7 +89,7 @@ class Outcome:
         reason: the outcome.
         detail: a safe sentence for people.
         http_status: Mixpanel's answer, 0 where there was none.
-        wait_s: how long Mixpanel asked to wait, 0 where it did not.
+        wait_s: how long it must wait at least: Mixpanel asked for it, or its time has not come. Else 0.
         may_count: Mixpanel may have imported the event, whatever the reason says in general.
         soon: it waits for nothing but its next try.
     """

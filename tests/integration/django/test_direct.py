@@ -13,13 +13,16 @@ from django.db import transaction
 from local.mixpanel_simulator import MixpanelSimulator
 from tests.django_support import override
 from tests.peer import Peer, PeerServer
+from whyness_events.delivery.clock import SystemClock
 from whyness_events.wire import join_message
-from whyness_mixpanel import counters
+from whyness_mixpanel import counters, normal
 from whyness_mixpanel.backends import CannotSend
 from whyness_mixpanel.backends import mixpanel as direct
 from whyness_mixpanel.models import Event, Outbox
-from whyness_mixpanel.publishing import caller, publisher
+from whyness_mixpanel.publishing import caller, memory, publisher
 from whyness_mixpanel.publishing.drain import drain
+from whyness_mixpanel.publishing.insert import Row
+from whyness_mixpanel.publishing.worker import Worker
 
 NOW_MS = 1_763_900_000_000
 PASSWORD = "MARKER-password"
@@ -29,11 +32,9 @@ pytestmark = pytest.mark.usefixtures("db")
 Direct = Callable[..., AbstractContextManager[object]]
 
 
-def good(insert_id: int, **fields: Any) -> Event:
+def good(insert_id: int, at: int = NOW_MS, **fields: Any) -> Event:
     """Return an event that Mixpanel takes, with something in it that must never be logged."""
-    return Event(
-        event="Video watched", user=7, insert_id=insert_id, data="MARKER-data", time=NOW_MS, **fields
-    )
+    return Event(event="Video watched", user=7, insert_id=insert_id, data="MARKER-data", time=at, **fields)
 
 
 def bad(insert_id: int) -> Event:
@@ -225,7 +226,7 @@ def test_threads_that_publish_at_once_lose_nothing(mixpanel: MixpanelSimulator, 
 
     def page(events: list[str]) -> None:
         together.wait()
-        answers.append(publisher.publish(events))
+        answers.append(all(publisher.publish_each(events).confirmed))
 
     with to_mixpanel():
         threads = [threading.Thread(target=page, args=(events,)) for events in encoded]
@@ -236,6 +237,53 @@ def test_threads_that_publish_at_once_lose_nothing(mixpanel: MixpanelSimulator, 
 
     assert answers == [True] * len(encoded)
     assert len(raw_ids(mixpanel)) == len(set(raw_ids(mixpanel))) == 40
+
+
+def test_an_event_before_its_time_stays_and_its_neighbours_go(
+    mixpanel: MixpanelSimulator,
+    to_mixpanel: Direct,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """It is no failure, a drain passes over it, and it is delivered once its time has come."""
+    due_ms = normal.now_ms() + 60_000
+    with to_mixpanel():
+        with transaction.atomic():
+            for event in (good(1), good(2, at=due_ms), good(3)):
+                event.send()
+        assert waiting() == ["pending"]
+        call_command("mixpanel_outbox", "drain", verbosity=0)
+        before = raw_ids(mixpanel)
+        assert counters.snapshot() == dict.fromkeys(counters.NAMES, 0) | {"published": 2}
+
+        monkeypatch.setattr(SystemClock, "now_s", lambda _: due_ms / 1000)
+        assert drain_all() == 1
+
+    assert (before, raw_ids(mixpanel)) == (["1", "3"], ["1", "2", "3"])
+    assert waiting() == []
+    assert caplog.records == []
+
+
+def test_what_is_early_and_in_memory_is_looked_at_now_and_then(
+    mixpanel: MixpanelSimulator, to_mixpanel: Direct, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The outbox does not take it; its neighbour goes, and it goes when its time has come."""
+    due_ms = normal.now_ms() + 60_000
+    clock_s = 0.0
+    worker = Worker(clock=lambda: clock_s)
+    with to_mixpanel():
+        memory.hold(
+            [Row(good(1).json(), "simplified", "7"), Row(good(2, at=due_ms).json(), "simplified", "7")]
+        )
+        worker.publish_memory()
+        assert (raw_ids(mixpanel), memory.is_empty()) == (["1"], False)
+        assert clock_s < worker.next_due_s() <= clock_s + 1
+
+        monkeypatch.setattr(SystemClock, "now_s", lambda _: due_ms / 1000)
+        clock_s += 1
+        worker.work()
+
+    assert (raw_ids(mixpanel), memory.is_empty()) == (["1", "2"], True)
 
 
 def test_more_events_than_one_message_holds_are_each_in_one_place(

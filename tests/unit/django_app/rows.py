@@ -1,14 +1,11 @@
-"""Rows of the three tables, and the moment from which this version of the app is the one that sends."""
+"""Rows of the three tables, and the commands that read them."""
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 from typing import Any
 
 from django.core.management import call_command
-from django.db.migrations.recorder import MigrationRecorder
 
 from example.whyness_crm.models import AuthUserTrackerClick, Contact, ContactTrackerClick, TrackerDestination
 from example.whyness_django.models import AuthUser, TrackerItem, TrackerLog, UserAgent
@@ -17,19 +14,6 @@ from tests.django_support import published
 CREATED = datetime(2025, 11, 23, 12, 13, 20, 987_654, tzinfo=UTC)
 CREATED_MS = 1_763_900_000_000
 LONG_BEFORE = CREATED - timedelta(days=30)
-
-
-@contextmanager
-def migrated_at(moment: datetime) -> Iterator[None]:
-    """This version of the app was installed at `moment`; the tests' databases have just been made."""
-    own = MigrationRecorder.Migration.objects.filter(app="whyness_mixpanel").exclude(name="0001_initial")
-    before = list(own)
-    own.update(applied=moment)
-    try:
-        yield
-    finally:
-        for row in before:
-            row.save()
 
 
 def make_activities(

@@ -1,22 +1,31 @@
 import json
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from io import StringIO
 from itertools import pairwise
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
+from django.conf import settings as django_settings
 from django.core.management import CommandError
-from django.db import connection
+from django.db import OperationalError, connection
+from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from example.whyness_django.models import TrackerLog
+from example.whyness_django.models import TrackerLog, UserAgent
+from tests.builders import large_properties
 from tests.django_support import override, published
-from tests.unit.django_app.rows import CREATED, LONG_BEFORE, backfill, make_activities, migrated_at
-from whyness_events import limits
+from tests.unit.django_app.rows import CREATED, CREATED_MS, LONG_BEFORE, backfill, make_activities
+from whyness_events import limits, sqs_batch
 from whyness_mixpanel import conf, counters, sources
-from whyness_mixpanel.backends import BACKFILL_GROUP, LIVE_GROUP, Answer, Publish, all_of, locmem
+from whyness_mixpanel.backends import BACKFILL_GROUP, LIVE_GROUP, Answer, Publish, all_of, locmem, sqs
+from whyness_mixpanel.models import Event, Log, Outbox
 from whyness_mixpanel.publishing import messages as packing
 from whyness_mixpanel.sources import Source, registry, sender
 from whyness_mixpanel.sources import backfill as walk
@@ -26,12 +35,10 @@ MARKER = "MARKER-4711"
 
 
 @pytest.fixture(autouse=True)
-def small_pages(db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:  # noqa: ARG001  (needed, not read)
-    """Pages of 4 rows, no pauses, and an app that has been there for long."""
+def small_pages(db: None, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ARG001  (needed, not read)
+    """Pages of 4 rows, and no pauses."""
     monkeypatch.setattr(walk, "PAGE_ROWS", 4)
     monkeypatch.setattr(sender, "PAUSES_S", ())
-    with migrated_at(LONG_BEFORE):
-        yield
 
 
 @pytest.fixture
@@ -72,11 +79,13 @@ def test_every_row_is_published_once_in_the_order_of_its_key() -> None:
         "source": "activity",
         "dry_run": False,
         "resume": 11,
+        "history_before": None,
         "read": 11,
         "outside_period": 0,
         "too_young": 0,
         "invalid": 0,
         "suppressed": 0,
+        "parked": 0,
         "published": 11,
         "messages": 1,
         "calls": 1,
@@ -94,25 +103,18 @@ def test_messages_are_packed_full_across_pages(monkeypatch: pytest.MonkeyPatch) 
     make_activities(1)
     row = TrackerLog.objects.select_related("item", "useragent").get()
     calls: list[list[int]] = []
-    event_bytes = len(sources.get("activity").encode(row, cut_over=None)) + 1
+    event_bytes = len(sources.get("activity").encode(row)) + 1
     per_message = packing.MESSAGE_BYTES // event_bytes
     row_count = 22 * per_message + 1
-    pages = [[row] * min(100, row_count - at) for at in range(0, row_count, 100)]
+    starts = range(0, row_count, 100)
+    pages = [(at, dict.fromkeys(range(at, min(at + 100, row_count)), row)) for at in starts]
     monkeypatch.setattr(walk, "_pages", lambda *_: pages)
 
-    def send(messages: Sequence[packing.Packed]) -> None:
-        calls.append([len(message.body) for message in messages])
+    def send(encoded: Sequence[str]) -> dict[int, str]:
+        calls.append([len(message.body) for message in packing.pack(encoded, identity="distinct_id")])
+        return {}
 
-    run = walk.Backfill(
-        source=sources.get("activity"),
-        period=walk.Period(None, None, timezone.now()),
-        encode=lambda row: sources.get("activity").encode(row, cut_over=None),
-        keep=list,
-        send=send,
-        identity="distinct_id",
-        on_page=lambda _: None,
-        on_invalid=lambda *_: None,
-    )
+    run = make_walk(keep=list, send=send)
     run.run(after=0, upper=1)
 
     assert [len(call) for call in calls] == [10, 10, 3]
@@ -121,8 +123,24 @@ def test_messages_are_packed_full_across_pages(monkeypatch: pytest.MonkeyPatch) 
     assert run.counts.published == row_count
 
 
-def test_a_page_costs_one_query_whatever_is_on_it() -> None:
-    """Two pages more are two queries of the table more, and as many of any other kind each time."""
+def make_walk(
+    keep: Callable[[Sequence[str]], Sequence[str]], send: Callable[[Sequence[str]], dict[int, str]]
+) -> walk.Backfill:
+    """Return a walk over all activities."""
+    now = timezone.now()
+    return walk.Backfill(
+        source=sources.get("activity"),
+        period=walk.Period(None, None, now, now),
+        keep=keep,
+        send=send,
+        identity="distinct_id",
+        on_page=lambda _: None,
+        on_trouble=lambda *_: None,
+    )
+
+
+def test_a_page_costs_two_queries_whatever_is_on_it() -> None:
+    """Two pages more are four queries of the table more, and as many of any other kind each time."""
     counted, of_table = [], []
     for _ in range(3):
         make_activities(8)
@@ -131,7 +149,7 @@ def test_a_page_costs_one_query_whatever_is_on_it() -> None:
         counted.append(len(queries))
         of_table.append(sum("trackerlog" in query["sql"] for query in queries))
 
-    assert [later - sooner for sooner, later in pairwise(of_table)] == [2, 2]
+    assert [later - sooner for sooner, later in pairwise(of_table)] == [4, 4]
     assert counted[2] - counted[1] == counted[1] - counted[0]
 
 
@@ -140,7 +158,7 @@ def test_rows_that_come_during_the_walk_are_not_of_it(monkeypatch: pytest.Monkey
     make_activities(5)
     pages = walk._pages
 
-    def growing(*args: Any) -> Iterator[list[Any]]:
+    def growing(*args: Any) -> Iterator[Any]:
         for page in pages(*args):
             make_activities(1)
             yield page
@@ -187,18 +205,22 @@ def test_a_period_begins_with_since_and_ends_before_until(arguments: list[str], 
     assert summary["outside_period"] == 3 - len(expected)
 
 
-def test_rows_of_the_older_versions_are_sent_by_history_alone() -> None:
-    """With it only those, without it only the others: no row is sent in both ways."""
+def test_rows_of_the_older_versions_are_the_events_that_those_sent() -> None:
+    """By the setting alone, which is said; the others are events of today."""
     make_activities(2, created=LONG_BEFORE - timedelta(microseconds=1))
     make_activities(1, created=LONG_BEFORE)
+    stderr = StringIO()
 
-    without = backfill("activity")
-    history = backfill("activity", "--history", "--dry-run")
+    with override(HISTORY_BEFORE=LONG_BEFORE):
+        summary = backfill("activity", stderr=stderr)
 
-    assert keys() == [3]
-    assert without["outside_period"] == 2
-    assert history["outside_period"] == 1
-    assert history["published"] == 2
+    assert [(e["insert_id"], e.get("time_unit")) for e in published()] == [
+        ("1", "s"),
+        ("2", "s"),
+        ("3", None),
+    ]
+    assert summary["history_before"] == LONG_BEFORE.isoformat()
+    assert stderr.getvalue().splitlines()[0] == f"HISTORY_BEFORE: {LONG_BEFORE.isoformat()}"
 
 
 def test_a_dry_run_sends_nothing_and_counts_the_same() -> None:
@@ -252,18 +274,6 @@ def test_it_goes_on_where_it_was_ended(
     assert MARKER not in f"{stderr.getvalue()}{failed.value}"
 
 
-def test_any_other_end_prints_the_key_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A database that goes away is no reason to begin anew."""
-    make_activities(3)
-    monkeypatch.setattr(Source, "encode", lambda *_, **__: 1 / 0)
-    stderr = StringIO()
-
-    with pytest.raises(ZeroDivisionError):
-        backfill("activity", stderr=stderr)
-
-    assert stderr.getvalue().endswith("To go on: manage.py mixpanel_backfill activity --resume 0\n")
-
-
 def test_what_is_suppressed_is_counted_and_not_sent() -> None:
     """`keep` is asked once a page; the order stays."""
     make_activities(2)
@@ -276,20 +286,15 @@ def test_what_is_suppressed_is_counted_and_not_sent() -> None:
         asked.append(len(encoded))
         return [event for event in encoded if json.loads(event)["user"] != "8"]
 
-    run = walk.Backfill(
-        source=sources.get("activity"),
-        period=walk.Period(None, None, timezone.now()),
-        encode=lambda row: sources.get("activity").encode(row, cut_over=None),
-        keep=keep,
-        send=lambda messages: sent.extend(message.body for message in messages),
-        identity="distinct_id",
-        on_page=lambda _: None,
-        on_invalid=lambda *_: None,
-    )
+    def send(encoded: Sequence[str]) -> dict[int, str]:
+        sent.extend(encoded)
+        return {}
+
+    run = make_walk(keep=keep, send=send)
     run.run(after=0, upper=4)
 
     assert asked == [4]
-    assert [event["insert_id"] for event in json.loads(sent[0])["events"]] == ["1", "2", "4"]
+    assert [json.loads(event)["insert_id"] for event in sent] == ["1", "2", "4"]
     assert (run.counts.suppressed, run.counts.published, run.done_key) == (1, 3, 4)
 
 
@@ -307,32 +312,67 @@ def test_people_who_opted_out_are_left_out() -> None:
 
 
 def test_a_source_that_was_never_sent_before_needs_no_history(monkeypatch: pytest.MonkeyPatch) -> None:
-    """All of its rows are new to Mixpanel, however old; `--history` is a mistake."""
+    """All of its rows are new to Mixpanel, however old, and nobody is asked about older versions."""
     make_activities(1, created=LONG_BEFORE - timedelta(days=1))
+    Log.objects.create(message="sent by an older version")
     monkeypatch.setattr(registry, "_sources", dict(registry._sources))
     activity = sources.get("activity")
     sources.register(Source(name="again", model=activity.model, build=activity.build, joins=activity.joins))
 
-    backfill("again")
+    summary = backfill("again")
 
     assert [event["insert_id"] for event in published()] == ["again-1"]
-    with pytest.raises(CommandError, match="sent nothing from this table"):
-        backfill("again", "--history")
+    assert "history_before" not in summary
 
 
 @pytest.mark.parametrize(
     ("arguments", "match"),
     [
         (["payments"], "invalid choice"),
+        (["activity", "--history"], "unrecognized arguments"),
         (["activity", "--since=soon"], "write a date or a time"),
-        (["activity", "--rate=0"], "a number above 0"),
-        (["activity", "--rate=nan"], "a number above 0"),
+        (["activity", "--until=2026-02-30"], "write a date or a time"),
+        (["activity", "--since=\udcff"], "write a date or a time"),
+        (["activity", "--resume=x"], "invalid int value"),
+        (["activity", f"--resume={'9' * 5_000}"], "invalid int value"),
+        (["activity", "--rate=0"], "a number from 0.01"),
+        (["activity", "--rate=-1"], "a number from 0.01"),
+        (["activity", "--rate=nan"], "a number from 0.01"),
+        (["activity", "--rate=inf"], "a number from 0.01"),
+        (["activity", "--rate=1e-300"], "a number from 0.01"),
+        (["activity", "--rate=x"], "invalid _rate value"),
     ],
 )
 def test_mistakes_on_the_command_line_are_named(arguments: list[str], match: str) -> None:
     """And nothing is sent."""
     with pytest.raises(CommandError, match=match):
         backfill(*arguments)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [f"--resume={2**63}"],
+        [f"--resume={10**30}"],
+        ["--since=9999-12-31T23:59:59-12:00"],
+        ["--until=0001-01-01T00:00+14:00"],
+    ],
+)
+def test_what_lies_beyond_all_rows_is_no_mistake(arguments: list[str]) -> None:
+    """Numbers and moments that no row and no database can have."""
+    make_activities(1)
+
+    assert backfill("activity", *arguments)["published"] == 0
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--resume=-5"], [f"--resume={-(10**30)}"], ["--since=0001-01-01"], ["--until=9999-12-31"]]
+)
+def test_what_lies_before_all_rows_leaves_none_out(arguments: list[str]) -> None:
+    """As above."""
+    make_activities(1)
+
+    assert backfill("activity", *arguments)["published"] == 1
 
 
 def test_where_the_app_is_off_nothing_is_sent() -> None:
@@ -372,7 +412,7 @@ def test_its_messages_have_a_group_of_their_own() -> None:
         return all_of(bodies)
 
     send, _ = make_sender(publish, Clock())
-    send(messages("a"))
+    send(["{}"])
 
     assert asked == [BACKFILL_GROUP]
 
@@ -399,6 +439,7 @@ def make_sender(publish: Publish, clock: Clock, rate: float | None = None) -> tu
     faults: list[str] = []
     made = Sender(
         publish,
+        identity="simplified",
         rate=rate,
         monotonic=clock,
         sleep=clock.sleep,
@@ -407,9 +448,14 @@ def make_sender(publish: Publish, clock: Clock, rate: float | None = None) -> tu
     return made, faults
 
 
-def messages(*bodies: str, events: int = 1) -> list[packing.Packed]:
-    """Return messages of some events each."""
-    return [packing.Packed(body, events) for body in bodies]
+def events(*names: str) -> list[str]:
+    """Return events, each too large to share a message."""
+    return [json.dumps({"event": name, "user": "7", "x": "x" * 40_000}) for name in names]
+
+
+def names_in(bodies: Sequence[str]) -> list[str]:
+    """Return the names of the events in message bodies."""
+    return [event["event"] for body in bodies for event in json.loads(body)["events"]]
 
 
 def test_only_what_was_refused_is_sent_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -420,12 +466,12 @@ def test_only_what_was_refused_is_sent_again(monkeypatch: pytest.MonkeyPatch) ->
     clock = Clock()
 
     def publish(bodies: Sequence[str], *, group: str = LIVE_GROUP) -> Answer:  # noqa: ARG001  (a Publish)
-        sent.append(list(bodies))
+        sent.append(names_in(bodies))
         return next(answers)
 
     send, faults = make_sender(publish, clock)
-    send(messages("a", "b", "c"))
 
+    assert send(events("a", "b", "c")) == {}
     assert sent == [["a", "b", "c"], ["b"]]
     assert (faults, clock.slept_s) == (["InternalError"], [1])
 
@@ -437,21 +483,95 @@ def test_a_queue_that_stays_away_ends_it_after_every_pause(monkeypatch: pytest.M
     send, faults = make_sender(failing_after(0, ValueError(MARKER)), clock)
 
     with pytest.raises(NotPublished, match=r"^ValueError$"):
-        send(messages("a"))
+        send(events("a"))
 
     assert clock.slept_s == [1, 2]
     assert faults == ["ValueError", "ValueError"]
 
 
-def test_a_wrong_setting_is_not_tried_again() -> None:
+def test_a_wrong_setting_is_not_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """It would not be right later."""
+    monkeypatch.setattr(sender, "PAUSES_S", (1, 2))
     clock = Clock()
     send, _ = make_sender(failing_after(0, conf.SettingError("QUEUE_URL", "a URL")), clock)
 
     with pytest.raises(conf.SettingError):
-        send(messages("a"))
+        send(events("a"))
 
     assert clock.slept_s == []
+
+
+def refusing(is_refused: Callable[[str], bool], way: str) -> tuple[Publish, list[str]]:
+    """Return a queue that never takes some events, told in one of three ways, and what it took."""
+    taken: list[str] = []
+
+    def publish(bodies: Sequence[str], *, group: str = LIVE_GROUP) -> Answer:  # noqa: ARG001  (a Publish)
+        bad = {index for index, body in enumerate(bodies) if any(map(is_refused, names_in([body])))}
+        if bad and way == "call":
+            raise ClientError({"Error": {"Code": "InvalidSomething"}}, "SendMessageBatch")
+        good = frozenset(range(len(bodies))) - bad
+        taken.extend(names_in([bodies[index] for index in sorted(good)]))
+        never = dict.fromkeys(bad, "never") if way == "named" else {}
+        return Answer(good, "InvalidSomething" if bad else "", refused=never)
+
+    return publish, taken
+
+
+@given(
+    bad=st.sets(st.integers(0, 30)), count=st.integers(1, 30), way=st.sampled_from(["named", "entry", "call"])
+)
+@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_what_the_queue_never_takes_is_parked_and_the_others_go(bad: set[int], count: int, way: str) -> None:
+    """Whether it names the event, refuses its entry, or refuses the whole call for it."""
+    Outbox.objects.all().delete()
+    publish, taken = refusing(lambda name: int(name) in bad, way)
+    send, _ = make_sender(publish, Clock())
+    send(events("1000"))  # something has passed before
+    taken.clear()
+
+    refused = send([f'{{"event":"{n}","user":"7"}}' for n in range(count)])
+
+    assert set(refused) == bad & set(range(count))
+    assert set(taken) - {"1000"} == {str(n) for n in range(count)} - {str(n) for n in bad}
+    rows = Outbox.objects.order_by("id").values_list("state", "user", "identity", "encoded")
+    assert sorted(json.loads(encoded)["event"] for *_, encoded in rows) == sorted(str(n) for n in refused)
+    assert {tuple(each) for *each, _ in rows} <= {("parked", "7", "simplified")}
+
+
+@pytest.mark.parametrize("way", ["entry", "call"])
+def test_no_event_is_blamed_where_nothing_ever_passed(way: str) -> None:
+    """It is the queue, the credentials or the network: nothing is parked, and it ends soon."""
+    asked: list[int] = []
+    refuse, _ = refusing(lambda _: True, way)
+
+    def publish(bodies: Sequence[str], *, group: str = LIVE_GROUP) -> Answer:
+        asked.append(len(bodies))
+        return refuse(bodies, group=group)
+
+    send, _ = make_sender(publish, Clock())
+
+    with pytest.raises(NotPublished, match="InvalidSomething"):
+        send([f'{{"event":"{n}"}}' for n in range(500)])
+
+    assert not Outbox.objects.exists()
+    assert len(asked) < 40
+
+
+def test_no_event_is_blamed_while_the_queue_takes_nothing_else() -> None:
+    """What passed before must pass again beside the event that is refused alone."""
+    taken = iter(range(1))
+
+    def publish(bodies: Sequence[str], *, group: str = LIVE_GROUP) -> Answer:  # noqa: ARG001  (a Publish)
+        if next(taken, None) is not None:
+            return Answer(frozenset(range(len(bodies))) - {0}, "InternalError")
+        raise ClientError({"Error": {"Code": "InternalError"}}, "SendMessageBatch")
+
+    send, _ = make_sender(publish, Clock())
+
+    with pytest.raises(NotPublished, match="InternalError"):
+        send(events("a", "b", "c"))
+
+    assert not Outbox.objects.exists()
 
 
 def test_the_rate_is_kept_on_average_and_never_caught_up() -> None:
@@ -460,9 +580,167 @@ def test_the_rate_is_kept_on_average_and_never_caught_up() -> None:
     send, _ = make_sender(all_of, clock, rate=10)
 
     for _ in range(3):
-        send(messages("a", "b", events=5))
+        send(["{}"] * 10)
     clock.now_s += 60
-    send(messages("a", events=5))
-    send(messages("a", events=5))
+    send(["{}"] * 5)
+    send(["{}"] * 5)
 
     assert clock.slept_s == [1.0, 1.0, 0.5]
+
+
+# --- rows of every kind
+
+
+ODD_KEYS = (-7, -1, 0)
+
+
+def make_odd() -> None:
+    """Make one activity of each kind of trouble, and one that has none at each end."""
+    make_activities(1)
+    for key in ODD_KEYS:
+        make_activities(1)
+        TrackerLog.objects.filter(pk=TrackerLog.objects.order_by("-pk")[0].pk).update(id=key)
+    with without_constraints():
+        damaged = make_activities(5)
+        for field, row in zip(("item_id", "user_id", "useragent_id"), damaged, strict=False):
+            TrackerLog.objects.filter(pk=row.pk).update(**{field: 4_711})
+        execute("UPDATE {} SET create_date = 'nonsense' WHERE id = %s", damaged[3].pk)
+        execute("UPDATE {} SET ip = CAST(X'ff' AS TEXT) WHERE id = %s", damaged[4].pk)
+    make_activities(1, created=timezone.now() + timedelta(days=400))
+    make_activities(1, title=" ")
+    make_activities(1)
+
+
+@contextmanager
+def without_constraints() -> Iterator[None]:
+    """As rows are that a loader, another program or an older schema has made."""
+    with connection.constraint_checks_disabled():
+        yield
+
+
+def execute(statement: str, key: int) -> None:
+    """Put into the table what Django would not."""
+    with connection.cursor() as cursor:
+        cursor.execute(statement.format(TrackerLog._meta.db_table), [key])
+
+
+def test_each_row_that_makes_no_event_is_named_and_the_others_go_on() -> None:
+    """Without a relation or a moment, damaged, in the future, with a key that is a placeholder."""
+    make_odd()
+    stderr = StringIO()
+
+    first = backfill("activity", stderr=stderr)
+    said = stderr.getvalue()
+    again = backfill("activity", f"--resume={first['resume']}")
+
+    assert keys() == [-7, 1, 6, 12]
+    assert (first["read"], first["published"], first["invalid"]) == (12, 4, 8)
+    named = {
+        int(key): why for key, why in re.findall(r"^Row (-?\d+) makes no event: (.*)$", said, re.MULTILINE)
+    }
+    assert sorted(named) == [-1, 0, 5, 7, 8, 9, 10, 11]
+    assert again["read"] == 0
+    assert "MARKER" not in said
+
+
+@pytest.mark.parametrize("since", ["2025-11-22", "2025-11-22T00:00:00+02:00"])
+@pytest.mark.parametrize("use_tz", [True, False])
+def test_a_period_is_the_same_with_and_without_time_zones(since: str, *, use_tz: bool) -> None:
+    """Naive moments, in the database or on the command line, are of the site's time zone."""
+    for days in (-2, 0):
+        make_activities(1, created=CREATED + timedelta(days=days))
+
+    with override_settings(USE_TZ=use_tz, TIME_ZONE="UTC"):
+        summary = backfill("activity", f"--since={since}")
+
+    assert (keys(), summary["outside_period"]) == ([2], 1)
+    assert published()[0]["time"] == CREATED_MS
+
+
+def test_a_damaged_row_is_not_taken_for_a_database_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And a database that fails is not taken for damaged rows: it ends, and says how to go on."""
+    make_activities(6)
+    stderr = StringIO()
+    read = walk._read
+
+    def fail_on_second_page(source: Source, keys: Sequence[int]) -> Any:
+        if keys[0] > 4:
+            monkeypatch.setattr(connection, "cursor", refuse_cursor)
+        return read(source, keys)
+
+    monkeypatch.setattr(walk, "_read", fail_on_second_page)
+    with pytest.raises(CommandError, match=r"^The database fails: OperationalError"):
+        backfill("activity", stderr=stderr)
+    monkeypatch.undo()
+
+    assert stderr.getvalue().endswith("To go on: manage.py mixpanel_backfill activity --resume 0\n")
+    assert "makes no event" not in stderr.getvalue()
+
+
+def refuse_cursor(*_: object) -> None:
+    """Be a database that is gone."""
+    raise OperationalError(MARKER)
+
+
+def test_only_sources_whose_tables_are_there_are_offered() -> None:
+    """A site without Whyness's CRM has one of the three; with none of its tables it is told so."""
+    apps = [app for app in django_settings.INSTALLED_APPS if app != "example.whyness_crm"]
+    with (
+        override_settings(INSTALLED_APPS=apps),
+        pytest.raises(CommandError, match=r"choose from '?activity'?\)"),
+    ):
+        backfill("user-click")
+
+
+def test_a_table_that_is_not_migrated_is_named() -> None:
+    """Also one that is only joined."""
+    make_activities(1)
+    with connection.schema_editor() as editor:
+        editor.alter_db_table(UserAgent, UserAgent._meta.db_table, "elsewhere")
+    try:
+        with pytest.raises(CommandError, match=r"tables cannot be read \(OperationalError\)"):
+            backfill("activity")
+    finally:
+        with connection.schema_editor() as editor:
+            editor.alter_db_table(UserAgent, "elsewhere", UserAgent._meta.db_table)
+
+
+class SmallQueue:
+    """SQS with a queue that takes 256 KiB at once, as they were made before August 2025."""
+
+    def __init__(self) -> None:
+        self.taken: list[str] = []
+
+    def send_message_batch(self, *, QueueUrl: str, Entries: list[dict[str, Any]]) -> dict[str, Any]:  # noqa: ARG002, N803  (as boto3 calls it)
+        """Take a call, or refuse it as a whole."""
+        if sum(len(entry["MessageBody"]) for entry in Entries) > 256 * 1024:
+            raise ClientError({"Error": {"Code": "AWS.SimpleQueueService.BatchRequestTooLong"}}, "Send")
+        self.taken += [entry["MessageBody"] for entry in Entries]
+        digest = sqs_batch.body_digest
+        return {
+            "Successful": [{"Id": e["Id"], "MD5OfMessageBody": digest(e["MessageBody"])} for e in Entries]
+        }
+
+
+def test_an_event_too_large_for_an_older_queue_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is parked at once, named and counted; the others are published, without a pause."""
+    monkeypatch.setattr(sender, "PAUSES_S", (3_600,))
+    monkeypatch.setattr(registry, "_sources", dict(registry._sources))
+    activity, queue = sources.get("activity"), SmallQueue()
+    monkeypatch.setattr(sqs, "_client", lambda: queue)
+    [_, _, large, *_] = make_activities(5)
+
+    def build(row: Any) -> Event:
+        properties = large_properties(300_000) if row.pk == large.pk else {}
+        return Event(event="Upload", user=row.user_id, properties=properties)
+
+    sources.register(Source(name="uploads", model=activity.model, build=build))
+    stderr = StringIO()
+
+    with override(BACKEND="sqs", QUEUE_URL="https://sqs.eu-west-1.amazonaws.com/1/events"):
+        summary = backfill("uploads", stderr=stderr)
+
+    assert (summary["published"], summary["parked"], summary["resume"]) == (4, 1, 5)
+    assert sum(len(json.loads(body)["events"]) for body in queue.taken) == 4
+    assert f"Row {large.pk} is parked in the outbox: longer than the queue takes" in stderr.getvalue()
+    assert Outbox.objects.get().reason.startswith("longer than the queue takes")

@@ -1,4 +1,5 @@
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -160,6 +161,7 @@ WITH_BLANKS = {
     "SERVICE_ACCOUNT": ("an account", "an account"),
     "SERVICE_PASSWORD": ("p w", "p w"),
     "LOG_TABLE_NAME": ("log", "log"),
+    "HISTORY_BEFORE": ("2026-12-01T09:00Z", datetime(2026, 12, 1, 9, tzinfo=UTC)),
 }
 
 

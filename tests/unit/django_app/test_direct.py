@@ -1,7 +1,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +16,16 @@ from tests.unit.django_app.test_mixpanel_check import run
 from whyness_events import log_entry
 from whyness_events.delivery.items import Record
 from whyness_events.delivery.letters import Letter
+from whyness_events.delivery.redelivery import HandedBack
 from whyness_events.delivery.report import Report
 from whyness_events.delivery.settle import Settled
 from whyness_events.outcomes import Reason
-from whyness_mixpanel import conf, parked
+from whyness_mixpanel import conf, counters, parked
 from whyness_mixpanel.backends import Answer, CannotSend, all_of, locmem
 from whyness_mixpanel.backends import mixpanel as direct
 from whyness_mixpanel.backends.mixpanel_ports import Kept
 from whyness_mixpanel.models import Outbox
 from whyness_mixpanel.publishing import publisher
-from whyness_mixpanel.publishing.messages import Packed
 from whyness_mixpanel.sources.sender import NotPublished, Sender
 
 ROOT = Path(__file__).parents[3]
@@ -215,9 +215,10 @@ def test_only_a_letter_that_says_whose_it_is_and_why_is_kept() -> None:
 class Delivered:
     """What stands for a Deliverer, its pool and what it kept: a report that is made up."""
 
-    def __init__(self, failed: list[str], reasons: dict[str, str]) -> None:
+    def __init__(self, failed: list[str], reasons: dict[str, str], early: Sequence[str] = ()) -> None:
         self.kept, self.pool, self.deliverer = Kept(), self, self
         self.failed, self.reasons = failed, reasons
+        self.handed_back = [HandedBack(id_, 1, is_early=id_ in early) for id_ in failed]
         self.is_abandoned = False
 
     def deliver(self, records: list[Record], **_: object) -> Report:
@@ -225,7 +226,7 @@ class Delivered:
         assert [record.message_id for record in records] == ["0.0", "0.1", "1.0", "1.1"]
         self.kept.reasons.update(self.reasons)
         details = {Reason.REJECTED: "no", Reason.THROTTLED: "Mixpanel answered 429"}
-        return Report(settled=Settled(self.failed), details=details)
+        return Report(settled=Settled(self.failed, self.handed_back), details=details)
 
     def abandon_all(self) -> None:
         """Note that nothing stays under way."""
@@ -233,18 +234,33 @@ class Delivered:
 
 
 @pytest.mark.parametrize(
-    ("failed", "expected"),
+    ("failed", "early", "expected"),
     [
-        ([], Answer(frozenset({0, 1}), "", {(0, 0): "no", (1, 1): "never"})),
-        (["1.0"], Answer(frozenset({0}), "NotSettled", {(0, 0): "no"})),
-        (["0.1"], Answer(frozenset({1}), "NotSettled", {(1, 1): "never"})),
+        ([], [], Answer(frozenset({0, 1}), "", {(0, 0): "no", (1, 1): "never"})),
+        (["1.0"], [], Answer(frozenset({0}), "NotSettled", {(0, 0): "no"})),
+        (["0.1"], [], Answer(frozenset({1}), "NotSettled", {(1, 1): "never"})),
+        (
+            ["0.1"],
+            ["0.1"],
+            Answer(frozenset({0, 1}), "", {(0, 0): "no", (1, 1): "never"}, {}, frozenset({(0, 1)})),
+        ),
+        (
+            ["0.1", "1.0"],
+            ["0.1", "1.0"],
+            Answer(frozenset({0, 1}), "", {(0, 0): "no", (1, 1): "never"}, {}, frozenset({(0, 1), (1, 0)})),
+        ),
+        (
+            ["0.1", "1.0"],
+            ["1.0"],
+            Answer(frozenset({1}), "NotSettled", {(1, 1): "never"}, {}, frozenset({(1, 0)})),
+        ),
     ],
 )
-def test_a_message_is_confirmed_when_each_of_its_events_is_settled(
-    failed: list[str], expected: Answer, monkeypatch: pytest.MonkeyPatch
+def test_a_message_is_confirmed_when_each_of_its_events_is_settled_or_early(
+    failed: list[str], early: list[str], expected: Answer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A dead event is named only then: with its message it comes back, and would be parked twice."""
-    made = Delivered(failed, {"0.0": "no", "1.1": "never"})
+    made = Delivered(failed, {"0.0": "no", "1.1": "never"}, early)
     monkeypatch.setattr(direct, "_get", lambda: made)
 
     assert direct.publish([BODY, BODY]) == expected
@@ -269,6 +285,16 @@ def test_dead_events_are_neither_published_nor_failed(monkeypatch: pytest.Monkey
 
     assert done.confirmed == [True, False, False, False, False]
     assert done.dead == {1: "no", 4: "never"}
+
+
+def test_early_events_are_neither_published_nor_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is wrong: no fault is told, and nothing is counted."""
+    monkeypatch.setattr(locmem, "publish", lambda *_, **__: Answer(frozenset({0}), early=frozenset({(0, 1)})))
+
+    done = publisher.publish_each(['"1"', '"2"', '"3"'])
+
+    assert (done.confirmed, set(done.early), done.fault) == ([True, False, True], {1}, "")
+    assert counters.snapshot() == dict.fromkeys(counters.NAMES, 0) | {"published": 2}
 
 
 @pytest.mark.usefixtures("db")
@@ -299,9 +325,10 @@ def sender_of(dead: dict[tuple[int, int], str]) -> str:
     def publish(bodies: Any, *, group: str = "") -> Answer:  # noqa: ARG001  (a Publish)
         return all_of(bodies)._replace(dead=dead)
 
-    sender = Sender(publish, rate=None, monotonic=lambda: 0.0, sleep=lambda _: None, on_fault=lambda *_: None)
+    clock: dict[str, Any] = {"monotonic": lambda: 0.0, "sleep": lambda _: None}
+    sender = Sender(publish, identity="simplified", rate=None, on_fault=lambda *_: None, **clock)
     try:
-        sender([Packed(BODY, 2)])
+        sender([EVENT, EVENT])
     except NotPublished as fault:
         return str(fault)
     return "done"

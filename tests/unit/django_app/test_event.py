@@ -12,7 +12,7 @@ from django.test import override_settings
 from tests.builders import large_properties
 from tests.django_support import override, published
 from whyness_events import EventTooLarge, InvalidEvent, parse_event
-from whyness_mixpanel import counters
+from whyness_mixpanel import counters, normal
 from whyness_mixpanel.models import Event, Outbox
 
 pytestmark = pytest.mark.usefixtures("db")
@@ -184,7 +184,7 @@ def test_the_row_key_zero_is_refused_and_not_replaced() -> None:
         (NOW_S, NOW_S * 1000),
         (float(NOW_S) + 0.25, NOW_S * 1000 + 250),
         (NOW_S * 1000 + 7, NOW_S * 1000 + 7),
-        (NOW_S * 1000 + 7.6, NOW_S * 1000 + 8),
+        (NOW_S * 1000 + 7.6, NOW_S * 1000 + 7),
         (99_999_999, 99_999_999_000),
         (100_000_000_000, 100_000_000_000),
         (datetime(2025, 11, 23, 12, 13, 20, tzinfo=UTC), NOW_S * 1000),
@@ -224,29 +224,25 @@ def test_the_default_time_is_that_of_construction() -> None:
     assert wire(event)["time"] == event.time
 
 
-def test_a_future_time_becomes_now_once_and_is_counted_once() -> None:
-    """Encoded again it must be the same event, however much later that is."""
-    event = make_event(time=datetime.now(UTC) + timedelta(days=1))
-    before_ms = time.time_ns() // 1_000_000
-
-    first_ms = wire(event)["time"]
-    while time.time_ns() // 1_000_000 <= first_ms:
-        pass  # until the clock has moved on
-
-    assert before_ms <= first_ms <= time.time_ns() // 1_000_000
-    assert wire(event)["time"] == first_ms
-    assert counters.snapshot()["clamped"] == 1
+HOUR_S = 3_600
 
 
-def test_another_future_time_is_clamped_and_counted_again() -> None:
-    """A reused object is a new event as soon as its time is assigned anew."""
-    event = make_event(time=NOW_S * 3)
-    event.json()
+@pytest.mark.parametrize("ahead_s", [0.001, 1, HOUR_S - 1])
+def test_a_time_up_to_an_hour_ahead_is_nobodys_to_alter(ahead_s: float) -> None:
+    """It waits in the queue until then, and encoded again it is the same event."""
+    event = make_event(time=datetime.now(UTC) + timedelta(seconds=ahead_s))
 
-    event.time = 10**400
-    event.json()
+    assert wire(event)["time"] == wire(event)["time"] == normal.milliseconds(event.time)
+    assert event.send() is True
 
-    assert counters.snapshot()["clamped"] == 2
+
+@pytest.mark.parametrize(
+    "time", [time.time() + 2 * HOUR_S, NOW_S * 3, 10**400], ids=["two hours", "a century", "no double"]
+)
+def test_a_time_more_than_an_hour_ahead_is_refused(time: float) -> None:
+    """That clock is wrong, and nobody can tell by how much."""
+    with pytest.raises(InvalidEvent, match=r"^time: found a time more than an hour in the future"):
+        make_event(time=time).json()
 
 
 @pytest.mark.parametrize("stand_in", [1, "1"])

@@ -1,22 +1,19 @@
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from io import StringIO
 
 import pytest
+from django.conf import settings
 from django.core.management import CommandError, call_command
-from django.db import connection
+from django.db import OperationalError, connection
+from django.test import override_settings
 
+from example.whyness_django.models import TrackerLog
 from tests.django_support import override, published
-from tests.unit.django_app.rows import LONG_BEFORE, four_fields, make_activities, make_click, migrated_at
-from whyness_mixpanel import sources
+from tests.unit.django_app.rows import four_fields, make_activities, make_click
 from whyness_mixpanel.backends import Answer, locmem
-from whyness_mixpanel.models import Suppression
+from whyness_mixpanel.models import Log, Suppression
 
-
-@pytest.fixture(autouse=True)
-def migrated(db: None) -> Iterator[None]:  # noqa: ARG001  (a fixture that is needed, not read)
-    """This version of the app has been there for long."""
-    with migrated_at(LONG_BEFORE):
-        yield
+pytestmark = pytest.mark.usefixtures("db")
 
 
 def events(*arguments: str) -> str:
@@ -48,7 +45,8 @@ def test_rows_of_several_tables_are_sent_at_once() -> None:
 
     assert [fields[0] for fields in four_fields()] == ["Audio upload", "User click", "Prospect click"]
     assert said.splitlines() == [
-        f'{title} "1" is published' for title in ("Activity", "User click", "Contact click")
+        "HISTORY_BEFORE: None",
+        *(f'{title} "1" is published' for title in ("Activity", "User click", "Contact click")),
     ]
 
 
@@ -80,7 +78,7 @@ def test_what_the_queue_does_not_take_is_an_error(monkeypatch: pytest.MonkeyPatc
         return Answer(frozenset(), "Throttled")
 
     monkeypatch.setattr(locmem, "publish", refuse)
-    with pytest.raises(CommandError, match=r'^Activity "1" was not published'):
+    with pytest.raises(CommandError, match=r'^Activity "1" was not published: Throttled$'):
         events("--activity=1")
 
 
@@ -112,15 +110,89 @@ def test_where_nobody_can_tell_who_opted_out_nothing_is_sent(answer: Exception |
     assert published() == []
 
 
-def test_before_the_migration_nothing_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody could tell what the older versions have sent."""
+def test_what_is_wrong_with_one_row_holds_up_no_other() -> None:
+    """Each is named, in the order of the flags; the exit code says that not all is well."""
+    make_click(contact_id=7, is_prospect=False)
+    [lost] = make_activities()
+    with connection.constraint_checks_disabled():
+        TrackerLog.objects.filter(pk=lost.pk).update(item=4_711)
+        with pytest.raises(CommandError) as failed:
+            events(f"--activity={lost.pk}", "--user-click=1", "--contact-click=99")
+
+    assert str(failed.value).splitlines() == [
+        'Activity "1" makes no event: it cannot be built (DoesNotExist)',
+        'Contact click "99" does not exist',
+    ]
+    assert [fields[0] for fields in four_fields()] == ["User click"]
+
+
+@pytest.mark.parametrize("key", [-1, 0, 2**63, 10**30, -(10**30)])
+def test_a_number_that_no_row_can_have_is_no_row(key: int) -> None:
+    """Not an error of the database."""
+    with pytest.raises(CommandError, match=f'^Activity "{key}" does not exist$'):
+        events(f"--activity={key}")
+
+
+def test_where_the_app_is_off_nothing_is_sent() -> None:
+    """Nor is it said to be."""
     make_activities()
 
-    def not_migrated() -> None:
-        raise sources.NotMigrated
+    with override(ENABLED=False), pytest.raises(CommandError, match=r"^ENABLED is False"):
+        events("--activity=1")
 
-    monkeypatch.setattr(sources, "cut_over", not_migrated)
-    with override(), pytest.raises(CommandError, match=r"manage\.py migrate"):
+    assert published() == []
+
+
+def test_an_app_that_is_missing_is_named_in_a_line() -> None:
+    """A site without Whyness's CRM has no clicks; the rest works there."""
+    make_activities()
+    apps = [app for app in settings.INSTALLED_APPS if app != "example.whyness_crm"]
+
+    with override_settings(INSTALLED_APPS=apps):
+        with pytest.raises(CommandError) as failed:
+            events("--contact-click=1", "--activity=1")
+        assert events("--activity=1").endswith('Activity "1" is published\n')
+
+    assert str(failed.value) == "Not in INSTALLED_APPS: whyness_crm.ContactTrackerClick."
+    assert failed.value.returncode == 1
+
+
+def test_a_database_that_fails_is_told_in_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By its type: its text may quote what was asked."""
+    make_activities()
+
+    def fail(*_: object) -> None:
+        raise OperationalError("MARKER")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(connection, "cursor", fail)
+        with pytest.raises(CommandError) as failed:
+            events("--activity=1")
+
+    assert str(failed.value) == "The database fails: OperationalError. Is the site migrated?"
+
+
+def test_a_table_that_is_missing_is_named_with_its_app() -> None:
+    """Its app is installed, and not migrated; exit code 1."""
+    with connection.schema_editor() as editor:
+        editor.alter_db_table(TrackerLog, TrackerLog._meta.db_table, "elsewhere")
+    try:
+        with pytest.raises(CommandError) as failed:
+            events("--activity=1")
+    finally:
+        with connection.schema_editor() as editor:
+            editor.alter_db_table(TrackerLog, "elsewhere", TrackerLog._meta.db_table)
+
+    expected = 'Activity "1" cannot be read (OperationalError). Is whyness_django.TrackerLog migrated?'
+    assert (str(failed.value), failed.value.returncode) == (expected, 1)
+
+
+def test_what_older_versions_may_have_sent_is_not_guessed() -> None:
+    """It is refused, with what to set; see test_history.py."""
+    make_activities()
+    Log.objects.create(message="sent by an older version")
+
+    with pytest.raises(CommandError, match=r"^HISTORY_BEFORE is not set"):
         events("--activity=1")
 
     assert published() == []

@@ -1,25 +1,17 @@
-import dataclasses
+import json
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import connection
-from django.db.migrations.recorder import MigrationRecorder
 from django.test.utils import CaptureQueriesContext
-from django.utils import timezone
 
-from tests.unit.django_app.rows import (
-    CREATED,
-    CREATED_MS,
-    LONG_BEFORE,
-    make_activities,
-    make_click,
-    migrated_at,
-)
-from whyness_events import Event as WireEvent
+from example.whyness_django.models import TrackerLog
+from tests.django_support import override
+from tests.unit.django_app.rows import CREATED, CREATED_MS, make_activities, make_click
 from whyness_events import InvalidEvent
 from whyness_mixpanel import sources
-from whyness_mixpanel.models import Event
+from whyness_mixpanel.models import Event, Outbox
 from whyness_mixpanel.sources import Source, registry
 from whyness_mixpanel.sources.whyness import ACTIVITY, PROSPECT_CLICK, USER_CLICK
 
@@ -91,7 +83,7 @@ def test_a_source_decides_insert_id_and_time_alone() -> None:
 
     first, second = source.event(source.rows().get()), source.event(source.rows().get())
 
-    assert (first.insert_id, first.time) == (f"people-{row.pk}", CREATED_MS // 1000)
+    assert (first.insert_id, first.time) == (f"people-{row.pk}", CREATED)
     assert first.json() == second.json()
 
 
@@ -105,8 +97,8 @@ def test_rows_come_by_key_in_one_query_with_all_that_is_needed(source: Source) -
         make_click(contact_id=number, is_prospect=True)
 
     with CaptureQueriesContext(connection) as queries:
-        rows = list(source.rows())
-        encoded = [source.encode(row, cut_over=LONG_BEFORE) for row in rows]
+        rows = list(source.joined_rows())
+        encoded = [source.encode(row) for row in rows]
 
     assert [row.pk for row in rows] == sorted(row.pk for row in rows)
     assert len(encoded) >= 2
@@ -121,59 +113,106 @@ def test_a_model_that_is_not_installed_is_looked_up_only_when_it_is_used() -> No
         source.rows()
 
 
+@pytest.mark.usefixtures("db", "own_registry")
+def test_a_row_finds_its_source() -> None:
+    """Of the three tables, and of one that the site registered; deferred fields change nothing."""
+    sources.register(make_source(created="create_date"))
+    [activity] = make_activities()
+    clicks = [make_click(contact_id=7, is_prospect=is_prospect) for is_prospect in (False, True)]
+
+    names = [sources.event_for(row).event for row in (activity, *clicks)]
+    deferred = TrackerLog.objects.defer("ip").get()
+
+    assert names == ["Audio upload", "User click", "Prospect click"]
+    assert sources.event_for(deferred).event == "Audio upload"
+    with pytest.raises(
+        sources.UnknownSource, match=r"reads whyness_django\.TrackerItem\. There are: activity"
+    ):
+        sources.event_for(activity.item)
+
+
+@pytest.mark.usefixtures("db", "own_registry")
+def test_a_row_that_several_sources_read_is_nobodys_to_guess() -> None:
+    """Each gives it another insert id."""
+    sources.register(make_source(model="whyness_django.TrackerLog"))
+    [row] = make_activities()
+
+    with pytest.raises(sources.UnknownSource):
+        sources.event_for(row)
+    assert sources.get("people").event(row).insert_id == f"people-{row.pk}"
+
+
 @pytest.mark.usefixtures("db")
-def test_the_cut_over_is_the_first_migration_of_this_version() -> None:
-    """The first migration is the older versions' own."""
-    with migrated_at(CREATED):
-        MigrationRecorder.Migration.objects.filter(app="whyness_mixpanel", name="0001_initial").update(
-            applied=LONG_BEFORE
-        )
+@pytest.mark.parametrize(("key", "created"), [(None, CREATED), (1, None), (1, CREATED.date())])
+def test_a_row_without_a_key_or_a_moment_makes_no_event(key: int | None, created: object) -> None:
+    """An id or a time that is made up would be another one next time."""
+    [row] = make_activities()
+    row.pk, row.create_date = key, created  # type: ignore[assignment]  # as a row may be
 
-        assert sources.cut_over() == CREATED
-
-
-@pytest.mark.usefixtures("db")
-def test_without_the_migration_there_is_no_cut_over(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither with the older versions' migration alone, nor with no table of migrations at all."""
-    own = MigrationRecorder.Migration.objects.filter(app="whyness_mixpanel").exclude(name="0001_initial")
-    before = list(own)
-    own.delete()
-    try:
-        with pytest.raises(sources.NotMigrated, match=r"manage\.py migrate"):
-            sources.cut_over()
-    finally:
-        MigrationRecorder.Migration.objects.bulk_create(before)
-
-    monkeypatch.setattr(MigrationRecorder, "has_table", lambda _: False)
-    with pytest.raises(sources.NotMigrated):
-        sources.cut_over()
+    with pytest.raises(InvalidEvent, match=r"^(insert_id|time): found a row"):
+        sources.event_for(row).json()
+    with pytest.raises(sources.NoEvent, match=r"^(insert_id|time): found a row"):
+        ACTIVITY.encode(row)
 
 
 @pytest.mark.usefixtures("db")
-def test_history_ends_at_the_very_moment_of_the_migration() -> None:
-    """As the backfill has it: what it does not send as history has milliseconds."""
+@pytest.mark.parametrize(
+    "fault", [KeyError("MARKER"), RecursionError(), AttributeError("MARKER"), TypeError()]
+)
+def test_whatever_a_row_raises_it_makes_no_event(fault: Exception) -> None:
+    """By the type: the text may show a value."""
+
+    def build(_: Any) -> Event:
+        raise fault
+
+    [row] = make_activities()
+
+    with pytest.raises(sources.NoEvent, match=rf"^it cannot be built \({type(fault).__name__}\)$"):
+        make_source(model="whyness_django.TrackerLog", build=build).encode(row)
+
+
+@pytest.mark.usefixtures("db")
+@pytest.mark.parametrize(("is_whole", "expected_ms"), [(True, CREATED_MS), (False, CREATED_MS + 987)])
+@pytest.mark.parametrize("naive", [False, True])
+def test_the_time_is_cut_as_was_fixed_at_registration(is_whole: bool, expected_ms: int, naive: bool) -> None:  # noqa: FBT001  (cases)
+    """The three tables to the second, as they were always sent; others to the millisecond."""
+    [row] = make_activities()
+    row.create_date = CREATED.replace(tzinfo=None) if naive else CREATED
+    source = make_source(model="whyness_django.TrackerLog", whole_seconds=is_whole)
+
+    assert json.loads(source.encode(row))["time"] == expected_ms
+
+
+@pytest.mark.usefixtures("db")
+def test_history_ends_at_the_very_moment_of_the_setting() -> None:
+    """On every path: it is the event itself that knows, when it is encoded."""
     [row] = make_activities()
     row.refresh_from_db()
+    event = sources.event_for(row)
 
-    before = ACTIVITY.encode(row, cut_over=CREATED + timedelta(microseconds=1))
-    at = ACTIVITY.encode(row, cut_over=CREATED)
+    with override(HISTORY_BEFORE=CREATED + timedelta(microseconds=1)):
+        before = ACTIVITY.encode(row)
+        assert event.json() == before
+    with override(HISTORY_BEFORE=CREATED):
+        at = ACTIVITY.encode(row)
+        assert event.json() == at
+    with override(HISTORY_BEFORE=None):
+        assert ACTIVITY.encode(row) == at
 
-    assert "time_unit" in before
-    assert at == ACTIVITY.encode(row, cut_over=None)
-    assert "time_unit" not in at
+    assert json.loads(before) == json.loads(at) | {"time_unit": "s"}
 
 
 @pytest.mark.usefixtures("db")
-def test_a_row_of_history_is_refused_where_the_contract_would_drop_its_seconds(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Sent with milliseconds it would be another event, and count twice."""
-    make_activities()
-    known = {field.name for field in dataclasses.fields(WireEvent)} - {"time_unit"}
-    wire = WireEvent.to_wire
-    monkeypatch.setattr(
-        WireEvent, "to_wire", lambda self: {k: v for k, v in wire(self).items() if k in known}
-    )
+def test_a_row_that_makes_no_event_breaks_no_page() -> None:
+    """In production its event is parked with the reason; to a developer `send()` says it."""
+    [row] = make_activities()
+    broken = TrackerLog(pk=row.pk, item_id=4_711)
 
-    with pytest.raises(InvalidEvent, match=r"^time_unit"):
-        ACTIVITY.encode(ACTIVITY.rows().get(), cut_over=timezone.now() - timedelta(days=1))
+    with override(BACKEND="dummy", RAISE_INVALID=False):
+        assert sources.event_for(broken).send() is False
+    with pytest.raises(InvalidEvent, match=r"none can be made \(DoesNotExist\)"):
+        sources.event_for(broken).send()
+
+    parked = Outbox.objects.get()
+    assert parked.state == "parked"
+    assert parked.reason.startswith("event: found a row of which none can be made (DoesNotExist)")

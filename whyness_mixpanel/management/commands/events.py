@@ -5,9 +5,10 @@ from typing import Any
 
 from django.core.exceptions import ObjectDoesNotExist
 from django.core.management.base import BaseCommand, CommandError
+from django.db import Error, OperationalError, ProgrammingError
 
-from whyness_events import WhynessEventsError
-from whyness_mixpanel import privacy, sources
+from whyness_mixpanel import conf, privacy, sources
+from whyness_mixpanel.management.plain_errors import plain_errors
 from whyness_mixpanel.publishing import publisher
 from whyness_mixpanel.sources.whyness import ACTIVITY, PROSPECT_CLICK, USER_CLICK
 
@@ -16,6 +17,8 @@ _SOURCES = {
     "user_click": ("User click", USER_CLICK),
     "contact_click": ("Contact click", PROSPECT_CLICK),
 }
+# What databases raise where there is no table.
+_MAY_BE_MISSING = (OperationalError, ProgrammingError)
 
 
 class Command(BaseCommand):
@@ -34,25 +37,59 @@ class Command(BaseCommand):
         asked = [name for name in _SOURCES if options[name] is not None]
         if not asked:
             raise CommandError("Nothing to send: name a row by --activity, --user-click or --contact-click.")
-        for name in asked:
-            title, source = _SOURCES[name]
-            self._send(f'{title} "{options[name]}"', source, options[name])
+        with plain_errors():
+            self._check(asked)
+            faults = [fault for name in asked if (fault := self._send(*_SOURCES[name], options[name]))]
+        if faults:
+            raise CommandError("\n".join(faults))
 
-    def _send(self, what: str, source: sources.Source, key: int) -> None:
+    def _check(self, asked: list[str]) -> None:
+        """Fail where nothing can be sent, whatever the rows."""
+        if not conf.ENABLED.get():
+            raise CommandError("ENABLED is False, so nothing may be sent.")
+        missing = {_SOURCES[name][1].model for name in asked if not _SOURCES[name][1].is_installed}
+        if missing:
+            raise CommandError(f"Not in INSTALLED_APPS: {', '.join(sorted(missing))}.")
         try:
-            encoded = source.encode(source.rows().get(pk=key), cut_over=sources.cut_over())
-        except ObjectDoesNotExist as error:
-            raise CommandError(f"{what} does not exist") from error
-        except (LookupError, sources.NotMigrated) as error:
+            found = sources.history_before()
+        except sources.HistoryUnknown as error:
             raise CommandError(str(error)) from error
-        except WhynessEventsError as error:
-            raise CommandError(f"{what} makes no event: {error}") from error
+        self.stdout.write(f"HISTORY_BEFORE: {found.isoformat() if found else None}")
+
+    def _send(self, title: str, source: sources.Source, key: int) -> str:
+        """Publish a row; return what is wrong, `""` where nothing is."""
+        what = f'{title} "{key}"'
         try:
-            kept = privacy.filter_suppressed([encoded])
+            _publish(_encoded(source, key))
         except privacy.CannotFilter as error:
-            raise CommandError(f"{what} is not sent: {error}") from error
-        if not kept:
-            raise CommandError(f"{what} is not sent: its person is suppressed or opted out")
-        if not publisher.publish([encoded]):
-            raise CommandError(f"{what} was not published: the log says why")
+            return f"{what} is not sent: {error}"
+        except _NotSentError as error:
+            return f"{what} {error}"
         self.stdout.write(self.style.SUCCESS(f"{what} is published"))
+        return ""
+
+
+class _NotSentError(Exception):
+    """What is wrong with a row."""
+
+
+def _encoded(source: sources.Source, key: int) -> str:
+    try:
+        return source.encode(source.rows().get(pk=key))
+    except ObjectDoesNotExist as error:
+        raise _NotSentError("does not exist") from error
+    except sources.NoEvent as error:
+        raise _NotSentError(f"makes no event: {error}") from error
+    except (Error, ValueError) as error:  # what is in the database is not always what a field may hold
+        hint = f". Is {source.model} migrated?" if isinstance(error, _MAY_BE_MISSING) else ""
+        raise _NotSentError(f"cannot be read ({type(error).__name__}){hint}") from error
+
+
+def _publish(encoded: str) -> None:
+    if not privacy.filter_suppressed([encoded]):
+        raise _NotSentError("is not sent: its person is suppressed or opted out")
+    done = publisher.publish_each([encoded])
+    if done.early:
+        raise _NotSentError("is not sent: its time has not come")
+    if not all(done.confirmed):
+        raise _NotSentError(f"was not published: {done.dead.get(0, done.fault)}")

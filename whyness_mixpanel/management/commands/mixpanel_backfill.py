@@ -1,20 +1,21 @@
 """`manage.py mixpanel_backfill`: publish the rows of a table as the events they are."""
 
 import argparse
-import functools
 import json
 import time
 from argparse import ArgumentParser
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
+from django.db import Error
 from django.db.models import Max, Min
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
+from whyness_events import limits
 from whyness_mixpanel import backends, conf, privacy, sources
+from whyness_mixpanel.management.plain_errors import plain_errors
 from whyness_mixpanel.sources.backfill import Backfill, Period
 from whyness_mixpanel.sources.progress import Progress
 from whyness_mixpanel.sources.sender import NotPublished, Sender
@@ -22,7 +23,8 @@ from whyness_mixpanel.sources.source import Source
 
 # Younger rows may still be on their way from their call site, or behind a transaction that is under way.
 SETTLED_AFTER = timedelta(minutes=15)
-_INVALID_SHOWN = 10
+_LATEST = timedelta(milliseconds=limits.FUTURE_MS)
+_SLOWEST_RATE, _FASTEST_RATE = 0.01, 1_000_000.0
 
 
 class Command(BaseCommand):
@@ -32,70 +34,83 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Add the source and the options."""
-        parser.add_argument("source", choices=sources.names(), help="whose rows")
+        there = [name for name in sources.names() if sources.get(name).is_installed]
+        parser.add_argument("source", choices=there, help="whose rows")
         parser.add_argument("--since", type=_moment, help="only rows created at or after: 2026-01-31[T12:00]")
         parser.add_argument("--until", type=_moment, help="only rows created before")
-        parser.add_argument(
-            "--history", action="store_true", help="only the rows of the app's older versions"
-        )
         parser.add_argument("--dry-run", action="store_true", help="read, check and pack, but send nothing")
-        parser.add_argument("--rate", type=_positive, help="events a second on average (default: unlimited)")
-        parser.add_argument("--resume", type=int, default=0, metavar="KEY", help="go on after this key")
+        parser.add_argument("--rate", type=_rate, help="events a second on average (default: unlimited)")
+        parser.add_argument("--resume", type=int, metavar="KEY", help="go on after this key")
 
     def handle(self, **options: Any) -> None:
         """Backfill."""
-        source = sources.get(options["source"])
+        with plain_errors():
+            self._handle(sources.get(options["source"]), options)
+
+    def _handle(self, source: Source, options: dict[str, Any]) -> None:
+        publish = _publish(dry_run=options["dry_run"])
+        history = self._history(source)
         first, upper = _keys(source)
-        progress = Progress(
-            self.stderr, first=max(first, options["resume"] + 1), upper=upper, monotonic=time.monotonic
-        )
-        backfill = _backfill(source, progress, options)
+        after = first - 1 if options["resume"] is None else options["resume"]
+        progress = Progress(self.stderr, first=max(first, after + 1), upper=upper, monotonic=time.monotonic)
+        backfill = _backfill(source, progress, publish, options)
         finished = False
         try:
-            backfill.run(after=options["resume"], upper=upper)
+            backfill.run(after=after, upper=upper)
             finished = True
         except (NotPublished, privacy.CannotFilter, conf.SettingError) as error:
             raise CommandError(f"Not published: {error}") from error
-        except KeyboardInterrupt:
-            raise CommandError("Stopped.", returncode=130) from None
         finally:
             progress.close()
             if not finished:
                 self.stderr.write(f"To go on: {_again(options, backfill.done_key)}", style_func=str)
         about = {"source": source.name, "dry_run": options["dry_run"], "resume": backfill.done_key}
-        self.stdout.write(json.dumps(about | backfill.counts.as_dict()))
+        self.stdout.write(json.dumps(about | history | backfill.counts.as_dict()))
+
+    def _history(self, source: Source) -> dict[str, str | None]:
+        """Say which rows count as history, and return it for the last line."""
+        if source.old_user is None:
+            return {}
+        try:
+            found = sources.history_before()
+        except sources.HistoryUnknown as error:
+            raise CommandError(str(error)) from error
+        moment = found.isoformat() if found else None
+        self.stderr.write(f"HISTORY_BEFORE: {moment}", style_func=str)
+        return {"history_before": moment}
 
 
 def _keys(source: Source) -> tuple[int, int]:
     """Return the first key and the last, which stays the last however many rows come."""
     try:
         found = source.rows().order_by().aggregate(first=Min("pk"), last=Max("pk"))
-    except LookupError as error:
-        raise CommandError(f"{source.name}: {error}") from error
-    first, last = found["first"] or 0, found["last"] or 0
+        source.joined_rows().explain()  # reads no row, and fails where one of the tables is missing
+    except Error as error:
+        raise CommandError(
+            f"{source.name}: its tables cannot be read ({type(error).__name__}). Is {source.model} migrated?"
+        ) from error
+    first, last = found["first"], found["last"]
+    if first is None:
+        return 1, 0
     if not isinstance(first, int):
         raise CommandError(f"{source.model}: its primary key is no whole number, so that no page has an end.")
     return first, last
 
 
-def _backfill(source: Source, progress: Progress, options: dict[str, Any]) -> Backfill:
-    cut_over = _cut_over(source, history=options["history"])
-    invalid_shown = iter(range(_INVALID_SHOWN))
-
-    def on_invalid(key: int, reason: str) -> None:
-        if next(invalid_shown, None) is not None:
-            progress.note(f"Row {key} makes no event: {reason}")
-
+def _backfill(
+    source: Source, progress: Progress, publish: backends.Publish, options: dict[str, Any]
+) -> Backfill:
     def on_page(backfill: Backfill) -> None:
         progress.show(key=backfill.done_key, read_key=backfill.read_key, published=backfill.counts.published)
 
+    now, identity = datetime.now(UTC), conf.IDENTITY.get()
     return Backfill(
         source=source,
-        period=_period(cut_over, options),
-        encode=functools.partial(source.encode, cut_over=cut_over),
+        period=Period(options["since"], options["until"], now - SETTLED_AFTER, now + _LATEST),
         keep=privacy.filter_suppressed,
         send=Sender(
-            _publish(dry_run=options["dry_run"]),
+            publish,
+            identity=identity,
             rate=options["rate"],
             monotonic=time.monotonic,
             sleep=time.sleep,
@@ -103,30 +118,10 @@ def _backfill(source: Source, progress: Progress, options: dict[str, Any]) -> Ba
                 f"Publishing fails: {fault}. Again in {pause_s} s."
             ),
         ),
-        identity=conf.IDENTITY.get(),
+        identity=identity,
         on_page=on_page,
-        on_invalid=on_invalid,
+        on_trouble=lambda key, text: progress.note(f"Row {key} {text}"),
     )
-
-
-def _cut_over(source: Source, *, history: bool) -> datetime | None:
-    if source.old_user is None:
-        if history:
-            raise CommandError(f"{source.name}: older versions of the app sent nothing from this table.")
-        return None
-    try:
-        return sources.cut_over()
-    except sources.NotMigrated as error:
-        raise CommandError(str(error)) from error
-
-
-def _period(cut_over: datetime | None, options: dict[str, Any]) -> Period:
-    since, until = options["since"], options["until"]
-    if options["history"]:
-        until = min(filter(None, (until, cut_over)))
-    elif cut_over is not None:
-        since = max(filter(None, (since, cut_over)))
-    return Period(since=since, until=until, settled=timezone.now() - SETTLED_AFTER)
 
 
 def _publish(*, dry_run: bool) -> backends.Publish:
@@ -141,21 +136,24 @@ def _again(options: dict[str, Any], key: int) -> str:
     """Return the command line that goes on after `key`."""
     words = ["manage.py mixpanel_backfill", options["source"]]
     words += [f"--{name} {found.isoformat()}" for name in ("since", "until") if (found := options[name])]
-    words += ["--history"] if options["history"] else []
     words += [f"--rate {options['rate']:g}"] if options["rate"] else []
     return " ".join([*words, f"--resume {key}"])
 
 
 def _moment(text: str) -> datetime:
-    found = parse_datetime(text)
+    try:
+        found = parse_datetime(text)
+    except ValueError:  # it looks like one, such as a 31 June
+        found = None
     if found is None:
         raise argparse.ArgumentTypeError(f"{text}: write a date or a time such as 2026-01-31T12:00")
-    naive = timezone.is_naive(found)
-    return timezone.make_aware(found) if naive and settings.USE_TZ else found
+    return found if timezone.is_aware(found) else found.replace(tzinfo=timezone.get_default_timezone())
 
 
-def _positive(text: str) -> float:
+def _rate(text: str) -> float:
     found = float(text)
-    if not 0 < found < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text}: allowed is a number above 0")
+    if not _SLOWEST_RATE <= found <= _FASTEST_RATE:
+        raise argparse.ArgumentTypeError(
+            f"{text}: allowed is a number from {_SLOWEST_RATE:g} to {_FASTEST_RATE:,.0f}"
+        )
     return found

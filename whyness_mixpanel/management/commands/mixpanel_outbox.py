@@ -5,12 +5,13 @@ from functools import partial
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.db import connections
 
-from whyness_mixpanel import conf
 from whyness_mixpanel.management import outbox_actions
 from whyness_mixpanel.management.base_options import base_options
 from whyness_mixpanel.management.outbox_drain import drain_outboxes
 from whyness_mixpanel.management.outbox_status import show_status
+from whyness_mixpanel.management.plain_errors import plain_errors
 from whyness_mixpanel.publishing import outbox
 
 _EXAMPLES = """examples:
@@ -56,7 +57,9 @@ class Command(BaseCommand):
         release = actions.add_parser("release", help="let the relay have parked events", **kept)
         delete = actions.add_parser("delete", help="give up parked events", **kept)
         _add_drain(drain)
-        listing.add_argument("--reason", default="", metavar="TEXT", help="whose reason has this in it")
+        listing.add_argument(
+            "--reason", type=_text, default="", metavar="TEXT", help="whose reason has this in it"
+        )
         listing.add_argument("--limit", type=_positive, default=100, help="per database (default: 100)")
         show.add_argument("id", type=_row_id, metavar="ID", help="id of a row, parked or pending")
         delete.add_argument("--yes", action="store_true", help="do not ask")
@@ -70,16 +73,6 @@ class Command(BaseCommand):
 
     def handle(self, *, action: str | None, database: str | None = None, **options: Any) -> None:
         """Do `action`; without one, show what waits."""
-        aliases = outbox.aliases()
-        if database is not None:
-            if database not in aliases:
-                raise CommandError(
-                    f"{database} has no outbox. Those that have: {', '.join(aliases) or 'none'}.",
-                    returncode=outbox_actions.WRONG_ARGUMENTS,
-                )
-            aliases = [database]
-        if not aliases:
-            raise CommandError("No database has an outbox: run 'manage.py migrate whyness_mixpanel'.")
         actions: dict[str, Any] = {
             "drain": partial(
                 drain_outboxes, is_own_program=getattr(self, "_called_from_command_line", False)
@@ -90,10 +83,23 @@ class Command(BaseCommand):
             "release": outbox_actions.release,
             "delete": outbox_actions.delete,
         }
-        try:
-            actions[action or "status"](aliases, self.stdout.write, **options)
-        except conf.SettingError as error:
-            raise CommandError(str(error)) from error
+        with plain_errors():
+            actions[action or "status"](_aliases(database), self.stdout.write, **options)
+
+
+def _aliases(database: str | None) -> list[str]:
+    """Return the databases to look at: each that has an outbox, or the one that is named."""
+    if database is not None and database in set(connections) and outbox.has_table(database):
+        return [database]
+    aliases = outbox.aliases()
+    if database is not None:
+        raise CommandError(
+            f"{database} has no outbox. Those that have: {', '.join(aliases) or 'none'}.",
+            returncode=outbox_actions.WRONG_ARGUMENTS,
+        )
+    if not aliases:
+        raise CommandError("No database has an outbox: run 'manage.py migrate whyness_mixpanel'.")
+    return aliases
 
 
 def _add_drain(drain: ArgumentParser) -> None:
@@ -101,7 +107,7 @@ def _add_drain(drain: ArgumentParser) -> None:
     drain.add_argument(
         "--interval", type=_positive, default=5, help="seconds between rounds of --loop (default: 5)"
     )
-    drain.add_argument("--batch", type=_positive, default=500, help="events claimed at a time (default: 500)")
+    drain.add_argument("--batch", type=_batch, default=500, help="events claimed at a time (default: 500)")
     drain.add_argument("--limit", type=_positive, help="events in all, per database (default: no limit)")
     drain.add_argument("--dry-run", action="store_true", help="claim and publish nothing")
 
@@ -113,6 +119,17 @@ def _whole_number(text: str, most: int) -> int:
     return int(text)
 
 
-# No interval, batch or limit is larger; an id fits into its column.
+def _text(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ArgumentTypeError("must be text in the terminal's encoding") from None
+    if "\x00" in text:
+        raise ArgumentTypeError("must be text without a NUL")
+    return text
+
+
+# No interval or limit is larger; a batch fits into one statement, and an id into its column.
 _positive = partial(_whole_number, most=1_000_000_000)
+_batch = partial(_whole_number, most=10_000)
 _row_id = partial(_whole_number, most=2**63 - 1)

@@ -16,6 +16,10 @@ from whyness_events.event import check_event, parse_event, valid_insert_id
 from whyness_events.outcomes import Outcome, Reason
 from whyness_events.wire import SCHEMA_VERSION, decode_message
 
+_EARLY = "its time has not come yet; it is sent then"
+# Of this machine and of Mixpanel.
+_CLOCKS_DIFFER_S = 1.0
+
 
 class _Envelope(msgspec.Struct):
     events: list[QuickEvent]
@@ -52,12 +56,20 @@ def read_record(record: Record, *, now_ms: int, default_identity: str) -> Parcel
 
 
 def look_closer(item: Item, *, now_ms: int) -> None:
-    """Refuse an item whose event breaks a rule."""
+    """Refuse an item whose event breaks a rule; let one wait whose time has not come."""
     assert item.event is not None  # noqa: S101  (it was decoded)
     try:
         check_event(item.event, now_ms=now_ms)
     except InvalidEvent as fault:
         _refuse(item, fault, item.event.insert_id)
+    else:
+        _let_wait(item, item.event.time - now_ms)
+
+
+def _let_wait(item: Item, early_ms: int) -> None:
+    """Keep an event until its time: before, Mixpanel would replace it by its own, and count copies apart."""
+    if early_ms > 0:
+        item.outcome = Outcome(Reason.EARLY, _EARLY, wait_s=early_ms / 1000 + _CLOCKS_DIFFER_S)
 
 
 def _read_fast(body: str) -> tuple[str | None, Sequence[QuickEvent]] | None:
@@ -89,9 +101,11 @@ def _read_leniently(parcel: Parcel, now_ms: int, default_identity: str) -> None:
     for position, raw in enumerate(message.raw_events):
         item = Item(record, position, identity=message.identity or default_identity)
         try:
-            item.event = parse_event(raw, now_ms=now_ms)
+            item.event = event = parse_event(raw, now_ms=now_ms)
         except InvalidEvent as fault:
             _refuse(item, fault, raw.get("insert_id") if isinstance(raw, dict) else None)
+        else:
+            _let_wait(item, event.time - now_ms)
         parcel.items.append(item)
 
 

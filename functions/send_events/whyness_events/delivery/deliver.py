@@ -121,7 +121,6 @@ class _Invocation:
     def run(self, records: Sequence[Record]) -> Report:
         """Give up what was tried for too long, handle the fresh records, then the suspects, and report."""
         report = self._report
-        report.oldest_record_ms = max((self._now_ms - r.sent_ms for r in records if r.sent_ms), default=0)
         records = self._give_up(records)
         suspects = [record for record in records if record.receive_count >= SUSPECT_FROM]
         fresh = [record for record in records if record.receive_count < SUSPECT_FROM]
@@ -139,7 +138,8 @@ class _Invocation:
 
     def _give_up(self, records: Sequence[Record]) -> Sequence[Record]:
         """Settle, before anything else is touched, what is to be given up unread; return the others."""
-        is_old = self._report.oldest_record_ms >= LONGEST_WAIT_S * 1000
+        first_ms = min((r.sent_ms for r in records if r.sent_ms), default=self._now_ms)
+        is_old = self._now_ms - first_ms >= LONGEST_WAIT_S * 1000
         candidates = records if is_old else [r for r in records if r.receive_count >= SUSPECT_FROM]
         if not any(map(self._is_long_over, candidates)):
             return records
@@ -178,7 +178,7 @@ class _Invocation:
         settled = self._settlement.settle(parcels, deadline_s=by_s)
         self._report.settled.add(settled)
         self._report.count_outcomes(parcels)
-        self._report.delivery_lag_ms = max(self._report.delivery_lag_ms, self._delivery_lag_ms(parcels))
+        self._note_ages(parcels)
         self._report.delays_lost += self._delay(settled.handed_back)
         if not is_last and (receipts := [receipt for receipt in settled.safe_receipts if receipt]):
             deleted = self._parts.redelivery.queue.delete(receipts, deadline_s=self._end_s)
@@ -187,10 +187,13 @@ class _Invocation:
     def _delay(self, handed_back: Sequence[HandedBack]) -> int:
         return self._parts.redelivery.delay(handed_back, deadline_s=self._end_s)
 
-    def _delivery_lag_ms(self, parcels: Sequence[Parcel]) -> int:
-        now_ms = int(self._clock.now_s() * 1000)
-        delivered = (p.record for p in parcels if p.has_delivered)
-        return max((now_ms - r.sent_ms for r in delivered if r.sent_ms), default=0)
+    def _note_ages(self, parcels: Sequence[Parcel]) -> None:
+        report, now_ms = self._report, int(self._clock.now_s() * 1000)
+        for parcel in parcels:
+            if due_ms := parcel.due_ms:
+                report.oldest_record_ms = max(report.oldest_record_ms, self._now_ms - due_ms)
+                if parcel.has_delivered:
+                    report.delivery_lag_ms = max(report.delivery_lag_ms, now_ms - due_ms)
 
     # --- suspects
 

@@ -57,13 +57,16 @@ def age_s(record: Record, now_ms: int) -> float:
 
 
 def exhaust(parcels: Iterable[Parcel], patience: Patience, *, now_ms: int) -> None:
-    """Make what still waits in records that have waited long enough `exhausted`, event by event."""
+    """Make what still waits in records that have waited long enough `exhausted`, event by event.
+
+    Not what waits for its time: it was not even tried.
+    """
     for parcel in parcels:
         if parcel.is_delivered or not patience.is_over(parcel.record, now_ms=now_ms):
             continue
         for item in parcel.items:
             last = item.result
-            if last.reason.is_waiting:
+            if last.reason.is_waiting and last.reason is not Reason.EARLY:
                 item.first = None  # the copy in a fresher record has time left
                 detail = (
                     f"undelivered after {_waited(parcel.record, now_ms)}; last {last.reason}: {last.detail}"

@@ -105,6 +105,22 @@ class Parcel(Struct, eq=False, gc=False):
         self.is_delivered = True
 
     @property
+    def waits_for_its_time(self) -> bool:
+        """Whether it is handed back for nothing but events whose time has not come."""
+        waiting = {item.result.reason for item in self.items if item.result.reason.is_waiting}
+        return waiting == {Reason.EARLY}
+
+    @property
+    def due_ms(self) -> int:
+        """When all of it could be delivered, epoch milliseconds; 0 where it is not known when it was sent.
+
+        What comes for the first time has not been waiting for its time.
+        """
+        if self.record.receive_count == 1 or not self.record.sent_ms:
+            return self.record.sent_ms
+        return max(self.record.sent_ms, *(item.event.time for item in self.items if item.event), 0)
+
+    @property
     def has_delivered(self) -> bool:
         """Whether some of it is."""
         return self.is_delivered or any(item.result.reason is Reason.DELIVERED for item in self.items)

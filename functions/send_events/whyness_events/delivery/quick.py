@@ -26,7 +26,6 @@ from whyness_events.event import (
 SURE_BYTES = limits.NESTED_VALUE_BYTES // 2
 # A character takes up to four bytes: no id of so few is too long.
 _ID_CHARS = 61
-_FUTURE_MS = int(limits.FUTURE_MS)
 # Longer ones are no placeholders, but for one, which the pattern leaves out.
 _is_insert_id = re.compile(r"(?!0{8}-)[A-Za-z0-9-]{10,36}|[1-9][0-9]{0,8}", re.ASCII).fullmatch
 _is_user = re.compile(r"(?:p:)?[1-9][0-9]{0,17}", re.ASCII).fullmatch
@@ -57,14 +56,16 @@ class QuickEvent(Struct, gc=False):
 
 
 def is_surely_valid(event: QuickEvent, *, now_ms: int) -> bool:
-    """Whether every rule holds, but for the size of nested values; False is "not known".
+    """Whether every rule holds, but for the size of nested values, and its time has come.
+
+    False is "not known".
 
     Args:
         event: as decoded.
         now_ms: the reader's clock, epoch milliseconds.
     """
     return (
-        event.time <= now_ms + _FUTURE_MS
+        event.time <= now_ms
         and (_is_insert_id(event.insert_id) is not None or valid_insert_id(event.insert_id))
         and _is_name(event.event)
         and (_is_user(event.user) is not None or _passes(check_user, event.user))

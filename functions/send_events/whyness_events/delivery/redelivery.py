@@ -6,6 +6,7 @@ Without this, every failed record would come back after the queue's own visibili
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil
 
 from whyness_events.delivery.ports import SourceQueue
 
@@ -27,12 +28,14 @@ class HandedBack:
         receive_count: from 1.
         wait_s: how long Mixpanel asked to wait, 0 where it did not.
         soon: what is in it waits for nothing but its next try.
+        is_early: it waits for nothing but its time, which has come after `wait_s`.
     """
 
     receipt_handle: str
     receive_count: int
     wait_s: float = 0.0
     soon: bool = False
+    is_early: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,8 @@ class Redelivery:
         return len(handed_back) - confirmed
 
     def _pause_s(self, handed_back: HandedBack) -> int:
+        if handed_back.is_early:
+            return ceil(handed_back.wait_s)
         count = handed_back.receive_count
         count = 1 if handed_back.soon and count < SOON_UNTIL else count
         shortest_s, longest_s = pause_range_s(count, base_s=self.base_s, cap_s=self.cap_s)

@@ -40,7 +40,7 @@ class Report:
         outcomes: events by outcome.
         details: the first event's detail of each outcome but `delivered`.
         examples: some of the events of each of them.
-        oldest_record_ms: age of the oldest record at the start, by when it was sent.
+        oldest_record_ms: age of the oldest record at the start, by when it was due (see `Parcel.due_ms`).
         delivery_lag_ms: age of the oldest record of which something was delivered, at the end.
         repeats: events that were equal to another one of the invocation.
         strings_cut: strings over 255 bytes, cut.

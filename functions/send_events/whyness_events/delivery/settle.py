@@ -31,6 +31,11 @@ class Settled:
     rows_delivered: int = 0
     log_writes_lost: int = 0
 
+    @property
+    def troubled_count(self) -> int:
+        """How many records must come back for more than events whose time has not come."""
+        return len(self.failed_message_ids) - sum(handed.is_early for handed in self.handed_back)
+
     def add(self, other: "Settled") -> None:
         """Add what came of more records."""
         self.failed_message_ids += other.failed_message_ids
@@ -171,11 +176,13 @@ def _is_decided(parcel: Parcel) -> bool:
 
 
 def _handed_back(parcel: Parcel) -> HandedBack:
-    record = parcel.record
-    wait_s = max(item.result.wait_s for item in parcel.items)
+    """Return when the record comes again: its neighbours do not wait for the time of an early event."""
+    record, is_early = parcel.record, parcel.waits_for_its_time
     waiting = [item.result for item in parcel.items if item.result.reason.is_waiting]
+    waiting = [outcome for outcome in waiting if is_early or outcome.reason is not Reason.EARLY]
+    wait_s = max((outcome.wait_s for outcome in waiting), default=0.0)
     soon = bool(waiting) and all(outcome.soon for outcome in waiting)
-    return HandedBack(record.receipt_handle, record.receive_count, wait_s, soon)
+    return HandedBack(record.receipt_handle, record.receive_count, wait_s, soon, is_early)
 
 
 def _delivered_rows(parcels: Iterable[Parcel]) -> list[DeliveredRow]:

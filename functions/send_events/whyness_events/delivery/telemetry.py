@@ -29,7 +29,7 @@ class Metric(NamedTuple):
 METRICS = (
     Metric("EventsReceived", MetricUnit.Count, "events in the invocation, repeats included"),
     Metric("EventsDelivered", MetricUnit.Count, "events that Mixpanel confirmed"),
-    Metric("RecordsHandedBack", MetricUnit.Count, "records that stay in the queue"),
+    Metric("RecordsHandedBack", MetricUnit.Count, "records that stay in the queue, but for `early` alone"),
     Metric(
         "SetupFaults", MetricUnit.Count, "events that wait for an operator: credentials, project, settings"
     ),
@@ -37,8 +37,8 @@ METRICS = (
     Metric("InternalFaults", MetricUnit.Count, "records that met a bug; they stay in the queue"),
     Metric("DeadLettersRefused", MetricUnit.Count, "dead letters that the queue did not confirm"),
     Metric("LogWritesLost", MetricUnit.Count, "rows that the Log table did not take"),
-    Metric("OldestRecordAge", MetricUnit.Milliseconds, "age of the oldest record received"),
-    Metric("DeliveryLag", MetricUnit.Milliseconds, "age of the oldest record delivered"),
+    Metric("OldestRecordAge", MetricUnit.Milliseconds, "age of the oldest record received, since it was due"),
+    Metric("DeliveryLag", MetricUnit.Milliseconds, "age of the oldest record delivered, since it was due"),
 )
 
 
@@ -88,7 +88,7 @@ def values(report: Report) -> Mapping[str, float]:
     return {
         "EventsReceived": report.event_count,
         "EventsDelivered": report.outcomes[Reason.DELIVERED],
-        "RecordsHandedBack": len(report.settled.failed_message_ids),
+        "RecordsHandedBack": report.settled.troubled_count,
         "SetupFaults": report.outcomes[Reason.SETUP],
         "BreakerOpen": int(report.is_breaker_open),
         "InternalFaults": report.internal_faults.total(),

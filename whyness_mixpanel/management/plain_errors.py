@@ -1,0 +1,24 @@
+"""What a database, a setting or Ctrl-C does to a command is told in a line, without a traceback."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management.base import CommandError
+from django.db import Error
+
+# As shells have it.
+INTERRUPTED = 130
+
+
+@contextmanager
+def plain_errors() -> Iterator[None]:
+    """Raise CommandError instead, without what was sent; `--traceback` shows the rest."""
+    try:
+        yield
+    except Error as error:
+        raise CommandError(f"The database fails: {type(error).__name__}. Is the site migrated?") from error
+    except ImproperlyConfigured as error:
+        raise CommandError(str(error)) from error
+    except KeyboardInterrupt:
+        raise CommandError("Stopped.", returncode=INTERRUPTED) from None

@@ -1,0 +1,53 @@
+"""Which rows older versions of the app have sent: the setting HISTORY_BEFORE says it, nothing else does."""
+
+from datetime import datetime, timedelta
+
+from django.db import connections, router
+from django.db.migrations.recorder import MigrationRecorder
+from django.utils import timezone
+
+from whyness_mixpanel import conf
+from whyness_mixpanel.tables import Log
+
+# The one that older versions of the app had applied themselves.
+_OLD_MIGRATION = "0001_initial"
+# A site that begins with this version applies all of the app's migrations in one go.
+_ONE_GO = timedelta(hours=1)
+
+
+class HistoryUnknown(Exception):  # noqa: N818  (a state, which a setting ends)
+    """Nobody has said which rows older versions have sent; the text says what to set."""
+
+
+def history_before() -> datetime | None:
+    """Return the moment before which older versions have sent the rows; None: there were none.
+
+    Raises:
+        HistoryUnknown: the setting is missing, and there are traces of an older version.
+        SettingError: it is not what is allowed.
+        django.db.Error: the database fails.
+    """
+    if not conf.HISTORY_BEFORE.is_set():
+        _refuse_where_there_was_an_older_version()
+    return conf.HISTORY_BEFORE.get()
+
+
+def _refuse_where_there_was_an_older_version() -> None:
+    alias = router.db_for_write(Log)
+    found = MigrationRecorder(connections[alias]).applied_migrations()
+    applied = {name: row.applied for (app, name), row in found.items() if app == "whyness_mixpanel"}
+    first_old = applied.pop(_OLD_MIGRATION, None)
+    if not applied:
+        raise HistoryUnknown("The migrations of whyness_mixpanel are not applied. Run: manage.py migrate")
+    first = min(applied.values())
+    was_old = first_old is not None and abs(first - first_old) > _ONE_GO
+    # Only older versions wrote there, a row for each event.
+    if not (was_old or Log.objects.using(alias).exists()):
+        return
+    if timezone.is_naive(first):
+        first = timezone.make_aware(first, timezone.get_default_timezone())
+    raise HistoryUnknown(
+        "HISTORY_BEFORE is not set, and an older version of whyness_mixpanel was here. Set it in "
+        f"{conf.DICT_NAME} to the moment from which on this version has been sending, such as that of its "
+        f'migration, datetime.fromisoformat("{first.isoformat()}"), or to None if no older version was here.'
+    )
