@@ -1,6 +1,5 @@
 """`Event`: what is published. A plain object without a table."""
 
-import json
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Never
@@ -8,14 +7,15 @@ from uuid import UUID, uuid4
 
 from asgiref.sync import sync_to_async
 
-from whyness_events import WhynessEventsError, encode_event, parse_event
-from whyness_mixpanel import conf, counters, normal, privacy
+from whyness_events import WhynessEventsError
+from whyness_mixpanel import conf, counters, normal
+from whyness_mixpanel.faults import is_of_signal, type_name
+from whyness_mixpanel.making import Fault, Made
 from whyness_mixpanel.publishing import memory, publisher, send
 from whyness_mixpanel.publishing.insert import Row
+from whyness_mixpanel.refusal import public_text
 
 Text = str  # Event has a method named str
-
-_USER_CHARACTERS = 255
 
 
 class _NoTable:
@@ -75,7 +75,7 @@ class Event:
         self.useragent = useragent
         self.properties = {} if properties is None else properties
         self.prospect = prospect
-        self._clamped: tuple[object, int] | None = None
+        self._clamped: tuple[int, int] | None = None
         self._make_missing_insert_id()
 
     def __str__(self) -> Text:
@@ -88,10 +88,9 @@ class Event:
         Raises:
             InvalidEvent: it breaks a rule; the text names the field and never shows a value.
             EventTooLarge: it is more than Mixpanel takes.
-            SettingError: ANONYMOUS_USERS is not what is allowed.
+            SettingError: ANONYMOUS_USERS, SCRUB_NAMES or SCRUB_PATTERNS is not what is allowed.
         """
-        now = normal.now_ms()
-        return encode_event(parse_event(privacy.scrub(self._raw(now)), now_ms=now))
+        return self._made().encode()
 
     def str(self) -> Text:
         """Return what `json()` returns, under the old name."""
@@ -123,47 +122,30 @@ class Event:
         return send_many(events, using)
 
     def _row(self) -> Row:
-        """Return what stands for this event in the outbox; parked where it breaks a rule."""
-        raw: dict[Text, object] = {}
+        """Return what stands for this event in the outbox; parked where it cannot travel."""
+        made = self._made()
         try:
-            now = normal.now_ms()
-            raw = privacy.scrub(self._raw(now))
-            encoded, reason = encode_event(parse_event(raw, now_ms=now)), ""
-        except WhynessEventsError as error:
-            _refuse(error)
-            encoded, reason = _legible(raw or privacy.scrub(vars(self))), str(error)
-        user = raw.get("user", "")
-        return Row(encoded, conf.IDENTITY.get(), _storable(user) if reason else str(user), reason)
+            return made.row()
+        except (WhynessEventsError, conf.SettingError) as fault:
+            _refuse(fault)
+            return made.parked(fault)
 
-    def _raw(self, now_ms: int) -> dict[Text, object]:
+    def _made(self) -> Made:
         self._make_missing_insert_id()
-        user = normal.text(self.user)
-        nobody = isinstance(user, str) and user in conf.ANONYMOUS_USERS.get()
-        return {
-            "insert_id": normal.text(self.insert_id),
-            "event": self.event,
-            "user": "" if nobody else user,
-            "time": self._time_ms(now_ms),
-            "ip": normal.text(self.ip),
-            "useragent": normal.text(self.useragent),
-            "data": self.data if self.data not in (None, "", {}) else getattr(self, "method", ""),
-            "properties": self.properties,
-            "prospect": normal.text(self.prospect),
-        }
+        return Made(self, normal.now_ms())
 
-    def _make_missing_insert_id(self) -> None:
-        if self.insert_id is None or self.insert_id == "":
-            self.insert_id = str(uuid4())
-
-    def _time_ms(self, now_ms: int) -> int:
-        time_ms = normal.milliseconds(self.time)
+    def clamp(self, time_ms: int, now_ms: int) -> int:
+        """Return the time as it travels; one in the future is fixed once, so that it stays the same event."""
         if time_ms <= now_ms:
             return time_ms
-        # Fixed once for the value assigned: encoded again, it must be the same event.
-        if self._clamped is None or self._clamped[0] != self.time:
-            self._clamped = (self.time, now_ms)
+        if self._clamped is None or self._clamped[0] != time_ms:
+            self._clamped = (time_ms, now_ms)
             counters.add("clamped")
         return self._clamped[1]
+
+    def _make_missing_insert_id(self) -> None:
+        if self.insert_id is None or (type(self.insert_id) is Text and not self.insert_id):
+            self.insert_id = str(uuid4())
 
 
 def send_many(events: Iterable[Event], using: Text | None = None) -> bool:
@@ -172,31 +154,61 @@ def send_many(events: Iterable[Event], using: Text | None = None) -> bool:
     Where one raises because it breaks a rule, none of them is sent.
     """
     send.check_no_event_loop()
-    events = list(events)
+    rows: list[Row] = []
+    lost_count = 0
     try:
-        rows = [event._row() for event in events]  # noqa: SLF001  (of the same module)
-        return conf.ENABLED.get() and send.send(rows, using)
+        for event in events:
+            row = _row_of(event)
+            rows += [] if row is None else [row]
+            lost_count += row is None
+    except WhynessEventsError:
+        raise
+    except Exception as error:  # noqa: BLE001  (whatever `events` is)
+        _lose(error)
+        lost_count += 1
+    try:
+        if not conf.ENABLED.get():
+            return False
     except conf.SettingError as error:
-        memory.lose(len(events), f"they cannot be made: {error}")
-        return False
+        rows = [_parked(row, str(error)) for row in rows]
+    return send.send(rows, using) and not lost_count
 
 
-def _refuse(error: WhynessEventsError) -> None:
-    must_raise = conf.raise_invalid()
-    counters.add("invalid")
-    if must_raise:
-        raise error
-    publisher.logger.warning("An event breaks a rule and is parked in the outbox: %s", error)
-
-
-def _storable(user: object) -> Text:
-    """Return what a database takes of the user of an event that breaks a rule."""
-    return str(user).encode("utf-8", "replace").decode().replace("\x00", "")[:_USER_CHARACTERS]
-
-
-def _legible(raw: dict[Text, object]) -> Text:
-    """Return what can be kept of an event that breaks a rule, for the person who looks at it."""
+def _row_of(event: Event) -> Row | None:
+    """Return what is written of an event, None where nothing can be."""
     try:
-        return json.dumps(raw, default=lambda value: f"<{type(value).__name__}>", skipkeys=True)
-    except (ValueError, RecursionError):  # it contains itself
-        return "{}"
+        return event._row()  # noqa: SLF001  (of the same module)
+    except WhynessEventsError:
+        raise
+    except Exception as error:  # noqa: BLE001  (no page breaks for it)
+        _lose(error)
+        return None
+
+
+def _lose(error: Exception) -> None:
+    if is_of_signal(error):
+        raise error
+    memory.lose(1, f"they cannot be made: {type_name(error)}")
+
+
+def _parked(row: Row, reason: str) -> Row:
+    if row.reason:
+        return row
+    counters.add("invalid")
+    return row._replace(reason=reason)
+
+
+def _refuse(fault: Fault) -> None:
+    """Count what cannot travel; raise the fault where a developer is to see it."""
+    counters.add("invalid")
+    if isinstance(fault, WhynessEventsError) and _must_raise():
+        raise fault
+    publisher.logger.warning("An event breaks a rule and is parked in the outbox: %s", public_text(fault))
+
+
+def _must_raise() -> bool:
+    try:
+        return conf.raise_invalid()
+    except conf.SettingError as error:
+        publisher.logger.warning("Nobody can tell whether an invalid event raises: %s", error)
+        return False

@@ -14,6 +14,7 @@ from whyness_events import WhynessEventsError, decode_message, encode_event, par
 from whyness_events.wire import to_sqs_json
 from whyness_mixpanel import conf, signals
 from whyness_mixpanel.normal import now_ms
+from whyness_mixpanel.parked_event import is_whole
 from whyness_mixpanel.publishing import outbox
 from whyness_mixpanel.publishing.insert import Row, insert
 from whyness_mixpanel.tables import Outbox
@@ -71,7 +72,10 @@ def delete(ids: Sequence[int], alias: str) -> int:
 def _change(encoded: str) -> _Change:
     """Return what changes in a row: it is released, or has the reason of today."""
     try:
-        fresh = encode_event(parse_event(json.loads(encoded), now_ms=now_ms()))
+        raw = json.loads(encoded)
+        if not is_whole(raw):
+            return (("state", Outbox.State.PARKED),)  # its reason says so
+        fresh = encode_event(parse_event(raw, now_ms=now_ms()))
     except WhynessEventsError as error:
         return (("reason", str(error)),)
     except (ValueError, RecursionError):

@@ -115,7 +115,7 @@ def test_ids_are_text_on_the_wire(given: dict[str, object], expected: tuple[str,
         ("data", 0),
         ("data", ["GET"]),
         ("properties", []),
-        ("properties", {"when": datetime(2025, 11, 23, tzinfo=UTC)}),
+        ("properties", {"when": object()}),
         ("prospect", 4.5),
     ],
 )
