@@ -1,14 +1,14 @@
 """`Event`: what is published. A plain object without a table."""
 
 from collections.abc import Iterable
-from datetime import datetime
 from typing import Any, Never
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from asgiref.sync import sync_to_async
 
 from whyness_events import WhynessEventsError
 from whyness_mixpanel import conf, counters, normal
+from whyness_mixpanel.event_types import Address, Data, Identifier, Moment, Properties, TextValue, User
 from whyness_mixpanel.faults import is_of_signal, type_name
 from whyness_mixpanel.making import Fault, Made
 from whyness_mixpanel.publishing import memory, publisher, send
@@ -38,14 +38,15 @@ class Event:
 
     Args:
         event: its name, 1 to 255 bytes.
-        user: id of a registered user, `"p:45"` a prospect, `""` nobody. One of ANONYMOUS_USERS is nobody.
+        user: id of a registered user or the user itself, such as `request.user`; `"p:45"` a prospect, `""` or
+            an anonymous user nobody. One of ANONYMOUS_USERS is nobody.
         data: what the request was, text or a dictionary. Where it is empty, an attribute `method` stands in.
         insert_id: deduplication key, 1 to 36 of `[A-Za-z0-9-]`; missing, it is a UUID made once.
         time: aware datetime or a number (below 1e11 in magnitude it is seconds, else milliseconds); missing,
             it is the time of construction. A time in the future becomes the time of the first encoding.
         ip: the person's address.
         useragent: the request's User-Agent header.
-        properties: further properties, at most 230.
+        properties: further properties, at most 230; docs/django.md says what their values may be.
         prospect: id of the prospect that this registered user used to be.
     """
 
@@ -56,24 +57,24 @@ class Event:
     def __init__(  # noqa: PLR0913  (these are the fields of the contract)
         self,
         *,
-        event: Text = "",
-        user: Text | int | None = "",
-        data: Text | dict[Text, Any] | None = "",
-        insert_id: Text | int | UUID | None = None,
-        time: datetime | float | None = None,
-        ip: Text | None = "",
-        useragent: Text | None = "",
-        properties: dict[Text, Any] | None = None,
-        prospect: Text | int | None = "",
+        event: TextValue = "",
+        user: User = "",
+        data: Data = "",
+        insert_id: Identifier = None,
+        time: Moment | None = None,
+        ip: Address = "",
+        useragent: TextValue | None = "",
+        properties: Properties = None,
+        prospect: Identifier = "",
     ) -> None:
         self.event = event
         self.user = user
         self.data = data
         self.insert_id = insert_id
-        self.time = normal.now_ms() if time is None else time
+        self.time: Moment = normal.now_ms() if time is None else time
         self.ip = ip
         self.useragent = useragent
-        self.properties = {} if properties is None else properties
+        self.properties: Any = {} if properties is None else properties
         self.prospect = prospect
         self._clamped: tuple[int, int] | None = None
         self._make_missing_insert_id()

@@ -19,3 +19,9 @@ def type_name(value: object) -> str:
     """Return the name of a value's type, which no metaclass invents."""
     name = str(_name(type(value)))
     return name if _SAFE_NAME(name) else "value of a type without a readable name"
+
+
+def kind_of(value: object) -> str:
+    """Return the name of a value's type with its article."""
+    name = type_name(value)
+    return f"an {name}" if name[0] in "AEIOUaeiou" else f"a {name}"

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from django.db.models import Model
 
-from whyness_mixpanel.faults import type_name
+from whyness_mixpanel.faults import kind_of
 from whyness_mixpanel.refusal import Refusal
 from whyness_mixpanel.values import exact_decimal, in_utc, plain, settled
 
@@ -30,7 +30,7 @@ def text(value: Any) -> str:
     value = settled(value)
     if issubclass(type(value), str):
         return str.__str__(value)
-    raise Refusal(f"a {type_name(value)}", "text")
+    raise Refusal(kind_of(value), "text")
 
 
 def identifier(value: Any) -> str:
@@ -53,7 +53,7 @@ def identifier(value: Any) -> str:
         return UUID.__str__(value)
     if issubclass(kind, str):
         return str.__str__(value)
-    raise Refusal(f"a {type_name(value)}", "text, a whole number, or a UUID")
+    raise Refusal(kind_of(value), "text, a whole number, or a UUID")
 
 
 def user(value: Any) -> str:
@@ -104,7 +104,7 @@ def moment(value: Any) -> datetime | float:
         for known, convert in _NUMBERS:
             if issubclass(kind, known):
                 return convert(value)
-    raise Refusal(f"a {type_name(value)}", "an aware datetime, or a number of seconds or milliseconds")
+    raise Refusal(kind_of(value), "an aware datetime, or a number of seconds or milliseconds")
 
 
 def _bounded(value: int) -> int:

@@ -12,7 +12,6 @@ from whyness_events import InvalidEvent
 from whyness_events.event import Event, check_event
 from whyness_mixpanel import conf
 from whyness_mixpanel.forget_api import MOST_IDS, DeletionApi
-from whyness_mixpanel.parked_event import fields_of
 from whyness_mixpanel.privacy import people_of, spellings
 from whyness_mixpanel.publishing import outbox
 from whyness_mixpanel.suppression import Suppression
@@ -115,6 +114,6 @@ def _ids_about(unwanted: set[str], alias: str) -> Iterator[int]:
 
 def _people(encoded: str) -> set[str]:
     try:
-        return people_of(fields_of(json.loads(encoded)))
+        return people_of(json.loads(encoded))
     except (ValueError, RecursionError):  # a parked row may hold anything
         return set()

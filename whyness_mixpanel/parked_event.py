@@ -1,8 +1,8 @@
 """What a parked row keeps of an event: all of it, or what could be encoded beside what could not. Pure.
 
-An event that is whole stands there as it would travel, and may be released. Of any other the row has
-`{"encoded": {…}, "unencoded": {…}}`: the first holds fields exactly as they would travel, the second a
-rendering of the others for people, which is never read back. No version of the app takes that for an event.
+An event that is whole stands there as it would travel, and may be released. Any other has the fields that
+could be encoded exactly as they would travel, and under `unencoded` a rendering of the rest for people,
+scrubbed and short, which is never read back.
 """
 
 import json
@@ -20,7 +20,8 @@ from whyness_mixpanel.faults import is_of_signal, type_name
 from whyness_mixpanel.values import LEVELS, readable_name
 
 UNENCODED_BYTES = 65_536
-_ENCODED, _UNENCODED = "encoded", "unencoded"
+# Also as a unit of time, which does not exist: an older version of the app refuses to release the row for it.
+_UNENCODED = "unencoded"
 # What a list of members costs beside their texts, and the JSON around them.
 _MEMBER_BYTES = 600
 _MOST_SHOWN = 64
@@ -52,17 +53,8 @@ def encode(
     if longer_than(to_sqs_json(kept), limits.EVENT_BYTES):
         large = [name for name, value in kept.items() if longer_than(to_sqs_json(value), UNENCODED_BYTES)]
         apart += [Unencoded(name, kept.pop(name)) for name in large]
-    return to_sqs_json({_ENCODED: kept, _UNENCODED: _shown(apart, scrub)}), False
-
-
-def fields_of(raw: object) -> dict[str, Any]:
-    """Return the fields of an event that a row has, of whatever its JSON is."""
-    if not isinstance(raw, dict):
-        return {}
-    if is_whole(raw):
-        return raw
-    kept = raw.get(_ENCODED)
-    return kept if isinstance(kept, dict) else {}
+    mark = {"time_unit": _UNENCODED, _UNENCODED: _shown(apart, scrub)}
+    return to_sqs_json(kept | mark), False
 
 
 def is_whole(raw: object) -> bool:

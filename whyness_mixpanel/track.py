@@ -1,45 +1,53 @@
 """Events of a request: who, from where and with what is taken from it."""
 
-from typing import Any
+from typing import Any, Unpack
 
 from django.http import HttpRequest
+from django.utils.functional import SimpleLazyObject
 
 from whyness_mixpanel import bots, conf, proxies
 from whyness_mixpanel.event import Event
+from whyness_mixpanel.event_types import EventFields, TextValue
 
 
 def track(
     request: HttpRequest,
-    event: str,
+    event: TextValue,
     properties: dict[str, Any] | None = None,
     *,
     using: str | None = None,
-    **fields: Any,
+    **fields: Unpack[EventFields],
 ) -> bool:
     """Send an event about `request`; see `event_of` for the fields and `Event.send()` for what it returns.
 
     A click of a program (BOT_USERAGENTS) is not sent: False.
     """
     found = event_of(request, event, properties, **fields)
-    return not bots.is_bots_click(event, str(found.useragent or "")) and found.send(using)
+    return not bots.is_bots_click(_text(event), _text(found.useragent)) and found.send(using)
 
 
 def event_of(
-    request: HttpRequest, event: str, properties: dict[str, Any] | None = None, **fields: Any
+    request: HttpRequest,
+    event: TextValue,
+    properties: dict[str, Any] | None = None,
+    **fields: Unpack[EventFields],
 ) -> Event:
-    """Return the event, not sent yet. In async code give the `user`, and await its `asend()`.
+    """Return the event, not sent yet. In async code await its `asend()`.
 
     Args:
         request: its signed-in user, its address (by TRUSTED_PROXIES) and its User-Agent go into the event.
+            The user is looked up where the event is sent.
         event: the event's name.
         properties: of the event.
         fields: of `Event`, such as `insert_id`, `time` and `data`; one of `user`, `ip` or `useragent` stands
             instead of the request's.
     """
-    if "user" not in fields:
-        fields["user"] = _user_of(request)  # it may ask the database, so it is not asked in vain
-    from_request = {"ip": address_of(request), "useragent": request.META.get("HTTP_USER_AGENT", "")}
-    return Event(event=event, properties=properties, **(from_request | fields))
+    from_request: EventFields = {
+        "user": SimpleLazyObject(lambda: getattr(request, "user", None)),
+        "ip": address_of(request),
+        "useragent": request.META.get("HTTP_USER_AGENT", ""),
+    }
+    return Event(event=event, properties=properties, **{**from_request, **fields})
 
 
 def address_of(request: HttpRequest) -> str:
@@ -54,6 +62,6 @@ def address_of(request: HttpRequest) -> str:
     )
 
 
-def _user_of(request: HttpRequest) -> str:
-    user = getattr(request, "user", None)
-    return str(user.pk) if user is not None and user.is_authenticated and user.pk is not None else ""
+def _text(value: object) -> str:
+    """Return a text as it is, and of anything else none: nothing of a program is a lazy one."""
+    return str.__str__(value) if issubclass(type(value), str) else ""  # type: ignore[arg-type]  # it is a string

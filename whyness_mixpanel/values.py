@@ -21,7 +21,7 @@ from django.utils.datastructures import MultiValueDict
 from django.utils.functional import LazyObject, Promise, empty
 
 from whyness_events import limits
-from whyness_mixpanel.faults import type_name
+from whyness_mixpanel.faults import kind_of, type_name
 from whyness_mixpanel.refusal import Refusal, refusal_of
 
 # Beyond this a double, which is what Mixpanel reads, is not exact.
@@ -115,7 +115,7 @@ def _plain(value: Any, levels: int, left: list[int]) -> Any:
     for known, build in _NESTED:
         if issubclass(kind, known):
             return build(value, levels, left)
-    raise Refusal(f"a {type_name(value)}", _ALLOWED)
+    raise Refusal(kind_of(value), _ALLOWED)
 
 
 def _exact(value: int) -> int:
@@ -164,7 +164,7 @@ def _new_name(key: object, made: dict[str, Any]) -> str:
     if type(key) is str and key not in made:
         return key
     if not issubclass(type(key), str):
-        raise Refusal(f"a key that is a {type_name(key)}", "keys that are text")
+        raise Refusal(f"a key that is {kind_of(key)}", "keys that are text")
     name = str.__str__(key)  # type: ignore[arg-type]  # it is a string
     if name in made:
         raise Refusal("two keys of the same text", "keys that differ")

@@ -12,7 +12,6 @@ from django.db.models import QuerySet
 
 from whyness_mixpanel import parked
 from whyness_mixpanel.management.outbox_status import Write, one_line
-from whyness_mixpanel.parked_event import fields_of
 from whyness_mixpanel.publishing import outbox
 from whyness_mixpanel.tables import Outbox
 from whyness_ops.output import pretty, printable
@@ -147,9 +146,10 @@ def _json(alias: str, row: Outbox, **values: object) -> str:
 def _name(row: Outbox) -> str:
     """Return an event's name; `""` where there is none that can be shown."""
     try:
-        name = fields_of(json.loads(row.encoded)).get("event")
+        raw = json.loads(row.encoded)
     except (ValueError, RecursionError):  # a parked row may hold anything
         return ""
+    name = raw.get("event") if isinstance(raw, dict) else None
     return one_line(name)[:_NAME_CHARACTERS] if isinstance(name, str) else ""
 
 
