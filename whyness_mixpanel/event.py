@@ -135,7 +135,7 @@ class Event:
         self._make_missing_insert_id()
         return Made(self, normal.now_ms())
 
-    def clamp(self, time_ms: int, now_ms: int) -> int:
+    def _clamp(self, time_ms: int, now_ms: int) -> int:
         """Return the time as it travels; one in the future is fixed once, so that it stays the same event."""
         if time_ms <= now_ms:
             return time_ms

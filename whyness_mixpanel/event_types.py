@@ -4,10 +4,15 @@ from datetime import datetime
 from decimal import Decimal
 from enum import Enum
 from ipaddress import IPv4Address, IPv6Address
-from typing import Any, Protocol, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypedDict
 from uuid import UUID
 
 from django.utils.functional import LazyObject, Promise
+
+if TYPE_CHECKING:
+    _Lazy = LazyObject[Any]
+else:
+    _Lazy = LazyObject
 
 
 class HasKey(Protocol):
@@ -18,13 +23,13 @@ class HasKey(Protocol):
         """Return its primary key."""
 
 
-TextValue: TypeAlias = str | Enum | Promise | LazyObject
+TextValue: TypeAlias = str | Enum | Promise | _Lazy
 Identifier: TypeAlias = TextValue | int | UUID | None
 User: TypeAlias = Identifier | HasKey
-Moment: TypeAlias = datetime | float | Decimal | LazyObject
+Moment: TypeAlias = datetime | float | Decimal | _Lazy
 Address: TypeAlias = TextValue | IPv4Address | IPv6Address | None
 Data: TypeAlias = TextValue | dict[str, Any] | None
-Properties: TypeAlias = dict[str, Any] | LazyObject | None
+Properties: TypeAlias = dict[str, Any] | _Lazy | None
 
 
 class EventFields(TypedDict, total=False):

@@ -24,4 +24,4 @@ def type_name(value: object) -> str:
 def kind_of(value: object) -> str:
     """Return the name of a value's type with its article."""
     name = type_name(value)
-    return f"an {name}" if name[0] in "AEIOUaeiou" else f"a {name}"
+    return f"an {name}" if name[0] in "AEIOaeio" else f"a {name}"

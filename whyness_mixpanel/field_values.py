@@ -103,7 +103,8 @@ def moment(value: Any) -> datetime | float:
     if kind is not bool:
         for known, convert in _NUMBERS:
             if issubclass(kind, known):
-                return convert(value)
+                number: float = convert(value)
+                return number
     raise Refusal(kind_of(value), "an aware datetime, or a number of seconds or milliseconds")
 
 

@@ -14,7 +14,7 @@ from whyness_mixpanel.faults import is_of_signal, type_name
 from whyness_mixpanel.parked_event import Unencoded
 from whyness_mixpanel.publishing.insert import Row
 from whyness_mixpanel.refusal import InvalidValue, public_text, refusal_of
-from whyness_mixpanel.suppression import can_be_stored
+from whyness_mixpanel.suppression import column_of
 from whyness_mixpanel.values import members, plain, readable_name, settled
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 Fault: TypeAlias = WhynessEventsError | conf.SettingError
 
-_USER_CHARACTERS = 255
 _CANNOT_BE_RELEASED = ". Not all of it could be encoded: it cannot be released"
 
 
@@ -72,8 +71,7 @@ class Made:
 
     def row(self) -> Row:
         """Return what stands for the event in the outbox; raises as `encode()`."""
-        encoded, identity = self.encode(), conf.IDENTITY.get()
-        return Row(encoded, identity, self._storable_user())
+        return Row(self.encode(), conf.IDENTITY.get(), column_of(self._fields["user"]))
 
     def parked(self, fault: Fault) -> Row:
         """Return what stands for it where `encode()` or `row()` raised."""
@@ -84,7 +82,8 @@ class Made:
             identity = conf.IDENTITY.get()
         except conf.SettingError:
             identity = ""  # it is released when the setting is right, which then holds
-        return Row(encoded, identity, self._storable_user(), reason, told)
+        user = self._fields.get("user", self._user)
+        return Row(encoded, identity, column_of(user), reason, told)
 
     def _read_members(self, event: "Event") -> None:
         """Read the fields that may be dictionaries, of which each member is by itself."""
@@ -118,7 +117,7 @@ class Made:
             self._refuse("time", event, error)
             return
         try:
-            self._fields["time"] = event.clamp(normal.milliseconds(time), self._now_ms)
+            self._fields["time"] = event._clamp(normal.milliseconds(time), self._now_ms)  # noqa: SLF001  (a friend)
         except InvalidEvent as fault:
             self._withhold("time", time, fault)
 
@@ -134,7 +133,8 @@ class Made:
             self._scrub = privacy.scrubber().scrub
         except conf.SettingError as fault:
             for name in ("data", "properties"):
-                self._withhold(name, fields.pop(name, ""), fault)
+                if fields.get(name):
+                    self._withhold(name, fields.pop(name), fault)
             return
         for name in ("data", "properties"):
             if fields.get(name):
@@ -149,10 +149,6 @@ class Made:
 
     def _unencoded_in(self, field: str) -> bool:
         return any(each.field == field for each in self._unencoded)
-
-    def _storable_user(self) -> str:
-        user = self._fields.get("user", self._user)
-        return user if len(user) <= _USER_CHARACTERS and can_be_stored(user) else ""
 
     def _named(self, error: InvalidEvent) -> InvalidEvent:
         """Return the error with the name of the property, for the developer."""

@@ -17,6 +17,7 @@ from whyness_mixpanel.normal import now_ms
 from whyness_mixpanel.parked_event import is_whole
 from whyness_mixpanel.publishing import outbox
 from whyness_mixpanel.publishing.insert import Row, insert
+from whyness_mixpanel.suppression import column_of
 from whyness_mixpanel.tables import Outbox
 
 logger = logging.getLogger("whyness_mixpanel")
@@ -124,4 +125,4 @@ def _row(body: str, place: int, reason: str) -> Row:
     message = decode_message(body)
     raw = message.raw_events[place]
     user = raw.get("user", "") if isinstance(raw, dict) else ""
-    return Row(to_sqs_json(raw), message.identity or conf.IDENTITY.get(), str(user), reason)
+    return Row(to_sqs_json(raw), message.identity or conf.IDENTITY.get(), column_of(user), reason)

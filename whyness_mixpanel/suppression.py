@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from django.db import models
 from django.utils import timezone
 
+_CHARACTERS = 255
+
 
 class Suppression(models.Model):
     """A person about whom nothing is sent, and how far Mixpanel is with deleting what it has.
@@ -14,7 +16,7 @@ class Suppression(models.Model):
     """
 
     id = models.BigAutoField(primary_key=True)
-    user = models.CharField(max_length=255, unique=True)
+    user = models.CharField(max_length=_CHARACTERS, unique=True)
     created_at = models.DateTimeField(default=timezone.now)
     asked_at = models.DateTimeField(null=True, blank=True)
     ask_count = models.PositiveSmallIntegerField(default=0)
@@ -34,14 +36,20 @@ class Suppression(models.Model):
 def suppressed_among(users: Iterable[str], using: str | None = None) -> set[str]:
     """Return those of `users` who are suppressed, by the list in the database `using` (the default one)."""
     found: set[str] = set()
-    asked = sorted(filter(can_be_stored, set(users)))
+    asked = sorted(filter(_can_be_stored, set(users)))
     for start in range(0, len(asked), 500):
         some = asked[start : start + 500]
         found.update(Suppression.objects.using(using).filter(user__in=some).values_list("user", flat=True))
     return found
 
 
-def can_be_stored(user: str) -> bool:
+def column_of(user: object) -> str:
+    """Return what a column holds of a user: the id as events name it, or nothing where it cannot."""
+    is_short = isinstance(user, str) and len(user) <= _CHARACTERS
+    return user if is_short and _can_be_stored(user) else ""
+
+
+def _can_be_stored(user: str) -> bool:
     """Whether a database takes the text; PostgreSQL would refuse the whole question."""
     if user.isascii():
         return "\x00" not in user

@@ -42,12 +42,13 @@ def event_of(
         fields: of `Event`, such as `insert_id`, `time` and `data`; one of `user`, `ip` or `useragent` stands
             instead of the request's.
     """
-    from_request: EventFields = {
+    taken: EventFields = {
         "user": SimpleLazyObject(lambda: getattr(request, "user", None)),
         "ip": address_of(request),
         "useragent": request.META.get("HTTP_USER_AGENT", ""),
     }
-    return Event(event=event, properties=properties, **{**from_request, **fields})
+    taken.update(fields)
+    return Event(event=event, properties=properties, **taken)
 
 
 def address_of(request: HttpRequest) -> str:
@@ -64,4 +65,4 @@ def address_of(request: HttpRequest) -> str:
 
 def _text(value: object) -> str:
     """Return a text as it is, and of anything else none: nothing of a program is a lazy one."""
-    return str.__str__(value) if issubclass(type(value), str) else ""  # type: ignore[arg-type]  # it is a string
+    return str.__str__(value) if issubclass(type(value), str) else ""

@@ -96,7 +96,7 @@ def readable_name(key: object) -> str:
     """Return the name of a property on one line, however it was made."""
     if not issubclass(type(key), str):
         return f"<{type_name(key)}>"
-    name = str.__str__(key)  # type: ignore[arg-type]  # it is a string
+    name = str.__str__(key)
     short = name if len(name) <= _NAME_CHARACTERS else name[:_NAME_CHARACTERS] + "…"
     return short if short.isprintable() else ascii(short)[1:-1][: 2 * _NAME_CHARACTERS]
 
@@ -165,7 +165,7 @@ def _new_name(key: object, made: dict[str, Any]) -> str:
         return key
     if not issubclass(type(key), str):
         raise Refusal(f"a key that is {kind_of(key)}", "keys that are text")
-    name = str.__str__(key)  # type: ignore[arg-type]  # it is a string
+    name = str.__str__(key)
     if name in made:
         raise Refusal("two keys of the same text", "keys that differ")
     return name

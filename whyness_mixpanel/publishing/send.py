@@ -1,6 +1,7 @@
 """What becomes of events that are sent: a row in the transaction, and after its commit somebody is told."""
 
 import asyncio
+import logging
 import os
 from collections.abc import Callable, Sequence
 
@@ -16,6 +17,7 @@ from whyness_mixpanel.publishing.condition import Condition
 from whyness_mixpanel.publishing.insert import Row, insert, is_in_transaction
 from whyness_mixpanel.publishing.mode import Mode, is_testing, mode_of
 
+logger = logging.getLogger("whyness_mixpanel")
 unwritable = Condition()
 
 
@@ -70,7 +72,12 @@ def _send(rows: Sequence[Row], connection: BaseDatabaseWrapper, mode: Mode) -> b
     for reason in reasons:
         parked.tell(1, reason)
     if len(reasons) < len(rows):
-        tell()
+        try:
+            tell()
+        except Exception as error:  # they are written: a relay finds them within a minute, or a drain does
+            if is_of_signal(error):
+                raise
+            logger.warning("Nobody could be told of events in the outbox: %s", type_name(error))
     return not reasons
 
 
