@@ -25,7 +25,7 @@ _UNENCODED = "unencoded"
 # What a list of members costs beside their texts, and the JSON around them.
 _MEMBER_BYTES = 600
 _MOST_SHOWN = 64
-_MOST_DIGITS_BITS = 1_000
+_MOST_DIGITS_BITS, _EXACT_BITS = 1_000, 53
 
 
 class Unencoded(NamedTuple):
@@ -133,7 +133,7 @@ def _rendered(value: Any, levels: int) -> Any:
     kind = type(value)
     if issubclass(kind, str):
         return _utf8(value)
-    if value is None or kind is bool:
+    if value is None or kind is bool or (kind is int and int.bit_length(value) <= _EXACT_BITS):
         return value
     for container in (dict, list, tuple, set, frozenset):
         if issubclass(kind, container):

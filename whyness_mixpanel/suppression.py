@@ -45,8 +45,9 @@ def suppressed_among(users: Iterable[str], using: str | None = None) -> set[str]
 
 def column_of(user: object) -> str:
     """Return what a column holds of a user: the id as events name it, or nothing where it cannot."""
-    is_short = isinstance(user, str) and len(user) <= _CHARACTERS
-    return user if is_short and _can_be_stored(user) else ""
+    if not isinstance(user, str) or len(user) > _CHARACTERS:
+        return ""
+    return user if _can_be_stored(user) else ""
 
 
 def _can_be_stored(user: str) -> bool:

@@ -23,7 +23,7 @@ from tests.hostile_values import endless, hostile, misbehaving
 from whyness_events import InvalidEvent
 from whyness_mixpanel import conf, counters, privacy, signals
 from whyness_mixpanel.models import Event, Outbox, send_many
-from whyness_mixpanel.publishing import batch, insert, outbox, relay, send
+from whyness_mixpanel.publishing import batch, insert, outbox, relay
 from whyness_mixpanel.publishing.outbox import Waiting
 from whyness_mixpanel.track import track
 
@@ -42,7 +42,7 @@ FAULTY = {
 }
 
 
-def raising(error: BaseException) -> SimpleLazyObject:
+def raising(error: BaseException) -> Any:
     """Return a value that raises `error` when it is touched."""
 
     def touch() -> NoReturn:
@@ -53,7 +53,8 @@ def raising(error: BaseException) -> SimpleLazyObject:
 
 def make_event(**fields: Any) -> Event:
     """Return a valid event, with `fields` over it."""
-    return Event(**{"event": "Click", "user": "7", "insert_id": 1, "time": 1_760_000_000} | fields)
+    valid: dict[str, Any] = {"event": "Click", "user": "7", "insert_id": 1, "time": 1_760_000_000}
+    return Event(**valid | fields)
 
 
 class Heard:
@@ -214,7 +215,7 @@ class _Slow:
         lambda: make_event(user=SimpleLazyObject(_slow)).send(),
         lambda: make_event(properties={"a": {"b": [SimpleLazyObject(_slow)]}}).send(),
         lambda: make_event(data={"a": SimpleLazyObject(_slow)}).send(),
-        lambda: send_many(_Slow()),  # type: ignore[arg-type]  # what it yields is no event
+        lambda: send_many(_Slow()),
         lambda: privacy.unwanted_among({"7"}),
         lambda: batch.publish([Waiting(1, "distinct_id", make_event().json())], lambda: True),
         conf.SCRUB_NAMES.get,
@@ -367,7 +368,7 @@ def test_a_connection_that_cannot_be_had_loses_the_event_and_says_so(
 ) -> None:
     """An alias that there is not, a database that is down, a wrapper of the site that fails."""
     with override(), monkeypatch.context() as patch:
-        patch.setattr(send.transaction, name, lambda *_, **__: 1 / 0)
+        patch.setattr(transaction, name, lambda *_, **__: 1 / 0)
         assert make_event().send() is (name == "on_commit")
 
     assert counters.snapshot()["lost"] == (name == "get_connection")
@@ -401,7 +402,7 @@ def test_without_autocommit_a_database_that_is_down_is_no_exception(
     monkeypatch.setattr(relay, "wake", lambda *_: None)
 
     with override(BACKEND="sqs"), monkeypatch.context() as patch:
-        patch.setattr(send.transaction, "get_connection", lambda _: Down())
+        patch.setattr(transaction, "get_connection", lambda _: Down())
         assert make_event().send() is False
 
     counts = counters.snapshot()
@@ -440,7 +441,7 @@ def test_an_endless_value_is_not_waited_for() -> None:
 def test_a_request_that_fails_costs_the_event_and_not_the_page() -> None:
     """Its user may ask a database that is down."""
     request = RequestFactory().get("/", HTTP_USER_AGENT="UA")
-    request.user = raising(Error(SECRET))  # type: ignore[assignment]  # as the middleware's is lazy
+    request.user = raising(Error(SECRET))
 
     with override(**QUIET):
         assert track(request, "E") is False
