@@ -89,7 +89,7 @@ def _console(capsys: pytest.CaptureFixture[str]) -> Iterator[None]:
 FIXTURES = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 
 
-@settings(suppress_health_check=FIXTURES, deadline=None, max_examples=200)
+@settings(suppress_health_check=FIXTURES, deadline=None, max_examples=120)
 @given(fields=st.dictionaries(st.sampled_from(FIELDS), misbehaving(SECRET), min_size=1, max_size=4))
 def test_no_value_reaches_the_page_and_the_neighbours_go(
     fields: dict[str, Any], heard: Heard, capsys: pytest.CaptureFixture[str]
@@ -116,7 +116,7 @@ def test_no_value_reaches_the_page_and_the_neighbours_go(
     assert isinstance([json.loads(row.encoded) for row in parked], list)
 
 
-@settings(suppress_health_check=FIXTURES, deadline=None, max_examples=100)
+@settings(suppress_health_check=FIXTURES, deadline=None, max_examples=60)
 @given(fields=st.dictionaries(st.sampled_from(FIELDS), misbehaving(SECRET), min_size=1, max_size=3))
 def test_only_an_invalid_event_raises_and_only_where_a_developer_sees_it(fields: dict[str, Any]) -> None:
     """By each way to send; the text says a field, and nothing of the value."""

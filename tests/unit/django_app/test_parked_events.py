@@ -173,17 +173,17 @@ def test_plain_attributes_are_not_kept() -> None:
 @pytest.mark.parametrize(
     "fields",
     [
-        {"properties": {"x": "a" * 12_000_000, "y": b""}},
-        {"properties": {"x": b"a" * 12_000_000}},
+        {"properties": {"x": "a" * 3_000_000, "y": b""}},
+        {"properties": {"x": b"a" * 3_000_000}},
         {"properties": {f"k{n}": "\0\ud800" * 90 for n in range(9_000)}},
         {"properties": {f"\ud800{n}" + '"' * 300: ["\x01" * 900] for n in range(200)}},
         {"properties": [1] * 3_000_000},
         {"properties": in_itself()},
         {"properties": large_properties(1_100_000)},
-        {"insert_id": "!" * 12_000_000},
-        {"user": "u" * 12_000_000},
-        {"event": " ", "data": "a" * 12_000_000},
-        {"data": {"a": "\ud83d"}, "useragent": "a" * 12_000_000},
+        {"insert_id": "!" * 3_000_000},
+        {"user": "u" * 3_000_000},
+        {"event": " ", "data": "a" * 3_000_000},
+        {"data": {"a": "\ud83d"}, "useragent": "a" * 3_000_000},
     ],
     ids=map(str, range(11)),
 )
@@ -257,7 +257,7 @@ FIELDS = {
 }
 ORDINARY = st.one_of(
     st.none(), st.booleans(), st.integers(), st.floats(), st.text(st.characters(), max_size=9), st.decimals(),
-    st.datetimes(timezones=st.just(UTC)), st.dates(), st.timedeltas(), st.uuids(), st.just("a" * 1_200_000),
+    st.datetimes(timezones=st.just(UTC)), st.dates(), st.timedeltas(), st.uuids(),
     misbehaving(SECRET),
 )  # fmt: skip
 VALUES = st.recursive(
@@ -270,11 +270,12 @@ VALUES = st.recursive(
 PROPERTIES = st.dictionaries(st.text(st.characters(), max_size=4) | st.just("$token"), VALUES, max_size=3)
 
 
-@settings(suppress_health_check=list(HealthCheck), deadline=None, max_examples=300)
+@settings(suppress_health_check=list(HealthCheck), deadline=None, max_examples=150)
 @given(fields=st.fixed_dictionaries({}, optional=FIELDS), properties=PROPERTIES, data=VALUES, method=VALUES)
 @example(
     fields={"event": " "}, properties={"a": "\ud83d\ude00"}, data="", method=""
 )  # a pair, once it is JSON
+@example(fields={"event": " "}, properties={}, data="a" * 1_200_000, method="")
 @example(fields={"event": " "}, properties={"a": -0.0, "b": 1e22, "c": 5e-324}, data="", method="")
 def test_what_is_released_is_what_would_have_been_published(
     fields: dict[str, Any], properties: dict[Any, Any], data: Any, method: Any
