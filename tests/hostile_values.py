@@ -69,10 +69,13 @@ def in_itself() -> Any:
     return value
 
 
-def hostile(kind: type, behave: Callable[[], Any] | None = None) -> tuple[Any, Any]:
+def hostile(
+    kind: type, behave: Callable[[], Any] | None = None, *, even_its_type: bool = False
+) -> tuple[Any, Any]:
     """Return an instance of a class of its own, and what it holds."""
     sample, expected = _SAMPLES[kind]
-    return _misbehaving(kind, behave or _raise(ZeroDivisionError))(sample), expected
+    own = _misbehaving(kind, behave or _raise(ZeroDivisionError), even_its_type=even_its_type)
+    return own(sample), expected
 
 
 def _raise(error: type[BaseException], text: str = "") -> Callable[[], Any]:
@@ -82,7 +85,7 @@ def _raise(error: type[BaseException], text: str = "") -> Callable[[], Any]:
     return behave
 
 
-def _misbehaving(base: type, behave: Callable[[], Any]) -> Any:
+def _misbehaving(base: type, behave: Callable[[], Any], *, even_its_type: bool = False) -> Any:
     def method(*_: Any, **__: Any) -> Any:
         return behave()
 
@@ -90,7 +93,12 @@ def _misbehaving(base: type, behave: Callable[[], Any]) -> Any:
     members |= {"__hash__": id, "__class__": property(method)}
     if base is object:
         members["__getattr__"] = method
-    return type("Misbehaving", (base,), members)
+    if not even_its_type:
+        return type("Misbehaving", (base,), members)
+    of_type = dict.fromkeys(
+        ("__eq__", "__hash__", "__bool__", "__instancecheck__", "__subclasscheck__"), method
+    )
+    return type("Misbehaver", (type,), of_type)("Misbehaving", (base,), members)
 
 
 def misbehaving(secret: str) -> st.SearchStrategy[Any]:

@@ -77,8 +77,6 @@ def settled(value: Any) -> Any:
     """Return what a lazy object, a lazy translation or a choice stands for, and anything else as it is."""
     for _ in range(_MOST_WRAPPINGS):
         kind = type(value)
-        if kind in _COMMON:
-            return value
         if issubclass(kind, LazyObject):
             if value._wrapped is empty:  # noqa: SLF001  (Django has no other word for it)
                 value._setup()  # noqa: SLF001  (as above)
@@ -228,8 +226,6 @@ def _take(count: int, what: str, levels: int, left: list[int]) -> None:
 
 
 _list = _array(list)
-# A set would ask a metaclass for its hash, and that may be anything.
-_COMMON = (str, int, float, bool, type(None), dict, list)
 # In this order: a datetime is a date, and a choice was settled before.
 _SIMPLE: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
     (str, str.__str__),

@@ -313,7 +313,7 @@ def test_texts_may_be_lazy_or_choices() -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_method_of_a_class_of_its_own_is_believed(kind: type) -> None:
     """What a text, a list or a dictionary holds is what it holds, whatever its methods say or raise."""
-    value, expected = hostile(kind)
+    value, expected = hostile(kind, even_its_type=True)
 
     made = plain(value)
 
