@@ -115,7 +115,13 @@ class Event:
 
     async def asend(self, using: Text | None = None) -> bool:
         """Do what `send()` does, in async code."""
-        return await sync_to_async(self.send)(using)
+        try:
+            return await sync_to_async(self.send)(using)
+        except WhynessEventsError:
+            raise
+        except Exception as error:  # noqa: BLE001  (the thread cannot be had, at the end of a process)
+            lose(error)
+            return False
 
     @staticmethod
     def send_many(events: "Iterable[Event]", using: Text | None = None) -> bool:
@@ -155,24 +161,32 @@ def send_many(events: Iterable[Event], using: Text | None = None) -> bool:
     Where one raises because it breaks a rule, none of them is sent.
     """
     send.check_no_event_loop()
-    rows: list[Row] = []
-    lost_count = 0
-    try:
-        for event in events:
-            row = _row_of(event)
-            rows += [] if row is None else [row]
-            lost_count += row is None
-    except WhynessEventsError:
-        raise
-    except Exception as error:  # noqa: BLE001  (whatever `events` is)
-        _lose(error)
-        lost_count += 1
+    some, are_all = _listed(events)
+    rows = [row for event in some if (row := _row_of(event))]
     try:
         if not conf.ENABLED.get():
             return False
     except conf.SettingError as error:
         rows = [_parked(row, str(error)) for row in rows]
-    return send.send(rows, using) and not lost_count
+    return send.send(rows, using) and are_all and len(rows) == len(some)
+
+
+def lose(error: Exception) -> None:
+    """Count an event that cannot even be parked; what a signal handler raised is raised again."""
+    if is_of_signal(error):
+        raise error
+    memory.lose(1, f"they cannot be made: {type_name(error)}")
+
+
+def _listed(events: Iterable[Event]) -> tuple[list[Event], bool]:
+    """Return the events up to where their collection fails, and whether it does not."""
+    some: list[Event] = []
+    try:
+        some.extend(events)
+    except Exception as error:  # noqa: BLE001  (whatever it is)
+        lose(error)
+        return some, False
+    return some, True
 
 
 def _row_of(event: Event) -> Row | None:
@@ -182,14 +196,8 @@ def _row_of(event: Event) -> Row | None:
     except WhynessEventsError:
         raise
     except Exception as error:  # noqa: BLE001  (no page breaks for it)
-        _lose(error)
+        lose(error)
         return None
-
-
-def _lose(error: Exception) -> None:
-    if is_of_signal(error):
-        raise error
-    memory.lose(1, f"they cannot be made: {type_name(error)}")
 
 
 def _parked(row: Row, reason: str) -> Row:

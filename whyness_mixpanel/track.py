@@ -6,7 +6,7 @@ from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
 from whyness_mixpanel import bots, conf, proxies
-from whyness_mixpanel.event import Event
+from whyness_mixpanel.event import Event, lose
 from whyness_mixpanel.event_types import EventFields, TextValue
 
 
@@ -22,7 +22,11 @@ def track(
 
     A click of a program (BOT_USERAGENTS) is not sent: False.
     """
-    found = event_of(request, event, properties, **fields)
+    try:
+        found = event_of(request, event, properties, **fields)
+    except Exception as error:  # noqa: BLE001  (of a request that is none)
+        lose(error)
+        return False
     return not bots.is_bots_click(_text(event), _text(found.useragent)) and found.send(using)
 
 

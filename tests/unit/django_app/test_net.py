@@ -449,3 +449,22 @@ def test_a_request_that_fails_costs_the_event_and_not_the_page() -> None:
     assert Outbox.objects.get().reason.startswith("user: Error.")
     assert outbox.parked("default").count() == 1
     assert connection.is_usable()
+
+
+def test_what_fails_around_an_event_loses_it_and_says_so(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What is no request, a thread that cannot be had at the end of a process, no memory for a row."""
+
+    def fail(*_: object, **__: object) -> NoReturn:
+        raise RuntimeError(SECRET)
+
+    with override(**QUIET):
+        assert track(None, "E") is False  # type: ignore[arg-type]  # what is no request
+        monkeypatch.setattr("whyness_mixpanel.event.sync_to_async", fail)
+        assert asyncio.run(make_event().asend()) is False
+        monkeypatch.setattr("whyness_mixpanel.parked_event.encode", fail)
+        assert send_many([make_event(event=""), make_event(insert_id=2)]) is False
+
+    assert (counters.snapshot()["lost"], counters.snapshot()["published"]) == (3, 1)
+    assert SECRET not in caplog.text
