@@ -468,3 +468,17 @@ def test_what_fails_around_an_event_loses_it_and_says_so(
 
     assert (counters.snapshot()["lost"], counters.snapshot()["published"]) == (3, 1)
     assert SECRET not in caplog.text
+
+
+def test_what_publishing_at_the_commit_raises_breaks_no_commit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The row waits for a drain."""
+
+    def fail(*_: object, **__: object) -> NoReturn:
+        raise ZeroDivisionError
+
+    with override(**QUIET):
+        monkeypatch.setattr(outbox, "claimed_by", fail)
+        with transaction.atomic():
+            assert make_event().send() is True
+
+    assert Outbox.objects.get().state == "pending"
