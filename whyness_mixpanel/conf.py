@@ -15,6 +15,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from whyness_events import IDENTITIES
 from whyness_mixpanel import parse, proxies, scrub, sqs_hosts
+from whyness_mixpanel.faults import is_of_signal
 
 DICT_NAME = "WHYNESS_MIXPANEL"
 BACKEND_NAMES = ("sqs", "mixpanel", "locmem", "console", "dummy")
@@ -83,7 +84,13 @@ class Setting(Generic[T]):
         Raises:
             SettingError: what is set is not allowed.
         """
-        for place, found in self.in_settings():
+        try:
+            found_in = self.in_settings()
+        except Exception as error:
+            if is_of_signal(error):
+                raise
+            raise SettingError(self.key, self.allowed) from error  # a value that cannot even be compared
+        for place, found in found_in:
             return self._parse(place, found)
         in_environment = os.environ.get(self.environment)
         if _is_set(in_environment):
@@ -125,7 +132,9 @@ class Setting(Generic[T]):
     def _parse(self, place: str, found: object) -> T:
         try:
             return self.parse(found)
-        except (TypeError, ValueError, OverflowError):
+        except Exception as error:
+            if is_of_signal(error):
+                raise
             raise SettingError(place, self.allowed) from None
 
 

@@ -1,21 +1,24 @@
 """`Event`: what is published. A plain object without a table."""
 
-import json
 from collections.abc import Iterable
-from datetime import datetime
-from typing import Any, Never
-from uuid import UUID, uuid4
+from typing import TYPE_CHECKING, Any, Never
+from uuid import uuid4
 
 from asgiref.sync import sync_to_async
 
-from whyness_events import InvalidEvent, WhynessEventsError, encode_event, parse_event
-from whyness_mixpanel import conf, counters, normal, privacy
+from whyness_events import InvalidEvent, WhynessEventsError
+from whyness_mixpanel import conf, counters, normal
+from whyness_mixpanel.event_types import Address, Data, Identifier, Moment, Properties, TextValue, User
+from whyness_mixpanel.faults import is_of_signal, type_name
+from whyness_mixpanel.making import Fault, Made
 from whyness_mixpanel.publishing import memory, publisher, send
 from whyness_mixpanel.publishing.insert import Row
+from whyness_mixpanel.refusal import public_text
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 Text = str  # Event has a method named str
-
-_USER_CHARACTERS = 255
 
 
 class _NoTable:
@@ -38,7 +41,8 @@ class Event:
 
     Args:
         event: its name, 1 to 255 bytes.
-        user: id of a registered user, `"p:45"` a prospect, `""` nobody. One of ANONYMOUS_USERS is nobody.
+        user: id of a registered user or the user itself, such as `request.user`; `"p:45"` a prospect, `""` or
+            an anonymous user nobody. One of ANONYMOUS_USERS is nobody.
         data: what the request was, text or a dictionary. Where it is empty, an attribute `method` stands in.
         insert_id: deduplication key, 1 to 36 of `[A-Za-z0-9-]`; missing, it is a UUID made once.
         time: aware datetime or a number (below 1e11 in magnitude it is seconds, else milliseconds); missing,
@@ -46,7 +50,7 @@ class Event:
             is up to an hour ahead waits in the queue until then.
         ip: the person's address.
         useragent: the request's User-Agent header.
-        properties: further properties, at most 230.
+        properties: further properties, at most 230; docs/django.md says what their values may be.
         prospect: id of the prospect that this registered user used to be.
     """
 
@@ -57,24 +61,24 @@ class Event:
     def __init__(  # noqa: PLR0913  (these are the fields of the contract)
         self,
         *,
-        event: Text = "",
-        user: Text | int | None = "",
-        data: Text | dict[Text, Any] | None = "",
-        insert_id: Text | int | UUID | None = None,
-        time: datetime | float | None = None,
-        ip: Text | None = "",
-        useragent: Text | None = "",
-        properties: dict[Text, Any] | None = None,
-        prospect: Text | int | None = "",
+        event: TextValue = "",
+        user: User = "",
+        data: Data = "",
+        insert_id: Identifier = None,
+        time: Moment | None = None,
+        ip: Address = "",
+        useragent: TextValue | None = "",
+        properties: Properties = None,
+        prospect: Identifier = "",
     ) -> None:
         self.event = event
         self.user = user
         self.data = data
         self.insert_id = insert_id
-        self.time = normal.now_ms() if time is None else time
+        self.time: Moment = normal.now_ms() if time is None else time
         self.ip = ip
         self.useragent = useragent
-        self.properties = {} if properties is None else properties
+        self.properties: Any = {} if properties is None else properties
         self.prospect = prospect
         # Of a row of an old table: when it was created, and the user that older versions of the app sent.
         self._history: tuple[datetime, Text] | None = None
@@ -92,9 +96,9 @@ class Event:
         Raises:
             InvalidEvent: it breaks a rule; the text names the field and never shows a value.
             EventTooLarge: it is more than Mixpanel takes.
-            SettingError: ANONYMOUS_USERS is not what is allowed.
+            SettingError: ANONYMOUS_USERS, SCRUB_NAMES or SCRUB_PATTERNS is not what is allowed.
         """
-        return encode_event(parse_event(privacy.scrub(self._raw()), now_ms=normal.now_ms()))
+        return self._made().encode()
 
     def str(self) -> Text:
         """Return what `json()` returns, under the old name."""
@@ -118,7 +122,13 @@ class Event:
 
     async def asend(self, using: Text | None = None) -> bool:
         """Do what `send()` does, in async code."""
-        return await sync_to_async(self.send)(using)
+        try:
+            return await sync_to_async(self.send)(using)
+        except WhynessEventsError:
+            raise
+        except Exception as error:  # noqa: BLE001  (the thread cannot be had, at the end of a process)
+            lose(error)
+            return False
 
     @staticmethod
     def send_many(events: "Iterable[Event]", using: Text | None = None) -> bool:
@@ -126,45 +136,20 @@ class Event:
         return send_many(events, using)
 
     def _row(self) -> Row:
-        """Return what stands for this event in the outbox; parked where it breaks a rule."""
-        raw: dict[Text, object] = {}
+        """Return what stands for this event in the outbox; parked where it cannot travel."""
+        made = self._made()
         try:
-            raw = privacy.scrub(self._raw())
-            encoded, reason = encode_event(parse_event(raw, now_ms=normal.now_ms())), ""
-        except WhynessEventsError as error:
-            _refuse(error)
-            encoded, reason = _legible(raw or privacy.scrub(vars(self))), str(error)
-        user = raw.get("user", "")
-        return Row(encoded, conf.IDENTITY.get(), _storable(user) if reason else str(user), reason)
+            return made.row()
+        except (WhynessEventsError, conf.SettingError) as fault:
+            _refuse(fault)
+            return made.parked(fault)
 
-    def _raw(self) -> dict[Text, object]:
-        if self._fault:
-            raise self._fault
+    def _made(self) -> Made:
         self._make_missing_insert_id()
-        user = normal.text(self.user)
-        nobody = isinstance(user, str) and user in conf.ANONYMOUS_USERS.get()
-        return {
-            "insert_id": normal.text(self.insert_id),
-            "event": self.event,
-            "user": "" if nobody else user,
-            "time": normal.milliseconds(self.time),
-            "ip": normal.text(self.ip),
-            "useragent": normal.text(self.useragent),
-            "data": self.data if self.data not in (None, "", {}) else getattr(self, "method", ""),
-            "properties": self.properties,
-            "prospect": normal.text(self.prospect),
-            **self._as_older_versions_sent_it(),
-        }
-
-    def _as_older_versions_sent_it(self) -> dict[Text, object]:
-        """Return what keeps an event of the history the one that it was: seconds, and its own user."""
-        before = conf.HISTORY_BEFORE.get() if self._history else None
-        if self._history is None or before is None or self._history[0] >= before:
-            return {}
-        return {"user": self._history[1], "time_unit": "s"}
+        return Made(self, normal.now_ms())
 
     def _make_missing_insert_id(self) -> None:
-        if self.insert_id is None or self.insert_id == "":
+        if self.insert_id is None or (type(self.insert_id) is Text and not self.insert_id):
             self.insert_id = str(uuid4())
 
 
@@ -174,31 +159,63 @@ def send_many(events: Iterable[Event], using: Text | None = None) -> bool:
     Where one raises because it breaks a rule, none of them is sent.
     """
     send.check_no_event_loop()
-    events = list(events)
+    some, are_all = _listed(events)
+    rows = [row for event in some if (row := _row_of(event))]
     try:
-        rows = [event._row() for event in events]  # noqa: SLF001  (of the same module)
-        return conf.ENABLED.get() and send.send(rows, using)
+        if not conf.ENABLED.get():
+            return False
     except conf.SettingError as error:
-        memory.lose(len(events), f"they cannot be made: {error}")
-        return False
+        rows = [_parked(row, str(error)) for row in rows]
+    return send.send(rows, using) and are_all and len(rows) == len(some)
 
 
-def _refuse(error: WhynessEventsError) -> None:
-    must_raise = conf.raise_invalid()
-    counters.add("invalid")
-    if must_raise:
+def lose(error: Exception) -> None:
+    """Count an event that cannot even be parked; what a signal handler raised is raised again."""
+    if is_of_signal(error):
         raise error
-    publisher.logger.warning("An event breaks a rule and is parked in the outbox: %s", error)
+    memory.lose(1, f"they cannot be made: {type_name(error)}")
 
 
-def _storable(user: object) -> Text:
-    """Return what a database takes of the user of an event that breaks a rule."""
-    return str(user).encode("utf-8", "replace").decode().replace("\x00", "")[:_USER_CHARACTERS]
-
-
-def _legible(raw: dict[Text, object]) -> Text:
-    """Return what can be kept of an event that breaks a rule, for the person who looks at it."""
+def _listed(events: Iterable[Event]) -> tuple[list[Event], bool]:
+    """Return the events up to where their collection fails, and whether it does not."""
+    some: list[Event] = []
     try:
-        return json.dumps(raw, default=lambda value: f"<{type(value).__name__}>", skipkeys=True)
-    except (ValueError, RecursionError):  # it contains itself
-        return "{}"
+        some.extend(events)
+    except Exception as error:  # noqa: BLE001  (whatever it is)
+        lose(error)
+        return some, False
+    return some, True
+
+
+def _row_of(event: Event) -> Row | None:
+    """Return what is written of an event, None where nothing can be."""
+    try:
+        return event._row()  # noqa: SLF001  (of the same module)
+    except WhynessEventsError:
+        raise
+    except Exception as error:  # noqa: BLE001  (no page breaks for it)
+        lose(error)
+        return None
+
+
+def _parked(row: Row, reason: str) -> Row:
+    if row.reason:
+        return row
+    counters.add("invalid")
+    return row._replace(reason=reason)
+
+
+def _refuse(fault: Fault) -> None:
+    """Count what cannot travel; raise the fault where a developer is to see it."""
+    counters.add("invalid")
+    if isinstance(fault, WhynessEventsError) and _must_raise():
+        raise fault
+    publisher.logger.warning("An event breaks a rule and is parked in the outbox: %s", public_text(fault))
+
+
+def _must_raise() -> bool:
+    try:
+        return conf.raise_invalid()
+    except conf.SettingError as error:
+        publisher.logger.warning("Nobody can tell whether an invalid event raises: %s", error)
+        return False

@@ -3,7 +3,6 @@
 import math
 import time
 from datetime import UTC, datetime, timedelta
-from uuid import UUID
 
 from whyness_events import InvalidEvent
 
@@ -11,15 +10,6 @@ from whyness_events import InvalidEvent
 _SECONDS_BELOW = 1e11
 _TIME_ALLOWED = "an aware datetime, or a number of seconds or milliseconds since 1970"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-def text(value: object) -> object:
-    """Return numbers and UUIDs as text, None as `""`, and anything else as it is."""
-    if value is None:
-        return ""
-    if isinstance(value, UUID):
-        return str(value)
-    return str(int(value)) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 def milliseconds(value: object) -> int:

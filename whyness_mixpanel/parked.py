@@ -13,8 +13,10 @@ from django.db.models import QuerySet
 from whyness_events import WhynessEventsError, encode_event, parse_event
 from whyness_mixpanel import signals
 from whyness_mixpanel.normal import now_ms
+from whyness_mixpanel.parked_event import is_whole
 from whyness_mixpanel.publishing import outbox
 from whyness_mixpanel.publishing.insert import Row, insert
+from whyness_mixpanel.suppression import column_of
 from whyness_mixpanel.tables import Outbox
 
 logger = logging.getLogger("whyness_mixpanel")
@@ -70,7 +72,10 @@ def delete(ids: Sequence[int], alias: str) -> int:
 def _change(encoded: str) -> _Change:
     """Return what changes in a row: it is released, or has the reason of today."""
     try:
-        fresh = encode_event(parse_event(json.loads(encoded), now_ms=now_ms()))
+        raw = json.loads(encoded)
+        if not is_whole(raw):
+            return (("state", Outbox.State.PARKED),)  # its reason says so
+        fresh = encode_event(parse_event(raw, now_ms=now_ms()))
     except WhynessEventsError as error:
         return (("reason", str(error)),)
     except (ValueError, RecursionError):
@@ -117,4 +122,4 @@ def tell(count: int, reason: str) -> None:
 
 def _user_of(encoded: str) -> str:
     raw = json.loads(encoded)
-    return str(raw.get("user", "")) if isinstance(raw, dict) else ""
+    return column_of(raw.get("user", "")) if isinstance(raw, dict) else ""

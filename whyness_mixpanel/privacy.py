@@ -2,12 +2,13 @@
 
 import functools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from django.db import Error, connections, router, transaction
 
 from whyness_mixpanel import conf
+from whyness_mixpanel.faults import is_of_signal
 from whyness_mixpanel.scrub import Scrubber
 from whyness_mixpanel.suppression import Suppression, suppressed_among
 
@@ -30,15 +31,13 @@ class Suppressed(Exception):  # noqa: N818  (what the person is)
     """Nothing may be sent about the person any more."""
 
 
-def scrub(raw: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields of an event with the secrets of `data` and `properties` replaced.
+def scrubber() -> Scrubber:
+    """Return what replaces the secrets in `data` and `properties`.
 
     Raises:
         SettingError: SCRUB_NAMES or SCRUB_PATTERNS is not what is allowed. Nothing else.
     """
-    scrubber = _scrubber(conf.SCRUB_NAMES.get(), conf.SCRUB_PATTERNS.get())
-    secretive = {name: scrubber.scrub(raw[name]) for name in ("data", "properties") if name in raw}
-    return {**raw, **secretive}
+    return _scrubber(conf.SCRUB_NAMES.get(), conf.SCRUB_PATTERNS.get())
 
 
 def filter_suppressed(encoded: Sequence[str]) -> Sequence[str]:
@@ -129,6 +128,8 @@ def _opted_out(people: set[str]) -> set[str]:
     try:
         return {str(user) for user in function(frozenset(people))}
     except Exception as error:  # the site's own function can raise anything
+        if is_of_signal(error):
+            raise
         raise OptOutFailed(
             f"The function of OPT_OUT raised {type(error).__name__}: mend it, then release."
         ) from error

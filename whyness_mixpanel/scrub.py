@@ -1,7 +1,8 @@
-"""Pure: replaces secrets in an event's `data` and `properties`, at any depth, whatever stands there."""
+"""Pure: replaces secrets in an event's `data` and `properties`, JSON values, at any depth."""
 
 import re
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any
 
 from whyness_events import limits
@@ -45,6 +46,8 @@ _VALUES = int(limits.EVENT_BYTES)
 _NAME_IS = re.compile(r"""(?<![\w.%\[\]-])([\w.%\[\]-]++)[\\"']{0,4}[ \t]{0,9}[:=][ \t]{0,9}(\\{0,3}["'])?""")
 _QUOTED = {quote: re.compile(rf"(?s:[^{quote}\\]|\\.)*+") for quote in "\"'"}
 _BARE = re.compile(r"""(?i:(?:basic|bearer|digest|token)[ ]+)?[^\s"'&;,}]*+""")
+# Longer keys are not kept in memory.
+_KEY_CHARACTERS = 100
 _NO_NAME = re.compile(r"[^a-z0-9]+")
 
 
@@ -76,9 +79,8 @@ class Scrubber:
             return self._text(value)
         if isinstance(value, dict):
             return self._members(value, levels, left)
-        if isinstance(value, list | tuple):
-            kind = list if isinstance(value, list) else tuple
-            return kind(self._scrub(member, levels - 1, left) for member in value if levels)
+        if isinstance(value, list):
+            return [self._scrub(member, levels - 1, left) for member in value] if levels else []
         return value
 
     def _members(self, value: dict[Any, Any], levels: int, left: list[int]) -> dict[Any, Any]:
@@ -158,4 +160,5 @@ def _contains_one_of(names: Sequence[str]) -> Callable[[str], bool]:
     if not names:
         return lambda _: False
     search = re.compile("|".join(map(re.escape, names))).search
-    return lambda key: search(_plain(key)) is not None
+    ask = lru_cache(maxsize=1_024)(lambda key: search(_plain(key)) is not None)  # keys come again and again
+    return lambda key: ask(key) if len(key) <= _KEY_CHARACTERS else search(_plain(key)) is not None

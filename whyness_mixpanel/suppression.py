@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from django.db import models
 from django.utils import timezone
 
+_CHARACTERS = 255
+
 
 class Suppression(models.Model):
     """A person about whom nothing is sent, and how far Mixpanel is with deleting what it has.
@@ -14,7 +16,7 @@ class Suppression(models.Model):
     """
 
     id = models.BigAutoField(primary_key=True)
-    user = models.CharField(max_length=255, unique=True)
+    user = models.CharField(max_length=_CHARACTERS, unique=True)
     created_at = models.DateTimeField(default=timezone.now)
     asked_at = models.DateTimeField(null=True, blank=True)
     ask_count = models.PositiveSmallIntegerField(default=0)
@@ -41,6 +43,15 @@ def suppressed_among(users: Iterable[str], using: str | None = None) -> set[str]
     return found
 
 
+def column_of(user: object) -> str:
+    """Return what a column holds of a user: the id as events name it, or nothing where it cannot."""
+    if not isinstance(user, str) or len(user) > _CHARACTERS:
+        return ""
+    return user if _can_be_stored(user) else ""
+
+
 def _can_be_stored(user: str) -> bool:
     """Whether a database takes the text; PostgreSQL would refuse the whole question."""
+    if user.isascii():
+        return "\x00" not in user
     return "\x00" not in user and not any("\ud800" <= character <= "\udfff" for character in user)

@@ -1,61 +1,82 @@
 """Events of a request: who, from where and with what is taken from it."""
 
-from typing import Any
+from typing import Any, Unpack
 
 from asgiref.sync import sync_to_async
 from django.http import HttpRequest
+from django.utils.functional import SimpleLazyObject
 
+from whyness_events import WhynessEventsError
 from whyness_mixpanel import bots, conf, counters, proxies
-from whyness_mixpanel.event import Event
+from whyness_mixpanel.event import Event, lose
+from whyness_mixpanel.event_types import EventFields, TextValue
 
 
 def track(
     request: HttpRequest,
-    event: str,
+    event: TextValue,
     properties: dict[str, Any] | None = None,
     *,
     using: str | None = None,
-    **fields: Any,
+    **fields: Unpack[EventFields],
 ) -> bool:
     """Send an event about `request`; see `event_of` for the fields and `Event.send()` for what it returns.
 
     What a program does (BOT_USERAGENTS) is not sent, and counted as `bots`: False.
     """
-    useragent = fields.get("useragent")
-    if bots.is_bot(useragent) if useragent and isinstance(useragent, str) else bots.from_bot(request):
+    try:
+        made = event_of(request, event, properties, **fields)
+        useragent = _text(made.useragent) or request.META.get("HTTP_USER_AGENT", "")
+    except Exception as error:  # noqa: BLE001  (of a request that is none)
+        lose(error)
+        return False
+    if bots.is_bot(useragent):
         counters.add("bots")
         return False
-    return event_of(request, event, properties, **fields).send(using)
+    return made.send(using)
 
 
 async def atrack(
     request: HttpRequest,
-    event: str,
+    event: TextValue,
     properties: dict[str, Any] | None = None,
     *,
     using: str | None = None,
-    **fields: Any,
+    **fields: Unpack[EventFields],
 ) -> bool:
     """Do what `track()` does, in async code."""
-    return await sync_to_async(track)(request, event, properties, using=using, **fields)
+    try:
+        return await sync_to_async(track)(request, event, properties, using=using, **fields)
+    except WhynessEventsError:
+        raise
+    except Exception as error:  # noqa: BLE001  (the thread cannot be had, at the end of a process)
+        lose(error)
+        return False
 
 
 def event_of(
-    request: HttpRequest, event: str, properties: dict[str, Any] | None = None, **fields: Any
+    request: HttpRequest,
+    event: TextValue,
+    properties: dict[str, Any] | None = None,
+    **fields: Unpack[EventFields],
 ) -> Event:
-    """Return the event, neither sent nor filtered. In async code give the `user`, and await its `asend()`.
+    """Return the event, neither sent nor filtered. In async code await its `asend()`.
 
     Args:
         request: its signed-in user, its address (by TRUSTED_PROXIES) and its User-Agent go into the event.
+            The user is looked up where the event is sent.
         event: the event's name.
         properties: of the event.
         fields: of `Event`, such as `insert_id`, `time` and `data`; one of `user`, `ip` or `useragent` stands
             instead of the request's.
     """
-    if "user" not in fields:
-        fields["user"] = _user_of(request)  # it may ask the database, so it is not asked in vain
-    from_request = {"ip": address_of(request), "useragent": request.META.get("HTTP_USER_AGENT", "")}
-    return Event(event=event, properties=properties, **(from_request | fields))
+    taken: EventFields = {
+        "user": SimpleLazyObject(lambda: getattr(request, "user", None)),
+        "ip": address_of(request),
+        "useragent": request.META.get("HTTP_USER_AGENT", ""),
+    }
+    taken.update(fields)
+    return Event(event=event, properties=properties, **taken)
 
 
 def address_of(request: HttpRequest) -> str:
@@ -70,6 +91,6 @@ def address_of(request: HttpRequest) -> str:
     )
 
 
-def _user_of(request: HttpRequest) -> str:
-    user = getattr(request, "user", None)
-    return str(user.pk) if user is not None and user.is_authenticated and user.pk is not None else ""
+def _text(value: object) -> str:
+    """Return a text as it is, and of anything else none: nothing of a program is a lazy one."""
+    return str.__str__(value) if issubclass(type(value), str) else ""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from whyness_mixpanel import conf, counters, parked, privacy
 from whyness_mixpanel.backends import BACKFILL_GROUP, LIVE_GROUP
+from whyness_mixpanel.faults import is_of_signal, type_name
 from whyness_mixpanel.publishing import outbox, publisher
 from whyness_mixpanel.publishing.outbox import Claim, Waiting
 
@@ -67,9 +68,12 @@ def publish(rows: Sequence[Waiting], is_wanted: Callable[[], bool]) -> Done:
         wanted, done = _filter(rows)
     except privacy.OptOutFailed as error:
         return Done(park={row.id: str(error) for row in rows})
-    except (privacy.CannotFilter, conf.SettingError) as error:
+    except Exception as error:  # also a site's router
+        if is_of_signal(error):
+            raise
         counters.add("failed", len(rows))
-        return Done(left=list(rows), fault=str(error))
+        known = isinstance(error, privacy.CannotFilter | conf.SettingError)
+        return Done(left=list(rows), fault=str(error) if known else type_name(error))
     turn = random.getrandbits(10)  # no group of rows comes first each time
     by_group: dict[tuple[int, str, bool, int], list[Waiting]] = defaultdict(list)
     for row in wanted:

@@ -19,12 +19,13 @@ _ROLLBACK = "ROLLBACK TO SAVEPOINT whyness_mixpanel"
 
 
 class Row(NamedTuple):
-    """What is written of an event; with a `reason` it is parked."""
+    """What is written of an event; with a `reason` it is parked. Logs and signals get what may be `told`."""
 
     encoded: str
     identity: str
     user: str
     reason: str = ""
+    told: str = ""
 
 
 def insert(rows: Sequence[Row], connection: BaseDatabaseWrapper, claim: str = "") -> int:
@@ -85,7 +86,7 @@ def _insert_in_transaction(text: str, given: Sequence[str], connection: BaseData
         _execute(_SAVEPOINT, None, connection)
         lowest = _execute(text, given, connection)
         _execute(_RELEASE, None, connection)
-    except Error:
+    except Exception:  # also what a driver raises of its own
         _undo(connection)
         raise
     return lowest

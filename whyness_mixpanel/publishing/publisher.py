@@ -2,14 +2,13 @@
 
 import logging
 import re
-import signal
-import traceback
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
 from whyness_mixpanel import backends, conf, counters, forks, signals
+from whyness_mixpanel.faults import is_of_signal
 from whyness_mixpanel.publishing import messages
 
 logger = logging.getLogger("whyness_mixpanel")
@@ -165,12 +164,6 @@ def name_fault(error: Exception) -> str:
         return str(error)
     code = _code_of(error)
     return _safe_code(code) if code else type(error).__name__
-
-
-def is_of_signal(error: BaseException) -> bool:
-    """Whether a signal handler raised it, such as a job's time limit: that is the job's."""
-    handlers = {getattr(signal.getsignal(number), "__code__", None) for number in signal.valid_signals()}
-    return any(frame.f_code in handlers for frame, _ in traceback.walk_tb(error.__traceback__))
 
 
 def _code_of(error: Exception) -> str | None:

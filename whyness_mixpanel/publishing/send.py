@@ -1,6 +1,7 @@
 """What becomes of events that are sent: a row in the transaction, and after its commit somebody is told."""
 
 import asyncio
+import logging
 import os
 from collections.abc import Callable, Sequence
 
@@ -10,11 +11,13 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from whyness_mixpanel import conf, counters, forks, lateness, parked
 from whyness_mixpanel.backends import locmem
+from whyness_mixpanel.faults import is_of_signal, type_name
 from whyness_mixpanel.publishing import caller, memory, relay
 from whyness_mixpanel.publishing.condition import Condition
 from whyness_mixpanel.publishing.insert import Row, insert, is_in_transaction
 from whyness_mixpanel.publishing.mode import Mode, is_testing, mode_of
 
+logger = logging.getLogger("whyness_mixpanel")
 unwritable = Condition()
 
 
@@ -42,24 +45,40 @@ def send(rows: Sequence[Row], using: str | None = None) -> bool:
     """
     if not rows:
         return True
-    forks.notice()
-    connection = transaction.get_connection(using)
-    mode = mode_of(connection)
+    try:
+        forks.notice()
+        connection = transaction.get_connection(using)
+        return _send(rows, connection, mode_of(connection))
+    except Exception as error:
+        if is_of_signal(error):
+            raise
+        memory.lose(len(rows), f"they can be neither written nor held: {type_name(error)}")
+        return False
+
+
+def _send(rows: Sequence[Row], connection: BaseDatabaseWrapper, mode: Mode) -> bool:
     if mode is Mode.CALLER and conf.BACKEND.get() == "locmem":
         locmem.sent.extend(row.encoded for row in rows)
     try:
         _check_not_busy(connection)
         tell = _write(rows, connection, mode)
-    except Error as error:
+    except Exception as error:  # the database's own, or its driver's
+        if is_of_signal(error):
+            raise
         _hold(rows, connection, mode, error)
         return False
     unwritable.end("The outbox takes events again.", of=connection.alias)
     memory.losing.end(of=connection.alias)
-    reasons = [row.reason for row in rows if row.reason]
+    reasons = [row.told or row.reason for row in rows if row.reason]
     for reason in reasons:
         parked.tell(1, reason)
     if len(reasons) < len(rows):
-        tell()
+        try:
+            tell()
+        except Exception as error:  # they are written: a relay finds them within a minute, or a drain does
+            if is_of_signal(error):
+                raise
+            logger.warning("Nobody could be told of events in the outbox: %s", type_name(error))
     return not reasons
 
 
@@ -85,7 +104,7 @@ def _check_not_busy(connection: BaseDatabaseWrapper) -> None:
         raise _Busy
 
 
-def _hold(rows: Sequence[Row], connection: BaseDatabaseWrapper, mode: Mode, error: Error) -> None:
+def _hold(rows: Sequence[Row], connection: BaseDatabaseWrapper, mode: Mode, error: Exception) -> None:
     """Publish from memory what cannot be written, once the transaction has committed."""
     alias = connection.alias
     counters.add("unwritten", len(rows))
@@ -93,7 +112,7 @@ def _hold(rows: Sequence[Row], connection: BaseDatabaseWrapper, mode: Mode, erro
         unwritable.begin(
             "The outbox does not take events: %s. Is the app migrated? They are published from the memory "
             "of this process; logged again when it takes them.",
-            type(error).__name__,
+            type_name(error),
             of=alias,
         )
     held = [row for row in rows if not row.reason]

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from django.db import Error, connections, router
 
 from whyness_mixpanel import parked
+from whyness_mixpanel.faults import is_of_signal, type_name
 from whyness_mixpanel.publishing import batch, memory, outbox
 from whyness_mixpanel.publishing.condition import Condition
 from whyness_mixpanel.publishing.insert import insert
@@ -109,7 +110,9 @@ class Worker:
         try:
             claimed = outbox.claimed_by(claim, alias, from_id=first_id)
             done = batch.publish_claim(claimed, self._budget())
-        except Error as error:
+        except Exception as error:  # a page commits: also what a driver raises of its own
+            if is_of_signal(error):
+                raise
             self._begin_unread(alias, error)
             return
         self._unread.end(of=alias)
@@ -200,9 +203,9 @@ class Worker:
         if not connections[alias].in_atomic_block:
             connections[alias].close()
 
-    def _begin_unread(self, alias: str, error: Error) -> None:
+    def _begin_unread(self, alias: str, error: Exception) -> None:
         text = "The outbox cannot be read: %s. Its events wait; logged again when it can."
-        self._unread.begin(text, type(error).__name__, of=alias)
+        self._unread.begin(text, type_name(error), of=alias)
 
 
 def _use_autocommit(alias: str) -> None:

@@ -9,8 +9,8 @@ from django.db import Error
 
 from whyness_events import InvalidEvent, limits
 from whyness_events.values import size_bytes
+from whyness_mixpanel.faults import is_of_signal
 from whyness_mixpanel.publishing import messages
-from whyness_mixpanel.publishing.publisher import is_of_signal
 from whyness_mixpanel.sources.source import NoEvent, Source
 
 PAGE_ROWS = 1_000

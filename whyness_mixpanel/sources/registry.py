@@ -4,7 +4,7 @@ from django.db.models import Model
 
 from whyness_events import InvalidEvent
 from whyness_mixpanel.event import Event
-from whyness_mixpanel.publishing.publisher import is_of_signal
+from whyness_mixpanel.faults import is_of_signal
 from whyness_mixpanel.sources.source import Source
 from whyness_mixpanel.sources.whyness import SOURCES
 

@@ -13,8 +13,8 @@ from django.utils import timezone
 
 from whyness_events import InvalidEvent, WhynessEventsError
 from whyness_mixpanel.conf import SettingError
+from whyness_mixpanel.faults import is_of_signal
 from whyness_mixpanel.models import Event
-from whyness_mixpanel.publishing.publisher import is_of_signal
 
 # With a hyphen and the longest key of a BigAutoField, 19 digits, it is an insert id of at most 36 bytes.
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,15}").fullmatch

@@ -10,6 +10,7 @@ from whyness_events.errors import InvalidEvent
 
 # Compared for each string; an int is compared faster than what is derived from it.
 _STRING_BYTES = int(limits.STRING_BYTES)
+_to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def kind(value: object) -> str:
@@ -92,7 +93,7 @@ def _check_nested_size(path: str, value: object) -> None:
 
 
 def _json_bytes(value: object) -> int:
-    return size_bytes(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
+    return size_bytes(_to_json(value))
 
 
 class Cutter:

@@ -24,8 +24,9 @@ _FEW_EVENTS = 100
 IDENTITIES = ("distinct_id", "simplified")
 
 # The fields that may be cut: the others are short, and decide deduplication.
-_CUT = {"ip", "useragent", "data", "properties"}
+CUT_FIELDS = {"ip", "useragent", "data", "properties"}
 _READABLE_DIGITS = 4_000
+_to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 # Characters a JSON text may hold raw and SQS refuses. Source: SQS API reference, SendMessage, 2026-11-23.
 _REFUSED_BY_SQS = re.compile("[\ud800-\udfff\ufffe\uffff]")
 
@@ -60,7 +61,7 @@ def encode_event(event: Event) -> str:
     wire = event.to_wire()
     encoded = to_sqs_json(wire)
     if longer_than(encoded, limits.EVENT_BYTES):
-        encoded = to_sqs_json(wire | {name: Cutter().cut(wire[name]) for name in _CUT & wire.keys()})
+        encoded = to_sqs_json(wire | {name: Cutter().cut(wire[name]) for name in CUT_FIELDS & wire.keys()})
     if longer_than(encoded, limits.EVENT_BYTES):
         raise EventTooLarge(size_bytes(encoded), limits.EVENT_BYTES)
     return encoded
@@ -115,7 +116,7 @@ def to_sqs_json(document: object) -> str:
     Raises:
         RecursionError: it is nested too deep.
     """
-    return escape_for_sqs(json.dumps(document, ensure_ascii=False, separators=(",", ":")))
+    return escape_for_sqs(_to_json(document))
 
 
 def escape_for_sqs(json_text: str) -> str:

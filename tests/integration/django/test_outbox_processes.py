@@ -312,3 +312,45 @@ def test_fifty_threads_of_a_forked_worker_and_of_its_parent(project: Project) ->
 
     expected = {"100"} | {str(base + n) for base in (1000, 2000) for n in range(50)}
     assert set(project.published()) == expected
+
+
+AWKWARD = r"""
+import json
+from decimal import Decimal
+from django.db import connection, transaction
+from django.utils.functional import SimpleLazyObject
+from whyness_mixpanel import counters
+from whyness_mixpanel.models import Event, Outbox, send_many
+def fails():
+    raise ZeroDivisionError
+PLACES = [
+    {"user": "u\ud83d"}, {"user": "a\0b"}, {"user": "a\0b", "event": " "}, {"user": 10**5000},
+    {"event": "E\0"},
+    {"data": "\0\ud83d"}, {"properties": {"\0\ud83d": "\0"}}, {"properties": {"\0": b"\0\xff"}},
+    {"properties": {"x": SimpleLazyObject(fails)}}, {"properties": {"x": Decimal("NaN"), "y\ud83d\n": 1}},
+    {"useragent": "\ud83d\ude00"}, {"insert_id": "\0"}, {"time": float("nan")},
+    {"user": SimpleLazyObject(fails)},
+]
+def events():
+    return [Event(**{"event": "E", "user": "7", "insert_id": n, "time": 1760000000} | each)
+            for n, each in enumerate(PLACES, 1)]
+with connection.cursor() as cursor:
+    cursor.execute("CREATE TABLE customer (id INTEGER)")
+    with transaction.atomic():
+        for event in [Event(event="E", insert_id=100), *events(), Event(event="E", insert_id=101)]:
+            event.send()
+        cursor.execute("INSERT INTO customer VALUES (1)")
+    send_many(events())
+    cursor.execute("SELECT COUNT(*) FROM customer")
+    parked = Outbox.objects.filter(state="parked")
+    print(json.dumps([cursor.fetchone()[0], parked.count(), counters.snapshot()]))
+"""
+
+
+def test_no_event_takes_the_customers_row_with_it(project: Project) -> None:
+    """Whatever stands in it: its own row is one that each database takes, parked or not."""
+    customers, parked_count, counts = json.loads(project.run(*project.script(AWKWARD)).splitlines()[-1])
+
+    assert (customers, counts["unwritten"], counts["lost"]) == (1, 0, 0)
+    assert parked_count == counts["invalid"] == 24
+    assert {"100", "101", "2", "5"} <= set(project.published())

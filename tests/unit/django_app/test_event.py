@@ -115,7 +115,7 @@ def test_ids_are_text_on_the_wire(given: dict[str, object], expected: tuple[str,
         ("data", 0),
         ("data", ["GET"]),
         ("properties", []),
-        ("properties", {"when": datetime(2025, 11, 23, tzinfo=UTC)}),
+        ("properties", {"when": object()}),
         ("prospect", 4.5),
     ],
 )
@@ -368,18 +368,6 @@ def test_nothing_is_sent_while_disabled() -> None:
     assert published() == []
 
 
-@pytest.mark.parametrize("wrong", [{"ANONYMOUS_USERS": 5}, {"IDENTITY": "simplifed"}, {"ENABLED": "perhaps"}])
-def test_a_faulty_setting_breaks_no_page(wrong: dict[str, object], caplog: pytest.LogCaptureFixture) -> None:
-    """The event cannot be made: it is lost, counted, and the log names the setting."""
-    with override(**wrong):
-        assert make_event().send() is False
-
-    assert published() == []
-    assert counters.snapshot()["lost"] == 1
-    assert [record.levelname for record in caplog.records] == ["ERROR"]
-    assert next(iter(wrong)) in caplog.text
-
-
 def test_a_faulty_backend_loses_nothing() -> None:
     """The row is written, and waits until the setting is right."""
     with override(BACKEND="sqqs"):
@@ -393,7 +381,7 @@ def test_a_faulty_setting_for_invalid_events_breaks_no_page(caplog: pytest.LogCa
     with override(BACKEND="dummy", RAISE_INVALID="perhaps"):
         assert make_event(event="").send() is False
 
-    assert counters.snapshot()["lost"] == 1
+    assert (Outbox.objects.get().state, counters.snapshot()["lost"]) == ("parked", 0)
     assert "RAISE_INVALID" in caplog.text
 
 

@@ -1,4 +1,5 @@
 import asyncio
+import json
 from types import SimpleNamespace
 from typing import Any
 
@@ -48,7 +49,7 @@ def test_user_address_and_useragent_are_the_requests() -> None:
 @pytest.mark.parametrize("user", [None, person(7, signed_in=False), person(None)])
 def test_whoever_is_not_signed_in_is_nobody(user: Any) -> None:
     """Without the middleware, signed out, or not saved yet."""
-    assert event_of(make_request(user), "x").user == ""
+    assert json.loads(event_of(make_request(user), "x").json())["user"] == ""
 
 
 def test_what_is_given_stands_instead_of_the_requests() -> None:

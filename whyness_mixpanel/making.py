@@ -1,0 +1,190 @@
+"""Makes the fields that travel from what was assigned to an event, each by itself, and its row in the outbox.
+
+First a value's own code may run, and whatever that raises is a fault of its field. Then only ours does.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from whyness_events import InvalidEvent, WhynessEventsError, encode_event, parse_event
+from whyness_events.event import check_property_names
+from whyness_events.values import check_value
+from whyness_mixpanel import conf, field_values, normal, parked_event, privacy
+from whyness_mixpanel.faults import is_of_signal, type_name
+from whyness_mixpanel.parked_event import Unencoded
+from whyness_mixpanel.publishing.insert import Row
+from whyness_mixpanel.refusal import InvalidValue, public_text, refusal_of
+from whyness_mixpanel.suppression import column_of
+from whyness_mixpanel.values import members, plain, readable_name, settled
+
+if TYPE_CHECKING:
+    from whyness_mixpanel.event import Event
+
+Fault: TypeAlias = WhynessEventsError | conf.SettingError
+
+_CANNOT_BE_RELEASED = ". Not all of it could be encoded: it cannot be released"
+
+
+class Made:
+    """An event's fields as they travel, and why others are none.
+
+    Args:
+        event: what was assigned.
+        now_ms: the time, epoch milliseconds.
+    """
+
+    def __init__(self, event: "Event", now_ms: int) -> None:
+        self._now_ms = now_ms
+        self._fields: dict[str, Any] = {}
+        self._faults: list[Fault] = []
+        self._unencoded: list[Unencoded] = []
+        self._scrub: Callable[[Any], Any] | None = None
+        if event._fault is not None:  # noqa: SLF001  (a friend)
+            self._withhold("event", None, event._fault)  # noqa: SLF001  (as above)
+        for name, read in _READERS:
+            try:
+                value = getattr(event, name)
+                self._fields[name] = value if type(value) is str else read(value)
+            except Exception as error:  # noqa: BLE001  (whatever a value's own code raises)
+                self._refuse(name, event, error)
+        self._read_members(event)
+        self._read_time(event)
+        self._user = self._fields.get("user", "")
+        self._apply_settings()
+        if event._history is not None:  # noqa: SLF001  (as above)
+            self._be_of_history(*event._history)  # noqa: SLF001  (as above)
+
+    def encode(self) -> str:
+        """Return the event as it travels.
+
+        Raises:
+            InvalidEvent, EventTooLarge, SettingError: it cannot.
+        """
+        if self._faults:
+            raise self._faults[0]
+        try:
+            return encode_event(parse_event(self._fields, now_ms=self._now_ms))
+        except InvalidEvent as error:
+            raise self._named(error) from error.__cause__
+        except WhynessEventsError:
+            raise
+        except Exception as error:  # no memory, or no room on the stack
+            if is_of_signal(error):
+                raise
+            raise InvalidValue("event", type_name(error), "") from error
+
+    def row(self) -> Row:
+        """Return what stands for the event in the outbox; raises as `encode()`."""
+        return Row(self.encode(), conf.IDENTITY.get(), column_of(self._fields["user"]))
+
+    def parked(self, fault: Fault) -> Row:
+        """Return what stands for it where `encode()` or `row()` raised."""
+        encoded, is_whole = parked_event.encode(self._fields, self._unencoded, self._scrub)
+        told = public_text(fault)
+        reason = str(fault) if is_whole else str(fault) + _CANNOT_BE_RELEASED
+        try:
+            identity = conf.IDENTITY.get()
+        except conf.SettingError:
+            identity = ""  # it is released when the setting is right, which then holds
+        user = self._fields.get("user", self._user)
+        return Row(encoded, identity, column_of(user), reason, told)
+
+    def _read_members(self, event: "Event") -> None:
+        """Read the fields that may be dictionaries, of which each member is by itself."""
+        try:
+            data = self._members("data", "data", event.data)
+            is_empty = data in (None, "", {}) and not self._unencoded_in("data")
+            self._fields["data"] = plain(getattr(event, "method", "")) if is_empty else data
+        except Exception as error:  # noqa: BLE001  (as above)
+            self._refuse("data", event, error)
+        try:
+            properties = self._members("properties", "properties.*", event.properties)
+            self._fields["properties"] = {} if properties is None else properties
+        except Exception as error:  # noqa: BLE001  (as above)
+            self._refuse("properties", event, error)
+
+    def _members(self, field: str, path: str, value: Any) -> Any:
+        if type(value) is not dict:
+            value = settled(value)
+            if not issubclass(type(value), dict):
+                return plain(value)
+        made, refused = members(value)
+        for key, member, refusal in refused:
+            self._unencoded.append(Unencoded(field, member, key))
+            self._faults.append(refusal.named(path, f"{field}.{readable_name(key)}"))
+        return made
+
+    def _read_time(self, event: "Event") -> None:
+        try:
+            time = field_values.moment(event.time)
+        except Exception as error:  # noqa: BLE001  (as above)
+            self._refuse("time", event, error)
+            return
+        try:
+            self._fields["time"] = normal.milliseconds(time)
+        except InvalidEvent as fault:
+            self._withhold("time", time, fault)
+
+    def _apply_settings(self) -> None:
+        """Let nobody be nobody, and take the secrets out; a setting that is not allowed is a fault."""
+        fields = self._fields
+        try:
+            if self._user in conf.ANONYMOUS_USERS.get() and "user" in fields:
+                fields["user"] = ""
+        except conf.SettingError as fault:
+            self._withhold("user", fields.pop("user", ""), fault)
+        try:
+            self._scrub = privacy.scrubber().scrub
+        except conf.SettingError as fault:
+            for name in ("data", "properties"):
+                if fields.get(name):
+                    self._withhold(name, fields.pop(name), fault)
+            return
+        for name in ("data", "properties"):
+            if fields.get(name):
+                fields[name] = self._scrub(fields[name])
+
+    def _be_of_history(self, created: datetime, user: str) -> None:
+        """Let an event that older versions of the app have sent be that one: seconds, and its own user."""
+        try:
+            before = conf.HISTORY_BEFORE.get()
+        except conf.SettingError as fault:
+            self._withhold("time", self._fields.pop("time", None), fault)
+            return
+        if before is not None and created < before:
+            self._fields |= {"user": user, "time_unit": "s"}
+
+    def _refuse(self, name: str, event: "Event", error: Exception) -> None:
+        self._withhold(name, vars(event).get(name), refusal_of(error).named(name))
+
+    def _withhold(self, name: str, value: object, fault: Fault) -> None:
+        self._unencoded.append(Unencoded(name, value))
+        self._faults.append(fault)
+
+    def _unencoded_in(self, field: str) -> bool:
+        return any(each.field == field for each in self._unencoded)
+
+    def _named(self, error: InvalidEvent) -> InvalidEvent:
+        """Return the error with the name of the property, for the developer."""
+        if error.path != "properties.*":
+            return error
+        for name, value in self._fields["properties"].items():
+            try:
+                check_property_names([name])
+                check_value(error.path, value)
+            except InvalidEvent:
+                return InvalidValue(
+                    error.path, error.found, error.allowed, f"properties.{readable_name(name)}"
+                )
+        return error
+
+
+_READERS: tuple[tuple[str, Callable[[Any], Any]], ...] = (
+    ("insert_id", field_values.identifier),
+    ("event", field_values.text),
+    ("user", field_values.user),
+    ("ip", field_values.address),
+    ("useragent", lambda value: "" if value is None else field_values.text(value)),
+    ("prospect", field_values.identifier),
+)
