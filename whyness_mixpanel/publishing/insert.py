@@ -9,7 +9,7 @@ from typing import NamedTuple
 from django.db import Error, InterfaceError, OperationalError
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from whyness_mixpanel.publishing.outbox import LEASE_S, TABLE, later
+from whyness_mixpanel.publishing.outbox import LEASE_S, TABLE, later, takes_several_statements
 from whyness_mixpanel.tables import Outbox
 
 _ROWS_PER_STATEMENT = 500
@@ -81,7 +81,7 @@ def _insert_in_transaction(text: str, given: Sequence[str], connection: BaseData
     if connection.vendor != "postgresql":
         return _execute(text, given, connection)
     try:
-        if _takes_several_statements(connection):
+        if takes_several_statements(connection):
             return _execute(f"{_SAVEPOINT}; {text}; {_RELEASE}", given, connection, skip=1)
         _execute(_SAVEPOINT, None, connection)
         lowest = _execute(text, given, connection)
@@ -110,10 +110,3 @@ def _execute(
         for _ in range(skip):
             cursor.nextset()
         return min((id_ for (id_,) in cursor.fetchall()), default=0) if cursor.description else 0
-
-
-def _takes_several_statements(connection: BaseDatabaseWrapper) -> bool:
-    """Whether the driver is psycopg and binds parameters itself."""
-    from django.db.backends.postgresql.psycopg_any import is_psycopg3  # noqa: PLC0415  (needs the driver)
-
-    return is_psycopg3 and not connection.settings_dict["OPTIONS"].get("server_side_binding")
