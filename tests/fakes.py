@@ -7,8 +7,8 @@ from typing import Any
 
 from tests.builders import NOW_MS
 from whyness_events import limits
-from whyness_events.delivery.letters import Letter, pack_entries
-from whyness_events.delivery.ports import Answer, SetupFault, call_s
+from whyness_events.delivery.ports import Answer, Letter, SetupFault, call_s
+from whyness_events.delivery.settling.dead_letter_writer import pack_entries
 from whyness_events.log_entry import REDRIVEN_AS, DeliveredRow, LogEntry
 from whyness_events.outcomes import State
 

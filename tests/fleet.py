@@ -10,7 +10,7 @@ from msgspec import structs
 from tests.fakes import FakeClock, Responder
 from tests.world import VISIBILITY_S, World, handed_back
 from whyness_events.delivery.items import Record
-from whyness_events.delivery.letters import Letter
+from whyness_events.delivery.ports import Letter
 
 
 @dataclass

@@ -10,7 +10,7 @@ import pytest
 
 from tests.builders import NOW_MS, make_record, translated
 from whyness_events import limits
-from whyness_events.delivery.decode import read_record
+from whyness_events.delivery.reading.decode import read_record
 from whyness_events.event import CALLERS_PROPERTY_KEYS, OWN_PROPERTIES, Event
 from whyness_events.limits import Limit
 

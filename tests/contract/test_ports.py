@@ -28,23 +28,23 @@ from tests.fakes import (
     accept,
 )
 from tests.loopback import LoopbackServer, Request, Response, Trouble
-from whyness_events.delivery.aws import LazyClient
+from whyness_events.delivery.aws.clients import LazyClient
+from whyness_events.delivery.aws.dead_letter_queue import SqsDeadLetters
+from whyness_events.delivery.aws.log_table import DynamoDbLog
+from whyness_events.delivery.aws.source_queue import SqsSourceQueue
 from whyness_events.delivery.clock import SystemClock
-from whyness_events.delivery.dead_letters import SqsDeadLetters
-from whyness_events.delivery.letters import Letter
-from whyness_events.delivery.log_table import DynamoDbLog
-from whyness_events.delivery.mixpanel import MixpanelPool
+from whyness_events.delivery.mixpanel.service_account import FixedCredentials
+from whyness_events.delivery.mixpanel.transport.client import MixpanelPool
 from whyness_events.delivery.ports import (
     Answer,
     Clock,
     DeadLetters,
+    Letter,
     Log,
     SenderPool,
     SetupFault,
     SourceQueue,
 )
-from whyness_events.delivery.service_account import FixedCredentials
-from whyness_events.delivery.source_queue import SqsSourceQueue
 from whyness_events.log_entry import REDRIVEN_AS, DeliveredRow, LogEntry, LogKey
 from whyness_events.outcomes import State
 

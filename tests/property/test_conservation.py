@@ -19,8 +19,7 @@ from tests.mixpanel_model import PASSING, UNCLEAR, Fault, FourFields, MixpanelMo
 from tests.world import World, handed_back
 from whyness_events import UnreadableMessage, decode_message
 from whyness_events.delivery.items import Record
-from whyness_events.delivery.letters import Letter
-from whyness_events.delivery.ports import Answer
+from whyness_events.delivery.ports import Answer, Letter
 from whyness_events.delivery.report import Report
 
 OK = "ok"

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from tests.builders import NOW_MS, make_body, make_raw, make_record
 from tests.strategies import any_json, any_text
 from whyness_events import UnreadableMessage, decode_message, limits
-from whyness_events.delivery import letters as letters_module
-from whyness_events.delivery.decode import read_record
-from whyness_events.delivery.event_texts import cut
-from whyness_events.delivery.letters import Letter, write_letters
+from whyness_events.delivery.ports import Letter
+from whyness_events.delivery.reading.decode import read_record
+from whyness_events.delivery.settling import dead_letter_writer as letters_module
+from whyness_events.delivery.settling.dead_letter_writer import write_letters
+from whyness_events.delivery.settling.event_texts import cut
 from whyness_events.log_entry import log_key
 from whyness_events.outcomes import DELIVERED, Outcome, Reason
 

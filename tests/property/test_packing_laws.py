@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from whyness_events import limits
-from whyness_events.delivery.letters import Letter, pack_entries
-from whyness_events.delivery.packing import RequestLimits, body_bytes, pack
+from whyness_events.delivery.ports import Letter
+from whyness_events.delivery.sending.packing import RequestLimits, body_bytes, pack
+from whyness_events.delivery.settling.dead_letter_writer import pack_entries
 from whyness_events.log_entry import LogKey
 
 

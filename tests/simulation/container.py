@@ -18,13 +18,12 @@ from tests.simulation.scenario import Version
 from tests.simulation.traffic import DIES_AT_ONCE, DIES_READING, NEVER_ENDS
 from whyness_events.dead_letter import LOG_KEY
 from whyness_events.delivery.deliver import Deliverer
-from whyness_events.delivery.exhaust import Patience
 from whyness_events.delivery.items import Record
-from whyness_events.delivery.letters import Letter
-from whyness_events.delivery.ports import Answer
-from whyness_events.delivery.redelivery import Redelivery
+from whyness_events.delivery.mixpanel.useragent import describe_useragent
+from whyness_events.delivery.ports import Answer, Letter
 from whyness_events.delivery.report import Report
-from whyness_events.delivery.useragent import describe_useragent
+from whyness_events.delivery.settling.exhaust import Patience
+from whyness_events.delivery.settling.redelivery import Redelivery
 
 TIMEOUT_S = 120.0
 _ANSWER_PART = 0.02  # as in the handler

@@ -9,8 +9,8 @@ from tests.simulation.ledger import Ledger, is_newer
 from tests.simulation.queue_model import MOST_PER_RECEIVE, Received, settle
 from tests.simulation.result import Result
 from tests.simulation.scenario import Scenario
-from whyness_events.delivery.exhaust import RECEIVES_TO_SPARE
 from whyness_events.delivery.report import Report
+from whyness_events.delivery.settling.exhaust import RECEIVES_TO_SPARE
 
 NO_ANSWER = "no answer"  # the outcome of an invocation that died, or was throttled
 NO_FAULT = "no fault"

@@ -7,7 +7,7 @@ from tests.simulation.container import Container
 from tests.simulation.ledger import Ledger
 from tests.simulation.traffic import PRIVATE
 from whyness_events.dead_letter import DeadLetterAttributes
-from whyness_events.delivery.letters import Letter
+from whyness_events.delivery.ports import Letter
 from whyness_events.outcomes import Reason
 
 _SPARE_RECEIVES = 20

@@ -6,8 +6,8 @@ from typing import TypeVar
 from tests.simulation.process import Process
 from tests.simulation.queue_model import NotInFlight
 from whyness_events import limits
-from whyness_events.delivery.letters import Letter, pack_entries
-from whyness_events.delivery.ports import call_s
+from whyness_events.delivery.ports import Letter, call_s
+from whyness_events.delivery.settling.dead_letter_writer import pack_entries
 from whyness_events.log_entry import DeliveredRow, LogEntry, LogKey
 
 _AWS_CALL_S = 0.02

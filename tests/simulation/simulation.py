@@ -29,8 +29,7 @@ from tests.simulation.scheduler import Scheduler
 from tests.simulation.traffic import DAY_S, Publication
 from tests.simulation.trouble import REDRIVES, Trouble
 from whyness_events.dead_letter import DeadLetterAttributes
-from whyness_events.delivery.letters import Letter
-from whyness_events.delivery.ports import Answer
+from whyness_events.delivery.ports import Answer, Letter
 from whyness_events.delivery.report import Report
 from whyness_events.outcomes import Reason
 

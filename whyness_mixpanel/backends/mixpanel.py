@@ -22,12 +22,12 @@ try:
     from whyness_events.delivery.clock import SystemClock
     from whyness_events.delivery.deliver import Deliverer
     from whyness_events.delivery.items import Record
-    from whyness_events.delivery.mixpanel import MixpanelPool
-    from whyness_events.delivery.redelivery import Redelivery
+    from whyness_events.delivery.mixpanel.service_account import FixedCredentials
+    from whyness_events.delivery.mixpanel.transport.client import MixpanelPool
+    from whyness_events.delivery.mixpanel.useragent import describe_useragent
     from whyness_events.delivery.report import Report
-    from whyness_events.delivery.service_account import FixedCredentials
     from whyness_events.delivery.settings import REGIONS
-    from whyness_events.delivery.useragent import describe_useragent
+    from whyness_events.delivery.settling.redelivery import Redelivery
     from whyness_mixpanel.backends.mixpanel_ports import Kept, NoLog, NoQueue
 except ModuleNotFoundError as missing:
     raise CannotSend(

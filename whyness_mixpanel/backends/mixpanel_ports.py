@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from whyness_events.dead_letter import DeadLetterAttributes
-from whyness_events.delivery.letters import Letter
+from whyness_events.delivery.ports import Letter
 from whyness_events.log_entry import DeliveredRow, LogEntry
 
 

@@ -15,7 +15,8 @@ from tests.builders import make_record
 from tests.fakes import FakeClock
 from tests.integration.delivery.lambda_process import peak_bytes
 from tests.world import World
-from whyness_events.delivery.letters import Letter, pack_entries
+from whyness_events.delivery.ports import Letter
+from whyness_events.delivery.settling.dead_letter_writer import pack_entries
 from whyness_events.log_entry import LogEntry
 
 MEMORY_BYTES = 256 * 1024 * 1024

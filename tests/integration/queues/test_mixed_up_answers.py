@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 
 from tests.django_support import override
 from tests.integration.queues.mixed_up_sqs import MANNERS, MixedUpSqs
-from whyness_events.delivery.aws import LazyClient
+from whyness_events.delivery.aws.clients import LazyClient
+from whyness_events.delivery.aws.dead_letter_queue import SqsDeadLetters
+from whyness_events.delivery.aws.source_queue import SqsSourceQueue
 from whyness_events.delivery.clock import SystemClock
-from whyness_events.delivery.dead_letters import SqsDeadLetters
-from whyness_events.delivery.letters import Letter
-from whyness_events.delivery.source_queue import SqsSourceQueue
+from whyness_events.delivery.ports import Letter
 from whyness_events.log_entry import LogKey
 from whyness_mixpanel.backends import sqs
 from whyness_ops import Aws, DeadLetterQueue, Redrive, Selection, SetupFault, Snapshot, Stack, Stop

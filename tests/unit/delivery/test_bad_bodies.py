@@ -18,7 +18,7 @@ from tests.corpus import (
 )
 from tests.world import World
 from whyness_events import limits
-from whyness_events.delivery.letters import Letter
+from whyness_events.delivery.ports import Letter
 
 NEIGHBOURS = ["before", "after", "elsewhere"]
 

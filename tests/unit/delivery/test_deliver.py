@@ -24,10 +24,10 @@ from tests.responders import (
 )
 from tests.world import VISIBILITY_S, World, handed_back
 from whyness_events import Event, decode_message
-from whyness_events.delivery.breaker import BREAKER_S
 from whyness_events.delivery.items import Record
+from whyness_events.delivery.mixpanel.translate import Translator
 from whyness_events.delivery.ports import Answer, SetupFault
-from whyness_events.delivery.translate import Translator
+from whyness_events.delivery.sending.setup_breaker import BREAKER_S
 from whyness_events.outcomes import Reason
 
 DISLIKED = Answer(403, b"<html>Forbidden</html>")

@@ -7,8 +7,7 @@ from tests.fakes import Responder
 from tests.responders import always, decline_any_of, name_each_of
 from tests.world import World
 from whyness_events.dead_letter import MAY_COUNT, DeadLetterAttributes
-from whyness_events.delivery.letters import Letter
-from whyness_events.delivery.ports import Answer
+from whyness_events.delivery.ports import Answer, Letter
 from whyness_events.outcomes import Reason
 
 # Large enough for a 413 to be its own fault.

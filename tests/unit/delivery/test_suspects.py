@@ -9,10 +9,10 @@ from tests.fakes import Late, Posted, accept
 from tests.mixpanel_model import MixpanelModel
 from tests.responders import LOST, NEVER, always
 from tests.world import World
-from whyness_events.delivery.exhaust import SUSPECT_FROM
 from whyness_events.delivery.items import Parcel, Record
 from whyness_events.delivery.ports import Answer
-from whyness_events.delivery.reading import Reader
+from whyness_events.delivery.reading.reader import Reader
+from whyness_events.delivery.settling.exhaust import SUSPECT_FROM
 from whyness_events.outcomes import Reason
 
 KILLER = "killer"

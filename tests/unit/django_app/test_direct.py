@@ -15,10 +15,10 @@ from tests.unit.django_app.test_checks import run_checks
 from tests.unit.django_app.test_mixpanel_check import run
 from whyness_events import log_entry
 from whyness_events.delivery.items import Record
-from whyness_events.delivery.letters import Letter
-from whyness_events.delivery.redelivery import HandedBack
+from whyness_events.delivery.ports import Letter
 from whyness_events.delivery.report import Report
-from whyness_events.delivery.settle import Settled
+from whyness_events.delivery.settling.redelivery import HandedBack
+from whyness_events.delivery.settling.settlement import Settled
 from whyness_events.outcomes import Reason
 from whyness_mixpanel import conf, counters, parked
 from whyness_mixpanel.backends import Answer, CannotSend, all_of, locmem

@@ -17,7 +17,7 @@ from tests.django_support import override
 from tests.loopback import LoopbackServer, Request, Response
 from whyness_events import parse_event
 from whyness_events.dead_letter import DROPPED_IN_ORDER, REASON, from_sqs_attributes, to_sqs_attributes
-from whyness_events.delivery.translate import Translator
+from whyness_events.delivery.mixpanel.translate import Translator
 from whyness_mixpanel import forget, forget_api, forget_letters
 from whyness_mixpanel.models import Event, Outbox, Suppression
 from whyness_ops import DeadLetterQueue, SetupFault

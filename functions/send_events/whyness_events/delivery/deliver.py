@@ -4,26 +4,26 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from whyness_events.delivery.breaker import BREAKER_S, Breaker
-from whyness_events.delivery.exhaust import (
+from whyness_events.delivery.items import Item, Parcel, Record
+from whyness_events.delivery.mixpanel.translate import DescribeUseragent, Translator
+from whyness_events.delivery.ports import Clock, DeadLetters, Log, SenderPool
+from whyness_events.delivery.reading.reader import Reader, waiting_whole
+from whyness_events.delivery.report import Report
+from whyness_events.delivery.sending.container_state import Learned
+from whyness_events.delivery.sending.grouping import batches, drop_delivered, drop_repeats, keep_delivered
+from whyness_events.delivery.sending.in_flight import Flights
+from whyness_events.delivery.sending.pacing import Concurrency
+from whyness_events.delivery.sending.sender import Sending
+from whyness_events.delivery.sending.setup_breaker import BREAKER_S, Breaker
+from whyness_events.delivery.settling.exhaust import (
     LONGEST_WAIT_S,
     SUSPECT_FROM,
     Patience,
     exhaust,
     given_up_unread,
 )
-from whyness_events.delivery.flights import Flights
-from whyness_events.delivery.grouping import batches, drop_delivered, drop_repeats, keep_delivered
-from whyness_events.delivery.items import Item, Parcel, Record
-from whyness_events.delivery.learned import Learned
-from whyness_events.delivery.pacing import Concurrency
-from whyness_events.delivery.ports import Clock, DeadLetters, Log, SenderPool
-from whyness_events.delivery.reading import Reader, waiting_whole
-from whyness_events.delivery.redelivery import HandedBack, Redelivery
-from whyness_events.delivery.report import Report
-from whyness_events.delivery.sending import Sending
-from whyness_events.delivery.settle import Settlement
-from whyness_events.delivery.translate import DescribeUseragent, Translator
+from whyness_events.delivery.settling.redelivery import HandedBack, Redelivery
+from whyness_events.delivery.settling.settlement import Settlement
 
 # Kept back from sending, to settle: for two calls that hang, and for each event that may turn out dead ...
 _SETTLE_S = 20.0

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from msgspec import Struct, field
 
-from whyness_events.delivery.quick import QuickEvent
+from whyness_events.delivery.event_struct import QuickEvent
 from whyness_events.event import Event
 from whyness_events.log_entry import LogKey, log_key
 from whyness_events.outcomes import DELIVERED, Outcome, Reason

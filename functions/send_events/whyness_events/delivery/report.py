@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from whyness_events.delivery.flights import SendingCounts
 from whyness_events.delivery.items import Parcel
-from whyness_events.delivery.settle import Settled
+from whyness_events.delivery.sending.in_flight import SendingCounts
+from whyness_events.delivery.settling.settlement import Settled
 from whyness_events.outcomes import Outcome, Reason
 
 # As many ids of each kind are told of an outcome: enough to find what it is about.
