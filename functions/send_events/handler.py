@@ -19,7 +19,7 @@ from typing import Any
 from aws_lambda_powertools import Logger
 
 from whyness_events.delivery.aws.clients import LazyClient
-from whyness_events.delivery.aws.dead_letter_queue import SqsDeadLetters
+from whyness_events.delivery.aws.dead_letter_queue import SqsDeadLetterQueue
 from whyness_events.delivery.aws.log_table import DynamoDbLog
 from whyness_events.delivery.aws.secret import SecretCredentials
 from whyness_events.delivery.aws.source_queue import SqsSourceQueue
@@ -112,7 +112,7 @@ def build(settings: Settings) -> Container:
     queue = SqsSourceQueue(settings.queue_url, sqs, clock)
     deliverer = Deliverer(
         pool=pool,
-        dead_letters=SqsDeadLetters(settings.dead_letter_queue_url, sqs, clock),
+        dead_letters=SqsDeadLetterQueue(settings.dead_letter_queue_url, sqs, clock),
         log=DynamoDbLog(settings.log_table_name, dynamodb, clock),
         redelivery=Redelivery(queue, rng, settings.redelivery_base_s, settings.redelivery_cap_s),
         clock=clock,

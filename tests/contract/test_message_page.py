@@ -65,10 +65,10 @@ def test_envelope_of_the_page_can_be_read() -> None:
     """The JSON example is a message, each of whose events is valid."""
     (body,) = _blocks("json")
 
-    parcel = read_record(make_record(body), now_ms=NOW_MS, default_identity="simplified")
+    record_events = read_record(make_record(body), now_ms=NOW_MS, default_identity="simplified")
 
-    assert [item.identity for item in parcel.items] == ["distinct_id"] * 2
-    assert [item.outcome for item in parcel.items] == [None, None]
+    assert [item.identity for item in record_events.items] == ["distinct_id"] * 2
+    assert [item.outcome for item in record_events.items] == [None, None]
 
 
 def test_page_names_every_field_of_an_event() -> None:

@@ -17,7 +17,7 @@ from whyness_events.delivery import deliver
 from whyness_events.delivery.items import Item, Record
 from whyness_events.delivery.mixpanel.answers import Reaction, Verdict, judge
 from whyness_events.delivery.mixpanel.translate import AnyEvent
-from whyness_events.delivery.ports import Answer, Letter
+from whyness_events.delivery.ports import Answer, DeadLetter
 from whyness_events.delivery.reading.reader import Reader
 from whyness_events.delivery.sending import evidence, sender, trial
 from whyness_events.delivery.settling import dead_letter_writer, settlement
@@ -49,7 +49,7 @@ def _trust_a_400_that_does_not_add_up(patch: pytest.MonkeyPatch) -> None:
 def _swallow_a_failed_entry(patch: pytest.MonkeyPatch) -> None:
     send = Settlement._send
 
-    def swallow(self: Settlement, letters: dict[Item, Letter], deadline_s: float) -> dict[Item, str]:
+    def swallow(self: Settlement, letters: dict[Item, DeadLetter], deadline_s: float) -> dict[Item, str]:
         return dict.fromkeys(letters, "not confirmed") | send(self, letters, deadline_s)
 
     patch.setattr(Settlement, "_send", swallow)

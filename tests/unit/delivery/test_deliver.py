@@ -562,7 +562,7 @@ def test_secret_that_cannot_be_fetched_late_in_an_invocation_does_not_make_it_la
 
 def one_event_per_request(world: World) -> None:
     """Let the container believe that large bodies are refused: events of 60 kB then travel alone."""
-    world.deliverer.learned.size.limit_bytes = 100_000
+    world.deliverer.container_state.size.limit_bytes = 100_000
 
 
 # --- trouble that passes

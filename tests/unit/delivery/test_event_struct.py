@@ -12,7 +12,7 @@ from tests.builders import NOW_MS, make_body, make_event, make_raw, make_record
 from tests.strategies import any_json, any_text, events
 from whyness_events import Event, InvalidEvent, check_event, limits
 from whyness_events.delivery import event_struct
-from whyness_events.delivery.event_struct import QuickEvent, is_surely_valid
+from whyness_events.delivery.event_struct import EventStruct, is_surely_valid
 from whyness_events.delivery.reading import decode
 
 _fields = st.sampled_from(["insert_id", "event", "user", "ip", "useragent", "data", "prospect", "properties"])
@@ -28,7 +28,7 @@ def test_what_is_surely_valid_is_valid(event: Event, name: str, value: object) -
     """Else something would be sent that the contract refuses."""
     text = json.dumps(event.to_wire() | {name: value})
     try:
-        found = msgspec.json.decode(text, type=QuickEvent)
+        found = msgspec.json.decode(text, type=EventStruct)
     except (msgspec.DecodeError, UnicodeEncodeError):
         return
 
@@ -55,7 +55,7 @@ def test_what_is_surely_valid_is_valid(event: Event, name: str, value: object) -
 def test_what_breaks_a_rule_is_looked_at_closer(fields: dict[str, Any]) -> None:
     """The types take these; the contract does not."""
     raw = make_raw(**fields)
-    found = msgspec.json.decode(json.dumps(raw), type=QuickEvent)
+    found = msgspec.json.decode(json.dumps(raw), type=EventStruct)
 
     assert not is_surely_valid(found, now_ms=NOW_MS)
     with pytest.raises(InvalidEvent):
@@ -79,16 +79,18 @@ def test_everyday_event_needs_no_closer_look(fields: dict[str, Any], monkeypatch
     monkeypatch.setattr(decode, "decode_message", None)
     event = make_event(**({"insert_id": "1001"} | fields))
 
-    parcel = decode.read_record(make_record(make_body(event)), now_ms=NOW_MS, default_identity="simplified")
+    record_events = decode.read_record(
+        make_record(make_body(event)), now_ms=NOW_MS, default_identity="simplified"
+    )
 
-    assert [item.outcome for item in parcel.items] == [None]
+    assert [item.outcome for item in record_events.items] == [None]
 
 
 def test_names_of_strangers_do_not_fill_memory() -> None:
     """What is kept is bounded in number and in length."""
     for number in range(2_000):
         properties = {f"name-{number}-{n}": 1 for n in range(5)} | {f"{number}" * 200: 1}
-        event = msgspec.json.decode(json.dumps(make_raw(properties=properties)), type=QuickEvent)
+        event = msgspec.json.decode(json.dumps(make_raw(properties=properties)), type=EventStruct)
         assert is_surely_valid(event, now_ms=NOW_MS)
 
     kept = event_struct._property_names

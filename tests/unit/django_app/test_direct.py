@@ -15,7 +15,7 @@ from tests.unit.django_app.test_checks import run_checks
 from tests.unit.django_app.test_mixpanel_check import run
 from whyness_events import log_entry
 from whyness_events.delivery.items import Record
-from whyness_events.delivery.ports import Letter
+from whyness_events.delivery.ports import DeadLetter
 from whyness_events.delivery.report import Report
 from whyness_events.delivery.settling.redelivery import HandedBack
 from whyness_events.delivery.settling.settlement import Settled
@@ -193,9 +193,9 @@ def test_changed_settings_make_another_deliverer() -> None:
 # --- dead events on their way back to the caller
 
 
-def letter(**attributes: str) -> Letter:
+def letter(**attributes: str) -> DeadLetter:
     """Return a dead letter."""
-    return Letter(EVENT, attributes, log_entry.LogKey("1", "0"))
+    return DeadLetter(EVENT, attributes, log_entry.LogKey("1", "0"))
 
 
 def test_only_a_letter_that_says_whose_it_is_and_why_is_kept() -> None:

@@ -40,7 +40,7 @@ _Nested2 = _Scalar | Annotated[list[_Nested1], _Array] | Annotated[dict[str, _Ne
 _Value = _Scalar | Annotated[list[_Nested2], _Array] | Annotated[dict[str, _Nested2], _Object]
 
 
-class QuickEvent(Struct, gc=False):
+class EventStruct(Struct, gc=False):
     """The contract's Event, with the same fields."""
 
     insert_id: str
@@ -55,7 +55,7 @@ class QuickEvent(Struct, gc=False):
     time_unit: Literal["", "s"] = ""
 
 
-def is_surely_valid(event: QuickEvent, *, now_ms: int) -> bool:
+def is_surely_valid(event: EventStruct, *, now_ms: int) -> bool:
     """Whether every rule holds, but for the size of nested values, and its time has come.
 
     False is "not known".

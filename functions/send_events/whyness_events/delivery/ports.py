@@ -37,7 +37,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class DeadLetter:
     """One message for the dead-letter queue.
 
     Args:
@@ -92,11 +92,11 @@ class SenderPool(Protocol):
 # Of the ports to AWS: whatever hangs, they return by `deadline_s`, and say of what is cut off that it failed.
 
 
-class DeadLetters(Protocol):
+class DeadLetterQueue(Protocol):
     """The dead-letter queue."""
 
-    def send(self, letters: Sequence[Letter], *, deadline_s: float) -> list[str | None]:
-        """Return for each letter the message id under which the queue confirmed it, None where it did not."""
+    def send(self, dead_letters: Sequence[DeadLetter], *, deadline_s: float) -> list[str | None]:
+        """Return each one's message id at the queue, None where the queue did not confirm it."""
 
 
 class Log(Protocol):

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from whyness_events.delivery.items import Parcel
+from whyness_events.delivery.items import RecordEvents
 from whyness_events.delivery.sending.in_flight import SendingCounts
 from whyness_events.delivery.settling.settlement import Settled
 from whyness_events.outcomes import Outcome, Reason
@@ -40,7 +40,7 @@ class Report:
         outcomes: events by outcome.
         details: the first event's detail of each outcome but `delivered`.
         examples: some of the events of each of them.
-        oldest_record_ms: age of the oldest record at the start, by when it was due (see `Parcel.due_ms`).
+        oldest_record_ms: age of the oldest record at the start since it was due (`RecordEvents.due_ms`).
         delivery_lag_ms: age of the oldest record of which something was delivered, at the end.
         repeats: events that were equal to another one of the invocation.
         strings_cut: strings over 255 bytes, cut.
@@ -73,12 +73,14 @@ class Report:
         """How many events the invocation had."""
         return self.outcomes.total()
 
-    def count_outcomes(self, parcels: Sequence[Parcel]) -> None:
+    def count_outcomes(self, received: Sequence[RecordEvents]) -> None:
         """Add the events of these records."""
-        if delivered := sum(len(parcel.items) for parcel in parcels if parcel.is_delivered):
+        if delivered := sum(
+            len(record_events.items) for record_events in received if record_events.is_delivered
+        ):
             self.outcomes[Reason.DELIVERED] += delivered
-        for parcel in parcels:
-            for item in () if parcel.is_delivered else parcel.items:
+        for record_events in received:
+            for item in () if record_events.is_delivered else record_events.items:
                 self.outcomes[item.result.reason] += 1
                 if item.result.reason is not Reason.DELIVERED:
                     self.tell(item.result, item.record.message_id, item.insert_id or item.refused_id)

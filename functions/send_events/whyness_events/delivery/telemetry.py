@@ -92,7 +92,7 @@ def values(report: Report) -> Mapping[str, float]:
         "SetupFaults": report.outcomes[Reason.SETUP],
         "BreakerOpen": int(report.is_breaker_open),
         "InternalFaults": report.internal_faults.total(),
-        "DeadLettersRefused": report.settled.letters_refused,
+        "DeadLettersRefused": report.settled.dead_letters_refused,
         "LogWritesLost": report.settled.log_writes_lost,
         "OldestRecordAge": report.oldest_record_ms,
         "DeliveryLag": report.delivery_lag_ms,

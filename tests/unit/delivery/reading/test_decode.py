@@ -8,13 +8,13 @@ import pytest
 from tests.builders import NOW_MS, as_event, make_body, make_event, make_raw, make_record
 from tests.corpus import event_text
 from whyness_events import limits
-from whyness_events.delivery.items import Item, Parcel, Record
+from whyness_events.delivery.items import Item, Record, RecordEvents
 from whyness_events.delivery.reading import decode
 from whyness_events.delivery.reading.decode import read_record
 from whyness_events.outcomes import Reason
 
 
-def _read(body: str, **fields: Any) -> Parcel:
+def _read(body: str, **fields: Any) -> RecordEvents:
     record = make_record(body, **fields)
     return read_record(record, now_ms=NOW_MS, default_identity="distinct_id")
 
@@ -28,12 +28,12 @@ def test_events_are_read_in_order_with_their_place() -> None:
     events = [make_event() for _ in range(3)]
     record = make_record(make_body(*events))
 
-    parcel = read_record(record, now_ms=NOW_MS, default_identity="distinct_id")
+    record_events = read_record(record, now_ms=NOW_MS, default_identity="distinct_id")
 
-    assert [as_event(item) for item in parcel.items] == events
-    assert [item.position for item in parcel.items] == [0, 1, 2]
-    assert all(item.record is record for item in parcel.items)
-    assert not parcel.whole
+    assert [as_event(item) for item in record_events.items] == events
+    assert [item.position for item in record_events.items] == [0, 1, 2]
+    assert all(item.record is record for item in record_events.items)
+    assert not record_events.whole
 
 
 def test_single_event_is_one_item() -> None:
@@ -53,9 +53,9 @@ def test_identity_is_the_publishers_stamp(stamp: str, setting: str) -> None:
     """What the publisher stamped wins over the function's setting, in both shapes."""
     bodies = [make_body(make_event(), identity=stamp), json.dumps(make_raw(identity=stamp))]
 
-    parcels = [read_record(make_record(b), now_ms=NOW_MS, default_identity=setting) for b in bodies]
+    received = [read_record(make_record(b), now_ms=NOW_MS, default_identity=setting) for b in bodies]
 
-    assert [parcel.items[0].identity for parcel in parcels] == [stamp, stamp]
+    assert [record_events.items[0].identity for record_events in received] == [stamp, stamp]
 
 
 @pytest.mark.parametrize("setting", ["distinct_id", "simplified"])
@@ -64,11 +64,11 @@ def test_message_without_a_stamp_follows_the_setting(setting: str) -> None:
     raw = make_raw()
     documents = [raw, raw | {"identity": None}, {"events": [raw]}, {"events": [raw], "identity": None}]
 
-    parcels = [
+    received = [
         read_record(make_record(json.dumps(d)), now_ms=NOW_MS, default_identity=setting) for d in documents
     ]
 
-    assert [parcel.items[0].identity for parcel in parcels] == [setting] * 4
+    assert [record_events.items[0].identity for record_events in received] == [setting] * 4
 
 
 @pytest.mark.parametrize(
@@ -144,24 +144,24 @@ def test_refused_item_has_no_event_to_send() -> None:
 
 def test_body_no_decoder_can_read_is_one_item_and_goes_whole() -> None:
     """The dead letter is then the body as it came."""
-    parcel = _read("no JSON")
+    record_events = _read("no JSON")
 
-    assert parcel.whole
-    assert [item.event for item in parcel.items] == [None]
+    assert record_events.whole
+    assert [item.event for item in record_events.items] == [None]
 
 
 def test_newer_version_is_one_item_that_waits() -> None:
     """It is set-up, for an operator to deploy the newer reader; the record stays in the queue, whole."""
-    parcel = _read('{"schema_version":2,"events":[{},{}]}')
+    record_events = _read('{"schema_version":2,"events":[{},{}]}')
 
-    assert [item.result.reason for item in parcel.items] == ["setup"]
-    assert parcel.whole
+    assert [item.result.reason for item in record_events.items] == ["setup"]
+    assert record_events.whole
 
 
 def test_record_is_not_altered() -> None:
     """What is read stays what SQS delivered."""
     record = Record("m", make_body(make_event()), 3, NOW_MS)
 
-    parcel = read_record(record, now_ms=NOW_MS, default_identity="distinct_id")
+    record_events = read_record(record, now_ms=NOW_MS, default_identity="distinct_id")
 
-    assert parcel.record is record
+    assert record_events.record is record

@@ -328,7 +328,7 @@ def test_an_event_that_passes_is_delivered_and_nothing_is_held_against_it() -> N
 
     assert first.outcomes == {Reason.DELIVERED: 1, Reason.RETRY: 1}
     assert second.outcomes == {Reason.DELIVERED: 1}
-    assert not world.deliverer.learned.evidence
+    assert not world.deliverer.container_state.evidence
 
 
 def test_another_status_begins_anew() -> None:

@@ -27,12 +27,12 @@ from tests.responders import (
 from whyness_events.delivery.items import Item
 from whyness_events.delivery.mixpanel.answers import Reaction
 from whyness_events.delivery.ports import Answer, SetupFault
-from whyness_events.delivery.sending.container_state import Learned, RequestSize
-from whyness_events.delivery.sending.in_flight import Flights
+from whyness_events.delivery.sending.container_state import ContainerState, RequestSize
+from whyness_events.delivery.sending.in_flight import InFlight
 from whyness_events.delivery.sending.pacing import Concurrency
 from whyness_events.delivery.sending.packing import REQUEST_BYTES
-from whyness_events.delivery.sending.sender import Sending
-from whyness_events.delivery.sending.setup_breaker import Breaker
+from whyness_events.delivery.sending.sender import Sender
+from whyness_events.delivery.sending.setup_breaker import SetupBreaker
 from whyness_events.delivery.sending.splitting import EXTRA_REQUESTS
 from whyness_events.outcomes import Reason
 
@@ -80,14 +80,14 @@ class Run:
     budget_s: float = 90.0
     jitter: float = 0.5
     size: RequestSize = field(default_factory=RequestSize)
-    breaker: Breaker = field(default_factory=Breaker)
+    breaker: SetupBreaker = field(default_factory=SetupBreaker)
     clock: FakeClock = field(default_factory=FakeClock)
     pool: FakePool | None = None
 
     def __post_init__(self) -> None:
         """Begin with a container that knows nothing."""
         self.pool = self.pool or FakePool(self.clock, self.respond)
-        self.learned = Learned(Concurrency(self.threads), self.breaker, self.size)
+        self.container_state = ContainerState(Concurrency(self.threads), self.breaker, self.size)
 
     def send(self, batches: Sequence[Sequence[Item]]) -> "Run":
         """Run it; every event must have its outcome in time."""
@@ -106,10 +106,10 @@ class Run:
 
     def _run(self, batches: Sequence[Sequence[Item]]) -> None:
         assert self.pool is not None
-        self.flights = Flights(self.pool, self.clock, answer_timeout_s=30.0)
+        self.in_flight = InFlight(self.pool, self.clock, answer_timeout_s=30.0)
         jitter: Any = Seconds(self.jitter)  # a random.Random of which two methods are used
         deadline_s = self.clock.monotonic_s() + self.budget_s
-        Sending(self.flights, self.clock, jitter, self.learned).run(batches, deadline_s=deadline_s)
+        Sender(self.in_flight, self.clock, jitter, self.container_state).run(batches, deadline_s=deadline_s)
         assert self.clock.monotonic_s() <= deadline_s, "it did not return in time"
 
     @property
@@ -145,8 +145,8 @@ def test_every_batch_is_one_request() -> None:
 
     assert [ids(batch) for batch in batches] == [posted.insert_ids for posted in run.posted]
     assert run.outcomes == {Reason.DELIVERED: 6}
-    assert run.flights.counts.requests == 3
-    assert run.flights.counts.body_bytes == sum(len(posted.body) for posted in run.posted)
+    assert run.in_flight.counts.requests == 3
+    assert run.in_flight.counts.body_bytes == sum(len(posted.body) for posted in run.posted)
 
 
 def test_nothing_to_send_posts_nothing_and_takes_no_time() -> None:
@@ -330,7 +330,7 @@ def test_size_that_passed_is_remembered_and_grows_back_slowly() -> None:
     """The next invocations start below what was refused, and try a quarter more each time."""
     size = RequestSize()
     Run(decline_above(600_000), size=size).send([[make_item(size_bytes=10_000) for _ in range(200)]])
-    learned = size.limit_bytes
+    container_state = size.limit_bytes
 
     grown: list[float] = []
     while size.limit_bytes < REQUEST_BYTES and len(grown) < 100:
@@ -338,7 +338,7 @@ def test_size_that_passed_is_remembered_and_grows_back_slowly() -> None:
         size.grow()
         grown.append(size.limit_bytes / before)
 
-    assert 300_000 <= learned <= 600_000
+    assert 300_000 <= container_state <= 600_000
     assert 5 <= len(grown) <= 20
     assert max(grown) <= 1.25
     assert size.limit_bytes == REQUEST_BYTES
@@ -741,7 +741,7 @@ def test_without_time_nothing_is_posted(budget_s: float) -> None:
     clock = FakeClock()
     pool = FakePool(clock)
     jitter: Any = Seconds(0.5)
-    sending = Sending(Flights(pool, clock, 30.0), clock, jitter, Learned(Concurrency(4)))
+    sending = Sender(InFlight(pool, clock, 30.0), clock, jitter, ContainerState(Concurrency(4)))
     batches = make_batches(3)
 
     sending.run(batches, deadline_s=budget_s)

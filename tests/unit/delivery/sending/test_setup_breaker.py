@@ -160,7 +160,7 @@ def test_after_it_opened_no_control_is_sent() -> None:
     """An isolated event waits for another invocation."""
     disliked = make_event()
     world = World(in_turn(FORBIDDEN, accept, then=always(UNAUTHORISED)), threads=1)
-    world.deliverer.learned.size.limit_bytes = 1
+    world.deliverer.container_state.size.limit_bytes = 1
 
     report = world.deliver(make_record(disliked), make_record(), make_record())
 

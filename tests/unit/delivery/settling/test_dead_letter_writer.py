@@ -9,9 +9,9 @@ import pytest
 from tests.builders import NOW_MS, make_body, make_event, make_raw, make_record
 from tests.corpus import event_text
 from whyness_events import limits
-from whyness_events.delivery.items import Item, Parcel
-from whyness_events.delivery.ports import Letter
-from whyness_events.delivery.settling.dead_letter_writer import pack_entries, write_letters
+from whyness_events.delivery.items import Item, RecordEvents
+from whyness_events.delivery.ports import DeadLetter
+from whyness_events.delivery.settling.dead_letter_writer import pack_entries, write_dead_letters
 from whyness_events.log_entry import LogKey, log_key
 from whyness_events.outcomes import DELIVERED, Outcome, Reason
 
@@ -44,14 +44,14 @@ GIVEN_UP = [
 ALLOWED_BY_SQS = re.compile(r"[\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]*")
 
 
-def _parcel(body: str, *outcomes: Outcome, whole: bool = False, **record: Any) -> Parcel:
+def _parcel(body: str, *outcomes: Outcome, whole: bool = False, **record: Any) -> RecordEvents:
     found = make_record(body, **record)
     items = [Item(found, n, identity="distinct_id", outcome=outcome) for n, outcome in enumerate(outcomes)]
-    return Parcel(found, items, whole)
+    return RecordEvents(found, items, whole)
 
 
-def _letter(body: str, outcome: Outcome = REJECTED, *, whole: bool = False, **record: Any) -> Letter:
-    (letter,) = write_letters(_parcel(body, outcome, whole=whole, **record), now_ms=NOW_MS).values()
+def _letter(body: str, outcome: Outcome = REJECTED, *, whole: bool = False, **record: Any) -> DeadLetter:
+    (letter,) = write_dead_letters(_parcel(body, outcome, whole=whole, **record), now_ms=NOW_MS).values()
     return letter
 
 
@@ -67,10 +67,10 @@ def test_letter_holds_one_event_in_an_envelope_of_its_own() -> None:
 @pytest.mark.parametrize("identity", ["distinct_id", "simplified"])
 def test_letter_is_stamped_with_the_identity_it_was_sent_with(identity: str) -> None:
     """Redriven under another setting, it must not become another person's event."""
-    parcel = _parcel(json.dumps(make_raw()), REJECTED)
-    parcel.items[0].identity = identity
+    record_events = _parcel(json.dumps(make_raw()), REJECTED)
+    record_events.items[0].identity = identity
 
-    (letter,) = write_letters(parcel, now_ms=NOW_MS).values()
+    (letter,) = write_dead_letters(record_events, now_ms=NOW_MS).values()
 
     assert json.loads(letter.body)["identity"] == identity
 
@@ -142,25 +142,25 @@ def test_attributes_are_rebuilt_not_inherited() -> None:
 def test_only_the_dead_have_letters() -> None:
     """One each, in order; delivered and waiting events have none."""
     raws = [make_raw(insert_id=f"id-{n}") for n in range(4)]
-    parcel = _parcel(make_body(*raws), REJECTED, DELIVERED, Outcome(Reason.RETRY), REJECTED)
+    record_events = _parcel(make_body(*raws), REJECTED, DELIVERED, Outcome(Reason.RETRY), REJECTED)
 
-    letters = write_letters(parcel, now_ms=NOW_MS)
+    letters = write_dead_letters(record_events, now_ms=NOW_MS)
 
-    assert list(letters) == [parcel.items[0], parcel.items[3]]
+    assert list(letters) == [record_events.items[0], record_events.items[3]]
     assert [letter.attributes["insert_id"] for letter in letters.values()] == ["id-0", "id-3"]
 
 
 def test_repeats_share_one_letter() -> None:
     """Equal events of one record are one event; so are those of two."""
     raw = make_raw(insert_id="4711")
-    parcel = _parcel(make_body(raw, raw), REJECTED, REJECTED)
-    parcel.items[1].first, parcel.items[1].outcome = parcel.items[0], None
+    record_events = _parcel(make_body(raw, raw), REJECTED, REJECTED)
+    record_events.items[1].first, record_events.items[1].outcome = record_events.items[0], None
     other = _parcel(json.dumps(raw), REJECTED)
-    other.items[0].first, other.items[0].outcome = parcel.items[0], None
+    other.items[0].first, other.items[0].outcome = record_events.items[0], None
 
-    letters = write_letters(parcel, now_ms=NOW_MS) | write_letters(other, now_ms=NOW_MS)
+    letters = write_dead_letters(record_events, now_ms=NOW_MS) | write_dead_letters(other, now_ms=NOW_MS)
 
-    assert list(letters) == [parcel.items[0]]
+    assert list(letters) == [record_events.items[0]]
 
 
 def test_body_nobody_can_read_goes_verbatim() -> None:
@@ -213,7 +213,7 @@ def test_event_in_chinese_just_under_the_limit_is_not_blown_up() -> None:
 
 def test_size_is_what_sqs_counts() -> None:
     """Body, and of each attribute its name, type and value, in bytes."""
-    letter = Letter("漢", {"reason": "rejected", "detail": "é"}, LogKey("a", "b"))
+    letter = DeadLetter("漢", {"reason": "rejected", "detail": "é"}, LogKey("a", "b"))
 
     assert letter.size_bytes == 3 + len("reason" + "String" + "rejected") + len("detail" + "String") + 2
 
@@ -246,8 +246,8 @@ def test_envelope_that_makes_the_body_too_large_is_left_off() -> None:
     assert letter.attributes == {}
 
 
-def _of(size_bytes: int) -> Letter:
-    return Letter("x" * size_bytes, {}, LogKey("a", "b"))
+def _of(size_bytes: int) -> DeadLetter:
+    return DeadLetter("x" * size_bytes, {}, LogKey("a", "b"))
 
 
 @pytest.mark.parametrize(
@@ -276,7 +276,7 @@ def test_calls_have_at_most_ten_letters_and_a_mebibyte(sizes: list[int], calls: 
 def test_attributes_count_in_a_call() -> None:
     """A call is measured with them, as SQS does."""
     attributes = {"reason": "x" * 988}  # 1,000 bytes with name and type
-    letters = [Letter("x" * 523_288, attributes, LogKey("a", "b")) for _ in range(2)]
+    letters = [DeadLetter("x" * 523_288, attributes, LogKey("a", "b")) for _ in range(2)]
 
     assert [len(call) for call in pack_entries(letters)] == [2]
     assert [len(call) for call in pack_entries([*letters[:1], _of(524_289)])] == [1, 1]
@@ -285,9 +285,9 @@ def test_attributes_count_in_a_call() -> None:
 def test_event_of_a_valid_message_is_found_at_its_place() -> None:
     """Each letter holds the event that its item stands for."""
     raws = [make_event(insert_id=f"id-{n}").to_wire() for n in range(3)]
-    parcel = _parcel(make_body(*raws), REJECTED, REJECTED, REJECTED)
+    record_events = _parcel(make_body(*raws), REJECTED, REJECTED, REJECTED)
 
-    letters = list(write_letters(parcel, now_ms=NOW_MS).values())
+    letters = list(write_dead_letters(record_events, now_ms=NOW_MS).values())
 
     assert [json.loads(letter.body)["events"] for letter in letters] == [[raw] for raw in raws]
     assert [letter.key.pk for letter in letters] == ["id-0", "id-1", "id-2"]

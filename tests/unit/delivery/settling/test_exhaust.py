@@ -5,7 +5,7 @@ import pytest
 from tests.builders import NOW_MS, make_body, make_event, make_raw, make_record
 from tests.fakes import Posted, accept
 from tests.world import World
-from whyness_events.delivery.items import Parcel, Record
+from whyness_events.delivery.items import Record, RecordEvents
 from whyness_events.delivery.ports import Answer
 from whyness_events.delivery.reading.reader import Reader
 from whyness_events.delivery.settling.exhaust import EXHAUST_AFTER_S, SUSPECT_FROM
@@ -96,7 +96,7 @@ def test_unread_records_are_settled_and_deleted_before_another_one_is_read(
     settled: list[tuple[int, list[str]]] = []
     read = Reader.read
 
-    def reading(self: Reader, record: Record, *, now_ms: int) -> Parcel:
+    def reading(self: Reader, record: Record, *, now_ms: int) -> RecordEvents:
         settled.append((len(world.dead_letters.letters), list(world.queue.deleted)))
         return read(self, record, now_ms=now_ms)
 
@@ -120,7 +120,7 @@ def test_dead_letter_queue_that_hangs_leaves_the_others_their_half() -> None:
 
     assert report.outcomes == {Reason.EXHAUSTED: 500, Reason.DELIVERED: 1}
     assert report.settled.failed_message_ids == [record.message_id for record in unread]
-    assert report.settled.letters_refused == 500
+    assert report.settled.dead_letters_refused == 500
     assert len(world.delivered_ids) == 1
 
 
@@ -138,7 +138,7 @@ def test_old_record_is_settled_event_by_event() -> None:
     good, waiting = make_event(), make_event(event="Waiting")
     body = make_body(good, make_raw(time=1), waiting)
     world = World(lambda posted: accept(posted) if good.insert_id in posted.insert_ids else down(posted))
-    world.deliverer.learned.size.limit_bytes = 1  # one event a request
+    world.deliverer.container_state.size.limit_bytes = 1  # one event a request
 
     report = world.deliver(make_record(body, sent_ms=LONG_AGO_MS))
 

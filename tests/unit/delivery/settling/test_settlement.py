@@ -53,7 +53,7 @@ def test_dead_letter_queue_that_refuses_all_acknowledges_nothing_bad() -> None:
     found = world.deliver(*bad, *good)
 
     assert found.settled.failed_message_ids == ids(bad)
-    assert found.settled.letters_refused == 12
+    assert found.settled.dead_letters_refused == 12
     assert world.log.rows == {}
 
 
@@ -66,7 +66,7 @@ def test_letters_reported_as_failed_bring_back_only_their_records() -> None:
     found = world.deliver(*bad)
 
     assert found.settled.failed_message_ids == [bad[3].message_id, bad[7].message_id]
-    assert found.settled.letters_refused == 2
+    assert found.settled.dead_letters_refused == 2
     assert len(world.log.rows) == 8
 
 

@@ -10,8 +10,8 @@ from tests.builders import make_body, make_event, make_raw, make_record
 from tests.fakes import FakeDeadLetters
 from tests.world import World, handed_back
 from whyness_events.delivery.items import Record
-from whyness_events.delivery.ports import Letter
-from whyness_events.delivery.settling.slicing import FEW_LETTERS
+from whyness_events.delivery.ports import DeadLetter
+from whyness_events.delivery.settling.slicing import FEW_DEAD_LETTERS
 from whyness_events.outcomes import Reason
 
 
@@ -22,9 +22,9 @@ class Watching(FakeDeadLetters):
     sizes: list[tuple[int, int, int]] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
 
-    def send(self, letters: Sequence[Letter], *, deadline_s: float) -> list[str | None]:
+    def send(self, letters: Sequence[DeadLetter], *, deadline_s: float) -> list[str | None]:
         """Keep the reasons only."""
-        alive = sum(isinstance(found, Letter) for found in gc.get_objects())
+        alive = sum(isinstance(found, DeadLetter) for found in gc.get_objects())
         self.sizes.append((len(letters), sum(letter.size_bytes for letter in letters), alive))
         found = super().send(letters, deadline_s=deadline_s)
         self.kept += [letter.attributes["insert_id"] for letter in self.letters]
@@ -93,7 +93,7 @@ def test_record_with_more_letters_than_there_is_time_for_is_kept_whole(
     letters = world.dead_letters.letters
     whole = [letter for letter in letters if letter.body == record.body]
     assert report.settled.failed_message_ids == []
-    assert report.settled.letters_refused == 0
+    assert report.settled.dead_letters_refused == 0
     assert len(letters) < 5_000
     assert [letter.attributes["reason"] for letter in whole] == ["rejected"]
     assert whole[0].attributes["may_count"] == "true"
@@ -107,7 +107,7 @@ def test_record_with_more_letters_than_there_is_time_for_is_kept_whole(
 def test_record_whose_letters_are_out_is_safe_when_time_ends_before_the_next(world: WatchingWorld) -> None:
     """Record by record: those that were not begun come back, without a single letter."""
     world.dead_letters.call_s = 1.0
-    records = [dying(FEW_LETTERS) for _ in range(30)]
+    records = [dying(FEW_DEAD_LETTERS) for _ in range(30)]
 
     first = world.deliver(*records)
     sent = len(world.watching.kept)
@@ -115,10 +115,10 @@ def test_record_whose_letters_are_out_is_safe_when_time_ends_before_the_next(wor
     world.deliver_until_settled(*handed_back(records, first), at_most=3)
 
     assert 0 < len(first.settled.failed_message_ids) < 30
-    assert len(set(world.watching.kept)) == 30 * FEW_LETTERS
-    assert len(world.watching.kept) <= 30 * FEW_LETTERS + FEW_LETTERS
-    assert sent < 30 * FEW_LETTERS
-    assert first.settled.letters_refused == 30 * FEW_LETTERS - sent
+    assert len(set(world.watching.kept)) == 30 * FEW_DEAD_LETTERS
+    assert len(world.watching.kept) <= 30 * FEW_DEAD_LETTERS + FEW_DEAD_LETTERS
+    assert sent < 30 * FEW_DEAD_LETTERS
+    assert first.settled.dead_letters_refused == 30 * FEW_DEAD_LETTERS - sent
 
 
 def test_queue_that_refuses_keeps_no_record_whole(world: WatchingWorld) -> None:
@@ -129,4 +129,4 @@ def test_queue_that_refuses_keeps_no_record_whole(world: WatchingWorld) -> None:
     report = world.deliver(record)
 
     assert report.settled.failed_message_ids == [record.message_id]
-    assert 0 < report.settled.letters_refused == 300 - len(world.watching.kept)
+    assert 0 < report.settled.dead_letters_refused == 300 - len(world.watching.kept)

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from whyness_events import limits
-from whyness_events.delivery.event_struct import QuickEvent
+from whyness_events.delivery.event_struct import EventStruct
 from whyness_events.event import Event
 from whyness_events.values import Cutter
 
@@ -26,7 +26,7 @@ _STRING_BYTES = int(limits.STRING_BYTES)
 DescribeUseragent = Callable[[str], Mapping[str, str]]
 
 
-AnyEvent = Event | QuickEvent
+AnyEvent = Event | EventStruct
 # An event's JSON as Mixpanel gets it, or a part of it, and how many of its strings had to be cut.
 Translated = tuple[bytes, int]
 

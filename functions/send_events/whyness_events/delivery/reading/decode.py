@@ -9,8 +9,8 @@ from typing import Any, Literal
 
 import msgspec
 
-from whyness_events.delivery.event_struct import QuickEvent, is_surely_valid
-from whyness_events.delivery.items import Item, Parcel, Record
+from whyness_events.delivery.event_struct import EventStruct, is_surely_valid
+from whyness_events.delivery.items import Item, Record, RecordEvents
 from whyness_events.errors import InvalidEvent, UnknownVersion, UnreadableEvent, UnreadableMessage
 from whyness_events.event import check_event, parse_event, valid_insert_id
 from whyness_events.outcomes import Outcome, Reason
@@ -22,12 +22,12 @@ _CLOCKS_DIFFER_S = 1.0
 
 
 class _Envelope(msgspec.Struct):
-    events: list[QuickEvent]
+    events: list[EventStruct]
     schema_version: int = 1
     identity: Literal["distinct_id", "simplified"] | None = None
 
 
-class _Single(QuickEvent):
+class _Single(EventStruct):
     """An event that is a whole body; with `events` it would be an envelope."""
 
     schema_version: int = 1
@@ -39,20 +39,20 @@ _decode_envelope = msgspec.json.Decoder(_Envelope).decode
 _decode_single = msgspec.json.Decoder(_Single).decode
 
 
-def read_record(record: Record, *, now_ms: int, default_identity: str) -> Parcel:
+def read_record(record: Record, *, now_ms: int, default_identity: str) -> RecordEvents:
     """Return the record's items: with their event, or with the outcome that says why there is none."""
-    parcel = Parcel(record)
+    record_events = RecordEvents(record)
     fast = _read_fast(record.body)
     if fast is None:
-        _read_leniently(parcel, now_ms, default_identity)
-        return parcel
+        _read_leniently(record_events, now_ms, default_identity)
+        return record_events
     identity, events = fast
     for position, event in enumerate(events):
         item = Item(record, position, event, identity or default_identity)
         if not is_surely_valid(event, now_ms=now_ms):
             look_closer(item, now_ms=now_ms)
-        parcel.items.append(item)
-    return parcel
+        record_events.items.append(item)
+    return record_events
 
 
 def look_closer(item: Item, *, now_ms: int) -> None:
@@ -72,7 +72,7 @@ def _let_wait(item: Item, early_ms: int) -> None:
         item.outcome = Outcome(Reason.EARLY, _EARLY, wait_s=early_ms / 1000 + _CLOCKS_DIFFER_S)
 
 
-def _read_fast(body: str) -> tuple[str | None, Sequence[QuickEvent]] | None:
+def _read_fast(body: str) -> tuple[str | None, Sequence[EventStruct]] | None:
     """Return identity and events, or None for a body that needs the second look."""
     try:
         if body.startswith('{"schema_version"'):
@@ -86,17 +86,17 @@ def _read_fast(body: str) -> tuple[str | None, Sequence[QuickEvent]] | None:
     return (single.identity, [single]) if known else None
 
 
-def _read_leniently(parcel: Parcel, now_ms: int, default_identity: str) -> None:
-    record = parcel.record
+def _read_leniently(record_events: RecordEvents, now_ms: int, default_identity: str) -> None:
+    record = record_events.record
     try:
         message = decode_message(record.body)
     except UnreadableMessage as fault:
-        parcel.whole = True
-        parcel.items = [Item(record, 0, outcome=Outcome(Reason.UNREADABLE, str(fault)))]
+        record_events.whole = True
+        record_events.items = [Item(record, 0, outcome=Outcome(Reason.UNREADABLE, str(fault)))]
         return
     except UnknownVersion as fault:
-        parcel.whole = True
-        parcel.items = [Item(record, 0, outcome=Outcome(Reason.SETUP, str(fault)))]
+        record_events.whole = True
+        record_events.items = [Item(record, 0, outcome=Outcome(Reason.SETUP, str(fault)))]
         return
     for position, raw in enumerate(message.raw_events):
         item = Item(record, position, identity=message.identity or default_identity)
@@ -106,7 +106,7 @@ def _read_leniently(parcel: Parcel, now_ms: int, default_identity: str) -> None:
             _refuse(item, fault, raw.get("insert_id") if isinstance(raw, dict) else None)
         else:
             _let_wait(item, event.time - now_ms)
-        parcel.items.append(item)
+        record_events.items.append(item)
 
 
 def _refuse(item: Item, fault: InvalidEvent, insert_id: object) -> None:

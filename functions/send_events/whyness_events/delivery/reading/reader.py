@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from whyness_events import limits
 from whyness_events.delivery.event_struct import SURE_BYTES
-from whyness_events.delivery.items import Item, Parcel, Record
+from whyness_events.delivery.items import Item, Record, RecordEvents
 from whyness_events.delivery.mixpanel.translate import AnyEvent, Translator
 from whyness_events.delivery.reading.decode import look_closer, read_record
 from whyness_events.errors import EventTooLarge
@@ -28,17 +28,17 @@ class Reader:
     strings_cut: int = 0
     internal_faults: Counter[str] = field(default_factory=Counter)
 
-    def read(self, record: Record, *, now_ms: int) -> Parcel:
+    def read(self, record: Record, *, now_ms: int) -> RecordEvents:
         """Return the record's items, each encoded for Mixpanel or with the outcome that says why not."""
         try:
-            parcel = read_record(record, now_ms=now_ms, default_identity=self.default_identity)
-            for item in parcel.items:
+            record_events = read_record(record, now_ms=now_ms, default_identity=self.default_identity)
+            for item in record_events.items:
                 if item.event is not None and item.outcome is None:
                     self._encode(item, item.event, now_ms)
         except Exception as bug:  # noqa: BLE001  (one record must not stop the others; counted, kept, alarmed)
             self.internal_faults[type(bug).__name__] += 1
             return waiting_whole(record, f"internal fault: {type(bug).__name__}")
-        return parcel
+        return record_events
 
     def _encode(self, item: Item, event: AnyEvent, now_ms: int) -> None:
         item.encoded, cut_count = self.translator.translate(event, item.identity)
@@ -50,6 +50,6 @@ class Reader:
             item.outcome = Outcome(Reason.OVERSIZED, str(fault))
 
 
-def waiting_whole(record: Record, detail: str) -> Parcel:
+def waiting_whole(record: Record, detail: str) -> RecordEvents:
     """Return an unread record that stays in the queue; it counts as one event."""
-    return Parcel(record, [Item(record, 0, outcome=Outcome(Reason.RETRY, detail))], whole=True)
+    return RecordEvents(record, [Item(record, 0, outcome=Outcome(Reason.RETRY, detail))], whole=True)

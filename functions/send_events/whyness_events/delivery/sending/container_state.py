@@ -6,7 +6,7 @@ from whyness_events.delivery.items import Item, Record
 from whyness_events.delivery.sending.evidence import Delivered, Evidence
 from whyness_events.delivery.sending.pacing import Concurrency
 from whyness_events.delivery.sending.packing import REQUEST_BYTES
-from whyness_events.delivery.sending.setup_breaker import Breaker
+from whyness_events.delivery.sending.setup_breaker import SetupBreaker
 
 # A 413 for an event this small says nothing about the event. Design: a tenth of what Mixpanel takes.
 OVERSIZED_FROM_BYTES = 100_000
@@ -30,7 +30,7 @@ class RequestSize:
 
 
 @dataclass(slots=True)
-class Learned:
+class ContainerState:
     """All of it.
 
     Args:
@@ -43,7 +43,7 @@ class Learned:
     """
 
     concurrency: Concurrency
-    breaker: Breaker = field(default_factory=Breaker)
+    breaker: SetupBreaker = field(default_factory=SetupBreaker)
     size: RequestSize = field(default_factory=RequestSize)
     evidence: Evidence = field(default_factory=Evidence)
     delivered: Delivered = field(default_factory=Delivered)

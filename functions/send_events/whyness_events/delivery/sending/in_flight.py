@@ -52,7 +52,7 @@ class Request:
 
 
 @dataclass(slots=True)
-class Flights:
+class InFlight:
     """The requests under way.
 
     Args:

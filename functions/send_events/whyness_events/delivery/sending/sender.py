@@ -19,8 +19,8 @@ from whyness_events.delivery.sending.blame import (
     waiting,
     without_control,
 )
-from whyness_events.delivery.sending.container_state import Learned
-from whyness_events.delivery.sending.in_flight import Flights, Request
+from whyness_events.delivery.sending.container_state import ContainerState
+from whyness_events.delivery.sending.in_flight import InFlight, Request
 from whyness_events.delivery.sending.pacing import Pauses
 from whyness_events.delivery.sending.splitting import Splitting
 from whyness_events.delivery.sending.trial import Trial, trials
@@ -39,21 +39,21 @@ _UNAUTHORISED = "check the service account, its role, MIXPANEL_PROJECT_ID and th
 
 
 @dataclass(slots=True, eq=False)
-class Sending:
+class Sender:
     """Gives every item that is sent its outcome; one for an invocation, whose runs share what they met.
 
     Args:
-        flights: the requests under way.
+        in_flight: the requests under way.
         clock: time.
         rng: jitter.
-        learned: what the container knows.
+        container_state: what the container knows.
         pauses: what is left of the invocation's sleep.
     """
 
-    flights: Flights
+    in_flight: InFlight
     clock: Clock
     rng: random.Random
-    learned: Learned
+    container_state: ContainerState
     pauses: Pauses = field(default_factory=Pauses)
     _splitting: Splitting = field(init=False)
     _deadline_s: float = 0.0
@@ -68,7 +68,7 @@ class Sending:
 
     def __post_init__(self) -> None:
         """Begin with nothing refused."""
-        self._splitting = Splitting(self.learned.size, self.rng)
+        self._splitting = Splitting(self.container_state.size, self.rng)
 
     def run(self, batches: Iterable[Sequence[Item]], *, deadline_s: float) -> None:
         """Send the batches, the last answer by `deadline_s`; on return each of their items has an outcome."""
@@ -92,7 +92,7 @@ class Sending:
 
     def _heed_breaker(self) -> None:
         """While the set-up is believed to be wrong send nothing, or one event to see whether it still is."""
-        breaker = self.learned.breaker
+        breaker = self.container_state.breaker
         if not (breaker.is_open and self._queue) or self._stopped is not None:
             return
         if breaker.rests(self.clock.monotonic_s()):
@@ -115,8 +115,8 @@ class Sending:
 
     def _set_known_apart(self) -> list[Item]:
         """Take out what this container has refused alone before: with it, its neighbours would be refused."""
-        evidence = self.learned.evidence
-        if not evidence or self.learned.control is None:
+        evidence = self.container_state.evidence
+        if not evidence or self.container_state.control is None:
             return []
         # What is known was handed back: nothing fresh is looked up.
         again = [i for request in self._queue for i in request.items if i.record.receive_count > 1]
@@ -129,7 +129,7 @@ class Sending:
         """Fetch the credentials afresh; return why there are none."""
         self._asked_afresh = True
         try:
-            self._refreshed = 1 if self.flights.pool.refresh_credentials() else 0
+            self._refreshed = 1 if self.in_flight.pool.refresh_credentials() else 0
         except SetupFault as fault:
             return Verdict(Reaction.SETUP, 0, str(fault))
         return None
@@ -138,17 +138,17 @@ class Sending:
         """Send a request on its own, and return what came of it."""
         request.credentials = self._refreshed
         try:
-            return self._judge(request, self.flights.ask(request, self._deadline_s))
+            return self._judge(request, self.in_flight.ask(request, self._deadline_s))
         except SetupFault as fault:
             return Verdict(Reaction.SETUP, 0, str(fault))
 
     def _post_all(self) -> None:
-        while self.flights or (self._queue and self._has_time()):
+        while self.in_flight or (self._queue and self._has_time()):
             self._start()
             self._wait()
 
     def _start(self) -> None:
-        while len(self.flights) < self.learned.concurrency.limit and self._has_time():
+        while len(self.in_flight) < self.container_state.concurrency.limit and self._has_time():
             now_s = self.clock.monotonic_s()
             request = next((r for r in self._queue if self._ready_s(r) <= now_s), None)
             if request is None:
@@ -162,17 +162,17 @@ class Sending:
     def _post(self, request: Request) -> None:
         request.credentials = self._refreshed
         try:
-            self.flights.post(request, self._deadline_s)
+            self.in_flight.post(request, self._deadline_s)
         except SetupFault as fault:
             self._break(request, Outcome(Reason.SETUP, str(fault)))
 
     def _wait(self) -> None:
-        if not (self._queue or self.flights):
+        if not (self._queue or self.in_flight):
             return
         moments = [self._deadline_s]
-        if len(self.flights) < self.learned.concurrency.limit and self._has_time():
+        if len(self.in_flight) < self.container_state.concurrency.limit and self._has_time():
             moments += [self._ready_s(request) for request in self._queue]
-        for request, answer in self.flights.wait(min(moments), self._deadline_s):
+        for request, answer in self.in_flight.wait(min(moments), self._deadline_s):
             self._pace(request, answer)
             self._react(request, self._judge(request, answer))
 
@@ -185,11 +185,11 @@ class Sending:
 
     def _pace(self, request: Request, answer: Answer) -> None:
         now_s = self.clock.monotonic_s()
-        is_slow = now_s - request.started_s > _SLOW_PART * self.flights.answer_timeout_s
+        is_slow = now_s - request.started_s > _SLOW_PART * self.in_flight.answer_timeout_s
         if is_slow or answer.status == 429:  # noqa: PLR2004
-            self.learned.concurrency.back_off(started_s=request.started_s, now_s=now_s)
+            self.container_state.concurrency.back_off(started_s=request.started_s, now_s=now_s)
         else:
-            self.learned.concurrency.passed()
+            self.container_state.concurrency.passed()
 
     def _react(self, request: Request, verdict: Verdict) -> None:
         if self._trial is not None:
@@ -216,9 +216,9 @@ class Sending:
         passed = next((n for n in range(len(request.items)) if n not in verdict.named), None)
         if passed is not None:
             self._has_passed = True
-            self.learned.confirmed(request.items[passed])
+            self.container_state.confirmed(request.items[passed])
             self._queue[:0] = self._splitting.passed(request, may_send=self._stopped is None)
-        self.learned.breaker.confirmed()
+        self.container_state.breaker.confirmed()
 
     def _retry(self, request: Request, verdict: Verdict) -> bool:
         """Queue the same bytes again after a pause; False where the pause is too long for this invocation."""
@@ -253,7 +253,7 @@ class Sending:
     def _tell_breaker(self, request: Request, verdict: Verdict) -> None:
         if not self._has_passed:
             now_s = self.clock.monotonic_s()
-            self.learned.breaker.refused(request.message_ids, verdict.detail, now_s)
+            self.container_state.breaker.refused(request.message_ids, verdict.detail, now_s)
 
     def _reauthorise(self, request: Request, verdict: Verdict) -> None:
         """After a 401 fetch the secret once: it may have been rotated."""
@@ -282,13 +282,13 @@ class Sending:
     def _refused_alone(self, item: Item, verdict: Verdict) -> Outcome:
         if not may_be_blamed(item, verdict):
             return too_small(verdict)
-        if self.learned.control is not None:
-            self.learned.evidence.suspect(item, verdict.status)
+        if self.container_state.control is not None:
+            self.container_state.evidence.suspect(item, verdict.status)
         return without_control(verdict)
 
     def _try(self, suspects: Sequence[Item]) -> None:
         """Try the suspects one group after the other, in the time that there is for that."""
-        control, evidence = self.learned.control, self.learned.evidence
+        control, evidence = self.container_state.control, self.container_state.evidence
         if control is None:
             return
         for item in suspects:
@@ -310,12 +310,12 @@ class Sending:
         self._post_all()
         self._queue.clear()
         self._trial = None
-        trial.conclude(self.learned.evidence)
+        trial.conclude(self.container_state.evidence)
 
     def _note(self, trial: Trial, request: Request, verdict: Verdict) -> None:
         if verdict.reaction is Reaction.CONFIRMED:
             self._has_passed = True
-            self.learned.breaker.confirmed()
+            self.container_state.breaker.confirmed()
         trial.answered(request.items[0], verdict)
         self._queue = [request for request in self._queue if trial.needs(request.items[0])]
 
@@ -327,7 +327,7 @@ class Sending:
 
     def _break(self, request: Request | None, outcome: Outcome) -> None:
         """Stop, and keep the container from trying for a while; what passes by itself is no news of it."""
-        breaker = self.learned.breaker
+        breaker = self.container_state.breaker
         detail = outcome.detail if outcome.reason is Reason.SETUP else breaker.detail
         breaker.open(detail, self.clock.monotonic_s())
         self._stop(request, outcome)

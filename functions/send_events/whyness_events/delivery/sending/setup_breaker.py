@@ -16,7 +16,7 @@ _REFUSED_RECORDS = 2
 
 
 @dataclass(slots=True)
-class Breaker:
+class SetupBreaker:
     """What a container knows of its set-up.
 
     Args:

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from whyness_events import limits
 from whyness_events.dead_letter import DeadLetterAttributes, fit
-from whyness_events.delivery.items import Item, Parcel
-from whyness_events.delivery.ports import Letter
+from whyness_events.delivery.items import Item, RecordEvents
+from whyness_events.delivery.ports import DeadLetter
 from whyness_events.delivery.settling.event_texts import EventTexts, cut
 from whyness_events.errors import UnreadableMessage
 from whyness_events.event import valid_insert_id
@@ -18,25 +18,25 @@ from whyness_events.wire import decode_message, escape_for_sqs, to_sqs_json
 _UNREAD_BEFORE = log_key(None, message_id="", position=0).sk
 
 
-def write_letters(parcel: Parcel, *, now_ms: int) -> dict[Item, Letter]:
-    """Return a letter for each dead item of the record, keyed by the item that was sent in its stead."""
-    return dict(each_letter(parcel, now_ms=now_ms))
+def write_dead_letters(record_events: RecordEvents, *, now_ms: int) -> dict[Item, DeadLetter]:
+    """Return a dead letter for each dead item of the record, keyed by the item that was sent in its stead."""
+    return dict(dead_letters_of(record_events, now_ms=now_ms))
 
 
-def each_letter(parcel: Parcel, *, now_ms: int) -> Iterator[tuple[Item, Letter]]:
+def dead_letters_of(record_events: RecordEvents, *, now_ms: int) -> Iterator[tuple[Item, DeadLetter]]:
     """Yield them one by one: each repeats the envelope's fields, so that all may be many times its size."""
-    dead = [item.first or item for item in parcel.items if item.result.reason.is_dead]
-    bodies = set() if parcel.whole else {item.record.body for item in dead}
+    dead = [item.first or item for item in record_events.items if item.result.reason.is_dead]
+    bodies = set() if record_events.whole else {item.record.body for item in dead}
     texts = {body: cut(body) for body in bodies}
     for item in dict.fromkeys(dead):
         yield item, _write(item, texts.get(item.record.body), now_ms)
 
 
-def _write(item: Item, texts: EventTexts | None, now_ms: int) -> Letter:
+def _write(item: Item, texts: EventTexts | None, now_ms: int) -> DeadLetter:
     event = texts.events[item.position] if texts else ""
     key = _key(item, event, texts)
     body = _body(item, event, texts) if texts else item.record.body
-    return Letter(body, fit(_attributes(item, key, now_ms).encode(), size_bytes(body)), key)
+    return DeadLetter(body, fit(_attributes(item, key, now_ms).encode(), size_bytes(body)), key)
 
 
 def _key(item: Item, event: str, texts: EventTexts | None) -> LogKey:
@@ -105,14 +105,14 @@ def _attributes(item: Item, key: LogKey, now_ms: int) -> DeadLetterAttributes:
     )
 
 
-def pack_entries(letters: Iterable[Letter]) -> list[Sequence[Letter]]:
-    """Return the letters in calls that SQS takes, in order: at most 10, and 1 MiB attributes included."""
-    calls: list[list[Letter]] = []
+def pack_entries(dead_letters: Iterable[DeadLetter]) -> list[Sequence[DeadLetter]]:
+    """Return them in calls that SQS takes, in order: at most 10, and 1 MiB attributes included."""
+    calls: list[list[DeadLetter]] = []
     room_bytes = 0
-    for letter in letters:
-        if not calls or len(calls[-1]) == limits.BATCH_ENTRIES or letter.size_bytes > room_bytes:
+    for dead_letter in dead_letters:
+        if not calls or len(calls[-1]) == limits.BATCH_ENTRIES or dead_letter.size_bytes > room_bytes:
             calls.append([])
             room_bytes = limits.BATCH_BYTES
-        calls[-1].append(letter)
-        room_bytes -= letter.size_bytes
+        calls[-1].append(dead_letter)
+        room_bytes -= dead_letter.size_bytes
     return list(calls)

@@ -7,7 +7,7 @@ reason, and forgets it after 14 days. Both are far off: 72 hours of total outage
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from whyness_events.delivery.items import Item, Parcel, Record
+from whyness_events.delivery.items import Item, Record, RecordEvents
 from whyness_events.outcomes import Outcome, Reason
 
 EXHAUST_AFTER_S = 72 * 3600.0
@@ -56,29 +56,28 @@ def age_s(record: Record, now_ms: int) -> float:
     return max(0, now_ms - record.sent_ms) / 1000 if record.sent_ms else 0.0
 
 
-def exhaust(parcels: Iterable[Parcel], patience: Patience, *, now_ms: int) -> None:
+def exhaust(received: Iterable[RecordEvents], patience: Patience, *, now_ms: int) -> None:
     """Make what still waits in records that have waited long enough `exhausted`, event by event.
 
     Not what waits for its time: it was not even tried.
     """
-    for parcel in parcels:
-        if parcel.is_delivered or not patience.is_over(parcel.record, now_ms=now_ms):
+    for record_events in received:
+        if record_events.is_delivered or not patience.is_over(record_events.record, now_ms=now_ms):
             continue
-        for item in parcel.items:
+        for item in record_events.items:
             last = item.result
             if last.reason.is_waiting and last.reason is not Reason.EARLY:
                 item.first = None  # the copy in a fresher record has time left
-                detail = (
-                    f"undelivered after {_waited(parcel.record, now_ms)}; last {last.reason}: {last.detail}"
-                )
+                waited = _waited(record_events.record, now_ms)
+                detail = f"undelivered after {waited}; last {last.reason}: {last.detail}"
                 item.outcome = Outcome(Reason.EXHAUSTED, detail, last.http_status)
 
 
-def given_up_unread(record: Record, *, now_ms: int) -> Parcel:
+def given_up_unread(record: Record, *, now_ms: int) -> RecordEvents:
     """Return the record as one dead letter, verbatim: nothing of it is read."""
     waited = _waited(record, now_ms)
     detail = f"given up unread after {waited}: it may be what stops the function each time it is read"
-    return Parcel(record, [Item(record, 0, outcome=Outcome(Reason.EXHAUSTED, detail))], whole=True)
+    return RecordEvents(record, [Item(record, 0, outcome=Outcome(Reason.EXHAUSTED, detail))], whole=True)
 
 
 def _waited(record: Record, now_ms: int) -> str:
