@@ -20,9 +20,9 @@ import certifi
 from tqdm import tqdm
 
 from bench import programs
+from bench.cpu import forget_heap
 from bench.run_handler import Context, silence
 from bench.sink import running_sink
-from bench.spent import forget_heap
 from bench.tickets import ResumingContext
 from bench.workload import invocations
 from local.certificate import make_certificate

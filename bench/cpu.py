@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 
-def spent(work: Callable[[], object], event_count: int) -> None:
+def measure(work: Callable[[], object], event_count: int) -> None:
     """Do `work` over `event_count` events and print what it took, as JSON on the last line."""
     forget_heap()
     cpu_s, wall_s = time.process_time(), time.perf_counter()
