@@ -25,12 +25,12 @@ from whyness_events.delivery.aws.secret import SecretCredentials
 from whyness_events.delivery.aws.source_queue import SqsSourceQueue
 from whyness_events.delivery.clock import SystemClock
 from whyness_events.delivery.deliver import Deliverer
+from whyness_events.delivery.invocation_report import Report
 from whyness_events.delivery.items import Record
 from whyness_events.delivery.mixpanel.service_account import Credentials, FixedCredentials
 from whyness_events.delivery.mixpanel.transport.client import MixpanelPool
 from whyness_events.delivery.mixpanel.useragent import describe_useragent
 from whyness_events.delivery.reading.sqs_event import InvocationFault, read_records
-from whyness_events.delivery.report import Report
 from whyness_events.delivery.settings import Settings, SettingsFault, read_settings
 from whyness_events.delivery.settling.exhaust import Patience
 from whyness_events.delivery.settling.redelivery import Redelivery

@@ -20,7 +20,7 @@ from tests.world import World, handed_back
 from whyness_events import UnreadableMessage, decode_message
 from whyness_events.delivery.items import Record
 from whyness_events.delivery.ports import Answer, DeadLetter
-from whyness_events.delivery.report import Report
+from whyness_events.delivery.invocation_report import Report
 
 OK = "ok"
 REFUSED = frozenset({"refused-1", "refused-2"})

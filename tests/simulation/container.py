@@ -21,7 +21,7 @@ from whyness_events.delivery.deliver import Deliverer
 from whyness_events.delivery.items import Record
 from whyness_events.delivery.mixpanel.useragent import describe_useragent
 from whyness_events.delivery.ports import Answer, DeadLetter
-from whyness_events.delivery.report import Report
+from whyness_events.delivery.invocation_report import Report
 from whyness_events.delivery.settling.exhaust import Patience
 from whyness_events.delivery.settling.redelivery import Redelivery
 

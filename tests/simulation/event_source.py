@@ -9,7 +9,7 @@ from tests.simulation.ledger import Ledger, is_newer
 from tests.simulation.queue_model import MOST_PER_RECEIVE, Received, settle
 from tests.simulation.result import Result
 from tests.simulation.scenario import Scenario
-from whyness_events.delivery.report import Report
+from whyness_events.delivery.invocation_report import Report
 from whyness_events.delivery.settling.exhaust import RECEIVES_TO_SPARE
 
 NO_ANSWER = "no answer"  # the outcome of an invocation that died, or was throttled

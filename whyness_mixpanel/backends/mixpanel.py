@@ -25,7 +25,7 @@ try:
     from whyness_events.delivery.mixpanel.service_account import FixedCredentials
     from whyness_events.delivery.mixpanel.transport.client import MixpanelPool
     from whyness_events.delivery.mixpanel.useragent import describe_useragent
-    from whyness_events.delivery.report import Report
+    from whyness_events.delivery.invocation_report import Report
     from whyness_events.delivery.settings import REGIONS
     from whyness_events.delivery.settling.redelivery import Redelivery
     from whyness_mixpanel.backends.mixpanel_ports import Kept, NoLog, NoQueue

@@ -16,7 +16,7 @@ from tests.unit.django_app.test_mixpanel_check import run
 from whyness_events import log_entry
 from whyness_events.delivery.items import Record
 from whyness_events.delivery.ports import DeadLetter
-from whyness_events.delivery.report import Report
+from whyness_events.delivery.invocation_report import Report
 from whyness_events.delivery.settling.redelivery import HandedBack
 from whyness_events.delivery.settling.settlement import Settled
 from whyness_events.outcomes import Reason

@@ -4,11 +4,11 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from whyness_events.delivery.invocation_report import Report
 from whyness_events.delivery.items import Item, Record, RecordEvents
 from whyness_events.delivery.mixpanel.translate import DescribeUseragent, Translator
 from whyness_events.delivery.ports import Clock, DeadLetterQueue, Log, SenderPool
 from whyness_events.delivery.reading.reader import Reader, waiting_whole
-from whyness_events.delivery.report import Report
 from whyness_events.delivery.sending.container_state import ContainerState
 from whyness_events.delivery.sending.grouping import batches, drop_delivered, drop_repeats, keep_delivered
 from whyness_events.delivery.sending.in_flight import InFlight

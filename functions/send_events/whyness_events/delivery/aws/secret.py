@@ -78,8 +78,8 @@ def _read(text: Any) -> Pair | None:
         secret = json.loads(text)
     except (TypeError, ValueError, RecursionError):
         return None
-    found = secret if isinstance(secret, dict) else {}
-    account, password = found.get("account"), found.get("password")
+    document = secret if isinstance(secret, dict) else {}
+    account, password = document.get("account"), document.get("password")
     if not (isinstance(account, str) and account and isinstance(password, str) and password):
         return None
     return account, password

@@ -15,6 +15,7 @@ from whyness_events.delivery.mixpanel.error_text import decode_json, texts_of
 from whyness_events.delivery.mixpanel.safe_text import Carried, safe_texts
 from whyness_events.delivery.mixpanel.vocabulary import FIELDS
 from whyness_events.delivery.ports import Answer
+from whyness_events.outcomes import Reason
 
 _OK, _PARTIAL = 200, 400
 _REPORT_FIELDS = ("num_records_imported", "failed_records")
@@ -32,6 +33,9 @@ class Reaction(Enum):
     SETUP = auto()
     UNAUTHORISED = auto()
     SPLIT = auto()
+
+
+_WAITING_REASONS = {Reaction.RETRY: Reason.RETRY, Reaction.THROTTLED: Reason.THROTTLED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,11 @@ class Verdict:
     detail: str
     named: Mapping[int, str] = field(default_factory=dict)
     retry_after_s: float | None = None
+
+    @property
+    def waiting_reason(self) -> Reason:
+        """Why an event waits that the answer neither names nor confirms."""
+        return _WAITING_REASONS.get(self.reaction, Reason.SETUP)
 
 
 def judge(
@@ -151,7 +160,7 @@ def _named(entries: object, insert_ids: Sequence[str]) -> dict[int, Mapping[str,
 
 def _ids_agree(entry: Mapping[str, Any], sent: str) -> bool:
     # Mixpanel's own pages disagree on the key's name; either may also be null or "" for "unknown".
-    return all(not (found := entry.get(key)) or found == sent for key in ("insert_id", "$insert_id"))
+    return all(not (named_id := entry.get(key)) or named_id == sent for key in ("insert_id", "$insert_id"))
 
 
 def parse_retry_after(header: str, *, now_s: float) -> float | None:

@@ -116,10 +116,10 @@ def _mask_quoted(text: str) -> str:
 
 
 def _token(text: str) -> _Token:
-    found = _TOKEN.fullmatch(text)
-    if found is None or not (found["name"] is None or found["name"] in _OURS):
+    token = _TOKEN.fullmatch(text)
+    if token is None or not (token["name"] is None or token["name"] in _OURS):
         return _MASKED
-    word = (found["plain"] or "").partition(_APOSTROPHE)[0].lower()
+    word = (token["plain"] or "").partition(_APOSTROPHE)[0].lower()
     if not word or word in WORDS:
         return _Token(text)
     return _Token(text, (word, *(part for part in _JOINT.split(word) if part and part not in WORDS)))
@@ -139,8 +139,8 @@ def _look_up(drafts: Sequence[_Draft], carried: Carried) -> _Known:
     for encoded in carried():
         event = _ESCAPE.sub(" ", encoded.decode(errors="replace").casefold())
         present.update([word for word in parts if word in event], whole.findall(event))
-        found = {*event.split('"'), *_DIGITS.findall(event)} - WORDS
-        values.update(value for value in found if len(value) >= _PART_CHARS and value in texts)
+        pieces = {*event.split('"'), *_DIGITS.findall(event)} - WORDS
+        values.update(value for value in pieces if len(value) >= _PART_CHARS and value in texts)
     return _Known(frozenset(words) - present, frozenset(values))
 
 
@@ -150,7 +150,7 @@ def _joined(tokens: Iterable[_Token]) -> str:
 
 def _show(draft: _Draft, known: _Known) -> str:
     lowered = _joined(draft).lower()
-    values = [found.span() for value in known.values for found in re.finditer(re.escape(value), lowered)]
+    values = [match.span() for value in known.values for match in re.finditer(re.escape(value), lowered)]
     end = -1
     tokens: list[_Token] = []
     for token in draft:

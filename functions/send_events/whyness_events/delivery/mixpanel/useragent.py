@@ -20,14 +20,14 @@ _UNKNOWN = "Other"
 def describe_useragent(header: str) -> Mapping[str, str]:
     """Return what is known of `$browser`, `$os`, `$device` and their kin for a raw `header`."""
     parsed = _parser().parse(header[:_PARSED_CHARS])
-    found: dict[str, str | None] = {}
+    described: dict[str, str | None] = {}
     if browser := parsed.user_agent:
-        found |= {"$browser": browser.family, "$browser_version": _version(browser.major, browser.minor)}
+        described |= {"$browser": browser.family, "$browser_version": _version(browser.major, browser.minor)}
     if system := parsed.os:
-        found |= {"$os": system.family, "$os_version": _version(system.major, system.minor)}
+        described |= {"$os": system.family, "$os_version": _version(system.major, system.minor)}
     if device := parsed.device:
-        found |= {"$device": device.family, "$brand": device.brand, "$model": device.model}
-    return {name: value for name, value in found.items() if value and value != _UNKNOWN}
+        described |= {"$device": device.family, "$brand": device.brand, "$model": device.model}
+    return {name: value for name, value in described.items() if value and value != _UNKNOWN}
 
 
 def _version(major: str | None, minor: str | None) -> str | None:

@@ -39,7 +39,7 @@ def read_records(event: Any) -> list[Record]:
     if not isinstance(raw_records, list):
         raise InvocationFault("the event has no list of Records: this function takes SQS events")
     try:
-        found = msgspec.convert(raw_records, list[_Record], strict=False)
+        records = msgspec.convert(raw_records, list[_Record], strict=False)
     except msgspec.ValidationError:  # one of them is odd: each gets a closer look
         return [_look_closer(raw) for raw in raw_records]
     return [
@@ -51,7 +51,7 @@ def read_records(event: Any) -> list[Record]:
             raw.receipt_handle,
             _log_key(raw.message_attributes) if raw.message_attributes else "",
         )
-        for raw in found
+        for raw in records
     ]
 
 
@@ -60,12 +60,12 @@ def _look_closer(raw: Any) -> Record:
     if not (isinstance(message_id, str) and message_id):
         raise InvocationFault("a record has no messageId")
     body, receipt_handle = raw.get("body"), raw.get("receiptHandle")
-    found = attributes if isinstance(attributes := raw.get("attributes"), dict) else {}
+    texts = attributes if isinstance(attributes := raw.get("attributes"), dict) else {}
     return Record(
         message_id,
         body if isinstance(body, str) else "",
-        _number(found.get("ApproximateReceiveCount"), 1),
-        _number(found.get("SentTimestamp"), 0),
+        _number(texts.get("ApproximateReceiveCount"), 1),
+        _number(texts.get("SentTimestamp"), 0),
         receipt_handle if isinstance(receipt_handle, str) else "",
         _log_key(raw.get("messageAttributes")),
     )

@@ -1,19 +1,19 @@
 """Pure: whom a refusal blames, the event or the set-up."""
 
 from whyness_events.delivery.items import Item
-from whyness_events.delivery.mixpanel.answers import Reaction, Verdict
+from whyness_events.delivery.mixpanel.answers import Verdict
 from whyness_events.delivery.sending.container_state import OVERSIZED_FROM_BYTES
 from whyness_events.delivery.sending.evidence import Suspicion
 from whyness_events.outcomes import Outcome, Reason
 
 _DECLINED = {403: Reason.REJECTED, 413: Reason.OVERSIZED}
-_WAITING = {Reaction.RETRY: Reason.RETRY, Reaction.THROTTLED: Reason.THROTTLED}
 
 
 def waiting(verdict: Verdict, detail: str = "") -> Outcome:
     """Return the outcome of an event that is not its own fault: it stays in the queue."""
-    reason = _WAITING.get(verdict.reaction, Reason.SETUP)
-    return Outcome(reason, detail or verdict.detail, verdict.status, verdict.retry_after_s or 0.0)
+    return Outcome(
+        verdict.waiting_reason, detail or verdict.detail, verdict.status, verdict.retry_after_s or 0.0
+    )
 
 
 def rejected(detail: str, status: int) -> Outcome:

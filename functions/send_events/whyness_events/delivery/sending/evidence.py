@@ -72,10 +72,10 @@ class Evidence:
         if set(statuses) - {known.status}:
             known = Suspicion(statuses[-1])
         odds = min(comb(refusals + passes, refusals), TRIAL_ODDS) if len(set(statuses)) == 1 else 1
-        found = Suspicion(known.status, known.refusals + refusals, known.odds * odds)
-        self._by_digest[_digest(item)] = found
+        suspicion = Suspicion(known.status, known.refusals + refusals, known.odds * odds)
+        self._by_digest[_digest(item)] = suspicion
         self._bound()
-        return found
+        return suspicion
 
     def forget(self, item: Item) -> None:
         """Hold nothing against an event that passed."""
@@ -124,7 +124,7 @@ def copies(suspects: int) -> tuple[int, int]:
 
     All suspects share the controls, so the more there are, the fewer copies of each.
     """
-    plans = [(each, _controls(each)) for each in range(2, 17)]
+    plans = [(refusals, _controls(refusals)) for refusals in range(2, 17)]
     return min(plans, key=lambda plan: suspects * plan[0] + plan[1])
 
 

@@ -93,8 +93,8 @@ class InFlight:
         A server may drip for hours, so nothing is waited for beyond its own time or the deadline.
         """
         moments = [until_s, *(self._expires_s(r, deadline_s) for r in self._by_ticket.values())]
-        found = self.pool.wait(max(0.0, min(moments) - self.clock.monotonic_s()))
-        answered = [(r, answer) for ticket, answer in found if (r := self._by_ticket.pop(ticket, None))]
+        answers = self.pool.wait(max(0.0, min(moments) - self.clock.monotonic_s()))
+        answered = [(r, answer) for ticket, answer in answers if (r := self._by_ticket.pop(ticket, None))]
         now_s = self.clock.monotonic_s()
         for ticket in [t for t, r in self._by_ticket.items() if self._expires_s(r, deadline_s) <= now_s]:
             self.pool.abandon(ticket)

@@ -60,6 +60,6 @@ class SetupBreaker:
         fresh = [item for item in items if item.record.message_id not in self._probed]
         if not fresh:
             self._probed.clear()
-        found = (fresh or items)[0]
-        self._probed.add(found.record.message_id)
-        return found
+        probe = (fresh or items)[0]
+        self._probed.add(probe.record.message_id)
+        return probe

@@ -38,9 +38,9 @@ class Trial:
 
     def order(self, rng: random.Random) -> list[Item]:
         """Return what to send, one by one."""
-        found = [*self.suspects] * self.suspect_copies + [self.control] * self.control_copies
-        rng.shuffle(found)
-        return found
+        order = [*self.suspects] * self.suspect_copies + [self.control] * self.control_copies
+        rng.shuffle(order)
+        return order
 
     def needs(self, item: Item) -> bool:
         """Whether another copy of it says anything."""
@@ -92,9 +92,9 @@ def trials(suspects: Sequence[Item], control: Item, evidence: Evidence) -> Itera
     for another event, or a person may have put things right and sent it again.
     """
     known = {item: evidence.of(item) for item in suspects}
-    enough = [item for item, found in known.items() if found and found.is_enough]
+    enough = [item for item, suspicion in known.items() if suspicion and suspicion.is_enough]
     others = [item for item in known if item not in set(enough)]
-    others.sort(key=lambda item: -(found.odds if (found := known[item]) else 0))
+    others.sort(key=lambda item: -(suspicion.odds if (suspicion := known[item]) else 0))
     for group in _groups(enough):
         yield Trial(group, control, 1, 1)
     for group in _groups(others):

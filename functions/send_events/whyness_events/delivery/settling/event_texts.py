@@ -52,13 +52,13 @@ def _members(text: str) -> Iterator[tuple[str, str]]:
 def _split(text: str) -> Iterator[str]:
     """Yield the JSON of what an array or an object holds."""
     depth = start = position = 0
-    while found := (_BRACKET if depth > 1 else _BRACKET_OR_COMMA).match(text, position):
-        position = found.end()
-        if found[1] in "[{":
+    while token := (_BRACKET if depth > 1 else _BRACKET_OR_COMMA).match(text, position):
+        position = token.end()
+        if token[1] in "[{":
             depth += 1
             start = position if depth == 1 else start
             continue
         if depth == 1 and (element := text[start : position - 1].strip(_BLANKS)):
             yield element
             start = position
-        depth -= found[1] != ","
+        depth -= token[1] != ","

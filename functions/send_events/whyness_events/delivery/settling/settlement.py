@@ -75,22 +75,22 @@ class Settlement:
         delivered = [record_events for record_events in received if record_events.is_delivered]
         others = [record_events for record_events in received if not record_events.is_delivered]
         self._waiting += [i for p in others for i in p.items if i.result.reason.is_waiting]
-        found = Settled()
+        settled = Settled()
         self._send_dead(
-            [record_events for record_events in others if _is_decided(record_events)], deadline_s, found
+            [record_events for record_events in others if _is_decided(record_events)], deadline_s, settled
         )
-        found.safe_receipts = [record_events.record.receipt_handle for record_events in delivered]
+        settled.safe_receipts = [record_events.record.receipt_handle for record_events in delivered]
         for record_events in others:
             if all(self._is_safe(item) for item in record_events.items):
-                found.safe_receipts.append(record_events.record.receipt_handle)
+                settled.safe_receipts.append(record_events.record.receipt_handle)
             else:
-                found.failed_message_ids.append(record_events.record.message_id)
-                found.handed_back.append(_handed_back(record_events))
+                settled.failed_message_ids.append(record_events.record.message_id)
+                settled.handed_back.append(_handed_back(record_events))
         rows = _delivered_rows(delivered)
         lost = self._mark(rows, now_ms, deadline_s)
-        found.rows_delivered = len(rows) - lost
-        found.log_writes_lost += lost
-        return found
+        settled.rows_delivered = len(rows) - lost
+        settled.log_writes_lost += lost
+        return settled
 
     def finish(self, *, deadline_s: float) -> int:
         """Write a row for each reason why events wait; return how many were lost."""
@@ -136,7 +136,9 @@ class Settlement:
 
     def _send(self, dead_letters: Mapping[Item, DeadLetter], deadline_s: float) -> dict[Item, str]:
         message_ids = self.dead_letters.send(list(dead_letters.values()), deadline_s=deadline_s)
-        return {item: found for item, found in zip(dead_letters, message_ids, strict=True) if found}
+        return {
+            item: message_id for item, message_id in zip(dead_letters, message_ids, strict=True) if message_id
+        }
 
     def _log(
         self,
@@ -196,7 +198,7 @@ def _delivered_rows(received: Iterable[RecordEvents]) -> list[DeliveredRow]:
     redriven = [record_events for record_events in received if record_events.record.log_key]
     rows = [row for record_events in redriven if (row := _delivered_row(record_events))]
     # DynamoDB takes a row once a call: of two messages that name it, the one that holds its event counts.
-    return list({each.row: each for each in sorted(rows, key=lambda row: not row.is_edited)}.values())
+    return list({row.row: row for row in sorted(rows, key=lambda row: not row.is_edited)}.values())
 
 
 def _delivered_row(record_events: RecordEvents) -> DeliveredRow | None:

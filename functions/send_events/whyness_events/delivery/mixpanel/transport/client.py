@@ -74,17 +74,17 @@ class MixpanelPool:
     def wait(self, timeout_s: float) -> list[tuple[int, Answer]]:
         """Return what has been answered; see SenderPool."""
         give_up_s = time.monotonic() + timeout_s
-        found: list[tuple[int, Answer]] = []
+        answered: list[tuple[int, Answer]] = []
         while True:
             left_s = max(0.0, give_up_s - time.monotonic())
             try:
-                ticket, wire, answer = self._answers.get(timeout=0.0 if found else left_s)
+                ticket, wire, answer = self._answers.get(timeout=0.0 if answered else left_s)
             except queue.Empty:
-                return found
+                return answered
             # Not ours any more where it was abandoned, or belongs to an earlier invocation.
             if ticket in self._busy and self._busy[ticket].wire is wire:
                 self._busy.pop(ticket).thread.join()
-                found.append((ticket, answer))
+                answered.append((ticket, answer))
 
     def abandon(self, ticket: int) -> None:
         """Cut the connection; see SenderPool."""

@@ -194,9 +194,9 @@ class _Response(HTTPResponse):
 
     def _read_status(self) -> tuple[str, int, str]:
         while True:
-            found: tuple[str, int, str] = super()._read_status()  # type: ignore[misc]  # not in typeshed
-            if found[1] >= _FIRST_FINAL_STATUS:
-                return found
+            status_line: tuple[str, int, str] = super()._read_status()  # type: ignore[misc]  # not in typeshed
+            if status_line[1] >= _FIRST_FINAL_STATUS:
+                return status_line
             while self.fp.readline().rstrip(b"\r\n"):
                 pass
             self._wire.begin_answer()

@@ -27,9 +27,9 @@ class Examples:
 
     def add(self, message_id: str, insert_id: str) -> None:
         """Add the ids of an event, while there are few."""
-        for ids, found in ((self.message_ids, message_id), (self.insert_ids, insert_id)):
-            if len(ids) < _MOST_IDS and found and found not in ids:
-                ids.append(found)
+        for ids, id_ in ((self.message_ids, message_id), (self.insert_ids, insert_id)):
+            if len(ids) < _MOST_IDS and id_ and id_ not in ids:
+                ids.append(id_)
 
 
 @dataclass(slots=True)
