@@ -18,9 +18,9 @@ from tests.fakes import FakeDeadLetters, FakeLog, Late, Posted
 from tests.mixpanel_model import PASSING, UNCLEAR, Fault, FourFields, MixpanelModel, four_fields
 from tests.world import World, handed_back
 from whyness_events import UnreadableMessage, decode_message
+from whyness_events.delivery.invocation_report import Report
 from whyness_events.delivery.items import Record
 from whyness_events.delivery.ports import Answer, DeadLetter
-from whyness_events.delivery.invocation_report import Report
 
 OK = "ok"
 REFUSED = frozenset({"refused-1", "refused-2"})

@@ -18,10 +18,10 @@ from tests.simulation.scenario import Version
 from tests.simulation.traffic import DIES_AT_ONCE, DIES_READING, NEVER_ENDS
 from whyness_events.dead_letter import LOG_KEY
 from whyness_events.delivery.deliver import Deliverer
+from whyness_events.delivery.invocation_report import Report
 from whyness_events.delivery.items import Record
 from whyness_events.delivery.mixpanel.useragent import describe_useragent
 from whyness_events.delivery.ports import Answer, DeadLetter
-from whyness_events.delivery.invocation_report import Report
 from whyness_events.delivery.settling.exhaust import Patience
 from whyness_events.delivery.settling.redelivery import Redelivery
 

@@ -29,8 +29,8 @@ from tests.simulation.scheduler import Scheduler
 from tests.simulation.traffic import DAY_S, Publication
 from tests.simulation.trouble import REDRIVES, Trouble
 from whyness_events.dead_letter import DeadLetterAttributes
-from whyness_events.delivery.ports import Answer, DeadLetter
 from whyness_events.delivery.invocation_report import Report
+from whyness_events.delivery.ports import Answer, DeadLetter
 from whyness_events.outcomes import Reason
 
 if TYPE_CHECKING:
