@@ -21,12 +21,12 @@ from tqdm import tqdm
 
 from bench.workload import events, invocations
 from whyness_events import Event, check_event
+from whyness_events.delivery.event_struct import EventStruct, is_surely_valid
 from whyness_events.delivery.items import Item, Record
-from whyness_events.delivery.mixpanel import _compress
-from whyness_events.delivery.quick import QuickEvent, is_surely_valid
-from whyness_events.delivery.sqs_event import _look_closer, read_records
-from whyness_events.delivery.translate import LIBRARY, Translator, location_address
-from whyness_events.delivery.useragent import describe_useragent
+from whyness_events.delivery.mixpanel.translate import LIBRARY, Translator, location_address
+from whyness_events.delivery.mixpanel.transport.client import _compress
+from whyness_events.delivery.mixpanel.useragent import describe_useragent
+from whyness_events.delivery.reading.sqs_event import _look_closer, read_records
 
 _EPILOG = """examples:
   .venv/bin/python -m bench.candidates
@@ -43,7 +43,7 @@ class _Envelope:
 
 
 class _QuickEnvelope(msgspec.Struct):
-    events: list[QuickEvent]
+    events: list[EventStruct]
 
 
 @dataclass(slots=True, eq=False)

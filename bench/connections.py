@@ -20,13 +20,13 @@ import certifi
 from tqdm import tqdm
 
 from bench import programs
+from bench.cpu import forget_heap
 from bench.run_handler import Context, silence
 from bench.sink import running_sink
-from bench.spent import forget_heap
 from bench.tickets import ResumingContext
 from bench.workload import invocations
 from local.certificate import make_certificate
-from whyness_events.delivery import connection, mixpanel
+from whyness_events.delivery.mixpanel.transport import client, connection
 
 _EVENTS = (2_000, 1)
 _LIMIT_PART = 1.15
@@ -54,8 +54,8 @@ class _KeptTransport(connection.Transport):
 def _kept(url: str) -> Way:
     wire = connection.Wire(_FOR_EVER_S, _FOR_EVER_S)
     transport = _KeptTransport(url, wire)
-    headers = {name: value for name, value in mixpanel._HEADERS.items() if name != "Connection"}  # noqa: SLF001  (what is measured)
-    return patch.multiple(mixpanel, Wire=lambda *_: wire, Transport=lambda *_: transport, _HEADERS=headers)
+    headers = {name: value for name, value in client._HEADERS.items() if name != "Connection"}  # noqa: SLF001  (what is measured)
+    return patch.multiple(client, Wire=lambda *_: wire, Transport=lambda *_: transport, _HEADERS=headers)
 
 
 def _ways(url: str, bundle: str) -> Mapping[str, Callable[[], Way]]:

@@ -12,7 +12,7 @@ import msgspec
 import requests
 from isal import igzip
 
-from bench.spent import spent
+from bench.cpu import measure
 from bench.workload import invocations
 
 _REQUEST_EVENTS = 2_000
@@ -62,7 +62,7 @@ def main() -> None:
         for each in prepared:
             send(each)
 
-    spent(send_all, event_count)
+    measure(send_all, event_count)
 
 
 if __name__ == "__main__":

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from bench.cpu import forget_heap
 from bench.peak_memory import forget_peak_kib, peak_kib
-from bench.spent import forget_heap
 from bench.workload import invocations, one_invocation
 
 TIMEOUT_S = 120

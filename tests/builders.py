@@ -7,7 +7,7 @@ from typing import Any
 
 from whyness_events import Event, encode_message, limits
 from whyness_events.delivery.items import Item, Record
-from whyness_events.delivery.translate import AnyEvent, DescribeUseragent, Translator
+from whyness_events.delivery.mixpanel.translate import AnyEvent, DescribeUseragent, Translator
 
 NOW_MS = 1_795_000_000_000
 SENT_MS = NOW_MS - 30_000

@@ -10,8 +10,8 @@ from typing import Any
 
 from tests.builders import NOW_MS, REMOVED, large_properties
 from whyness_events import limits, parse_event
-from whyness_events.delivery.translate import Translator
-from whyness_events.delivery.useragent import describe_useragent
+from whyness_events.delivery.mixpanel.translate import Translator
+from whyness_events.delivery.mixpanel.useragent import describe_useragent
 
 MARKER = "Confidential7f3a"
 _BASE = {

@@ -7,8 +7,8 @@ from typing import Any
 
 from tests.builders import NOW_MS
 from whyness_events import limits
-from whyness_events.delivery.letters import Letter, pack_entries
-from whyness_events.delivery.ports import Answer, SetupFault, call_s
+from whyness_events.delivery.ports import Answer, DeadLetter, SetupFault, call_s
+from whyness_events.delivery.settling.dead_letter_writer import pack_entries
 from whyness_events.log_entry import REDRIVEN_AS, DeliveredRow, LogEntry
 from whyness_events.outcomes import State
 
@@ -141,11 +141,11 @@ class FakeDeadLetters:
     """The DeadLetters port, with the limits of SQS; `refuse` names what it does not confirm."""
 
     clock: FakeClock
-    refuse: Callable[[Letter], bool] = lambda _: False
+    refuse: Callable[[DeadLetter], bool] = lambda _: False
     call_s: float = 0.02
-    letters: list[Letter] = field(default_factory=list)
+    letters: list[DeadLetter] = field(default_factory=list)
 
-    def send(self, letters: Sequence[Letter], *, deadline_s: float) -> list[str | None]:
+    def send(self, letters: Sequence[DeadLetter], *, deadline_s: float) -> list[str | None]:
         """Keep what fits."""
         found: list[str | None] = []
         for call in pack_entries(letters):
@@ -153,7 +153,7 @@ class FakeDeadLetters:
             found += [self._take(letter) if in_time else None for letter in call]
         return found
 
-    def _take(self, letter: Letter) -> str | None:
+    def _take(self, letter: DeadLetter) -> str | None:
         if self.refuse(letter) or letter.size_bytes > limits.MESSAGE_BYTES or not letter.body:
             return None
         self.letters.append(letter)

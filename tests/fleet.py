@@ -10,7 +10,7 @@ from msgspec import structs
 from tests.fakes import FakeClock, Responder
 from tests.world import VISIBILITY_S, World, handed_back
 from whyness_events.delivery.items import Record
-from whyness_events.delivery.letters import Letter
+from whyness_events.delivery.ports import DeadLetter
 
 
 @dataclass
@@ -29,7 +29,7 @@ class Fleet:
     batch_size: int = 10_000
     seed: int = 1
     clock: FakeClock = field(default_factory=FakeClock)
-    dead: list[tuple[float, Letter]] = field(default_factory=list)
+    dead: list[tuple[float, DeadLetter]] = field(default_factory=list)
     third_receive_s: dict[str, float] = field(default_factory=dict)
     invocations: int = 0
 

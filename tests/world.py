@@ -18,11 +18,11 @@ from tests.fakes import (
     accept,
 )
 from whyness_events.delivery.deliver import Deliverer
+from whyness_events.delivery.invocation_report import Report
 from whyness_events.delivery.items import Record
+from whyness_events.delivery.mixpanel.useragent import describe_useragent
 from whyness_events.delivery.ports import Answer
-from whyness_events.delivery.redelivery import Redelivery
-from whyness_events.delivery.report import Report
-from whyness_events.delivery.useragent import describe_useragent
+from whyness_events.delivery.settling.redelivery import Redelivery
 
 VISIBILITY_S = 725.0
 

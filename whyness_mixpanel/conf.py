@@ -14,7 +14,7 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
 from whyness_events import IDENTITIES
-from whyness_mixpanel import parse, proxies, scrub, sqs_hosts
+from whyness_mixpanel import proxies, scrub, setting_parsers, sqs_hosts
 from whyness_mixpanel.faults import is_of_signal
 
 DICT_NAME = "WHYNESS_MIXPANEL"
@@ -153,35 +153,35 @@ class NoneIsAValue(Setting[T]):
 ENABLED = Setting(
     key="ENABLED",
     default=True,
-    parse=parse.flag,
+    parse=setting_parsers.flag,
     allowed="True or False",
     environment="WHYNESS_MIXPANEL_ENABLED",
 )
 BACKEND = Setting(
     key="BACKEND",
     default="sqs",
-    parse=parse.backend(*BACKEND_NAMES),
+    parse=setting_parsers.backend(*BACKEND_NAMES),
     allowed=f"one of {', '.join(BACKEND_NAMES)}, or the dotted path of a backend of your own",
     environment="WHYNESS_MIXPANEL_BACKEND",
 )
 QUEUE_URL = Setting(
     key="QUEUE_URL",
     default="",
-    parse=parse.queue_url,
+    parse=setting_parsers.queue_url,
     allowed="the URL of a standard SQS queue, whose name does not end in .fifo",
     environment="WHYNESS_MIXPANEL_QUEUE_URL",
 )
 REGION = Setting(
     key="REGION",
     default="",
-    parse=parse.region,
+    parse=setting_parsers.region,
     allowed="the name of an AWS region, such as eu-west-1",
     environment="WHYNESS_MIXPANEL_REGION",
 )
 IDENTITY = Setting(
     key="IDENTITY",
     default="distinct_id",
-    parse=parse.one_of(*IDENTITIES),
+    parse=setting_parsers.one_of(*IDENTITIES),
     allowed=f"one of {', '.join(IDENTITIES)}",
     environment="WHYNESS_MIXPANEL_IDENTITY",
 )
@@ -189,7 +189,7 @@ PROJECT_ID: Setting[int | None] = Setting(
     key="PROJECT_ID",
     default=None,
     of_whyness=2780485,
-    parse=parse.project_id,
+    parse=setting_parsers.project_id,
     allowed="a positive whole number",
     environment="MIXPANEL_PROJECT_ID",
     old_name="MIXPANEL_PROJECT_ID",
@@ -198,36 +198,36 @@ ANONYMOUS_USERS: Setting[frozenset[str]] = Setting(
     key="ANONYMOUS_USERS",
     default=frozenset(),
     of_whyness=frozenset({"1"}),
-    parse=parse.users,
+    parse=setting_parsers.users,
     allowed="a collection of user ids, or text with commas between them",
     environment="WHYNESS_MIXPANEL_ANONYMOUS_USERS",
 )
 RAISE_INVALID: Setting[bool | None] = Setting(
     key="RAISE_INVALID",
     default=None,
-    parse=parse.flag,
+    parse=setting_parsers.flag,
     allowed="True or False",
     environment="WHYNESS_MIXPANEL_RAISE_INVALID",
 )
 RELAY = Setting(
     key="RELAY",
     default="thread",
-    parse=parse.one_of(*RELAYS),
+    parse=setting_parsers.one_of(*RELAYS),
     allowed=f"one of {', '.join(RELAYS)}",
     environment="WHYNESS_MIXPANEL_RELAY",
 )
 CONNECT_TIMEOUT_S = Setting(
     key="CONNECT_TIMEOUT_S",
     default=1.0,
-    parse=parse.seconds,
-    allowed=f"a number of seconds above 0, at most {parse.LONGEST_TIMEOUT_S}",
+    parse=setting_parsers.seconds,
+    allowed=f"a number of seconds above 0, at most {setting_parsers.LONGEST_TIMEOUT_S}",
     environment="WHYNESS_MIXPANEL_CONNECT_TIMEOUT_S",
 )
 READ_TIMEOUT_S = Setting(
     key="READ_TIMEOUT_S",
     default=2.0,
-    parse=parse.seconds,
-    allowed=f"a number of seconds above 0, at most {parse.LONGEST_TIMEOUT_S}",
+    parse=setting_parsers.seconds,
+    allowed=f"a number of seconds above 0, at most {setting_parsers.LONGEST_TIMEOUT_S}",
     environment="WHYNESS_MIXPANEL_READ_TIMEOUT_S",
 )
 
@@ -250,7 +250,7 @@ SCRUB_PATTERNS = Setting(
 OPT_OUT: Setting[Callable[[Any], Any] | None] = Setting(
     key="OPT_OUT",
     default=None,
-    parse=parse.function,
+    parse=setting_parsers.function,
     allowed="a function, or its dotted path",
     environment="WHYNESS_MIXPANEL_OPT_OUT",
 )
@@ -264,42 +264,42 @@ TRUSTED_PROXIES: Setting[tuple[proxies.Trusted, ...]] = Setting(
 BOT_USERAGENTS: Setting[tuple[str, ...]] = Setting(
     key="BOT_USERAGENTS",
     default=(),
-    parse=parse.parts,
+    parse=setting_parsers.parts,
     allowed="a collection of parts of User-Agent headers, or text with commas between them",
     environment="WHYNESS_MIXPANEL_BOT_USERAGENTS",
 )
 DEAD_LETTER_QUEUE_URL = Setting(
     key="DEAD_LETTER_QUEUE_URL",
     default="",
-    parse=parse.queue_url,
+    parse=setting_parsers.queue_url,
     allowed="the URL of the dead-letter queue",
     environment="WHYNESS_MIXPANEL_DEAD_LETTER_QUEUE_URL",
 )
 PROJECT_TOKEN = Setting(
     key="PROJECT_TOKEN",
     default="",
-    parse=parse.token,
+    parse=setting_parsers.token,
     allowed="the token of the Mixpanel project",
     environment="MIXPANEL_PROJECT_TOKEN",
 )
 GDPR_TOKEN = Setting(
     key="GDPR_TOKEN",
     default="",
-    parse=parse.token,
+    parse=setting_parsers.token,
     allowed="a GDPR OAuth token of Mixpanel",
     environment="MIXPANEL_GDPR_TOKEN",
 )
 MIXPANEL_URL = Setting(
     key="MIXPANEL_URL",
-    default=parse.MIXPANEL_URLS[0],
-    parse=parse.mixpanel_url,
-    allowed=f"one of {', '.join(parse.MIXPANEL_URLS)}, without a path",
+    default=setting_parsers.MIXPANEL_URLS[0],
+    parse=setting_parsers.mixpanel_url,
+    allowed=f"one of {', '.join(setting_parsers.MIXPANEL_URLS)}, without a path",
     environment="MIXPANEL_URL",
 )
 SERVICE_ACCOUNT = Setting(
     key="SERVICE_ACCOUNT",
     default="",
-    parse=parse.line,
+    parse=setting_parsers.line,
     allowed="the name of a Mixpanel service account",
     environment="MIXPANEL_SERVICE_ACCOUNT",
     old_name="MIXPANEL_SERVICE_ACCOUNT",
@@ -307,7 +307,7 @@ SERVICE_ACCOUNT = Setting(
 SERVICE_PASSWORD = Setting(
     key="SERVICE_PASSWORD",
     default="",
-    parse=parse.line,
+    parse=setting_parsers.line,
     allowed="the secret of the Mixpanel service account",
     environment="MIXPANEL_SERVICE_PASSWORD",
     old_name="MIXPANEL_SERVICE_PASSWORD",
@@ -315,14 +315,14 @@ SERVICE_PASSWORD = Setting(
 HISTORY_BEFORE: NoneIsAValue[datetime | None] = NoneIsAValue(
     key="HISTORY_BEFORE",
     default=None,
-    parse=parse.moment,
+    parse=setting_parsers.moment,
     allowed="an aware datetime, or its ISO 8601 text with an offset from UTC; None where there is no history",
     environment="WHYNESS_MIXPANEL_HISTORY_BEFORE",
 )
 LOG_TABLE_NAME = Setting(
     key="LOG_TABLE_NAME",
     default="",
-    parse=parse.token,
+    parse=setting_parsers.token,
     allowed="the name of the Log table, the stack's output LogTableName",
     environment="WHYNESS_MIXPANEL_LOG_TABLE_NAME",
 )

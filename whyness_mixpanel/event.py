@@ -7,13 +7,14 @@ from uuid import uuid4
 from asgiref.sync import sync_to_async
 
 from whyness_events import InvalidEvent, WhynessEventsError
-from whyness_mixpanel import conf, counters, normal
+from whyness_mixpanel import conf, counters
+from whyness_mixpanel.encoding import normalise
+from whyness_mixpanel.encoding.refusal import public_text
 from whyness_mixpanel.event_types import Address, Data, Identifier, Moment, Properties, TextValue, User
 from whyness_mixpanel.faults import is_of_signal, type_name
 from whyness_mixpanel.making import Fault, Made
 from whyness_mixpanel.publishing import memory, publisher, send
 from whyness_mixpanel.publishing.insert import Row
-from whyness_mixpanel.refusal import public_text
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -75,7 +76,7 @@ class Event:
         self.user = user
         self.data = data
         self.insert_id = insert_id
-        self.time: Moment = normal.now_ms() if time is None else time
+        self.time: Moment = normalise.now_ms() if time is None else time
         self.ip = ip
         self.useragent = useragent
         self.properties: Any = {} if properties is None else properties
@@ -146,7 +147,7 @@ class Event:
 
     def _made(self) -> Made:
         self._make_missing_insert_id()
-        return Made(self, normal.now_ms())
+        return Made(self, normalise.now_ms())
 
     def _make_missing_insert_id(self) -> None:
         if self.insert_id is None or (type(self.insert_id) is Text and not self.insert_id):

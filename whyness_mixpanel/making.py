@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from whyness_events import InvalidEvent, WhynessEventsError, encode_event, parse_event
 from whyness_events.event import check_property_names
 from whyness_events.values import check_value
-from whyness_mixpanel import conf, field_values, normal, parked_event, privacy
+from whyness_mixpanel import conf
+from whyness_mixpanel.encoding import field_values, normalise, parked_event
+from whyness_mixpanel.encoding.parked_event import Unencoded
+from whyness_mixpanel.encoding.plain_values import members, plain, readable_name, settled
+from whyness_mixpanel.encoding.refusal import InvalidValue, public_text, refusal_of
 from whyness_mixpanel.faults import is_of_signal, type_name
-from whyness_mixpanel.parked_event import Unencoded
+from whyness_mixpanel.privacy import filters
+from whyness_mixpanel.privacy.suppression import column_of
 from whyness_mixpanel.publishing.insert import Row
-from whyness_mixpanel.refusal import InvalidValue, public_text, refusal_of
-from whyness_mixpanel.suppression import column_of
-from whyness_mixpanel.values import members, plain, readable_name, settled
 
 if TYPE_CHECKING:
     from whyness_mixpanel.event import Event
@@ -122,7 +124,7 @@ class Made:
             self._refuse("time", event, error)
             return
         try:
-            self._fields["time"] = normal.milliseconds(time)
+            self._fields["time"] = normalise.milliseconds(time)
         except InvalidEvent as fault:
             self._withhold("time", time, fault)
 
@@ -135,7 +137,7 @@ class Made:
         except conf.SettingError as fault:
             self._withhold("user", fields.pop("user", ""), fault)
         try:
-            self._scrub = privacy.scrubber().scrub
+            self._scrub = filters.scrubber().scrub
         except conf.SettingError as fault:
             for name in ("data", "properties"):
                 if fields.get(name):
@@ -163,7 +165,7 @@ class Made:
         self._faults.append(fault)
 
     def _unencoded_in(self, field: str) -> bool:
-        return any(each.field == field for each in self._unencoded)
+        return any(unencoded.field == field for unencoded in self._unencoded)
 
     def _named(self, error: InvalidEvent) -> InvalidEvent:
         """Return the error with the name of the property, for the developer."""

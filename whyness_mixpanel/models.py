@@ -1,8 +1,8 @@
 """What the app offers under its old name: `Event`, and the tables `Outbox`, `Suppression` and `Log`."""
 
+from whyness_mixpanel.delivery_failure import DeliveryFailure
 from whyness_mixpanel.event import Event, send_many
-from whyness_mixpanel.failures import DeliveryFailure
-from whyness_mixpanel.suppression import Suppression
+from whyness_mixpanel.privacy.suppression import Suppression
 from whyness_mixpanel.tables import Log, Outbox
 
 __all__ = ["DeliveryFailure", "Event", "Log", "Outbox", "Suppression", "send_many"]

@@ -37,14 +37,14 @@ def client_address(remote: str, forwarded_for: str, trusted: Sequence[Trusted]) 
     return str(address) if address else ""
 
 
-def parse_trusted(found: Any) -> tuple[Trusted, ...]:
+def parse_trusted(value: Any) -> tuple[Trusted, ...]:
     """Return addresses and networks, for the setting; in text there are commas between them."""
-    if isinstance(found, str):
-        found = [part for text in found.split(",") if (part := text.strip())]
-    if not isinstance(found, list | tuple | set | frozenset):
+    if isinstance(value, str):
+        value = [part for text in value.split(",") if (part := text.strip())]
+    if not isinstance(value, list | tuple | set | frozenset):
         raise TypeError
-    given = [each.strip() if isinstance(each, str) else each for each in found]
-    return tuple(each if each == UNIX else ip_network(each, strict=False) for each in given)
+    given = [entry.strip() if isinstance(entry, str) else entry for entry in value]
+    return tuple(entry if entry == UNIX else ip_network(entry, strict=False) for entry in given)
 
 
 def _is_trusted(text: str, trusted: Sequence[Trusted]) -> bool:

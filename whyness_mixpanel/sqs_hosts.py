@@ -38,8 +38,8 @@ def region_of(queue_url: str) -> str | None:
     """Return the AWS region that a queue's URL names, if it names one."""
     url = urlsplit(queue_url)
     host = url.hostname or ""
-    if found := _IN_HOST(host):
-        return found[1] or found[2]
+    if in_host := _IN_HOST(host):
+        return in_host[1] or in_host[2]
     in_path = _IN_PATH(url.path)
     return in_path[1] if in_path else _WITHOUT_REGION.get(host)
 

@@ -8,8 +8,8 @@ from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from whyness_mixpanel.lateness import LATE_S, oldest_pending_s
 from whyness_mixpanel.publishing import outbox
+from whyness_mixpanel.publishing.lateness import LATE_S, oldest_pending_s
 
 # Counting more would be slow where a database has millions.
 MOST_COUNTED = 10_000
@@ -34,14 +34,14 @@ def health(request: HttpRequest) -> JsonResponse:
         error = "max_age_s: allowed is a whole number of seconds, at most 9 digits"
         return JsonResponse({"error": error}, status=400)
     try:
-        found = {alias: figures(alias) for alias in outbox.aliases()}
+        by_alias = {alias: figures(alias) for alias in outbox.aliases()}
     except Exception as error:  # noqa: BLE001  (whatever a database does, that is what was asked)
         return JsonResponse({"ok": False, "error": type(error).__name__}, status=503)
-    ages_s = [numbers["oldest_pending_s"] or 0 for numbers in found.values()]
-    is_ok = bool(found) and not (max_age_s and max(ages_s) > int(max_age_s))
-    late = [alias for alias, numbers in found.items() if (numbers["oldest_pending_s"] or 0) > LATE_S]
+    ages_s = [numbers["oldest_pending_s"] or 0 for numbers in by_alias.values()]
+    is_ok = bool(by_alias) and not (max_age_s and max(ages_s) > int(max_age_s))
+    late = [alias for alias, numbers in by_alias.items() if (numbers["oldest_pending_s"] or 0) > LATE_S]
     warnings = [f"{alias}: the oldest event has been waiting for more than 10 minutes" for alias in late]
-    document = {"ok": is_ok, "databases": found} | ({"warnings": warnings} if warnings else {})
+    document = {"ok": is_ok, "databases": by_alias} | ({"warnings": warnings} if warnings else {})
     return JsonResponse(document, status=200 if is_ok else 503)
 
 

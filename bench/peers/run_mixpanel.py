@@ -5,7 +5,7 @@ import sys
 
 from mixpanel import BufferedConsumer, Mixpanel, ServiceAccountCredentials
 
-from bench.spent import spent
+from bench.cpu import measure
 from bench.workload import invocations, read
 
 
@@ -24,7 +24,7 @@ def main() -> None:
             client.import_data(None, found["distinct_id"], event["event"], found["time"] // 1000, found)
         consumer.flush()
 
-    spent(send, event_count)
+    measure(send, event_count)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ import sys
 
 from mixpanel_utils import MixpanelUtils
 
-from bench.spent import spent
+from bench.cpu import measure
 from bench.workload import invocations, read
 
 
@@ -21,7 +21,7 @@ def main() -> None:
         pool_size=threads,
     )
     client.import_api = os.environ["MIXPANEL_API_URL"]
-    spent(lambda: client.import_events(list(read(prepared)), 0), event_count)
+    measure(lambda: client.import_events(list(read(prepared)), 0), event_count)
 
 
 if __name__ == "__main__":

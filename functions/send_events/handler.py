@@ -18,24 +18,24 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
-from whyness_events.delivery.aws import LazyClient
+from whyness_events.delivery.aws.clients import LazyClient
+from whyness_events.delivery.aws.dead_letter_queue import SqsDeadLetterQueue
+from whyness_events.delivery.aws.log_table import DynamoDbLog
+from whyness_events.delivery.aws.secret import SecretCredentials
+from whyness_events.delivery.aws.source_queue import SqsSourceQueue
 from whyness_events.delivery.clock import SystemClock
-from whyness_events.delivery.credentials import SecretCredentials
-from whyness_events.delivery.dead_letters import SqsDeadLetters
 from whyness_events.delivery.deliver import Deliverer
-from whyness_events.delivery.exhaust import Patience
+from whyness_events.delivery.invocation_report import Report
 from whyness_events.delivery.items import Record
-from whyness_events.delivery.log_table import DynamoDbLog
-from whyness_events.delivery.mixpanel import MixpanelPool
-from whyness_events.delivery.redelivery import Redelivery
-from whyness_events.delivery.report import Report
-from whyness_events.delivery.service_account import Credentials, FixedCredentials
+from whyness_events.delivery.mixpanel.service_account import Credentials, FixedCredentials
+from whyness_events.delivery.mixpanel.transport.client import MixpanelPool
+from whyness_events.delivery.mixpanel.useragent import describe_useragent
+from whyness_events.delivery.reading.sqs_event import InvocationFault, read_records
 from whyness_events.delivery.settings import Settings, SettingsFault, read_settings
-from whyness_events.delivery.settle import Settled
-from whyness_events.delivery.source_queue import SqsSourceQueue
-from whyness_events.delivery.sqs_event import InvocationFault, read_records
+from whyness_events.delivery.settling.exhaust import Patience
+from whyness_events.delivery.settling.redelivery import Redelivery
+from whyness_events.delivery.settling.settlement import Settled
 from whyness_events.delivery.telemetry import emit, log_fields
-from whyness_events.delivery.useragent import describe_useragent
 from whyness_events.outcomes import Outcome, Reason
 
 # Kept for answering Lambda, of the time that is left at the start.
@@ -112,7 +112,7 @@ def build(settings: Settings) -> Container:
     queue = SqsSourceQueue(settings.queue_url, sqs, clock)
     deliverer = Deliverer(
         pool=pool,
-        dead_letters=SqsDeadLetters(settings.dead_letter_queue_url, sqs, clock),
+        dead_letters=SqsDeadLetterQueue(settings.dead_letter_queue_url, sqs, clock),
         log=DynamoDbLog(settings.log_table_name, dynamodb, clock),
         redelivery=Redelivery(queue, rng, settings.redelivery_base_s, settings.redelivery_cap_s),
         clock=clock,

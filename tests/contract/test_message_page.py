@@ -10,7 +10,7 @@ import pytest
 
 from tests.builders import NOW_MS, make_record, translated
 from whyness_events import limits
-from whyness_events.delivery.decode import read_record
+from whyness_events.delivery.reading.decode import read_record
 from whyness_events.event import CALLERS_PROPERTY_KEYS, OWN_PROPERTIES, Event
 from whyness_events.limits import Limit
 
@@ -65,10 +65,10 @@ def test_envelope_of_the_page_can_be_read() -> None:
     """The JSON example is a message, each of whose events is valid."""
     (body,) = _blocks("json")
 
-    parcel = read_record(make_record(body), now_ms=NOW_MS + 1_000, default_identity="simplified")
+    record_events = read_record(make_record(body), now_ms=NOW_MS, default_identity="simplified")
 
-    assert [item.identity for item in parcel.items] == ["distinct_id"] * 2
-    assert [item.outcome for item in parcel.items] == [None, None]
+    assert [item.identity for item in record_events.items] == ["distinct_id"] * 2
+    assert [item.outcome for item in record_events.items] == [None, None]
 
 
 def test_page_names_every_field_of_an_event() -> None:

@@ -28,23 +28,23 @@ from tests.fakes import (
     accept,
 )
 from tests.loopback import LoopbackServer, Request, Response, Trouble
-from whyness_events.delivery.aws import LazyClient
+from whyness_events.delivery.aws.clients import LazyClient
+from whyness_events.delivery.aws.dead_letter_queue import SqsDeadLetterQueue
+from whyness_events.delivery.aws.log_table import DynamoDbLog
+from whyness_events.delivery.aws.source_queue import SqsSourceQueue
 from whyness_events.delivery.clock import SystemClock
-from whyness_events.delivery.dead_letters import SqsDeadLetters
-from whyness_events.delivery.letters import Letter
-from whyness_events.delivery.log_table import DynamoDbLog
-from whyness_events.delivery.mixpanel import MixpanelPool
+from whyness_events.delivery.mixpanel.service_account import FixedCredentials
+from whyness_events.delivery.mixpanel.transport.client import MixpanelPool
 from whyness_events.delivery.ports import (
     Answer,
     Clock,
-    DeadLetters,
+    DeadLetter,
+    DeadLetterQueue,
     Log,
     SenderPool,
     SetupFault,
     SourceQueue,
 )
-from whyness_events.delivery.service_account import FixedCredentials
-from whyness_events.delivery.source_queue import SqsSourceQueue
 from whyness_events.log_entry import REDRIVEN_AS, DeliveredRow, LogEntry, LogKey
 from whyness_events.outcomes import State
 
@@ -260,13 +260,13 @@ class QueueUnderTest:
         fail: makes every call fail.
     """
 
-    port: DeadLetters
+    port: DeadLetterQueue
     clock: Clock
     stored: Callable[[], list[str]]
     refuse: Callable[[str], None]
     fail: Callable[[], None]
 
-    def send(self, letters: Sequence[Letter], *, in_s: float = PATIENCE_S) -> list[str | None]:
+    def send(self, letters: Sequence[DeadLetter], *, in_s: float = PATIENCE_S) -> list[str | None]:
         """Send with a deadline that is so far away."""
         return self.port.send(letters, deadline_s=self.clock.monotonic_s() + in_s)
 
@@ -287,7 +287,7 @@ def real_queue() -> Iterator[QueueUnderTest]:
     """Yield the edge over the stub."""
     with AwsStub() as stub:
         clock = SystemClock()
-        queue = SqsDeadLetters(stub.dead_letter_queue_url, aws_client(stub, "sqs"), clock)
+        queue = SqsDeadLetterQueue(stub.dead_letter_queue_url, aws_client(stub, "sqs"), clock)
 
         def refuse(body: str) -> None:
             stub.refuse_entry = lambda entry: entry["MessageBody"] == body
@@ -307,9 +307,9 @@ def queue(request: pytest.FixtureRequest) -> Iterator[QueueUnderTest]:
     yield from {"fake": fake_queue, "real": real_queue}[request.param]()
 
 
-def make_letter(body: str, **attributes: str) -> Letter:
+def make_letter(body: str, **attributes: str) -> DeadLetter:
     """Return a letter."""
-    return Letter(body, attributes or {"reason": "rejected"}, LogKey("pk", "sk"))
+    return DeadLetter(body, attributes or {"reason": "rejected"}, LogKey("pk", "sk"))
 
 
 @pytest.mark.parametrize("count", [0, 1, 10, 11, 25])

@@ -13,7 +13,7 @@ from tests.builders import NOW_MS, make_event, make_raw, make_record
 from tests.corpus import BAD_BODIES, BAD_EVENTS, BadBody, BadEvent, nested
 from tests.strategies import events
 from whyness_events import IDENTITIES, SCHEMA_VERSION, Event, encode_message, limits
-from whyness_events.delivery.decode import read_record
+from whyness_events.delivery.reading.decode import read_record
 from whyness_events.event import CALLERS_PROPERTY_KEYS, OWN_PROPERTIES
 
 ROOT = Path(__file__).parents[2]

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from whyness_events.delivery.exhaust import EXHAUST_AFTER_S
-from whyness_events.delivery.redelivery import CAP_S
+from whyness_events.delivery.settling.exhaust import EXHAUST_AFTER_S
+from whyness_events.delivery.settling.redelivery import CAP_S
 from whyness_events.delivery.telemetry import METRICS, NAMESPACE, OUTCOME_METRIC
 from whyness_events.outcomes import Reason
 

@@ -125,7 +125,7 @@ def test_the_role_covers_every_call_of_the_function(resources: Resources) -> Non
     """Each operation of AWS that the code names is granted; a new one fails here first."""
     [policy] = resources["SendEventsRole"]["Policies"]
     granted = str([statement["Action"] for statement in policy["PolicyDocument"]["Statement"]])
-    code = "".join(path.read_text() for path in Path(delivery.__file__).parent.glob("*.py"))
+    code = "".join(path.read_text() for path in Path(delivery.__file__).parent.rglob("*.py"))
 
     called = {name for name in operations("sqs", "dynamodb", "secretsmanager") if f'"{name}"' in code}
 

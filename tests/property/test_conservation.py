@@ -18,10 +18,9 @@ from tests.fakes import FakeDeadLetters, FakeLog, Late, Posted
 from tests.mixpanel_model import PASSING, UNCLEAR, Fault, FourFields, MixpanelModel, four_fields
 from tests.world import World, handed_back
 from whyness_events import UnreadableMessage, decode_message
+from whyness_events.delivery.invocation_report import Report
 from whyness_events.delivery.items import Record
-from whyness_events.delivery.letters import Letter
-from whyness_events.delivery.ports import Answer
-from whyness_events.delivery.report import Report
+from whyness_events.delivery.ports import Answer, DeadLetter
 
 OK = "ok"
 REFUSED = frozenset({"refused-1", "refused-2"})
@@ -92,7 +91,7 @@ class Weather:
     """One invocation's luck: request by request, letter by letter, row by row; then all is well."""
 
     answers: Sequence[str] = ()
-    letters_refused: Sequence[bool] = ()
+    dead_letters_refused: Sequence[bool] = ()
     rows_lost: Sequence[bool] = ()
 
 
@@ -194,7 +193,7 @@ class History:
             return self.model.ingest(posted) if name == OK else self.faults[name](self.model, posted)
 
         self.world.respond = respond
-        self.world.dead_letters.refuse = _each_in_turn(weather.letters_refused)
+        self.world.dead_letters.refuse = _each_in_turn(weather.dead_letters_refused)
         self.world.log.lose = _each_in_turn(weather.rows_lost)
 
     def _check_counts(self, batch: Sequence[Record], found: Report) -> None:
@@ -220,7 +219,7 @@ class History:
         return any(_same(event.raw, _content(letter)) for letter in self.world.dead_letters.letters)
 
 
-def _content(letter: Letter) -> Any:
+def _content(letter: DeadLetter) -> Any:
     try:
         return decode_message(letter.body).raw_events[0]
     except UnreadableMessage:

@@ -12,12 +12,12 @@ from tests.builders import NOW_MS, make_body, make_event, make_record
 from tests.fakes import Late, Posted
 from tests.responders import LOST, NEVER
 from tests.world import VISIBILITY_S, World
-from whyness_events.delivery.exhaust import Patience
+from whyness_events.delivery.mixpanel.translate import Translator
+from whyness_events.delivery.mixpanel.useragent import describe_useragent
 from whyness_events.delivery.ports import Answer
-from whyness_events.delivery.redelivery import Redelivery
 from whyness_events.delivery.settings import Settings, SettingsFault, read_settings
-from whyness_events.delivery.translate import Translator
-from whyness_events.delivery.useragent import describe_useragent
+from whyness_events.delivery.settling.exhaust import Patience
+from whyness_events.delivery.settling.redelivery import Redelivery
 
 DAY_S = 86_400.0
 SOUND = {

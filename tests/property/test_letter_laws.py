@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from tests.builders import NOW_MS, make_body, make_raw, make_record
 from tests.strategies import any_json, any_text
 from whyness_events import UnreadableMessage, decode_message, limits
-from whyness_events.delivery import letters as letters_module
-from whyness_events.delivery.decode import read_record
-from whyness_events.delivery.event_texts import cut
-from whyness_events.delivery.letters import Letter, write_letters
+from whyness_events.delivery.ports import DeadLetter
+from whyness_events.delivery.reading.decode import read_record
+from whyness_events.delivery.settling import dead_letter_writer as letters_module
+from whyness_events.delivery.settling.dead_letter_writer import write_dead_letters
+from whyness_events.delivery.settling.event_texts import cut
 from whyness_events.log_entry import log_key
 from whyness_events.outcomes import DELIVERED, Outcome, Reason
 
@@ -67,13 +68,13 @@ def bodies(draw: st.DrawFn) -> tuple[str, list[str]]:
     return f"{blank}{{{f'{blank},'.join(members)}}}", events
 
 
-def letters_of(body: str, *, all_die: bool) -> tuple[list[int], list[Letter]]:
+def letters_of(body: str, *, all_die: bool) -> tuple[list[int], list[DeadLetter]]:
     """Return the places of the events that die, and their letters; the others are delivered."""
-    parcel = read_record(make_record(body), now_ms=NOW_MS, default_identity="distinct_id")
-    for item in parcel.items:
+    record_events = read_record(make_record(body), now_ms=NOW_MS, default_identity="distinct_id")
+    for item in record_events.items:
         if item.outcome is None:
             item.outcome = Outcome(Reason.REJECTED, "refused") if all_die else DELIVERED
-    letters = write_letters(parcel, now_ms=NOW_MS)
+    letters = write_dead_letters(record_events, now_ms=NOW_MS)
     return [item.position for item in letters], list(letters.values())
 
 
@@ -91,7 +92,7 @@ def value(text: str) -> Any:
     return json.loads(json.dumps(whole))
 
 
-def read_events(letter: Letter) -> Sequence[Any]:
+def read_events(letter: DeadLetter) -> Sequence[Any]:
     """Return the events in a letter's envelope."""
     found = value(letter.body)["events"]
     assert isinstance(found, list)
@@ -168,10 +169,15 @@ def test_an_event_that_only_the_fast_decoder_can_read_goes_alone(monkeypatch: py
 
     monkeypatch.setattr(letters_module, "decode_message", give_up)
     good, bad = make_raw(insert_id="good"), make_raw(insert_id="bad")
-    parcel = read_record(make_record(make_body(good, bad)), now_ms=NOW_MS, default_identity="distinct_id")
-    parcel.items[0].outcome, parcel.items[1].outcome = DELIVERED, Outcome(Reason.REJECTED, "refused")
+    record_events = read_record(
+        make_record(make_body(good, bad)), now_ms=NOW_MS, default_identity="distinct_id"
+    )
+    record_events.items[0].outcome, record_events.items[1].outcome = (
+        DELIVERED,
+        Outcome(Reason.REJECTED, "refused"),
+    )
 
-    [letter] = write_letters(parcel, now_ms=NOW_MS).values()
+    [letter] = write_dead_letters(record_events, now_ms=NOW_MS).values()
 
     assert read_events(letter) == [value(json.dumps(bad))]
     assert letter.key == log_key(bad, message_id="", position=1)

@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from whyness_events import limits
-from whyness_events.delivery.letters import Letter, pack_entries
-from whyness_events.delivery.packing import RequestLimits, body_bytes, pack
+from whyness_events.delivery.ports import DeadLetter
+from whyness_events.delivery.sending.packing import RequestLimits, body_bytes, pack
+from whyness_events.delivery.settling.dead_letter_writer import pack_entries
 from whyness_events.log_entry import LogKey
 
 
@@ -83,7 +84,7 @@ def test_dead_letters_are_packed_within_what_sqs_takes(sizes: list[int]) -> None
         assert len(call) == limits.BATCH_ENTRIES or together > limits.BATCH_BYTES
 
 
-class _SizedLetter(Letter):
+class _SizedLetter(DeadLetter):
     """A letter of which only the size counts: megabytes of text would only cost time."""
 
     __slots__ = ("_size_bytes",)

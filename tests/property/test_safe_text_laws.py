@@ -9,14 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.strategies import events
-from tests.unit.delivery.test_safe_text import DOCUMENTED
+from tests.unit.delivery.mixpanel.test_safe_text import DOCUMENTED
 from whyness_events import IDENTITIES
-from whyness_events.delivery.answers import judge
+from whyness_events.delivery.mixpanel.answers import judge
+from whyness_events.delivery.mixpanel.safe_text import safe_texts
+from whyness_events.delivery.mixpanel.translate import Translator
+from whyness_events.delivery.mixpanel.useragent import describe_useragent
+from whyness_events.delivery.mixpanel.vocabulary import WORDS
 from whyness_events.delivery.ports import Answer
-from whyness_events.delivery.safe_text import safe_texts
-from whyness_events.delivery.translate import Translator
-from whyness_events.delivery.useragent import describe_useragent
-from whyness_events.delivery.vocabulary import WORDS
 
 _letters = st.text("abcdefgxyzABC", min_size=1, max_size=12)
 _words = _letters | st.sampled_from(

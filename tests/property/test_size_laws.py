@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from tests.builders import NOW_MS, make_raw, make_record
 from whyness_events import InvalidEvent, encode_event, limits, parse_event
 from whyness_events.delivery.items import Item
-from whyness_events.delivery.reading import Reader
-from whyness_events.delivery.translate import Translator
+from whyness_events.delivery.mixpanel.translate import Translator
+from whyness_events.delivery.reading.reader import Reader
 
 _texts = st.builds(
     lambda chars, times: (chars * times)[: times * 2],

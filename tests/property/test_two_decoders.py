@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from tests.builders import NOW_MS, as_event, make_event, make_record
 from tests.strategies import any_json, any_text
-from whyness_events.delivery import decode
-from whyness_events.delivery.decode import read_record
-from whyness_events.delivery.items import Parcel
+from whyness_events.delivery.items import RecordEvents
+from whyness_events.delivery.reading import decode
+from whyness_events.delivery.reading.decode import read_record
 from whyness_events.outcomes import Reason
 
 # JSON text of numbers and strings, and of what Python or JavaScript take for them.
@@ -75,14 +75,14 @@ _bodies = _singles | _envelopes() | _any_value | any_text
 _cut_bodies = st.tuples(_bodies, st.integers(0, 60)).map(lambda pair: pair[0][: -pair[1] or None])
 
 
-def _described(parcel: Parcel) -> list[Any]:
+def _described(record_events: RecordEvents) -> list[Any]:
     """Return what a parcel says, in words: 1, 1.0 and True are equal, and not the same."""
-    events = [as_event(item) for item in parcel.items]
+    events = [as_event(item) for item in record_events.items]
     fields = [
         (repr(e and e.to_wire()), i.identity, i.position, i.outcome)
-        for e, i in zip(events, parcel.items, strict=True)
+        for e, i in zip(events, record_events.items, strict=True)
     ]
-    return [parcel.whole, *fields]
+    return [record_events.whole, *fields]
 
 
 @settings(max_examples=300)
@@ -95,7 +95,7 @@ def test_fast_and_lenient_decoder_agree(body: str) -> None:
 
     found = read_record(record, now_ms=NOW_MS, default_identity="simplified")
 
-    lenient = Parcel(record)
+    lenient = RecordEvents(record)
     decode._read_leniently(lenient, NOW_MS, "simplified")
     assert _described(found) == _described(lenient)
 
@@ -104,10 +104,10 @@ def test_fast_and_lenient_decoder_agree(body: str) -> None:
 @given(_bodies | _cut_bodies)
 def test_any_text_is_read_without_raising(body: str) -> None:
     """Each item has an event to send, now or later, or an outcome that says why not; there is one."""
-    parcel = read_record(make_record(body), now_ms=NOW_MS, default_identity="distinct_id")
+    record_events = read_record(make_record(body), now_ms=NOW_MS, default_identity="distinct_id")
 
-    assert parcel.items
-    for item in parcel.items:
+    assert record_events.items
+    for item in record_events.items:
         is_early = item.outcome is not None and item.outcome.reason is Reason.EARLY
         assert (item.event is None) == (item.outcome is not None and not is_early)
         assert item.outcome is None or item.outcome.detail

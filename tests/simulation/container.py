@@ -18,13 +18,12 @@ from tests.simulation.scenario import Version
 from tests.simulation.traffic import DIES_AT_ONCE, DIES_READING, NEVER_ENDS
 from whyness_events.dead_letter import LOG_KEY
 from whyness_events.delivery.deliver import Deliverer
-from whyness_events.delivery.exhaust import Patience
+from whyness_events.delivery.invocation_report import Report
 from whyness_events.delivery.items import Record
-from whyness_events.delivery.letters import Letter
-from whyness_events.delivery.ports import Answer
-from whyness_events.delivery.redelivery import Redelivery
-from whyness_events.delivery.report import Report
-from whyness_events.delivery.useragent import describe_useragent
+from whyness_events.delivery.mixpanel.useragent import describe_useragent
+from whyness_events.delivery.ports import Answer, DeadLetter
+from whyness_events.delivery.settling.exhaust import Patience
+from whyness_events.delivery.settling.redelivery import Redelivery
 
 TIMEOUT_S = 120.0
 _ANSWER_PART = 0.02  # as in the handler
@@ -39,7 +38,7 @@ class Home(Place, Protocol):
     def post(self, container: "Container", body: bytes) -> Answer | Late:
         """Answer a request to Mixpanel."""
 
-    def take_letter(self, container: "Container", letter: Letter) -> str:
+    def take_letter(self, container: "Container", letter: DeadLetter) -> str:
         """Put a dead letter into its queue, and look at it."""
 
 
@@ -124,7 +123,7 @@ class Container:
             answer_timeout_s=30.0,
             patience=Patience(version.exhaust_after_s, max_receive_count),
         )
-        self.deliverer.learned.size.limit_bytes = version.request_bytes
+        self.deliverer.container_state.size.limit_bytes = version.request_bytes
 
     def invoke(self, batch: Sequence[Received], run_id: str) -> Invocation:
         """Run one invocation, in a task."""
@@ -151,7 +150,7 @@ class Container:
         internal = f"internal fault: {dict(report.internal_faults)}" if report.internal_faults else ""
         return Invocation(InvocationResult(json.dumps(answer)), report, internal)
 
-    def _take_letter(self, letter: Letter) -> str:
+    def _take_letter(self, letter: DeadLetter) -> str:
         return self._place.take_letter(self, replace(letter, body=str(letter.body)))
 
     def _refresh(self) -> bool:

@@ -9,8 +9,8 @@ from tests.simulation.ledger import Ledger, is_newer
 from tests.simulation.queue_model import MOST_PER_RECEIVE, Received, settle
 from tests.simulation.result import Result
 from tests.simulation.scenario import Scenario
-from whyness_events.delivery.exhaust import RECEIVES_TO_SPARE
-from whyness_events.delivery.report import Report
+from whyness_events.delivery.invocation_report import Report
+from whyness_events.delivery.settling.exhaust import RECEIVES_TO_SPARE
 
 NO_ANSWER = "no answer"  # the outcome of an invocation that died, or was throttled
 NO_FAULT = "no fault"
@@ -150,7 +150,7 @@ class EventSource:
     def _count_last(self, message: Received, report: Report | None, struck: set[str]) -> None:
         """Count the last receives with which the function could not give a record up."""
         died = report is None and "poison" not in struck  # before what kills is touched, it gives up
-        could_not = died or (report is not None and report.settled.letters_refused > 0)
+        could_not = died or (report is not None and report.settled.dead_letters_refused > 0)
         is_last = message.receive_count >= self._scenario.max_receive_count - RECEIVES_TO_SPARE
         self.unanswered[message.message_id] += could_not and is_last
 

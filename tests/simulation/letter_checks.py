@@ -7,7 +7,7 @@ from tests.simulation.container import Container
 from tests.simulation.ledger import Ledger
 from tests.simulation.traffic import PRIVATE
 from whyness_events.dead_letter import DeadLetterAttributes
-from whyness_events.delivery.letters import Letter
+from whyness_events.delivery.ports import DeadLetter
 from whyness_events.outcomes import Reason
 
 _SPARE_RECEIVES = 20
@@ -28,7 +28,7 @@ class LetterChecks:
     ledger: Ledger
     max_receive_count: int
 
-    def problems(self, letter: Letter, container: Container) -> Iterator[str]:
+    def problems(self, letter: DeadLetter, container: Container) -> Iterator[str]:
         """Yield what is wrong with a letter that this container sends now."""
         told = DeadLetterAttributes.decode(letter.attributes)
         for key in self.ledger.keys(letter.body):

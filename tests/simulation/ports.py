@@ -6,8 +6,8 @@ from typing import TypeVar
 from tests.simulation.process import Process
 from tests.simulation.queue_model import NotInFlight
 from whyness_events import limits
-from whyness_events.delivery.letters import Letter, pack_entries
-from whyness_events.delivery.ports import call_s
+from whyness_events.delivery.ports import DeadLetter, call_s
+from whyness_events.delivery.settling.dead_letter_writer import pack_entries
 from whyness_events.log_entry import DeliveredRow, LogEntry, LogKey
 
 _AWS_CALL_S = 0.02
@@ -18,11 +18,11 @@ EntryT = TypeVar("EntryT")
 class SimulatedDeadLetters:
     """The DeadLetters port over the run's one dead-letter queue."""
 
-    def __init__(self, process: Process, take: Callable[[Letter], str]) -> None:
+    def __init__(self, process: Process, take: Callable[[DeadLetter], str]) -> None:
         self._process, self._take_letter = process, take
         self.confirmed: list[LogKey] = []
 
-    def send(self, letters: Sequence[Letter], *, deadline_s: float) -> list[str | None]:
+    def send(self, letters: Sequence[DeadLetter], *, deadline_s: float) -> list[str | None]:
         """Send; the process may die between the sending and its confirmation."""
         found: list[str | None] = []
         for call in pack_entries(letters):
@@ -30,7 +30,7 @@ class SimulatedDeadLetters:
             found += self._send_call(call, seconds) if seconds else [None] * len(call)
         return found
 
-    def _send_call(self, letters: Sequence[Letter], seconds: float) -> list[str | None]:
+    def _send_call(self, letters: Sequence[DeadLetter], seconds: float) -> list[str | None]:
         self._process.port_call("dead_letters.send", _AWS_CALL_S)
         if self._process.strikes("letters throttled"):
             self._process.let_pass(seconds)
@@ -39,7 +39,7 @@ class SimulatedDeadLetters:
         self._process.port_call("dead_letters.sent", _AWS_CALL_S)
         return found
 
-    def _take(self, letter: Letter) -> str | None:
+    def _take(self, letter: DeadLetter) -> str | None:
         if self._process.strikes("letters refused"):
             self._process.place.note("  dead letter refused")
             return None

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from tests.simulation.mixpanel import OTHER_PROJECT, PROJECT
 from tests.simulation.traffic import DAY_S, Publication, make_traffic
 from tests.simulation.trouble import Trouble, Window, draw_kinds, make_trouble
-from whyness_events.delivery.exhaust import EXHAUST_AFTER_S, MAX_RECEIVE_COUNT
-from whyness_events.delivery.packing import REQUEST_BYTES
+from whyness_events.delivery.sending.packing import REQUEST_BYTES
+from whyness_events.delivery.settling.exhaust import EXHAUST_AFTER_S, MAX_RECEIVE_COUNT
 
 IMPATIENT_S = 1_800.0
 _IMPATIENT_PART = 0.1

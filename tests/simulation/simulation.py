@@ -29,9 +29,8 @@ from tests.simulation.scheduler import Scheduler
 from tests.simulation.traffic import DAY_S, Publication
 from tests.simulation.trouble import REDRIVES, Trouble
 from whyness_events.dead_letter import DeadLetterAttributes
-from whyness_events.delivery.letters import Letter
-from whyness_events.delivery.ports import Answer
-from whyness_events.delivery.report import Report
+from whyness_events.delivery.invocation_report import Report
+from whyness_events.delivery.ports import Answer, DeadLetter
 from whyness_events.outcomes import Reason
 
 if TYPE_CHECKING:
@@ -152,7 +151,7 @@ class Simulation:
         if not container.version.reads_newer:  # it cannot know what a newer one delivered of them
             newer = (message.body for message in batch if is_newer(message.body))
             self.ledger.doubt.unknown.update(key for body in newer for key in self.ledger.keys(body))
-        if report.settled.letters_refused:
+        if report.settled.dead_letters_refused:
             self.ledger.doubt.came_twice(keys)
         if report.settled.log_writes_lost:
             self.ledger.doubt.unlogged.update(keys)
@@ -160,7 +159,7 @@ class Simulation:
         if rowless > report.settled.log_writes_lost:
             self.violate(f"{rowless} dead letters without a row, which nobody counts")
 
-    def take_letter(self, container: Container, letter: Letter) -> str:
+    def take_letter(self, container: Container, letter: DeadLetter) -> str:
         """Put a dead letter into its queue, and look at it."""
         found = self.dead_letters.send(letter.body, letter.attributes)
         told = DeadLetterAttributes.decode(letter.attributes)

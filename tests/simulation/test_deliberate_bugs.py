@@ -13,14 +13,15 @@ from tests.simulation.simulation import Simulation
 from tests.simulation.traffic import DAY_S, POISONS
 from tests.simulation.trouble import Window
 from whyness_events.dead_letter import DeadLetterAttributes
-from whyness_events.delivery import deliver, evidence, letters, sending, settle, trial
-from whyness_events.delivery.answers import Reaction, Verdict, judge
+from whyness_events.delivery import deliver
 from whyness_events.delivery.items import Item, Record
-from whyness_events.delivery.letters import Letter
-from whyness_events.delivery.ports import Answer
-from whyness_events.delivery.reading import Reader
-from whyness_events.delivery.settle import Settlement
-from whyness_events.delivery.translate import AnyEvent
+from whyness_events.delivery.mixpanel.answers import Reaction, Verdict, judge
+from whyness_events.delivery.mixpanel.translate import AnyEvent
+from whyness_events.delivery.ports import Answer, DeadLetter
+from whyness_events.delivery.reading.reader import Reader
+from whyness_events.delivery.sending import evidence, sender, trial
+from whyness_events.delivery.settling import dead_letter_writer, settlement
+from whyness_events.delivery.settling.settlement import Settlement
 from whyness_events.outcomes import Outcome, Reason
 
 DAYS = 1.0
@@ -42,13 +43,13 @@ def _trust_a_400_that_does_not_add_up(patch: pytest.MonkeyPatch) -> None:
         is_trusted = verdict.status == 400 and verdict.reaction is Reaction.SPLIT
         return Verdict(Reaction.CONFIRMED, 400, "", verdict.named) if is_trusted else verdict
 
-    patch.setattr(sending, "judge", trusting)
+    patch.setattr(sender, "judge", trusting)
 
 
 def _swallow_a_failed_entry(patch: pytest.MonkeyPatch) -> None:
     send = Settlement._send
 
-    def swallow(self: Settlement, letters: dict[Item, Letter], deadline_s: float) -> dict[Item, str]:
+    def swallow(self: Settlement, letters: dict[Item, DeadLetter], deadline_s: float) -> dict[Item, str]:
         return dict.fromkeys(letters, "not confirmed") | send(self, letters, deadline_s)
 
     patch.setattr(Settlement, "_send", swallow)
@@ -85,7 +86,7 @@ def _believe_an_answer_for_when_it_comes(patch: pytest.MonkeyPatch) -> None:
 
 
 def _dead_letters_before_the_rest_is_settled(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(settle, "_is_decided", lambda _: True)
+    patch.setattr(settlement, "_is_decided", lambda _: True)
 
 
 def _suspects_like_all_others(patch: pytest.MonkeyPatch) -> None:
@@ -114,7 +115,7 @@ def _blame_without_a_control(patch: pytest.MonkeyPatch) -> None:
     def blame(verdict: Verdict) -> Outcome:
         return Outcome(Reason.REJECTED, verdict.detail, verdict.status)
 
-    patch.setattr(sending, "without_control", blame)
+    patch.setattr(sender, "without_control", blame)
 
 
 def _blame_after_one_alternation(patch: pytest.MonkeyPatch) -> None:
@@ -127,12 +128,12 @@ def _forget_the_row_of_what_is_delivered(patch: pytest.MonkeyPatch) -> None:
 
 
 def _tell_the_event_in_the_reason(patch: pytest.MonkeyPatch) -> None:
-    attributes = letters._attributes
+    attributes = dead_letter_writer._attributes
 
     def telling(item: Item, *rest: Any) -> DeadLetterAttributes:
         return replace(attributes(item, *rest), detail=f"wrong: {item.record.body[:200]}")
 
-    patch.setattr(letters, "_attributes", telling)
+    patch.setattr(dead_letter_writer, "_attributes", telling)
 
 
 def _as_it_is(scenario: Scenario) -> Scenario:

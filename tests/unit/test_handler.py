@@ -18,8 +18,8 @@ from tests.builders import make_body, make_event, make_raw, make_record, sqs_eve
 from tests.responders import LOST, decline_any_of
 from tests.world import World
 from whyness_events.delivery.deliver import Deliverer
+from whyness_events.delivery.reading.sqs_event import InvocationFault
 from whyness_events.delivery.settings import SETTINGS, SettingsFault
-from whyness_events.delivery.sqs_event import InvocationFault
 
 MARKER = "Confidential7f3a"
 ROOT = Path(__file__).parents[2]

@@ -9,8 +9,8 @@ from django.http import QueryDict
 from whyness_events.dead_letter import moment
 from whyness_events.log_entry import LogKey
 from whyness_events.outcomes import FAILURE_REASONS
-from whyness_mixpanel.admin import asked, chart, stack
-from whyness_mixpanel.admin.asked import PER_PAGE, Asked
+from whyness_mixpanel.admin import chart, log_filters, stack_reader
+from whyness_mixpanel.admin.log_filters import PER_PAGE, LogFilters
 from whyness_mixpanel.admin.redrive import redrive, seal, sent_keys, unseal
 from whyness_ops import Snapshot
 
@@ -19,34 +19,34 @@ _MOMENTS = ("first_failed_at", "last_failed_at", "redriven_at", "delivered_at", 
 
 def list_page(given: Mapping[str, str]) -> dict[str, Any]:
     """Return the chart and the list, or the rows of one insert id."""
-    question = Asked.read(given, today=datetime.now(UTC).date())
+    question = LogFilters.read(given, today=datetime.now(UTC).date())
     insert_id = given.get("insert_id", "").strip()[:100]
-    found: dict[str, Any] = {}
+    content: dict[str, Any] = {}
     fault = ""
     try:
-        found = _look_up(insert_id) if insert_id else _list(question)
-    except stack.FAULTS as error:
+        content = _look_up(insert_id) if insert_id else _list(question)
+    except stack_reader.FAULTS as error:
         fault = str(error)
     return {
         "title": "Delivery failures",
         "asked": question,
         "insert_id": insert_id,
         "fault": fault,
-        "periods": asked.PERIODS,
+        "periods": log_filters.PERIODS,
         "reasons": FAILURE_REASONS,
-        "states": asked.STATES,
-        **found,
+        "states": log_filters.STATES,
+        **content,
     }
 
 
 def row_page(given: Mapping[str, str]) -> dict[str, Any]:
     """Return all of a row."""
     key = given.get("pk", ""), given.get("sk", "")
-    rows: list[stack.Row] = []
+    rows: list[stack_reader.Row] = []
     fault = ""
     try:
-        rows = [row for row in (stack.read_row(key[0]) if key[0] else []) if row.get("sk") == key[1]]
-    except stack.FAULTS as error:
+        rows = [row for row in (stack_reader.read_row(key[0]) if key[0] else []) if row.get("sk") == key[1]]
+    except stack_reader.FAULTS as error:
         fault = str(error)
     context = {"title": "Delivery failure", "row": _shown(rows[0]) if rows else None, "fault": fault}
     return {**context, "values": _values(rows[0]) if rows else []}
@@ -64,14 +64,14 @@ def redrive_page(given: QueryDict, *, who: str) -> tuple[str, dict[str, Any]]:
     try:
         report = redrive(keys, who=who, snapshot=snapshot)
         context |= {"report": report, "goes_on": report.stopped and report.sent > 0}
-    except stack.FAULTS as error:
+    except stack_reader.FAULTS as error:
         context["fault"] = str(error)
     context |= {"sent": len(sent_keys(snapshot, keys)), "state": seal(snapshot, keys)}
     return "progress", context
 
 
-def _list(question: Asked) -> dict[str, Any]:
-    read, is_cut = stack.read_rows(question.days, question.reasons)
+def _list(question: LogFilters) -> dict[str, Any]:
+    read, is_cut = stack_reader.read_rows(question.days, question.reasons)
     rows = [row for row in read if question.matches(row)]
     page_count = max(1, -(-len(rows) // PER_PAGE))
     page = min(question.page, page_count)
@@ -89,18 +89,22 @@ def _list(question: Asked) -> dict[str, Any]:
 
 
 def _look_up(insert_id: str) -> dict[str, Any]:
-    rows = stack.read_row(insert_id)
+    rows = stack_reader.read_row(insert_id)
     return {"rows": [_shown(row) for row in rows], "total": len(rows), "page": 1, "page_count": 1}
 
 
-def _shown(row: stack.Row) -> dict[str, Any]:
+def _shown(row: stack_reader.Row) -> dict[str, Any]:
     """Return a row as templates show it."""
     at = str(row.get("gsi1sk", "")).partition("#")[0]
-    extra = {"key": asked.row_key(row), "at": at[:19].replace("T", " "), "can_redrive": asked.is_letter(row)}
+    extra = {
+        "key": log_filters.row_key(row),
+        "at": at[:19].replace("T", " "),
+        "can_redrive": log_filters.has_dead_letter(row),
+    }
     return {**row, **extra}
 
 
-def _values(row: stack.Row) -> Sequence[tuple[str, object]]:
+def _values(row: stack_reader.Row) -> Sequence[tuple[str, object]]:
     """Return a row's attributes by name, moments as people read them."""
     hidden = {"gsi1pk", "gsi1sk"}
     return [

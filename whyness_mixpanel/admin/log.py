@@ -8,7 +8,7 @@ from django.db.models.functions import Substr
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
-from whyness_mixpanel.admin.asked import whole_number
+from whyness_mixpanel.admin.log_filters import whole_number
 from whyness_mixpanel.models import Log
 
 if TYPE_CHECKING:
@@ -38,15 +38,15 @@ class LogAdmin(_Admin):
         top = whole_number(request.GET.get("from", ""), most=_LARGEST_KEY)
         rows = Log.objects.all() if top is None else Log.objects.filter(id__lte=top)
         shown = rows.annotate(short_message=Substr("message", 1, _MESSAGE_CHARACTERS))
-        found = list(
+        page = list(
             shown.order_by("-id").values("id", "create_date", "status_code", "short_message")[: PER_PAGE + 1]
         )
         context = {
             **self.admin_site.each_context(request),
             "title": "Old log",
             "opts": self.opts,
-            "rows": found[:PER_PAGE],
-            "older": found[PER_PAGE]["id"] if len(found) > PER_PAGE else None,
+            "rows": page[:PER_PAGE],
+            "older": page[PER_PAGE]["id"] if len(page) > PER_PAGE else None,
             "top": top,
             "wrong": top is None and bool(request.GET.get("from")),
             **(extra_context or {}),

@@ -7,16 +7,16 @@ from typing import Any
 
 from django.core import signing
 
-from whyness_mixpanel import privacy
-from whyness_mixpanel.admin import clients
-from whyness_mixpanel.admin.stack import read_stack
+from whyness_mixpanel.admin import stack_clients
+from whyness_mixpanel.admin.stack_reader import read_stack
+from whyness_mixpanel.privacy import filters
 from whyness_ops import DeadLetter, Left, Redrive, Redriven, Selection, Snapshot, Stop
 
 SLICE_S = 8.0
 _SALT = "whyness_mixpanel.admin.redrive"
 # What whyness_ops says of its edit function, and what it means where that only asks who is suppressed.
 _WHY = {
-    f"the edit function raised {privacy.Suppressed.__name__} ": "nothing may be sent about its person",
+    f"the edit function raised {filters.Suppressed.__name__} ": "nothing may be sent about its person",
     "the edit function raised ": "nobody can tell now whether its person is suppressed (OPT_OUT, database)",
     "the edit function returned ": "its body cannot be read; the command redrive can put it right (--edit)",
 }
@@ -62,10 +62,10 @@ def redrive(keys: Collection[str], *, who: str, snapshot: Snapshot, slice_s: flo
             stop.set()
 
     report = Redrive(
-        clients.shared(),
+        stack_clients.shared(),
         read_stack(),
         Chosen(keys=frozenset(keys), who=who),
-        edit=privacy.refuse_suppressed,
+        edit=filters.refuse_suppressed,
         stop=stop,
         snapshot=snapshot,
         progress=look_at_the_clock,

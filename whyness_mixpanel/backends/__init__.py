@@ -65,10 +65,10 @@ def get_publish(backend: str) -> Publish:
     if "." not in backend:
         return cast("Publish", import_module(f"{__name__}.{backend}").publish)
     try:
-        found = _made(backend).publish
+        made = _made(backend).publish
     except (ImportError, AttributeError) as error:
         raise CannotSend(f"BACKEND cannot be imported: {type(error).__name__}") from error
-    return cast("Publish", found)
+    return cast("Publish", made)
 
 
 def find(path: str) -> Any:
@@ -84,8 +84,8 @@ def find(path: str) -> Any:
 
 @cache
 def _made(path: str) -> Any:
-    found = find(path)
-    return found() if isinstance(found, type) else found
+    made = find(path)
+    return made() if isinstance(made, type) else made
 
 
 @in_child

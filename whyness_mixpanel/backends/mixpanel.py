@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from whyness_events import decode_message
 from whyness_events.wire import join_message, to_sqs_json
-from whyness_mixpanel import conf, parse
+from whyness_mixpanel import conf, setting_parsers
 from whyness_mixpanel.backends import LIVE_GROUP, Answer, CannotSend
 from whyness_mixpanel.forks import in_child
 
@@ -21,13 +21,13 @@ try:
 
     from whyness_events.delivery.clock import SystemClock
     from whyness_events.delivery.deliver import Deliverer
+    from whyness_events.delivery.invocation_report import Report
     from whyness_events.delivery.items import Record
-    from whyness_events.delivery.mixpanel import MixpanelPool
-    from whyness_events.delivery.redelivery import Redelivery
-    from whyness_events.delivery.report import Report
-    from whyness_events.delivery.service_account import FixedCredentials
+    from whyness_events.delivery.mixpanel.service_account import FixedCredentials
+    from whyness_events.delivery.mixpanel.transport.client import MixpanelPool
+    from whyness_events.delivery.mixpanel.useragent import describe_useragent
     from whyness_events.delivery.settings import REGIONS
-    from whyness_events.delivery.useragent import describe_useragent
+    from whyness_events.delivery.settling.redelivery import Redelivery
     from whyness_mixpanel.backends.mixpanel_ports import Kept, NoLog, NoQueue
 except ModuleNotFoundError as missing:
     raise CannotSend(
@@ -40,7 +40,9 @@ _ANSWER_TIMEOUT_S = 10.0
 _THREADS = 2
 
 # Where events are imported, by the region that MIXPANEL_URL names; a stand-in on loopback does both.
-_IMPORT_URLS = dict(zip(parse.MIXPANEL_URLS, (REGIONS[name] for name in ("us", "eu", "in")), strict=True))
+_IMPORT_URLS = dict(
+    zip(setting_parsers.MIXPANEL_URLS, (REGIONS[name] for name in ("us", "eu", "in")), strict=True)
+)
 
 
 @dataclass(frozen=True, slots=True)

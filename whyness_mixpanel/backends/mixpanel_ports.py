@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 
 from whyness_events.dead_letter import DeadLetterAttributes
-from whyness_events.delivery.letters import Letter
+from whyness_events.delivery.ports import DeadLetter
 from whyness_events.log_entry import DeliveredRow, LogEntry
 
 
 class Kept:
-    """The DeadLetters port: keeps why each event is dead, until the caller has parked it.
+    """The DeadLetterQueue port: keeps why each event is dead, until the caller has parked it.
 
     `reasons` has a safe sentence by the id of the event's record.
     """
@@ -16,13 +16,13 @@ class Kept:
     def __init__(self) -> None:
         self.reasons: dict[str, str] = {}
 
-    def send(self, letters: Sequence[Letter], *, deadline_s: float) -> list[str | None]:  # noqa: ARG002  (takes no time)
-        """Keep the letters' reasons; see DeadLetters."""
-        return [self._keep(letter) for letter in letters]
+    def send(self, dead_letters: Sequence[DeadLetter], *, deadline_s: float) -> list[str | None]:  # noqa: ARG002  (takes no time)
+        """Keep the dead letters' reasons; see DeadLetterQueue."""
+        return [self._keep(dead_letter) for dead_letter in dead_letters]
 
-    def _keep(self, letter: Letter) -> str | None:
-        # A letter whose body left no room for them has none: its event stays where it is.
-        told = DeadLetterAttributes.decode(letter.attributes)
+    def _keep(self, dead_letter: DeadLetter) -> str | None:
+        # A dead letter whose body left no room for them has none: its event stays where it is.
+        told = DeadLetterAttributes.decode(dead_letter.attributes)
         if not (told.source_message_id and told.reason):
             return None
         self.reasons[told.source_message_id] = f"{told.reason}: {told.detail or 'no detail'}"

@@ -10,9 +10,8 @@ from django.core.management.base import CommandError
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db.models import QuerySet
 
-from whyness_mixpanel import parked
 from whyness_mixpanel.management.outbox_status import Write, one_line
-from whyness_mixpanel.publishing import outbox
+from whyness_mixpanel.publishing import outbox, parked
 from whyness_mixpanel.tables import Outbox
 from whyness_ops.output import pretty, printable
 

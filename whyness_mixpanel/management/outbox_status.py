@@ -7,8 +7,8 @@ from typing import Any
 
 from django.db.models import QuerySet
 
-from whyness_mixpanel.lateness import oldest_pending_s
 from whyness_mixpanel.publishing import outbox
+from whyness_mixpanel.publishing.lateness import oldest_pending_s
 from whyness_mixpanel.tables import Outbox
 from whyness_mixpanel.views import MOST_COUNTED, figures
 from whyness_ops.output import printable

@@ -6,10 +6,11 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from whyness_mixpanel import conf, counters, parked, privacy
+from whyness_mixpanel import conf, counters
 from whyness_mixpanel.backends import BACKFILL_GROUP, LIVE_GROUP
 from whyness_mixpanel.faults import is_of_signal, type_name
-from whyness_mixpanel.publishing import outbox, publisher
+from whyness_mixpanel.privacy import filters
+from whyness_mixpanel.publishing import outbox, parked, publisher
 from whyness_mixpanel.publishing.outbox import Claim, Waiting
 
 # After so many calls that were refused, the rest of a batch waits: it would fare no better.
@@ -66,13 +67,13 @@ def publish(rows: Sequence[Waiting], is_wanted: Callable[[], bool]) -> Done:
     """Publish `rows`; raises nothing but what a signal handler does."""
     try:
         wanted, done = _filter(rows)
-    except privacy.OptOutFailed as error:
+    except filters.OptOutFailed as error:
         return Done(park={row.id: str(error) for row in rows})
     except Exception as error:  # also a site's router
         if is_of_signal(error):
             raise
         counters.add("failed", len(rows))
-        known = isinstance(error, privacy.CannotFilter | conf.SettingError)
+        known = isinstance(error, filters.CannotFilter | conf.SettingError)
         return Done(left=list(rows), fault=str(error) if known else type_name(error))
     turn = random.getrandbits(10)  # no group of rows comes first each time
     by_group: dict[tuple[int, str, bool, int], list[Waiting]] = defaultdict(list)
@@ -123,11 +124,11 @@ def _filter(rows: Sequence[Waiting]) -> tuple[list[Waiting], Done]:
     done = Done()
     for row in rows:
         try:
-            for person in privacy.people_of(_read(row.encoded)):
+            for person in filters.people_of(_read(row.encoded)):
                 about[person].append(row.id)
         except (ValueError, RecursionError):
             done.park[row.id] = "its JSON cannot be read"
-    unwanted = {id_ for person in privacy.unwanted_among(set(about)) for id_ in about.get(person, ())}
+    unwanted = {id_ for person in filters.unwanted_among(set(about)) for id_ in about.get(person, ())}
     done.suppressed = sorted(unwanted)
     counters.add("suppressed", len(unwanted))
     return [row for row in rows if row.id not in unwanted and row.id not in done.park], done

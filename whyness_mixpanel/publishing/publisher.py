@@ -89,12 +89,12 @@ def attempt(
         fault = name_fault(error)
         is_call_refused = has_answered = bool(_code_of(error))
     return Published(
-        confirmed=[each is True for each in told],
-        dead={index: each for index, each in enumerate(told) if isinstance(each, str)},
+        confirmed=[fate is True for fate in told],
+        dead={index: fate for index, fate in enumerate(told) if isinstance(fate, str)},
         fault=(fault or "incomplete answer") if False in told else "",
         is_call_refused=is_call_refused,
         has_answered=has_answered,
-        early=frozenset(index for index, each in enumerate(told) if each is None),
+        early=frozenset(index for index, fate in enumerate(told) if fate is None),
     )
 
 

@@ -9,10 +9,10 @@ from django.core.exceptions import SynchronousOnlyOperation
 from django.db import Error, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from whyness_mixpanel import conf, counters, forks, lateness, parked
+from whyness_mixpanel import conf, counters, forks
 from whyness_mixpanel.backends import locmem
 from whyness_mixpanel.faults import is_of_signal, type_name
-from whyness_mixpanel.publishing import caller, memory, relay
+from whyness_mixpanel.publishing import caller, lateness, memory, parked, relay
 from whyness_mixpanel.publishing.condition import Condition
 from whyness_mixpanel.publishing.insert import Row, insert, is_in_transaction
 from whyness_mixpanel.publishing.mode import Mode, is_testing, mode_of

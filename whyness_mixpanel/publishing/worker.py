@@ -7,9 +7,8 @@ from collections.abc import Callable
 
 from django.db import Error, connections, router
 
-from whyness_mixpanel import parked
 from whyness_mixpanel.faults import is_of_signal, type_name
-from whyness_mixpanel.publishing import batch, memory, outbox
+from whyness_mixpanel.publishing import batch, memory, outbox, parked
 from whyness_mixpanel.publishing.condition import Condition
 from whyness_mixpanel.publishing.insert import insert
 from whyness_mixpanel.publishing.lanes import Lane, Lanes

@@ -127,11 +127,11 @@ class Backfill:
         self._on_page(self)
 
     def _take(self, rows: Mapping[int, Any]) -> None:
-        found = [encoded for key in sorted(rows) if (encoded := self._encoded(key, rows[key]))]
-        kept = set(self._keep([event.encoded for event in found])) if found else set()
-        fresh = [event for event in found if event.encoded in kept]
+        events = [encoded for key in sorted(rows) if (encoded := self._encoded(key, rows[key]))]
+        kept = set(self._keep([event.encoded for event in events])) if events else set()
+        fresh = [event for event in events if event.encoded in kept]
         self.counts.read += len(rows)
-        self.counts.suppressed += len(found) - len(fresh)
+        self.counts.suppressed += len(events) - len(fresh)
         self._waiting += fresh
         self._waiting_bytes += _size(fresh)
 
@@ -198,8 +198,8 @@ def _read(source: Source, keys: Sequence[int]) -> Mapping[int, Any]:
     except Exception as error:  # one of them is damaged, or the database fails
         if is_of_signal(error):
             raise
-        found = {key: _read_alone(source, key) for key in keys}
-        return {key: row for key, row in found.items() if row is not None}
+        read = {key: _read_alone(source, key) for key in keys}
+        return {key: row for key, row in read.items() if row is not None}
 
 
 def _read_alone(source: Source, key: int) -> Any:

@@ -34,8 +34,8 @@ def history_before() -> datetime | None:
 
 def _refuse_where_there_was_an_older_version() -> None:
     alias = router.db_for_write(Log)
-    found = MigrationRecorder(connections[alias]).applied_migrations()
-    applied = {name: row.applied for (app, name), row in found.items() if app == "whyness_mixpanel"}
+    recorded = MigrationRecorder(connections[alias]).applied_migrations()
+    applied = {name: row.applied for (app, name), row in recorded.items() if app == "whyness_mixpanel"}
     first_old = applied.pop(_OLD_MIGRATION, None)
     if not applied:
         raise HistoryUnknown("The migrations of whyness_mixpanel are not applied. Run: manage.py migrate")

@@ -60,11 +60,11 @@ def event_for(row: Model) -> Event:
     """
     models = {type(row), row._meta.concrete_model}  # noqa: SLF001  (Django's public API for models)
     labels = {model._meta.label_lower for model in models if model}  # noqa: SLF001  (as above)
-    found = [source for source in _sources.values() if source.model.lower() in labels]
-    if len(found) != 1:
+    registered = [source for source in _sources.values() if source.model.lower() in labels]
+    if len(registered) != 1:
         raise UnknownSource(f"that alone reads {row._meta.label}")  # noqa: SLF001  (as above)
     try:
-        return found[0].event(row)
+        return registered[0].event(row)
     except Exception as error:
         if is_of_signal(error):
             raise
@@ -74,5 +74,5 @@ def event_for(row: Model) -> Event:
 
 
 def _no_event(error: Exception) -> InvalidEvent:
-    found = f"a row of which none can be made ({type(error).__name__})"
-    return InvalidEvent("event", found, "a row with all that its event needs")
+    told = f"a row of which none can be made ({type(error).__name__})"
+    return InvalidEvent("event", told, "a row with all that its event needs")

@@ -84,10 +84,10 @@ class Source:
         Raises:
             InvalidEvent: it does not say.
         """
-        found = getattr(row, self.created, None)
-        if not isinstance(found, datetime):
+        moment = getattr(row, self.created, None)
+        if not isinstance(moment, datetime):
             raise InvalidEvent("time", f"a row without a moment in {self.created}", "a datetime")
-        return found if timezone.is_aware(found) else found.replace(tzinfo=timezone.get_default_timezone())
+        return moment if timezone.is_aware(moment) else moment.replace(tzinfo=timezone.get_default_timezone())
 
     def event(self, row: Any) -> Event:
         """Return the event of a row: its `json()` has the same four deduplication fields every time.

@@ -115,8 +115,8 @@ def to_sqs_attributes(texts: Mapping[str, str]) -> dict[str, Any]:
 
 def from_sqs_attributes(attributes: object) -> dict[str, str]:
     """Return the attributes that are text, as ReceiveMessage or a Lambda event has them."""
-    found = attributes if isinstance(attributes, dict) else {}
-    texts = {name: _text(attribute) for name, attribute in found.items()}
+    given = attributes if isinstance(attributes, dict) else {}
+    texts = {name: _text(attribute) for name, attribute in given.items()}
     return {name: text for name, text in texts.items() if text}
 
 
@@ -153,8 +153,8 @@ def _status(text: str) -> int:
 
 def _epoch_ms(text: str) -> int:
     try:
-        found = datetime.fromisoformat(text)
+        when = datetime.fromisoformat(text)
     except ValueError:  # written by hand
         return 0
-    time_ms = round(found.timestamp() * 1000) if found.tzinfo else 0
+    time_ms = round(when.timestamp() * 1000) if when.tzinfo else 0
     return time_ms if 0 < time_ms < _YEAR_10000_MS else 0

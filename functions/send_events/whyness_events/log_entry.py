@@ -33,8 +33,8 @@ class LogKey:
     @classmethod
     def parse(cls, text: str) -> "LogKey | None":
         """Return the key that `text` is, None where it is none: anybody can write an attribute."""
-        found = _KEY.fullmatch(text)
-        return cls(*found.groups()) if found else None
+        match = _KEY.fullmatch(text)
+        return cls(*match.groups()) if match else None
 
 
 def log_key(raw: object, *, message_id: str, position: int) -> LogKey:
@@ -45,11 +45,11 @@ def log_key(raw: object, *, message_id: str, position: int) -> LogKey:
         message_id: the record's message id.
         position: the event's place in the record, from 0.
     """
-    found = raw if isinstance(raw, dict) else {}
-    insert_id = found.get("insert_id")
+    fields = raw if isinstance(raw, dict) else {}
+    insert_id = fields.get("insert_id")
     # Only what JSON can write without recursion: a hostile event may be nested deep.
     other = [
-        v if isinstance(v := found.get(name), str | int) else kind(v) for name in ("event", "user", "time")
+        v if isinstance(v := fields.get(name), str | int) else kind(v) for name in ("event", "user", "time")
     ]
     digest = hashlib.sha256(json.dumps(other).encode()).hexdigest()[:16]
     return LogKey(insert_id if valid_insert_id(insert_id) else f"{message_id}#{position}", digest)

@@ -76,8 +76,8 @@ def attributes_digest(attributes: Mapping[str, Mapping[str, str]]) -> str:
 
 
 def _by_id(answer: Mapping[str, Any] | None, name: str) -> dict[str, Entry]:
-    found = (answer or {}).get(name)
-    entries = found if isinstance(found, list) else []
+    listed = (answer or {}).get(name)
+    entries = listed if isinstance(listed, list) else []
     return {e["Id"]: e for e in entries if isinstance(e, Mapping) and isinstance(e.get("Id"), str)}
 
 

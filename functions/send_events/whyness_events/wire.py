@@ -121,7 +121,7 @@ def to_sqs_json(document: object) -> str:
 
 def escape_for_sqs(json_text: str) -> str:
     """Return the same JSON without the characters that SQS refuses."""
-    return _REFUSED_BY_SQS.sub(lambda found: f"\\u{ord(found[0]):04x}", json_text)
+    return _REFUSED_BY_SQS.sub(lambda match: f"\\u{ord(match[0]):04x}", json_text)
 
 
 def _load(body: str) -> object:

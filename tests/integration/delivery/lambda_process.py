@@ -102,15 +102,18 @@ def _main(result_path: Path) -> None:
 
 
 def _plant(bug: str) -> None:
-    from whyness_events.delivery import deliver, mixpanel, reading  # noqa: PLC0415  (after the handler's own imports)
+    # After the handler's own imports.
+    from whyness_events.delivery import deliver  # noqa: PLC0415
+    from whyness_events.delivery.mixpanel.transport import client  # noqa: PLC0415
+    from whyness_events.delivery.reading import reader  # noqa: PLC0415
 
     def fail(*arguments: object, **named: object) -> None:
         raise ValueError(repr(arguments) + repr(named))
 
     module, name = {
         "in the core": (deliver, "drop_repeats"),
-        "in one record": (reading, "read_record"),
-        "in a thread": (mixpanel, "_post"),
+        "in one record": (reader, "read_record"),
+        "in a thread": (client, "_post"),
     }[bug]
     setattr(module, name, fail)
 

@@ -18,7 +18,7 @@ from tests.integration.delivery.function import Function
 from tests.integration.delivery.test_network import threads_since
 from tests.integration.delivery.test_refusals import CALLS, told
 from tests.loopback import Response, Trouble
-from whyness_events.delivery.aws import CallFailed, LazyClient
+from whyness_events.delivery.aws.clients import CallFailed, LazyClient
 
 
 class Pauses:

@@ -21,10 +21,10 @@ from local.certificate import Certificate, make_certificate
 from tests.integration.delivery.function import Function, records_of
 from tests.loopback import HOST
 from tests.peer import Peer, PeerServer, Play
-from whyness_events.delivery import connection
-from whyness_events.delivery.mixpanel import MixpanelPool
+from whyness_events.delivery.mixpanel.service_account import FixedCredentials
+from whyness_events.delivery.mixpanel.transport import connection
+from whyness_events.delivery.mixpanel.transport.client import MixpanelPool
 from whyness_events.delivery.ports import Answer
-from whyness_events.delivery.service_account import FixedCredentials
 
 PATIENCE_S = 30.0
 MIB = 1024 * 1024

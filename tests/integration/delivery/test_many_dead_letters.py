@@ -15,7 +15,8 @@ from tests.builders import make_record
 from tests.fakes import FakeClock
 from tests.integration.delivery.lambda_process import peak_bytes
 from tests.world import World
-from whyness_events.delivery.letters import Letter, pack_entries
+from whyness_events.delivery.ports import DeadLetter
+from whyness_events.delivery.settling.dead_letter_writer import pack_entries
 from whyness_events.log_entry import LogEntry
 
 MEMORY_BYTES = 256 * 1024 * 1024
@@ -32,7 +33,7 @@ class Counting:
         self.letters: Counter[int] = Counter()
         self.rows: Counter[int] = Counter()
 
-    def send(self, letters: Sequence[Letter], *, deadline_s: float) -> list[str]:
+    def send(self, letters: Sequence[DeadLetter], *, deadline_s: float) -> list[str]:
         """Take them all."""
         for call in pack_entries(letters):
             self._clock.sleep(CALL_S)

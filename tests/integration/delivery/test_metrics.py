@@ -7,7 +7,7 @@ from local.mixpanel_simulator import MixpanelSimulator
 from tests.aws_stub import AwsStub
 from tests.builders import large_properties, make_body, make_raw, make_record
 from tests.integration.delivery.function import FUNCTION_NAME, Function, Invocation, recent_event, records_of
-from whyness_events.delivery.report import Report
+from whyness_events.delivery.invocation_report import Report
 from whyness_events.delivery.telemetry import LOG_FIELDS, METRICS, NAMESPACE, OUTCOME_METRIC, log_fields
 from whyness_events.outcomes import Reason
 

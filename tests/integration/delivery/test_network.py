@@ -15,8 +15,8 @@ from tests.builders import make_record
 from tests.integration.delivery.function import Function, counted, recent_event, records_of, sent
 from tests.loopback import HOST, LoopbackServer, Request, Response, Trouble
 from tests.wire import accept, events_of
-from whyness_events.delivery import flights, sending
-from whyness_events.delivery.sqs_event import InvocationFault
+from whyness_events.delivery.reading.sqs_event import InvocationFault
+from whyness_events.delivery.sending import in_flight, sender
 
 FAULTS: dict[str, dict[str, Any]] = {
     "refused": {"connection": "refuse", "for_s": 3_600.0},
@@ -155,7 +155,7 @@ def test_a_slow_answer_is_left_behind_after_its_own_time(
     function: Function, monkeypatch: pytest.MonkeyPatch, trouble: Trouble
 ) -> None:
     """One that drips is cut at its own limit, so that the time that is left serves the others."""
-    monkeypatch.setattr(flights, "CONNECT_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(in_flight, "CONNECT_TIMEOUT_S", 0.1)
     slow, quick = make_record(recent_event(data="slow")), make_record(recent_event(), receive_count=3)
 
     def serve(request: Request) -> Response | Trouble:
@@ -200,7 +200,7 @@ def test_a_bug_in_mid_sending_leaves_no_connection_behind(
         raise ValueError("a bug")
 
     slow_has_come: list[bool] = []
-    monkeypatch.setattr(sending, "judge", fail)
+    monkeypatch.setattr(sender, "judge", fail)
     records = [make_record(recent_event(data="slow")), make_record(recent_event(), receive_count=3)]
 
     with LoopbackServer(serve) as server:

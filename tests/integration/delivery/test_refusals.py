@@ -20,9 +20,9 @@ from tests.integration.delivery.function import Function, Invocation, recent_eve
 from tests.loopback import Trouble
 from whyness_events import delivery
 from whyness_events.delivery.deliver import Deliverer
-from whyness_events.delivery.exhaust import SUSPECT_FROM
 from whyness_events.delivery.items import Record
-from whyness_events.delivery.sqs_event import InvocationFault
+from whyness_events.delivery.reading.sqs_event import InvocationFault
+from whyness_events.delivery.settling.exhaust import SUSPECT_FROM
 from whyness_events.log_entry import LogKey
 
 pytestmark = pytest.mark.usefixtures("no_pauses")
@@ -79,7 +79,7 @@ def operations() -> set[str]:
     session = botocore.session.Session()
     models = [session.get_service_model(service) for service in ("sqs", "dynamodb", "secretsmanager")]
     known = {botocore.xform_name(name) for model in models for name in model.operation_names}
-    paths = [Path(handler.__file__), *Path(delivery.__file__).parent.glob("*.py")]
+    paths = [Path(handler.__file__), *Path(delivery.__file__).parent.rglob("*.py")]
     nodes = [node for path in paths for node in ast.walk(ast.parse(path.read_text()))]
     names = {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
     return known & (names | {node.attr for node in nodes if isinstance(node, ast.Attribute)})

@@ -11,8 +11,8 @@ from local.mixpanel_simulator import MixpanelSimulator
 from tests.aws_stub import AwsStub
 from tests.builders import make_raw, make_record, sqs_event
 from tests.integration.delivery.function import SHORT_S, Context, Function, counted, records_of, sent
+from whyness_events.delivery.reading.sqs_event import InvocationFault
 from whyness_events.delivery.settings import read_settings
-from whyness_events.delivery.sqs_event import InvocationFault
 
 SHOWN = "SHOWN"
 FAULTS = {

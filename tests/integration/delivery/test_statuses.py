@@ -7,7 +7,7 @@ import pytest
 from local.mixpanel_simulator import MixpanelSimulator
 from tests.aws_stub import AwsStub
 from tests.integration.delivery.function import Function, counted, records_of, sent
-from whyness_events.delivery import sending
+from whyness_events.delivery.sending import sender
 
 EXPECTED = {
     "setup": (301, 302, 307, 308, 401, 402, 403, 404, 405, 413, 415, 418, 422, 451),
@@ -34,8 +34,8 @@ NO_REPORT = {
 @pytest.fixture
 def _no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
     """Retries inside the invocation come at once."""
-    monkeypatch.setattr(sending, "BACKOFF_S", 0.0)
-    monkeypatch.setattr(sending, "JITTER_S", (0.0, 0.0))
+    monkeypatch.setattr(sender, "BACKOFF_S", 0.0)
+    monkeypatch.setattr(sender, "JITTER_S", (0.0, 0.0))
 
 
 @pytest.mark.parametrize(("status", "reason"), CASES)

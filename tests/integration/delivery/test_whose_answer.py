@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from tests.loopback import Request
 from tests.peer import Peer, PeerServer
 from tests.wire import events_of
-from whyness_events.delivery.answers import Reaction, judge
-from whyness_events.delivery.mixpanel import MixpanelPool
+from whyness_events.delivery.mixpanel.answers import Reaction, judge
+from whyness_events.delivery.mixpanel.service_account import FixedCredentials
+from whyness_events.delivery.mixpanel.transport.client import MixpanelPool
 from whyness_events.delivery.ports import Answer
-from whyness_events.delivery.service_account import FixedCredentials
 
 PATIENCE_S = 10.0
 # All requests are of this size, so that the answer to one would fit any other.

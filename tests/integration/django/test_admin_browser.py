@@ -26,7 +26,7 @@ from tests.django_support import override
 from tests.integration.django.chromium import BrowserMissing, Chromium, Tab
 from whyness_events import Event
 from whyness_events.log_entry import LogEntry, log_key
-from whyness_mixpanel.admin import clients
+from whyness_mixpanel.admin import stack_clients
 from whyness_mixpanel.admin.redrive import redrive
 from whyness_mixpanel.models import Suppression
 from whyness_ops import Redriven, Snapshot
@@ -75,7 +75,7 @@ class Desk:
 @pytest.fixture
 def desk(account: Account, db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:  # noqa: ARG001
     """The stack, named by the settings as its user would."""
-    monkeypatch.setattr(clients, "_made", None)
+    monkeypatch.setattr(stack_clients, "_made", None)
     for name, value in account.environment.items():
         monkeypatch.setenv(name, value)
     resources = create_resources(account, Template.read(), secret={})

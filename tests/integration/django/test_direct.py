@@ -15,9 +15,10 @@ from tests.django_support import override
 from tests.peer import Peer, PeerServer
 from whyness_events.delivery.clock import SystemClock
 from whyness_events.wire import join_message
-from whyness_mixpanel import counters, normal
+from whyness_mixpanel import counters
 from whyness_mixpanel.backends import CannotSend
 from whyness_mixpanel.backends import mixpanel as direct
+from whyness_mixpanel.encoding import normalise
 from whyness_mixpanel.models import Event, Outbox
 from whyness_mixpanel.publishing import caller, memory, publisher
 from whyness_mixpanel.publishing.drain import drain
@@ -246,7 +247,7 @@ def test_an_event_before_its_time_stays_and_its_neighbours_go(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """It is no failure, a drain passes over it, and it is delivered once its time has come."""
-    due_ms = normal.now_ms() + 60_000
+    due_ms = normalise.now_ms() + 60_000
     with to_mixpanel():
         with transaction.atomic():
             for event in (good(1), good(2, at=due_ms), good(3)):
@@ -268,7 +269,7 @@ def test_what_is_early_and_in_memory_is_looked_at_now_and_then(
     mixpanel: MixpanelSimulator, to_mixpanel: Direct, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The outbox does not take it; its neighbour goes, and it goes when its time has come."""
-    due_ms = normal.now_ms() + 60_000
+    due_ms = normalise.now_ms() + 60_000
     clock_s = 0.0
     worker = Worker(clock=lambda: clock_s)
     with to_mixpanel():

@@ -11,9 +11,9 @@ import pytest
 
 from tests.builders import make_event
 from tests.integration.ops.conftest import Desk
-from whyness_events.delivery.aws import LazyClient
+from whyness_events.delivery.aws.clients import LazyClient
+from whyness_events.delivery.aws.log_table import DynamoDbLog
 from whyness_events.delivery.clock import SystemClock
-from whyness_events.delivery.log_table import DynamoDbLog
 from whyness_events.log_entry import DeliveredRow, LogKey, log_key
 from whyness_ops import Aws, LogTable, Redrive, Redriven, Selection, Stack
 

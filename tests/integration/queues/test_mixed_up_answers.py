@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 
 from tests.django_support import override
 from tests.integration.queues.mixed_up_sqs import MANNERS, MixedUpSqs
-from whyness_events.delivery.aws import LazyClient
+from whyness_events.delivery.aws.clients import LazyClient
+from whyness_events.delivery.aws.dead_letter_queue import SqsDeadLetterQueue
+from whyness_events.delivery.aws.source_queue import SqsSourceQueue
 from whyness_events.delivery.clock import SystemClock
-from whyness_events.delivery.dead_letters import SqsDeadLetters
-from whyness_events.delivery.letters import Letter
-from whyness_events.delivery.source_queue import SqsSourceQueue
+from whyness_events.delivery.ports import DeadLetter
 from whyness_events.log_entry import LogKey
 from whyness_mixpanel.backends import sqs
 from whyness_ops import Aws, DeadLetterQueue, Redrive, Selection, SetupFault, Snapshot, Stack, Stop
@@ -59,10 +59,10 @@ def make_client(url: str, service: str = "sqs") -> Any:
 def dead_letters(url: str) -> Iterator[Place]:
     """The Lambda's dead letters."""
     lazy = LazyClient("sqs", partial(make_client, url))
-    port = SqsDeadLetters(QUEUE_URL, lazy, clock := SystemClock())
+    port = SqsDeadLetterQueue(QUEUE_URL, lazy, clock := SystemClock())
 
     def send(keys: Sequence[str]) -> set[str]:
-        letters = [Letter(key, {"reason": "rejected"}, LogKey(key, "sk")) for key in keys]
+        letters = [DeadLetter(key, {"reason": "rejected"}, LogKey(key, "sk")) for key in keys]
         found = port.send(letters, deadline_s=clock.monotonic_s() + PATIENCE_S)
         return {key for key, message_id in zip(keys, found, strict=True) if message_id}
 

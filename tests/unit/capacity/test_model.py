@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.simulation.capacity_sim import CapacitySim
-from whyness_events.delivery.packing import REQUEST_BYTES
+from whyness_events.delivery.sending.packing import REQUEST_BYTES
 from whyness_events.delivery.telemetry import METRICS
 from whyness_ops.capacity import Load, cost, lag, live_events_per_message, load, read_prices, report
 from whyness_ops.capacity.bounds import bounds, pollers_needed, projects_needed, runs_per_s, scale_up_s

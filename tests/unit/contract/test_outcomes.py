@@ -39,7 +39,7 @@ exec(source.replace(known, f'{known}    NEWEST = "{name}", Fate.{fate}\\n'), mod
 import django
 django.setup()
 from whyness_events.dead_letter import DeadLetterAttributes
-from whyness_mixpanel.admin.asked import Asked
+from whyness_mixpanel.admin.log_filters import LogFilters
 from whyness_ops.cli import make_parser
 from whyness_ops.log_table import LogTable
 from datetime import date
@@ -58,13 +58,13 @@ class Asking(LogTable):
 
 asked = set()
 Asking(None, "Log").rows([date(2026, 11, 23)])
-question = Asked.read({"reason": name}, today=date(2026, 11, 23))
+question = LogFilters.read({"reason": name}, today=date(2026, 11, 23))
 print(json.dumps({
     "redrive": parses("redrive", "--reason", name),
     "log list": parses("log", "list", "--reason", name),
     "log stats": parses("log", "stats", "--reason", name),
     "admin": question.reason == name and not question.wrong,
-    "admin, all": name in Asked.read({}, today=date(2026, 11, 23)).reasons,
+    "admin, all": name in LogFilters.read({}, today=date(2026, 11, 23)).reasons,
     "rows": name in asked,
     "may count": DeadLetterAttributes.decode({"reason": name, "may_count": "false"}).may_count,
 }))

@@ -18,7 +18,7 @@ from tests.corpus import (
 )
 from tests.world import World
 from whyness_events import limits
-from whyness_events.delivery.letters import Letter
+from whyness_events.delivery.ports import DeadLetter
 
 NEIGHBOURS = ["before", "after", "elsewhere"]
 
@@ -33,7 +33,7 @@ def _among_neighbours(event: str) -> str:
     return f'{{"schema_version":1,"identity":"distinct_id","events":[{before},{event},{after}]}}'
 
 
-def _only_row(world: World, letter: Letter) -> dict[str, Any]:
+def _only_row(world: World, letter: DeadLetter) -> dict[str, Any]:
     assert len(world.log.rows) == 1
     ((pk, sk), row) = next(iter(world.log.rows.items()))
     assert letter.attributes.get("log_key", f"{pk}/{sk}") == f"{pk}/{sk}"

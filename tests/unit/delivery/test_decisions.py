@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.builders import make_event, make_record
-from whyness_events.delivery.answers import Reaction, Verdict
-from whyness_events.delivery.blame import (
+from whyness_events.delivery.items import Item
+from whyness_events.delivery.mixpanel.answers import Reaction, Verdict
+from whyness_events.delivery.sending.blame import (
     blamed,
     may_be_blamed,
     rejected,
@@ -19,13 +20,12 @@ from whyness_events.delivery.blame import (
     waiting,
     without_control,
 )
-from whyness_events.delivery.evidence import ENOUGH_ODDS, TRIAL_ODDS, Evidence, Suspicion
-from whyness_events.delivery.flights import Request
-from whyness_events.delivery.items import Item
-from whyness_events.delivery.learned import OVERSIZED_FROM_BYTES, RequestSize
-from whyness_events.delivery.packing import body_bytes
-from whyness_events.delivery.splitting import EXTRA_REQUESTS, Splitting
-from whyness_events.delivery.trial import Trial, trials
+from whyness_events.delivery.sending.container_state import OVERSIZED_FROM_BYTES, RequestSize
+from whyness_events.delivery.sending.evidence import ENOUGH_ODDS, TRIAL_ODDS, Evidence, Suspicion
+from whyness_events.delivery.sending.in_flight import Request
+from whyness_events.delivery.sending.packing import body_bytes
+from whyness_events.delivery.sending.splitting import EXTRA_REQUESTS, Splitting
+from whyness_events.delivery.sending.trial import Trial, trials
 from whyness_events.outcomes import DELIVERED, Outcome, Reason
 
 PASSED = Verdict(Reaction.CONFIRMED, 200, "")

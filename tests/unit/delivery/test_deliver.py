@@ -24,10 +24,10 @@ from tests.responders import (
 )
 from tests.world import VISIBILITY_S, World, handed_back
 from whyness_events import Event, decode_message
-from whyness_events.delivery.breaker import BREAKER_S
 from whyness_events.delivery.items import Record
+from whyness_events.delivery.mixpanel.translate import Translator
 from whyness_events.delivery.ports import Answer, SetupFault
-from whyness_events.delivery.translate import Translator
+from whyness_events.delivery.sending.setup_breaker import BREAKER_S
 from whyness_events.outcomes import Reason
 
 DISLIKED = Answer(403, b"<html>Forbidden</html>")
@@ -562,7 +562,7 @@ def test_secret_that_cannot_be_fetched_late_in_an_invocation_does_not_make_it_la
 
 def one_event_per_request(world: World) -> None:
     """Let the container believe that large bodies are refused: events of 60 kB then travel alone."""
-    world.deliverer.learned.size.limit_bytes = 100_000
+    world.deliverer.container_state.size.limit_bytes = 100_000
 
 
 # --- trouble that passes

@@ -68,7 +68,7 @@ def test_its_neighbours_are_delivered_rejected_and_tried_again_as_ever() -> None
     world = World(
         lambda posted: Answer(503) if lost.insert_id in posted.insert_ids else accept_all(posted), threads=1
     )
-    world.deliverer.learned.size.limit_bytes = 1  # one event a request
+    world.deliverer.container_state.size.limit_bytes = 1  # one event a request
     record = make_record(body, receipt_handle="mixed")
 
     first = world.deliver(record, other)
@@ -130,7 +130,7 @@ def test_it_is_never_exhausted(age_h: int) -> None:
     assert first.outcomes[Reason.EARLY] == 1
     assert world.dead_letters.letters == []
 
-    world.deliverer.learned.size.limit_bytes = 1
+    world.deliverer.container_state.size.limit_bytes = 1
     world.clock.sleep(31)
     report = world.deliver(record)
     assert report.outcomes[Reason.DELIVERED] == 1

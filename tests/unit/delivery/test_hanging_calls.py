@@ -8,9 +8,9 @@ from tests.builders import make_body, make_event, make_raw, make_record
 from tests.fakes import Late
 from tests.responders import LOST, NEVER, always
 from tests.world import World
-from whyness_events.delivery.exhaust import SUSPECT_FROM
 from whyness_events.delivery.items import Record
 from whyness_events.delivery.ports import SHORTEST_CALL_S, call_s
+from whyness_events.delivery.settling.exhaust import SUSPECT_FROM
 from whyness_events.outcomes import Reason
 
 HANGS = float("inf")

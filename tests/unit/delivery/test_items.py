@@ -3,7 +3,7 @@
 import pytest
 
 from tests.builders import make_event, make_record
-from whyness_events.delivery.items import Item, Parcel, to_send
+from whyness_events.delivery.items import Item, RecordEvents, to_send
 from whyness_events.outcomes import DELIVERED, Outcome, Reason
 
 
@@ -53,7 +53,7 @@ def test_only_what_still_needs_an_answer_is_sent() -> None:
     other = make_record()
     done = Item(other, 0, outcome=DELIVERED)
 
-    groups = to_send([Parcel(record, [sent, refused, repeat, also_sent]), Parcel(other, [done])])
+    groups = to_send([RecordEvents(record, [sent, refused, repeat, also_sent]), RecordEvents(other, [done])])
 
     assert groups == [[sent, also_sent]]
 

@@ -7,8 +7,7 @@ from tests.fakes import Responder
 from tests.responders import always, decline_any_of, name_each_of
 from tests.world import World
 from whyness_events.dead_letter import MAY_COUNT, DeadLetterAttributes
-from whyness_events.delivery.letters import Letter
-from whyness_events.delivery.ports import Answer
+from whyness_events.delivery.ports import Answer, DeadLetter
 from whyness_events.outcomes import Reason
 
 # Large enough for a 413 to be its own fault.
@@ -19,7 +18,7 @@ NO_REPORT = b"<html>no</html>"
 ADDS_UP_TO_NOTHING = b'{"code":200,"num_records_imported":7,"status":"OK"}'
 
 
-def letter_of_the_disliked(respond: Responder) -> Letter:
+def letter_of_the_disliked(respond: Responder) -> DeadLetter:
     """Return its dead letter, after as many receives among good events as it takes."""
     world = World(respond)
     for receive_count in range(1, 50):

@@ -9,10 +9,10 @@ from tests.fakes import Late, Posted, accept
 from tests.mixpanel_model import MixpanelModel
 from tests.responders import LOST, NEVER, always
 from tests.world import World
-from whyness_events.delivery.exhaust import SUSPECT_FROM
-from whyness_events.delivery.items import Parcel, Record
+from whyness_events.delivery.items import Record, RecordEvents
 from whyness_events.delivery.ports import Answer
-from whyness_events.delivery.reading import Reader
+from whyness_events.delivery.reading.reader import Reader
+from whyness_events.delivery.settling.exhaust import SUSPECT_FROM
 from whyness_events.outcomes import Reason
 
 KILLER = "killer"
@@ -38,7 +38,7 @@ def deadly(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the process die when it reads the killer."""
     read = Reader.read
 
-    def reading(self: Reader, record: Record, *, now_ms: int) -> Parcel:
+    def reading(self: Reader, record: Record, *, now_ms: int) -> RecordEvents:
         if record.message_id == KILLER:
             raise Death
         return read(self, record, now_ms=now_ms)
@@ -174,7 +174,7 @@ def test_what_there_is_no_time_to_read_is_handed_back(monkeypatch: pytest.Monkey
     world = World()
     read = Reader.read
 
-    def reading(self: Reader, record: Record, *, now_ms: int) -> Parcel:
+    def reading(self: Reader, record: Record, *, now_ms: int) -> RecordEvents:
         world.clock.sleep(1.88)  # 63 of them take all the time
         return read(self, record, now_ms=now_ms)
 

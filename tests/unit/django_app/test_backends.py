@@ -11,9 +11,10 @@ from django.core import checks
 from django.db import connection
 
 from tests.django_support import override
-from whyness_mixpanel import backends, diagnose
+from whyness_mixpanel import backends
 from whyness_mixpanel.backends import Answer, Backend, CannotSend, all_of, console
 from whyness_mixpanel.checks import check_discarding_backend
+from whyness_mixpanel.diagnosis import diagnose, finding
 from whyness_mixpanel.publishing import mode, publisher
 from whyness_mixpanel.publishing.mode import Mode
 
@@ -106,7 +107,7 @@ def test_what_cannot_be_used_is_told_and_its_events_wait(path: str, fault: str) 
     assert "publish(bodies, *, group)" in str(found.hint)
     assert done.confirmed == [False]
     assert done.fault
-    assert settings.state is diagnose.State.WRONG
+    assert settings.state is finding.State.WRONG
 
 
 def test_a_module_that_raises_while_it_is_imported_is_told(

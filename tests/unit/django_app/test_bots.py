@@ -4,7 +4,7 @@ import pytest
 from django.test import RequestFactory
 
 from tests.django_support import override, published
-from whyness_mixpanel import bots, counters, parse
+from whyness_mixpanel import bots, counters, setting_parsers
 from whyness_mixpanel.track import atrack, track
 
 PERSON = (
@@ -141,11 +141,11 @@ def test_a_faulty_list_costs_no_event(wrong: object) -> None:
 @pytest.mark.parametrize(("found", "expected"), [("A/1, b", ("a/1", "b")), (["Curl/"], ("curl/",)), ((), ())])
 def test_parts_are_compared_in_lower_case(found: object, expected: tuple[str, ...]) -> None:
     """In the environment there are commas between them."""
-    assert parse.parts(found) == expected
+    assert setting_parsers.parts(found) == expected
 
 
 @pytest.mark.parametrize("wrong", [7, [7], [""], "a,,b"])
 def test_an_empty_part_which_every_header_has_is_refused(wrong: object) -> None:
     """So is what is no text."""
     with pytest.raises((TypeError, ValueError)):
-        parse.parts(wrong)
+        setting_parsers.parts(wrong)

@@ -14,19 +14,19 @@ from tests.loopback import LoopbackServer, Request, Response
 from tests.unit.django_app.test_checks import run_checks
 from tests.unit.django_app.test_mixpanel_check import run
 from whyness_events import log_entry
+from whyness_events.delivery.invocation_report import Report
 from whyness_events.delivery.items import Record
-from whyness_events.delivery.letters import Letter
-from whyness_events.delivery.redelivery import HandedBack
-from whyness_events.delivery.report import Report
-from whyness_events.delivery.settle import Settled
+from whyness_events.delivery.ports import DeadLetter
+from whyness_events.delivery.settling.redelivery import HandedBack
+from whyness_events.delivery.settling.settlement import Settled
 from whyness_events.outcomes import Reason
-from whyness_mixpanel import conf, counters, parked
+from whyness_mixpanel import conf, counters
 from whyness_mixpanel.backends import Answer, CannotSend, all_of, locmem
 from whyness_mixpanel.backends import mixpanel as direct
 from whyness_mixpanel.backends.mixpanel_ports import Kept
 from whyness_mixpanel.models import Outbox
-from whyness_mixpanel.publishing import publisher
-from whyness_mixpanel.sources.sender import NotPublished, Sender
+from whyness_mixpanel.publishing import parked, publisher
+from whyness_mixpanel.sources.backfill_sender import NotPublished, Sender
 
 ROOT = Path(__file__).parents[3]
 EVENT = '{"insert_id":"1","event":"Home","user":"7","time":1763900000000}'
@@ -193,9 +193,9 @@ def test_changed_settings_make_another_deliverer() -> None:
 # --- dead events on their way back to the caller
 
 
-def letter(**attributes: str) -> Letter:
+def letter(**attributes: str) -> DeadLetter:
     """Return a dead letter."""
-    return Letter(EVENT, attributes, log_entry.LogKey("1", "0"))
+    return DeadLetter(EVENT, attributes, log_entry.LogKey("1", "0"))
 
 
 def test_only_a_letter_that_says_whose_it_is_and_why_is_kept() -> None:

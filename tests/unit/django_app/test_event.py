@@ -12,7 +12,8 @@ from django.test import override_settings
 from tests.builders import large_properties
 from tests.django_support import override, published
 from whyness_events import EventTooLarge, InvalidEvent, parse_event
-from whyness_mixpanel import counters, normal
+from whyness_mixpanel import counters
+from whyness_mixpanel.encoding import normalise
 from whyness_mixpanel.models import Event, Outbox
 
 pytestmark = pytest.mark.usefixtures("db")
@@ -232,7 +233,7 @@ def test_a_time_up_to_an_hour_ahead_is_nobodys_to_alter(ahead_s: float) -> None:
     """It waits in the queue until then, and encoded again it is the same event."""
     event = make_event(time=datetime.now(UTC) + timedelta(seconds=ahead_s))
 
-    assert wire(event)["time"] == wire(event)["time"] == normal.milliseconds(event.time)
+    assert wire(event)["time"] == wire(event)["time"] == normalise.milliseconds(event.time)
     assert event.send() is True
 
 

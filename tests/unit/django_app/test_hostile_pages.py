@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tests.django_support import override
 from tests.hostile import rows
 from tests.unit.ops.fake_sqs import FakeAws
-from whyness_mixpanel.admin import asked, clients
+from whyness_mixpanel.admin import log_filters, stack_clients
 from whyness_mixpanel.models import Log, Outbox
 from whyness_mixpanel.views import health
 
@@ -43,7 +43,7 @@ urlpatterns = [path("mixpanel/", include("whyness_mixpanel.urls"))]
 def aws(db: None, monkeypatch: pytest.MonkeyPatch) -> FakeAws:  # noqa: ARG001  (it sets Django up)
     """The stack that the admin asks."""
     aws = FakeAws()
-    monkeypatch.setattr(clients, "shared", lambda: aws)
+    monkeypatch.setattr(stack_clients, "shared", lambda: aws)
     return aws
 
 
@@ -80,14 +80,14 @@ def test_no_row_and_no_address_breaks_a_page(
 @given(query=QUERY, today=st.dates(min_value=date(2000, 1, 1), max_value=date(2100, 1, 1)))
 def test_any_query_asks_for_something(query: dict[str, str], today: date) -> None:
     """Days, a page from 1 on, and what could not be read is named."""
-    question = asked.Asked.read(query, today=today)
+    question = log_filters.LogFilters.read(query, today=today)
 
     assert question.days
     assert question.page >= 1
-    assert asked.Asked.read(dict(question_pairs(question)), today=today).days == question.days
+    assert log_filters.LogFilters.read(dict(question_pairs(question)), today=today).days == question.days
 
 
-def question_pairs(question: asked.Asked) -> list[tuple[str, str]]:
+def question_pairs(question: log_filters.LogFilters) -> list[tuple[str, str]]:
     """Return its address's query as pairs."""
     return [(name, value) for name, _, value in (pair.partition("=") for pair in question.query().split("&"))]
 

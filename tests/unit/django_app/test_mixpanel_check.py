@@ -15,7 +15,7 @@ from django.utils import timezone
 from example.whyness_django.models import TrackerItem
 from tests.django_support import override
 from tests.loopback import LoopbackServer, Request, Response, Trouble
-from whyness_mixpanel import diagnose
+from whyness_mixpanel.diagnosis import diagnose, finding
 from whyness_mixpanel.models import Outbox
 
 URL = "https://sqs.eu-west-1.amazonaws.com/123456789012/events"
@@ -37,7 +37,7 @@ def run(*arguments: str) -> tuple[int, str]:
     return 0, out.getvalue()
 
 
-def states(found: list[diagnose.Finding]) -> dict[str, str]:
+def states(found: list[finding.Finding]) -> dict[str, str]:
     """Return the states by name."""
     return {each.what: each.state.value for each in found}
 
@@ -69,7 +69,7 @@ def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def tried(
     code: str = "AWS.SimpleQueueService.EmptyBatchRequest", *, off_s: float = 0
-) -> list[diagnose.Finding]:
+) -> list[finding.Finding]:
     """Return what is found with a queue that answers so, by a clock that is so far ahead of this one."""
     date = format_datetime(datetime.now(UTC) + timedelta(seconds=off_s), usegmt=True)
     with override(BACKEND="sqs", QUEUE_URL=URL):
@@ -103,7 +103,7 @@ def test_each_refusal_of_the_queue_has_its_remedy(code: str, remedy: str) -> Non
     """In plain words, without what AWS says in its own."""
     queue = next(each for each in tried(code) if each.what == "queue")
 
-    assert queue.state is diagnose.State.WRONG
+    assert queue.state is finding.State.WRONG
     assert remedy in queue.remedy
     assert "MARKER" not in queue.found
 
@@ -123,7 +123,7 @@ def test_titles_that_would_collide_are_wrong() -> None:
 
     titles = next(each for each in tried() if each.what == "titles")
 
-    assert titles.state is diagnose.State.WRONG
+    assert titles.state is finding.State.WRONG
     assert "User click" in titles.found
     assert "Audio upload" not in titles.found
 
@@ -252,7 +252,7 @@ def test_a_database_that_lets_nothing_through_is_named(broken: str) -> None:
     """Each step that an event takes in it is tried, and nothing of the database's own words is shown."""
     found = {each.what: each for each in tried()}
 
-    assert [name for name, each in found.items() if each.state is diagnose.State.WRONG] == [broken]
+    assert [name for name, each in found.items() if each.state is finding.State.WRONG] == [broken]
     assert "MARKER" not in found[broken].found
     assert found[broken].remedy
     assert not Outbox.objects.exists()
@@ -278,7 +278,7 @@ def test_a_database_without_the_outbox_is_named_with_what_makes_it() -> None:
         with connections["other"].schema_editor() as editor:
             editor.create_model(Outbox)
 
-    assert found.state is diagnose.State.WRONG
+    assert found.state is finding.State.WRONG
     assert found.found.startswith("no table in other:")
     assert "manage.py migrate whyness_mixpanel --database=other" in found.remedy
     assert "default" not in found.found + found.remedy

@@ -21,8 +21,9 @@ from hypothesis import strategies as st
 from tests.django_support import override, published
 from tests.hostile_values import endless, hostile, misbehaving
 from whyness_events import InvalidEvent
-from whyness_mixpanel import conf, counters, privacy, signals
+from whyness_mixpanel import conf, counters, signals
 from whyness_mixpanel.models import Event, Outbox, send_many
+from whyness_mixpanel.privacy import filters
 from whyness_mixpanel.publishing import batch, insert, outbox, relay
 from whyness_mixpanel.publishing.outbox import Waiting
 from whyness_mixpanel.track import track
@@ -224,7 +225,7 @@ SLOW: list[tuple[Callable[[], object], dict[str, Any]]] = [
     (lambda: make_event(time=SimpleLazyObject(_slow)).send(), {}),
     (lambda: send_many(_Slow()), {}),
     (lambda: make_event().send(), {"SCRUB_NAMES": _SlowNames()}),
-    (lambda: privacy.unwanted_among({"7"}), {"OPT_OUT": lambda _: _slow()}),
+    (lambda: filters.unwanted_among({"7"}), {"OPT_OUT": lambda _: _slow()}),
     (lambda: batch.publish([Waiting(1, "", ROW)], lambda: True), {"OPT_OUT": lambda _: _slow()}),
 ]
 ROW = '{"insert_id":"1","event":"E","user":"7","time":1760000000000}'
@@ -463,7 +464,7 @@ def test_what_fails_around_an_event_loses_it_and_says_so(
         assert track(None, "E") is False  # type: ignore[arg-type]  # what is no request
         monkeypatch.setattr("whyness_mixpanel.event.sync_to_async", fail)
         assert asyncio.run(make_event().asend()) is False
-        monkeypatch.setattr("whyness_mixpanel.parked_event.encode", fail)
+        monkeypatch.setattr("whyness_mixpanel.encoding.parked_event.encode", fail)
         assert send_many([make_event(event=""), make_event(insert_id=2)]) is False
 
     assert (counters.snapshot()["lost"], counters.snapshot()["published"]) == (3, 1)

@@ -19,9 +19,9 @@ from tests.builders import large_properties
 from tests.django_support import override
 from tests.hostile_values import endless, in_itself, misbehaving
 from whyness_events import InvalidEvent, WhynessEventsError, event, limits
-from whyness_mixpanel import parked
+from whyness_mixpanel.encoding.parked_event import UNENCODED_BYTES
 from whyness_mixpanel.models import Event, Outbox
-from whyness_mixpanel.parked_event import UNENCODED_BYTES
+from whyness_mixpanel.publishing import parked
 
 pytestmark = pytest.mark.usefixtures("db")
 

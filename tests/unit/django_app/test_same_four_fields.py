@@ -23,8 +23,9 @@ from tests.unit.django_app.rows import (
     make_activities,
     make_click,
 )
-from whyness_mixpanel import normal, sources
+from whyness_mixpanel import sources
 from whyness_mixpanel.backends import locmem
+from whyness_mixpanel.encoding import normalise
 from whyness_mixpanel.models import Event, Outbox
 from whyness_mixpanel.sources import Source, registry
 
@@ -163,10 +164,10 @@ def test_no_clock_and_no_delay_changes_an_event(source: str, micros: int, skew_m
     """Sent at once by a host whose clock differs, by another one, an hour later, and by each command."""
     created = CREATED.replace(microsecond=micros)
     row = ROWS[source](created)
-    moment_ms = normal.milliseconds(created)
+    moment_ms = normalise.milliseconds(created)
     found = []
     for now_ms in (moment_ms + skew_ms, moment_ms - skew_ms, moment_ms + 3_600_000, None):
-        with mock.patch.object(normal, "now_ms", lambda now_ms=now_ms: now_ms) if now_ms else override():
+        with mock.patch.object(normalise, "now_ms", lambda now_ms=now_ms: now_ms) if now_ms else override():
             assert sources.event_for(row).send() is True
             found.append(json.loads(sources.event_for(row).json()))
     call_command("events", f"--{source}=1", stdout=StringIO())
@@ -228,7 +229,7 @@ def test_a_row_that_waits_in_the_outbox_is_the_same_when_it_is_published() -> No
         sources.event_for(row).send()
     encoded = Outbox.objects.get().encoded
 
-    with mock.patch.object(normal, "now_ms", return_value=CREATED_MS + 3_600_000):
+    with mock.patch.object(normalise, "now_ms", return_value=CREATED_MS + 3_600_000):
         call_command("mixpanel_outbox", "drain", verbosity=0, stdout=StringIO())
 
     assert [json.loads(encoded)] == published()
@@ -245,7 +246,7 @@ def test_a_registered_source_has_its_milliseconds_on_every_path(monkeypatch: pyt
     row = TrackerLog.objects.get(pk=made.pk)
 
     for skew_ms in (-1_000, 0, 1_000):
-        with mock.patch.object(normal, "now_ms", lambda skew_ms=skew_ms: CREATED_MS + 987 + skew_ms):
+        with mock.patch.object(normalise, "now_ms", lambda skew_ms=skew_ms: CREATED_MS + 987 + skew_ms):
             sources.event_for(row).send()
     backfill("uploads")
 

@@ -7,8 +7,9 @@ from django.core.exceptions import ObjectDoesNotExist
 from django.core.management.base import BaseCommand, CommandError
 from django.db import Error, OperationalError, ProgrammingError
 
-from whyness_mixpanel import conf, privacy, sources
+from whyness_mixpanel import conf, sources
 from whyness_mixpanel.management.plain_errors import plain_errors
+from whyness_mixpanel.privacy import filters
 from whyness_mixpanel.publishing import publisher
 from whyness_mixpanel.sources.whyness import ACTIVITY, PROSPECT_CLICK, USER_CLICK
 
@@ -61,7 +62,7 @@ class Command(BaseCommand):
         what = f'{title} "{key}"'
         try:
             _publish(_encoded(source, key))
-        except privacy.CannotFilter as error:
+        except filters.CannotFilter as error:
             return f"{what} is not sent: {error}"
         except _NotSentError as error:
             return f"{what} {error}"
@@ -86,7 +87,7 @@ def _encoded(source: sources.Source, key: int) -> str:
 
 
 def _publish(encoded: str) -> None:
-    if not privacy.filter_suppressed([encoded]):
+    if not filters.filter_suppressed([encoded]):
         raise _NotSentError("is not sent: its person is suppressed or opted out")
     done = publisher.publish_each([encoded])
     if done.early:

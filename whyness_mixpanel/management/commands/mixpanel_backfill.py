@@ -14,11 +14,12 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
 from whyness_events import limits
-from whyness_mixpanel import backends, conf, privacy, sources
+from whyness_mixpanel import backends, conf, sources
 from whyness_mixpanel.management.plain_errors import plain_errors
+from whyness_mixpanel.privacy import filters
 from whyness_mixpanel.sources.backfill import Backfill, Period
-from whyness_mixpanel.sources.progress import Progress
-from whyness_mixpanel.sources.sender import NotPublished, Sender
+from whyness_mixpanel.sources.backfill_progress import Progress
+from whyness_mixpanel.sources.backfill_sender import NotPublished, Sender
 from whyness_mixpanel.sources.source import Source
 
 # Younger rows may still be on their way from their call site, or behind a transaction that is under way.
@@ -58,7 +59,7 @@ class Command(BaseCommand):
         try:
             backfill.run(after=after, upper=upper)
             finished = True
-        except (NotPublished, privacy.CannotFilter, conf.SettingError) as error:
+        except (NotPublished, filters.CannotFilter, conf.SettingError) as error:
             raise CommandError(f"Not published: {error}") from error
         finally:
             progress.close()
@@ -107,7 +108,7 @@ def _backfill(
     return Backfill(
         source=source,
         period=Period(options["since"], options["until"], now - SETTLED_AFTER, now + _LATEST),
-        keep=privacy.filter_suppressed,
+        keep=filters.filter_suppressed,
         send=Sender(
             publish,
             identity=identity,

@@ -8,7 +8,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from whyness_mixpanel.diagnose import Finding, State, diagnose
+from whyness_mixpanel.diagnosis.diagnose import diagnose
+from whyness_mixpanel.diagnosis.finding import Finding, State
 
 _EXAMPLES = """
 examples:

@@ -10,9 +10,11 @@ from django.db import Error
 from django.utils import timezone
 
 from whyness_events import InvalidEvent
-from whyness_mixpanel import conf, forget, forget_letters
-from whyness_mixpanel.forget_api import NotAsked, from_settings
-from whyness_mixpanel.suppression import Suppression
+from whyness_mixpanel import conf
+from whyness_mixpanel.privacy import dead_letters, forget
+from whyness_mixpanel.privacy.deletion_api import NotAsked, from_settings
+from whyness_mixpanel.privacy.suppression import Suppression
+from whyness_mixpanel.publishing.purge import purge_outbox
 from whyness_ops import OpsError
 
 INCOMPLETE = 3
@@ -82,7 +84,7 @@ class Command(BaseCommand):
         if users:
             if not dry_run:
                 found["suppressed"] = forget.suppress(users)
-            found["outbox_rows"] = forget.purge_outbox(users, dry_run=dry_run)
+            found["outbox_rows"] = purge_outbox(users, dry_run=dry_run)
             self._say(f"Outbox: {found['outbox_rows']} events{' would be' if dry_run else ''} deleted.")
             found["dead_letters"] = self._purge_letters(users, dry_run=dry_run)
         found["asked"] = 0 if dry_run else self._ask(users)
@@ -90,11 +92,11 @@ class Command(BaseCommand):
 
     def _purge_letters(self, users: Sequence[str], *, dry_run: bool) -> dict[str, Any] | None:
         try:
-            queue = forget_letters.queue_from_settings()
+            queue = dead_letters.queue_from_settings()
             if queue is None:
                 self._say("Dead letters: not looked at, DEAD_LETTER_QUEUE_URL is not set.")
                 return None
-            report = forget_letters.purge(queue, users, dry_run=dry_run)
+            report = dead_letters.purge(queue, users, dry_run=dry_run)
         except OpsError as error:
             self._fault(f"Dead letters: {error}")
             return None

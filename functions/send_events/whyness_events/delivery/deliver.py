@@ -4,26 +4,26 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from whyness_events.delivery.breaker import BREAKER_S, Breaker
-from whyness_events.delivery.exhaust import (
+from whyness_events.delivery.invocation_report import Report
+from whyness_events.delivery.items import Item, Record, RecordEvents
+from whyness_events.delivery.mixpanel.translate import DescribeUseragent, Translator
+from whyness_events.delivery.ports import Clock, DeadLetterQueue, Log, SenderPool
+from whyness_events.delivery.reading.reader import Reader, waiting_whole
+from whyness_events.delivery.sending.container_state import ContainerState
+from whyness_events.delivery.sending.grouping import batches, drop_delivered, drop_repeats, keep_delivered
+from whyness_events.delivery.sending.in_flight import InFlight
+from whyness_events.delivery.sending.pacing import Concurrency
+from whyness_events.delivery.sending.sender import Sender
+from whyness_events.delivery.sending.setup_breaker import BREAKER_S, SetupBreaker
+from whyness_events.delivery.settling.exhaust import (
     LONGEST_WAIT_S,
     SUSPECT_FROM,
     Patience,
     exhaust,
     given_up_unread,
 )
-from whyness_events.delivery.flights import Flights
-from whyness_events.delivery.grouping import batches, drop_delivered, drop_repeats, keep_delivered
-from whyness_events.delivery.items import Item, Parcel, Record
-from whyness_events.delivery.learned import Learned
-from whyness_events.delivery.pacing import Concurrency
-from whyness_events.delivery.ports import Clock, DeadLetters, Log, SenderPool
-from whyness_events.delivery.reading import Reader, waiting_whole
-from whyness_events.delivery.redelivery import HandedBack, Redelivery
-from whyness_events.delivery.report import Report
-from whyness_events.delivery.sending import Sending
-from whyness_events.delivery.settle import Settlement
-from whyness_events.delivery.translate import DescribeUseragent, Translator
+from whyness_events.delivery.settling.redelivery import HandedBack, Redelivery
+from whyness_events.delivery.settling.settlement import Settlement
 
 # Kept back from sending, to settle: for two calls that hang, and for each event that may turn out dead ...
 _SETTLE_S = 20.0
@@ -58,12 +58,12 @@ class Deliverer:
         answer_timeout_s: how long an answer may take.
         patience: how long a record may wait.
         breaker_s: how long to send nothing where the set-up is wrong.
-        learned: what the container has found out.
+        container_state: what the container has found out.
         translator: the container's.
     """
 
     pool: SenderPool
-    dead_letters: DeadLetters
+    dead_letters: DeadLetterQueue
     log: Log
     redelivery: Redelivery
     clock: Clock
@@ -74,13 +74,13 @@ class Deliverer:
     answer_timeout_s: float
     patience: Patience = field(default_factory=Patience)
     breaker_s: float = BREAKER_S
-    learned: Learned = field(init=False)
+    container_state: ContainerState = field(init=False)
     translator: Translator = field(init=False)
 
     def __post_init__(self) -> None:
         """Know nothing."""
         self.translator = Translator(self.describe_useragent)
-        self.learned = Learned(Concurrency(self.threads), Breaker(self.breaker_s))
+        self.container_state = ContainerState(Concurrency(self.threads), SetupBreaker(self.breaker_s))
 
     def deliver(self, records: Sequence[Record], *, run_id: str, deadline_s: float) -> Report:
         """Deliver what can be delivered by `deadline_s` of the monotonic clock.
@@ -88,10 +88,10 @@ class Deliverer:
         Returns:
             The report; `settled.failed_message_ids` are the records that must come back.
         """
-        size_bytes = self.learned.size.limit_bytes
+        size_bytes = self.container_state.size.limit_bytes
         report = _Invocation(self, run_id, deadline_s).run(records)
-        if self.learned.size.limit_bytes == size_bytes:
-            self.learned.size.grow()
+        if self.container_state.size.limit_bytes == size_bytes:
+            self.container_state.size.grow()
         return report
 
 
@@ -114,8 +114,8 @@ class _Invocation:
         self._work_by_s = deadline_s - min(_LAST_S, _LAST_PART * self._left_s)
         self._seen: dict[bytes, Item] = {}
         self._reader = Reader(parts.translator, parts.default_identity)
-        flights = Flights(parts.pool, parts.clock, parts.answer_timeout_s, self._report.sending)
-        self._sending = Sending(flights, parts.clock, parts.rng, parts.learned)
+        in_flight = InFlight(parts.pool, parts.clock, parts.answer_timeout_s, self._report.sending)
+        self._sending = Sender(in_flight, parts.clock, parts.rng, parts.container_state)
         self._settlement = Settlement(parts.dead_letters, parts.log, parts.clock, run_id)
 
     def run(self, records: Sequence[Record]) -> Report:
@@ -129,7 +129,7 @@ class _Invocation:
         self._handle_suspects(suspects)
         report.settled.log_writes_lost += self._settlement.finish(deadline_s=self._end_s)
         report.suspects = len(suspects)
-        report.is_breaker_open = self._parts.learned.breaker.is_open
+        report.is_breaker_open = self._parts.container_state.breaker.is_open
         report.strings_cut, report.internal_faults = self._reader.strings_cut, self._reader.internal_faults
         return report
 
@@ -156,29 +156,29 @@ class _Invocation:
     # --- some records, from reading to settling
 
     def _handle(self, records: Sequence[Record], by_s: float, *, is_last: bool = False) -> None:
-        parcels = [self._reader.read(record, now_ms=self._now_ms) for record in records]
-        self._report.repeats += drop_repeats(parcels, self._seen)
-        learned = self._parts.learned
-        drop_delivered(parcels, learned.delivered)
-        requests = list(batches(parcels, learned.size.limit_bytes))
-        self._sending.run(requests, deadline_s=by_s - self._settling_s(parcels, by_s))
-        for parcel in parcels:
-            parcel.conclude()
-        keep_delivered(parcels, learned.delivered)
-        exhaust(parcels, self._parts.patience, now_ms=self._now_ms)
-        self._settle(parcels, by_s, is_last=is_last)
+        received = [self._reader.read(record, now_ms=self._now_ms) for record in records]
+        self._report.repeats += drop_repeats(received, self._seen)
+        container_state = self._parts.container_state
+        drop_delivered(received, container_state.delivered)
+        requests = list(batches(received, container_state.size.limit_bytes))
+        self._sending.run(requests, deadline_s=by_s - self._settling_s(received, by_s))
+        for record_events in received:
+            record_events.conclude()
+        keep_delivered(received, container_state.delivered)
+        exhaust(received, self._parts.patience, now_ms=self._now_ms)
+        self._settle(received, by_s, is_last=is_last)
 
-    def _settling_s(self, parcels: Sequence[Parcel], by_s: float) -> float:
-        event_count = sum(len(parcel.items) for parcel in parcels)
+    def _settling_s(self, received: Sequence[RecordEvents], by_s: float) -> float:
+        event_count = sum(len(record_events.items) for record_events in received)
         left_s = by_s - self._clock.monotonic_s()
         return min(_SETTLE_S + _SETTLE_EVENT_S * event_count, _SETTLE_PART * left_s)
 
-    def _settle(self, parcels: Sequence[Parcel], by_s: float, *, is_last: bool) -> None:
+    def _settle(self, received: Sequence[RecordEvents], by_s: float, *, is_last: bool) -> None:
         """Settle the records, and say when those handed back come again; Lambda deletes the last ones."""
-        settled = self._settlement.settle(parcels, deadline_s=by_s)
+        settled = self._settlement.settle(received, deadline_s=by_s)
         self._report.settled.add(settled)
-        self._report.count_outcomes(parcels)
-        self._note_ages(parcels)
+        self._report.count_outcomes(received)
+        self._note_ages(received)
         self._report.delays_lost += self._delay(settled.handed_back)
         if not is_last and (receipts := [receipt for receipt in settled.safe_receipts if receipt]):
             deleted = self._parts.redelivery.queue.delete(receipts, deadline_s=self._end_s)
@@ -187,12 +187,12 @@ class _Invocation:
     def _delay(self, handed_back: Sequence[HandedBack]) -> int:
         return self._parts.redelivery.delay(handed_back, deadline_s=self._end_s)
 
-    def _note_ages(self, parcels: Sequence[Parcel]) -> None:
+    def _note_ages(self, received: Sequence[RecordEvents]) -> None:
         report, now_ms = self._report, int(self._clock.now_s() * 1000)
-        for parcel in parcels:
-            if due_ms := parcel.due_ms:
+        for record_events in received:
+            if due_ms := record_events.due_ms:
                 report.oldest_record_ms = max(report.oldest_record_ms, self._now_ms - due_ms)
-                if parcel.has_delivered:
+                if record_events.has_delivered:
                     report.delivery_lag_ms = max(report.delivery_lag_ms, now_ms - due_ms)
 
     # --- suspects
@@ -227,5 +227,5 @@ class _Invocation:
 
     def _leave(self, records: Sequence[Record]) -> None:
         """Hand back, unread, what there was not even time for to say that there is none."""
-        parcels = [waiting_whole(record, _NO_TIME) for record in records]
-        self._settle(parcels, self._work_by_s, is_last=True)
+        received = [waiting_whole(record, _NO_TIME) for record in records]
+        self._settle(received, self._work_by_s, is_last=True)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from msgspec import Struct, field
 
-from whyness_events.delivery.quick import QuickEvent
+from whyness_events.delivery.event_struct import EventStruct
 from whyness_events.event import Event
 from whyness_events.log_entry import LogKey, log_key
 from whyness_events.outcomes import DELIVERED, Outcome, Reason
@@ -49,7 +49,7 @@ class Item(Struct, eq=False, gc=False):
 
     record: Record
     position: int
-    event: Event | QuickEvent | None = None
+    event: Event | EventStruct | None = None
     identity: str = ""
     encoded: bytes = b""
     outcome: Outcome | None = None
@@ -82,7 +82,7 @@ class Item(Struct, eq=False, gc=False):
         return outcome
 
 
-class Parcel(Struct, eq=False, gc=False):
+class RecordEvents(Struct, eq=False, gc=False):
     """A record and its items.
 
     Args:
@@ -126,7 +126,10 @@ class Parcel(Struct, eq=False, gc=False):
         return self.is_delivered or any(item.result.reason is Reason.DELIVERED for item in self.items)
 
 
-def to_send(parcels: Iterable[Parcel]) -> list[Sequence[Item]]:
+def to_send(received: Iterable[RecordEvents]) -> list[Sequence[Item]]:
     """Return, record by record, the items that still need an answer from Mixpanel."""
-    groups = [[i for i in parcel.items if i.outcome is None and i.first is None] for parcel in parcels]
+    groups = [
+        [i for i in record_events.items if i.outcome is None and i.first is None]
+        for record_events in received
+    ]
     return [group for group in groups if group]

@@ -1,13 +1,14 @@
 """What the core needs from outside, as protocols; the edges and the tests' fakes both keep them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from whyness_events.delivery.letters import Letter
-from whyness_events.log_entry import DeliveredRow, LogEntry
+from whyness_events.dead_letter import attributes_bytes
+from whyness_events.log_entry import DeliveredRow, LogEntry, LogKey
+from whyness_events.values import size_bytes
 
-# How long one call to AWS can take at the worst: see aws.py.
+# How long one call to AWS can take at the worst: see aws/clients.py.
 LONGEST_CALL_S = 10.0
 # With less time than this none is begun: cut short, it could take effect and nobody would know.
 SHORTEST_CALL_S = 0.2
@@ -33,6 +34,26 @@ class Answer:
     body: bytes = b""
     retry_after: str = ""
     error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """One message for the dead-letter queue.
+
+    Args:
+        body: an envelope with the one event, or the body as it came.
+        attributes: why, all of them text; fewer, or none, where the body leaves no room.
+        key: where its Log row is.
+    """
+
+    body: str
+    attributes: Mapping[str, str]
+    key: LogKey
+
+    @property
+    def size_bytes(self) -> int:
+        """What SQS counts: the body, and name, type and value of each attribute."""
+        return size_bytes(self.body) + attributes_bytes(self.attributes)
 
 
 class Clock(Protocol):
@@ -71,11 +92,11 @@ class SenderPool(Protocol):
 # Of the ports to AWS: whatever hangs, they return by `deadline_s`, and say of what is cut off that it failed.
 
 
-class DeadLetters(Protocol):
+class DeadLetterQueue(Protocol):
     """The dead-letter queue."""
 
-    def send(self, letters: Sequence[Letter], *, deadline_s: float) -> list[str | None]:
-        """Return for each letter the message id under which the queue confirmed it, None where it did not."""
+    def send(self, dead_letters: Sequence[DeadLetter], *, deadline_s: float) -> list[str | None]:
+        """Return each one's message id at the queue, None where the queue did not confirm it."""
 
 
 class Log(Protocol):

@@ -4,15 +4,15 @@ import urllib.parse
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from whyness_events.delivery.answers import RETRY_AFTER_CAP_S
-from whyness_events.delivery.exhaust import (
+from whyness_events.delivery.mixpanel.answers import RETRY_AFTER_CAP_S
+from whyness_events.delivery.ports import SetupFault
+from whyness_events.delivery.settling.exhaust import (
     EXHAUST_AFTER_S,
     LONGEST_WAIT_S,
     RECEIVES_TO_SPARE,
     UNREAD_AFTER_S,
 )
-from whyness_events.delivery.ports import SetupFault
-from whyness_events.delivery.redelivery import SOON_UNTIL, pause_range_s
+from whyness_events.delivery.settling.redelivery import SOON_UNTIL, pause_range_s
 from whyness_events.wire import IDENTITIES
 
 # Source: docs.mixpanel.com/reference/overview, 2026-11-23.

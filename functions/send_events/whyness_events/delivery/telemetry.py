@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from aws_lambda_powertools import Metrics, single_metric
 from aws_lambda_powertools.metrics import MetricUnit
 
-from whyness_events.delivery.report import Report
+from whyness_events.delivery.invocation_report import Report
 from whyness_events.outcomes import Reason
 
 NAMESPACE = "Whyness"
@@ -92,7 +92,7 @@ def values(report: Report) -> Mapping[str, float]:
         "SetupFaults": report.outcomes[Reason.SETUP],
         "BreakerOpen": int(report.is_breaker_open),
         "InternalFaults": report.internal_faults.total(),
-        "DeadLettersRefused": report.settled.letters_refused,
+        "DeadLettersRefused": report.settled.dead_letters_refused,
         "LogWritesLost": report.settled.log_writes_lost,
         "OldestRecordAge": report.oldest_record_ms,
         "DeliveryLag": report.delivery_lag_ms,
@@ -102,9 +102,9 @@ def values(report: Report) -> Mapping[str, float]:
 def emit(report: Report, service: str) -> None:
     """Print the metrics of one invocation; `service` is the function's name, another one in each stack."""
     metrics = Metrics(namespace=NAMESPACE, service=service)
-    found = values(report)
+    metric_values = values(report)
     for name, unit, _ in METRICS:
-        metrics.add_metric(name, unit, found[name])
+        metrics.add_metric(name, unit, metric_values[name])
     metrics.flush_metrics()
     for reason, count in sorted(report.outcomes.items()):
         with single_metric(OUTCOME_METRIC, MetricUnit.Count, count, namespace=NAMESPACE) as metric:

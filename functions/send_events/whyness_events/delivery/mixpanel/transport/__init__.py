@@ -1,0 +1,1 @@
+"""Edge: HTTP to Mixpanel."""

@@ -1,0 +1,1 @@
+"""Records of an invocation into items that are ready to be sent."""

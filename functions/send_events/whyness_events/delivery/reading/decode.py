@@ -1,0 +1,115 @@
+"""Pure: a record's body into events, each judged on its own.
+
+A fast strict decoder reads what our own publisher writes. What it refuses gets a lenient second look by the
+contract itself, so that one bad event is named and its neighbours go on.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import msgspec
+
+from whyness_events.delivery.event_struct import EventStruct, is_surely_valid
+from whyness_events.delivery.items import Item, Record, RecordEvents
+from whyness_events.errors import InvalidEvent, UnknownVersion, UnreadableEvent, UnreadableMessage
+from whyness_events.event import check_event, parse_event, valid_insert_id
+from whyness_events.outcomes import Outcome, Reason
+from whyness_events.wire import SCHEMA_VERSION, decode_message
+
+_EARLY = "its time has not come yet; it is sent then"
+# Of this machine and of Mixpanel.
+_CLOCKS_DIFFER_S = 1.0
+
+
+class _Envelope(msgspec.Struct):
+    events: list[EventStruct]
+    schema_version: int = 1
+    identity: Literal["distinct_id", "simplified"] | None = None
+
+
+class _Single(EventStruct):
+    """An event that is a whole body; with `events` it would be an envelope."""
+
+    schema_version: int = 1
+    identity: Literal["distinct_id", "simplified"] | None = None
+    events: Any = msgspec.UNSET
+
+
+_decode_envelope = msgspec.json.Decoder(_Envelope).decode
+_decode_single = msgspec.json.Decoder(_Single).decode
+
+
+def read_record(record: Record, *, now_ms: int, default_identity: str) -> RecordEvents:
+    """Return the record's items: with their event, or with the outcome that says why there is none."""
+    record_events = RecordEvents(record)
+    fast = _read_fast(record.body)
+    if fast is None:
+        _read_leniently(record_events, now_ms, default_identity)
+        return record_events
+    identity, events = fast
+    for position, event in enumerate(events):
+        item = Item(record, position, event, identity or default_identity)
+        if not is_surely_valid(event, now_ms=now_ms):
+            look_closer(item, now_ms=now_ms)
+        record_events.items.append(item)
+    return record_events
+
+
+def look_closer(item: Item, *, now_ms: int) -> None:
+    """Refuse an item whose event breaks a rule; let one wait whose time has not come."""
+    assert item.event is not None  # noqa: S101  (it was decoded)
+    try:
+        check_event(item.event, now_ms=now_ms)
+    except InvalidEvent as fault:
+        _refuse(item, fault, item.event.insert_id)
+    else:
+        _let_wait(item, item.event.time - now_ms)
+
+
+def _let_wait(item: Item, early_ms: int) -> None:
+    """Keep an event until its time: before, Mixpanel would replace it by its own, and count copies apart."""
+    if early_ms > 0:
+        item.outcome = Outcome(Reason.EARLY, _EARLY, wait_s=early_ms / 1000 + _CLOCKS_DIFFER_S)
+
+
+def _read_fast(body: str) -> tuple[str | None, Sequence[EventStruct]] | None:
+    """Return identity and events, or None for a body that needs the second look."""
+    try:
+        if body.startswith('{"schema_version"'):
+            envelope = _decode_envelope(body)
+            known = envelope.schema_version == SCHEMA_VERSION
+            return (envelope.identity, envelope.events) if known and envelope.events else None
+        single = _decode_single(body)
+    except (msgspec.DecodeError, RecursionError, UnicodeEncodeError):
+        return None
+    known = single.schema_version == SCHEMA_VERSION and single.events is msgspec.UNSET
+    return (single.identity, [single]) if known else None
+
+
+def _read_leniently(record_events: RecordEvents, now_ms: int, default_identity: str) -> None:
+    record = record_events.record
+    try:
+        message = decode_message(record.body)
+    except UnreadableMessage as fault:
+        record_events.whole = True
+        record_events.items = [Item(record, 0, outcome=Outcome(Reason.UNREADABLE, str(fault)))]
+        return
+    except UnknownVersion as fault:
+        record_events.whole = True
+        record_events.items = [Item(record, 0, outcome=Outcome(Reason.SETUP, str(fault)))]
+        return
+    for position, raw in enumerate(message.raw_events):
+        item = Item(record, position, identity=message.identity or default_identity)
+        try:
+            item.event = event = parse_event(raw, now_ms=now_ms)
+        except InvalidEvent as fault:
+            _refuse(item, fault, raw.get("insert_id") if isinstance(raw, dict) else None)
+        else:
+            _let_wait(item, event.time - now_ms)
+        record_events.items.append(item)
+
+
+def _refuse(item: Item, fault: InvalidEvent, insert_id: object) -> None:
+    reason = Reason.UNREADABLE if isinstance(fault, UnreadableEvent) else Reason.REJECTED
+    item.outcome = Outcome(reason, str(fault))
+    item.event, item.refused_id = None, insert_id if valid_insert_id(insert_id) else ""

@@ -1,0 +1,1 @@
+"""Items into requests, and answers into outcomes."""

@@ -1,0 +1,1 @@
+"""What makes a record safe once its items have their outcomes, and when it comes again."""

@@ -1,0 +1,64 @@
+"""Pure: where in a body its events stand. Nothing is decoded, so what is cut out is what was sent.
+
+Numbers too large to read, `NaN`, nesting of any depth stay as they are: a decoder has found that the body is
+JSON, and only its strings, brackets and commas are looked at here.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+_STRING = r'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
+_NAME = re.compile(_STRING, re.DOTALL)
+_BRACKET = re.compile(rf'(?:[^"\[\]{{}}]++|{_STRING})*+([\[\]{{}}])', re.DOTALL)
+_BRACKET_OR_COMMA = re.compile(rf'(?:[^"\[\]{{}},]++|{_STRING})*+([\[\]{{}},])', re.DOTALL)
+_BLANKS = " \t\r\n"
+
+
+@dataclass(frozen=True, slots=True)
+class EventTexts:
+    """A body, cut.
+
+    Args:
+        events: the JSON of each event.
+        fields: the JSON of the envelope's other members by name.
+        is_envelope: False where the body is itself the one event.
+    """
+
+    events: Sequence[str]
+    fields: Mapping[str, str]
+    is_envelope: bool = True
+
+
+def cut(body: str) -> EventTexts:
+    """Return the texts in a body that is known to be an event or an envelope."""
+    members = dict(_members(body))  # of equal names the last one counts, as for the decoders
+    if "events" not in members:
+        return EventTexts([body], {}, is_envelope=False)
+    fields = {name: text for name, text in members.items() if name != "events"}
+    return EventTexts(list(_split(members["events"])), fields)
+
+
+def _members(text: str) -> Iterator[tuple[str, str]]:
+    """Yield name and JSON of an object's members, in order."""
+    for member in _split(text):
+        name = _NAME.match(member)
+        if name is not None:
+            value = member[name.end() :].lstrip(_BLANKS)
+            yield json.loads(name[0]), value[1:].lstrip(_BLANKS)
+
+
+def _split(text: str) -> Iterator[str]:
+    """Yield the JSON of what an array or an object holds."""
+    depth = start = position = 0
+    while token := (_BRACKET if depth > 1 else _BRACKET_OR_COMMA).match(text, position):
+        position = token.end()
+        if token[1] in "[{":
+            depth += 1
+            start = position if depth == 1 else start
+            continue
+        if depth == 1 and (element := text[start : position - 1].strip(_BLANKS)):
+            yield element
+            start = position
+        depth -= token[1] != ","

@@ -1,0 +1,293 @@
+"""Dead letters: what they hold, and how they fit into SQS to the exact byte."""
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from tests.builders import NOW_MS, make_body, make_event, make_raw, make_record
+from tests.corpus import event_text
+from whyness_events import limits
+from whyness_events.delivery.items import Item, RecordEvents
+from whyness_events.delivery.ports import DeadLetter
+from whyness_events.delivery.settling.dead_letter_writer import pack_entries, write_dead_letters
+from whyness_events.log_entry import LogKey, log_key
+from whyness_events.outcomes import DELIVERED, Outcome, Reason
+
+REJECTED = Outcome(Reason.REJECTED, "properties.time: found null; allowed: a number", 400)
+ALL = [
+    *(
+        "reason",
+        "detail",
+        "http_status",
+        "insert_id",
+        "log_key",
+        "source_message_id",
+        "failed_at",
+        "may_count",
+    )
+]
+# Which goes first where there is no room: the sentence, then what can be found out otherwise.
+GIVEN_UP = [
+    *(
+        "detail",
+        "failed_at",
+        "source_message_id",
+        "http_status",
+        "insert_id",
+        "log_key",
+        "may_count",
+        "reason",
+    )
+]
+ALLOWED_BY_SQS = re.compile(r"[\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]*")
+
+
+def _parcel(body: str, *outcomes: Outcome, whole: bool = False, **record: Any) -> RecordEvents:
+    found = make_record(body, **record)
+    items = [Item(found, n, identity="distinct_id", outcome=outcome) for n, outcome in enumerate(outcomes)]
+    return RecordEvents(found, items, whole)
+
+
+def _letter(body: str, outcome: Outcome = REJECTED, *, whole: bool = False, **record: Any) -> DeadLetter:
+    (letter,) = write_dead_letters(_parcel(body, outcome, whole=whole, **record), now_ms=NOW_MS).values()
+    return letter
+
+
+def test_letter_holds_one_event_in_an_envelope_of_its_own() -> None:
+    """As it came, of the same version, ready to be published again."""
+    raw = make_raw(insert_id="4711", data="GET")
+
+    letter = _letter(make_body(raw))
+
+    assert json.loads(letter.body) == {"schema_version": 1, "identity": "distinct_id", "events": [raw]}
+
+
+@pytest.mark.parametrize("identity", ["distinct_id", "simplified"])
+def test_letter_is_stamped_with_the_identity_it_was_sent_with(identity: str) -> None:
+    """Redriven under another setting, it must not become another person's event."""
+    record_events = _parcel(json.dumps(make_raw()), REJECTED)
+    record_events.items[0].identity = identity
+
+    (letter,) = write_dead_letters(record_events, now_ms=NOW_MS).values()
+
+    assert json.loads(letter.body)["identity"] == identity
+
+
+def test_letter_keeps_what_nobody_here_knows() -> None:
+    """Unknown fields of the event and of the envelope: a newer reader may."""
+    event = make_raw(tenant={"a": [1]})
+    body = json.dumps({"published_at": "now", "events": [event], "schema_version": 1})
+
+    found = json.loads(_letter(body).body)
+
+    assert found["events"] == [event]
+    assert found["published_at"] == "now"
+
+
+def test_single_event_that_is_stamped_becomes_an_envelope() -> None:
+    """The event is kept whole; nothing of it is taken for the envelope's."""
+    raw = make_raw(schema_version=1, identity="distinct_id", more=1)
+
+    found = json.loads(_letter(json.dumps(raw)).body)
+
+    assert found["events"] == [raw]
+
+
+def test_attributes_say_why() -> None:
+    """All of them text; the key leads to the Log row."""
+    raw = make_raw(insert_id="4711")
+
+    letter = _letter(make_body(raw), message_id="source-1")
+
+    key = log_key(raw, message_id="source-1", position=0)
+    assert letter.key == key
+    assert letter.attributes == {
+        "reason": "rejected",
+        "detail": "properties.time: found null; allowed: a number",
+        "http_status": "400",
+        "insert_id": "4711",
+        "log_key": str(key),
+        "source_message_id": "source-1",
+        "failed_at": "2026-11-18T11:06:40.000+00:00",
+        "may_count": "false",
+    }
+    assert list(letter.attributes) == ALL
+
+
+def test_attribute_without_a_value_is_left_out() -> None:
+    """SQS refuses empty ones: no status where no answer came, no insert id where it is not valid."""
+    raw = make_raw(insert_id="not valid!")
+
+    letter = _letter(make_body(raw), Outcome(Reason.REJECTED), message_id="source-1")
+
+    assert set(letter.attributes) == {"reason", "log_key", "source_message_id", "failed_at", "may_count"}
+    assert letter.attributes["log_key"].startswith("source-1#0/")
+
+
+def test_attributes_are_rebuilt_not_inherited() -> None:
+    """A redriven message that fails again says why it failed this time."""
+    first = _letter(make_body(make_raw(insert_id="4711")), message_id="source-1")
+
+    again = _letter(first.body, Outcome(Reason.OVERSIZED, "too large"), message_id="source-2")
+
+    assert again.body == first.body
+    assert again.attributes["reason"] == "oversized"
+    assert again.attributes["source_message_id"] == "source-2"
+    assert again.attributes["log_key"] == first.attributes["log_key"]
+    assert "http_status" not in again.attributes
+
+
+def test_only_the_dead_have_letters() -> None:
+    """One each, in order; delivered and waiting events have none."""
+    raws = [make_raw(insert_id=f"id-{n}") for n in range(4)]
+    record_events = _parcel(make_body(*raws), REJECTED, DELIVERED, Outcome(Reason.RETRY), REJECTED)
+
+    letters = write_dead_letters(record_events, now_ms=NOW_MS)
+
+    assert list(letters) == [record_events.items[0], record_events.items[3]]
+    assert [letter.attributes["insert_id"] for letter in letters.values()] == ["id-0", "id-3"]
+
+
+def test_repeats_share_one_letter() -> None:
+    """Equal events of one record are one event; so are those of two."""
+    raw = make_raw(insert_id="4711")
+    record_events = _parcel(make_body(raw, raw), REJECTED, REJECTED)
+    record_events.items[1].first, record_events.items[1].outcome = record_events.items[0], None
+    other = _parcel(json.dumps(raw), REJECTED)
+    other.items[0].first, other.items[0].outcome = record_events.items[0], None
+
+    letters = write_dead_letters(record_events, now_ms=NOW_MS) | write_dead_letters(other, now_ms=NOW_MS)
+
+    assert list(letters) == [record_events.items[0]]
+
+
+def test_body_nobody_can_read_goes_verbatim() -> None:
+    """Character by character, whatever it is."""
+    body = '\t{"events": [oops, "漢\ufffd"]}\r\n'
+
+    letter = _letter(body, Outcome(Reason.UNREADABLE, "body: ..."), whole=True, message_id="source-1")
+
+    assert letter.body == body
+    assert letter.attributes["log_key"].startswith("source-1#0/")
+
+
+@pytest.mark.parametrize("char", ["\x00", "\x1f", "\ufffe", "\uffff", "\ud800", "漢", "🎧", "\u2028", "\x7f"])
+def test_letter_holds_only_characters_that_sqs_takes(char: str) -> None:
+    """What SQS refuses is escaped, all else is as short as UTF-8; what it says is the same."""
+    body = event_text(data=f"a{char}b", properties={char: [char]})
+    assert ALLOWED_BY_SQS.fullmatch(body)
+
+    letter = _letter(body)
+
+    assert ALLOWED_BY_SQS.fullmatch(letter.body)
+    assert all(ALLOWED_BY_SQS.fullmatch(value) for value in letter.attributes.values())
+    assert json.loads(letter.body)["events"] == [json.loads(body)]
+
+
+def _cjk_body(size_bytes: int) -> str:
+    """Return a body in Chinese of so many bytes: an envelope just as a letter has it."""
+    raw = make_raw(insert_id="4711", data="")
+    raw["data"] = ""
+    empty = json.dumps(_envelope(raw), separators=(",", ":"), ensure_ascii=False)
+    count, rest = divmod(size_bytes - len(empty.encode()), 3)
+    raw["data"] = "漢" * count + "x" * rest
+    return json.dumps(_envelope(raw), separators=(",", ":"), ensure_ascii=False)
+
+
+def _envelope(raw: dict[str, Any]) -> dict[str, Any]:
+    return {"schema_version": 1, "identity": "distinct_id", "events": [raw]}
+
+
+def test_event_in_chinese_just_under_the_limit_is_not_blown_up() -> None:
+    """Escaped, each character would take six bytes instead of three, and the letter would not fit."""
+    body = _cjk_body(1_000_000)
+
+    letter = _letter(body)
+
+    assert letter.body == body
+    assert set(letter.attributes) == set(ALL)
+    assert letter.size_bytes <= limits.MESSAGE_BYTES
+
+
+def test_size_is_what_sqs_counts() -> None:
+    """Body, and of each attribute its name, type and value, in bytes."""
+    letter = DeadLetter("漢", {"reason": "rejected", "detail": "é"}, LogKey("a", "b"))
+
+    assert letter.size_bytes == 3 + len("reason" + "String" + "rejected") + len("detail" + "String") + 2
+
+
+@pytest.mark.parametrize("dropped", range(len(GIVEN_UP) + 1))
+def test_attributes_go_one_by_one_where_the_body_leaves_no_room(dropped: int) -> None:
+    """The sentence first, the reason last; each stays as long as there is room to the exact byte."""
+    whole = _letter(_cjk_body(10_000), message_id="source-1").attributes
+    kept = {name: value for name, value in whole.items() if name not in GIVEN_UP[:dropped]}
+    room_bytes = sum(len(name) + len("String") + len(value) for name, value in kept.items())
+
+    letter = _letter(_cjk_body(limits.MESSAGE_BYTES - room_bytes), message_id="source-1")
+
+    assert letter.attributes == kept
+    assert letter.size_bytes == limits.MESSAGE_BYTES
+    if kept:
+        tighter = _letter(_cjk_body(limits.MESSAGE_BYTES - room_bytes + 1), message_id="source-1")
+        assert set(tighter.attributes) < set(kept)
+
+
+def test_envelope_that_makes_the_body_too_large_is_left_off() -> None:
+    """A single event of exactly 1 MiB has no room for an envelope: it goes as it came."""
+    raw = make_raw(data="")
+    body = json.dumps(raw | {"data": "x" * (limits.MESSAGE_BYTES - len(json.dumps(raw)))})
+    assert len(body) == limits.MESSAGE_BYTES
+
+    letter = _letter(body, Outcome(Reason.OVERSIZED, "event: ..."))
+
+    assert letter.body == body
+    assert letter.attributes == {}
+
+
+def _of(size_bytes: int) -> DeadLetter:
+    return DeadLetter("x" * size_bytes, {}, LogKey("a", "b"))
+
+
+@pytest.mark.parametrize(
+    ("sizes", "calls"),
+    [
+        ([], []),
+        ([1] * 10, [10]),
+        ([1] * 11, [10, 1]),
+        ([524_288, 524_288], [2]),
+        ([524_288, 524_289], [1, 1]),
+        ([1_048_576], [1]),
+        ([1, 1_048_576, 1], [1, 1, 1]),
+        ([1_048_575, 1, 1], [2, 1]),
+    ],
+)
+def test_calls_have_at_most_ten_letters_and_a_mebibyte(sizes: list[int], calls: list[int]) -> None:
+    """To the byte, and in order."""
+    letters = [_of(size) for size in sizes]
+
+    packed = pack_entries(letters)
+
+    assert [len(call) for call in packed] == calls
+    assert [letter for call in packed for letter in call] == letters
+
+
+def test_attributes_count_in_a_call() -> None:
+    """A call is measured with them, as SQS does."""
+    attributes = {"reason": "x" * 988}  # 1,000 bytes with name and type
+    letters = [DeadLetter("x" * 523_288, attributes, LogKey("a", "b")) for _ in range(2)]
+
+    assert [len(call) for call in pack_entries(letters)] == [2]
+    assert [len(call) for call in pack_entries([*letters[:1], _of(524_289)])] == [1, 1]
+
+
+def test_event_of_a_valid_message_is_found_at_its_place() -> None:
+    """Each letter holds the event that its item stands for."""
+    raws = [make_event(insert_id=f"id-{n}").to_wire() for n in range(3)]
+    record_events = _parcel(make_body(*raws), REJECTED, REJECTED, REJECTED)
+
+    letters = list(write_dead_letters(record_events, now_ms=NOW_MS).values())
+
+    assert [json.loads(letter.body)["events"] for letter in letters] == [[raw] for raw in raws]
+    assert [letter.key.pk for letter in letters] == ["id-0", "id-1", "id-2"]

@@ -1,0 +1,1 @@
+"""What `mixpanel_check` tries, and what it says of it."""

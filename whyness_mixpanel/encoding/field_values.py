@@ -1,0 +1,121 @@
+"""What may be assigned to the fields of an event, as the contract has it: texts, ids, addresses, moments."""
+
+from collections.abc import Callable
+from datetime import datetime
+from decimal import Decimal
+from ipaddress import IPv4Address, IPv6Address
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Model
+
+from whyness_mixpanel.encoding.plain_values import exact_decimal, in_utc, plain, settled
+from whyness_mixpanel.encoding.refusal import Refusal
+from whyness_mixpanel.faults import kind_of
+
+# An id of more bits has more digits than an id may have.
+_ID_BITS = 1_000
+# Python writes no number of many more digits.
+_TIME_BITS = 10_000
+
+
+def text(value: Any) -> str:
+    """Return a text.
+
+    Raises:
+        Refusal: it is none.
+    """
+    if type(value) is str:
+        return value
+    value = settled(value)
+    if issubclass(type(value), str):
+        return str.__str__(value)
+    raise Refusal(kind_of(value), "text")
+
+
+def identifier(value: Any) -> str:
+    """Return an id as text, None as `""`.
+
+    Raises:
+        Refusal: it is none.
+    """
+    if type(value) is str:
+        return value
+    value = settled(value)
+    kind = type(value)
+    if value is None:
+        return ""
+    if issubclass(kind, int) and kind is not bool:
+        if int.bit_length(value) > _ID_BITS:
+            raise Refusal("a whole number of more than 300 digits", "an id of at most 255 bytes")
+        return str(int.__int__(value))
+    if issubclass(kind, UUID):
+        return UUID.__str__(value)
+    if issubclass(kind, str):
+        return str.__str__(value)
+    raise Refusal(kind_of(value), "text, a whole number, or a UUID")
+
+
+def user(value: Any) -> str:
+    """Return the id of a user as text: of a model its key, of nobody `""`.
+
+    Raises:
+        Refusal: it is none.
+    """
+    if type(value) is str:
+        return value
+    value = settled(value)
+    if value is None or issubclass(type(value), str | int | UUID):
+        return identifier(value)
+    is_authenticated = getattr(value, "is_authenticated", None)
+    if is_authenticated is False:
+        return ""
+    is_person = is_authenticated is True or issubclass(type(value), Model)
+    return identifier(value.pk if is_person else value)
+
+
+def address(value: Any) -> Any:
+    """Return an address as text, None as `""`, and anything else as `plain()` does: it means no location."""
+    if type(value) is str:
+        return value
+    value = settled(value)
+    if value is None:
+        return ""
+    for known in (IPv4Address, IPv6Address):
+        if issubclass(type(value), known):
+            return known.__str__(value)
+    return plain(value)
+
+
+def moment(value: Any) -> datetime | float:
+    """Return a time as an aware datetime or a number.
+
+    Raises:
+        Refusal: it is neither.
+    """
+    if type(value) is int:
+        return _bounded(value)
+    value = settled(value)
+    kind = type(value)
+    if issubclass(kind, datetime):
+        text_of_it = datetime.isoformat(in_utc(value))  # a class of its own may stay one until then
+        return datetime.fromisoformat(text_of_it)
+    if kind is not bool:
+        for known, convert in _NUMBERS:
+            if issubclass(kind, known):
+                number: float = convert(value)
+                return number
+    raise Refusal(kind_of(value), "an aware datetime, or a number of seconds or milliseconds")
+
+
+def _bounded(value: int) -> int:
+    if int.bit_length(value) > _TIME_BITS:
+        raise Refusal("a whole number of thousands of digits", "a number of seconds or milliseconds")
+    return int.__int__(value)
+
+
+_NUMBERS: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
+    (int, _bounded),
+    (float, float.__float__),
+    (Decimal, exact_decimal),
+)

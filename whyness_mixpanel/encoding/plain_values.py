@@ -1,0 +1,247 @@
+"""What a value of a call site is on the wire (the table in docs/django.md).
+
+No value is believed. Its type says what it is, not its `__class__`; what it holds is told by the methods of
+`str`, `dict` and so on, not by those that a class has put in their place. A value's own code runs only where
+nothing else can tell (a lazy object, a model's key, a time zone). Whatever that raises is a fault of the
+value, except for what a signal handler raised.
+"""
+
+import json
+import math
+from collections.abc import Callable, Iterable
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from enum import Enum
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from django.conf import settings
+from django.utils import timezone
+from django.utils.datastructures import MultiValueDict
+from django.utils.functional import LazyObject, Promise, empty
+
+from whyness_events import limits
+from whyness_mixpanel.encoding.refusal import Refusal, refusal_of
+from whyness_mixpanel.faults import kind_of, type_name
+
+# Beyond this a double, which is what Mixpanel reads, is not exact.
+_FROM, _TO = -(2**53), 2**53
+# One more than the contract takes, so that what it refuses is kept as it was.
+LEVELS = limits.NESTING_LEVELS + 1
+# An event of more members than this, or of more values, is too large in any case.
+_MOST_MEMBERS = 10_000
+_MOST_VALUES = limits.EVENT_BYTES // 2
+_NAME_CHARACTERS = 100
+# Of lazy objects, one in the other.
+_MOST_WRAPPINGS = 20
+
+_AS_TEXT = "a number that a double holds exactly: send it as text"
+_ALLOWED = "a JSON value, or another kind that docs/django.md names"
+
+
+class Refused(NamedTuple):
+    """A member of a dictionary that cannot travel."""
+
+    key: object
+    value: object
+    refusal: Refusal
+
+
+def plain(value: Any) -> Any:
+    """Return the JSON value that `value` stands for.
+
+    Raises:
+        Refusal: it stands for none.
+    """
+    return _plain(value, LEVELS, [_MOST_VALUES])
+
+
+def members(value: Any) -> tuple[dict[str, Any], list[Refused]]:
+    """Return the members of a dictionary as JSON values, and those that are none.
+
+    Raises:
+        Refusal: there are too many.
+    """
+    made: dict[str, Any] = {}
+    refused: list[Refused] = []
+    left = [_MOST_VALUES]
+    for key, member in _pairs(value, LEVELS + 1, left):
+        try:
+            made[_new_name(key, made)] = _plain(member, LEVELS, left)
+        except Exception as error:  # noqa: BLE001  (see the module)
+            refused.append(Refused(key, member, refusal_of(error)))
+    return made, refused
+
+
+def settled(value: Any) -> Any:
+    """Return what a lazy object, a lazy translation or a choice stands for, and anything else as it is."""
+    for _ in range(_MOST_WRAPPINGS):
+        kind = type(value)
+        if issubclass(kind, LazyObject):
+            if value._wrapped is empty:  # noqa: SLF001  (Django has no other word for it)
+                value._setup()  # noqa: SLF001  (as above)
+            value = value._wrapped  # noqa: SLF001  (as above)
+        elif issubclass(kind, Promise):
+            return str.__str__(str(value))
+        elif issubclass(kind, Enum):
+            value = value._value_
+        else:
+            return value
+    raise Refusal("a lazy object that stands for itself", _ALLOWED)
+
+
+def readable_name(key: object) -> str:
+    """Return the name of a property on one line, however it was made."""
+    if not issubclass(type(key), str):
+        return f"<{type_name(key)}>"
+    name = str.__str__(key)
+    short = name if len(name) <= _NAME_CHARACTERS else name[:_NAME_CHARACTERS] + "…"
+    return short if short.isprintable() else ascii(short)[1:-1][: 2 * _NAME_CHARACTERS]
+
+
+def _plain(value: Any, levels: int, left: list[int]) -> Any:
+    kind = type(value)
+    if kind is str or value is None or kind is bool or (kind is int and _FROM <= value <= _TO):
+        return value  # as most of them are
+    value = settled(value)
+    kind = type(value)
+    if value is None or kind is bool:
+        return value
+    for known, convert in _SIMPLE:
+        if issubclass(kind, known):
+            return convert(value)
+    for known, build in _NESTED:
+        if issubclass(kind, known):
+            return build(value, levels, left)
+    raise Refusal(kind_of(value), _ALLOWED)
+
+
+def _exact(value: int) -> int:
+    number = int.__int__(value)
+    if not _FROM <= number <= _TO:
+        raise Refusal("a whole number beyond 2**53", _AS_TEXT)
+    return number
+
+
+def _finite(value: float) -> float:
+    number = float.__float__(value)
+    if not math.isfinite(number):
+        raise Refusal("NaN, or a number too large to read", "a finite number")
+    return number
+
+
+def exact_decimal(value: Decimal) -> float:
+    """Return the double that is exactly this number, in the shortest way of writing it.
+
+    Raises:
+        Refusal: there is none.
+    """
+    is_near = Decimal.is_finite(value) and Decimal.__le__(Decimal.copy_abs(value), _TO)
+    if not is_near:
+        raise Refusal("a Decimal that is not finite, or beyond 2**53", _AS_TEXT)
+    number = float(Decimal.__str__(value))
+    if Decimal(repr(number)) != Decimal(Decimal.__str__(value)):
+        raise Refusal("a Decimal that a double does not hold", _AS_TEXT)
+    return number
+
+
+def in_utc(value: datetime) -> datetime:
+    """Return the moment; a naive one is of the current time zone, where the site has no other.
+
+    Raises:
+        Refusal: it is naive.
+    """
+    if datetime.utcoffset(value) is None:
+        if settings.USE_TZ:
+            raise Refusal("a naive datetime", "an aware datetime")
+        value = datetime.replace(value, tzinfo=timezone.get_current_timezone())
+    return datetime.astimezone(value, UTC)
+
+
+def _new_name(key: object, made: dict[str, Any]) -> str:
+    if type(key) is str and key not in made:
+        return key
+    if not issubclass(type(key), str):
+        raise Refusal(f"a key that is {kind_of(key)}", "keys that are text")
+    name = str.__str__(key)
+    if name in made:
+        raise Refusal("two keys of the same text", "keys that differ")
+    return name
+
+
+def _pairs(value: Any, levels: int, left: list[int]) -> Iterable[tuple[Any, Any]]:
+    _take(dict.__len__(value), "an object of {} keys", levels, left)
+    pairs = dict.items(value)
+    if type(value) is not dict and issubclass(
+        type(value), MultiValueDict
+    ):  # as everywhere in Django, the last of several values counts
+        return [(key, some[-1] if type(some) is list and some else some) for key, some in pairs]
+    return pairs
+
+
+def _object(value: Any, levels: int, left: list[int]) -> dict[str, Any]:
+    made: dict[str, Any] = {}
+    for key, member in _pairs(value, levels, left):
+        try:
+            made[_new_name(key, made)] = _plain(member, levels - 1, left)
+        except Exception as error:  # noqa: BLE001  (see the module)
+            refusal = _within(f".{readable_name(key)}", error)
+            raise refusal from refusal.__cause__
+    return made
+
+
+def _array(kind: Any) -> Callable[[Any, int, list[int]], list[Any]]:
+    def build(value: Any, levels: int, left: list[int]) -> list[Any]:
+        _take(kind.__len__(value), "an array of {} elements", levels, left)
+        made: list[Any] = []
+        for member in tuple(kind.__iter__(value)):  # a member's own code may add to it for ever
+            try:
+                made.append(_plain(member, levels - 1, left))
+            except Exception as error:  # noqa: BLE001  (see the module)
+                refusal = _within(f"[{len(made)}]", error)
+                raise refusal from refusal.__cause__
+        return made
+
+    return build
+
+
+def _sorted_array(kind: Any) -> Callable[[Any, int, list[int]], list[Any]]:
+    build = _array(kind)
+    return lambda value, levels, left: sorted(build(value, levels, left), key=json.dumps)
+
+
+def _within(place: str, error: Exception) -> Refusal:
+    refusal = refusal_of(error)
+    refusal.place = (place + refusal.place)[: 4 * _NAME_CHARACTERS]
+    return refusal
+
+
+def _take(count: int, what: str, levels: int, left: list[int]) -> None:
+    """Refuse a container that no event can hold, before it is looked into."""
+    if not levels:
+        raise Refusal(f"more than {LEVELS} levels of nesting", f"at most {limits.NESTING_LEVELS}")
+    left[0] -= count
+    if count > _MOST_MEMBERS or left[0] < 0:
+        raise Refusal(what.format(count), f"at most {limits.OBJECT_KEYS}")
+
+
+_list = _array(list)
+# In this order: a datetime is a date, and a choice was settled before.
+_SIMPLE: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
+    (str, str.__str__),
+    (int, _exact),
+    (float, _finite),
+    (Decimal, exact_decimal),
+    (datetime, lambda value: datetime.isoformat(in_utc(value))),
+    (date, date.isoformat),
+    (time, time.isoformat),
+    (timedelta, timedelta.total_seconds),
+    (UUID, UUID.__str__),
+)
+_NESTED: tuple[tuple[Any, Callable[[Any, int, list[int]], Any]], ...] = (
+    (dict, _object),
+    (list, _list),
+    (tuple, _array(tuple)),
+    (set, _sorted_array(set)),
+    (frozenset, _sorted_array(frozenset)),
+)

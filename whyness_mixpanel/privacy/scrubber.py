@@ -1,0 +1,107 @@
+"""Pure: replaces secrets in an event's `data` and `properties`, JSON values, at any depth."""
+
+import re
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any
+
+from whyness_events import limits
+from whyness_mixpanel.scrub import plain_name
+
+REMOVED = "[removed]"
+
+# The contract refuses more levels than this, and more bytes: what lies beyond is never sent.
+_LEVELS = (
+    limits.NESTING_LEVELS + 2
+)  # `data` and `properties` hold values of that many, and one is to be refused
+_VALUES = int(limits.EVENT_BYTES)
+
+# `password=…`, `"api_key": "…"` also with its quotes escaped, `Authorization: Basic …`, up to the value. A
+# name begins at a boundary, so that a long text is read once.
+_NAME_IS = re.compile(r"""(?<![\w.%\[\]-])([\w.%\[\]-]++)[\\"']{0,4}[ \t]{0,9}[:=][ \t]{0,9}(\\{0,3}["'])?""")
+_QUOTED = {quote: re.compile(rf"(?s:[^{quote}\\]|\\.)*+") for quote in "\"'"}
+_BARE = re.compile(r"""(?i:(?:basic|bearer|digest|token)[ ]+)?[^\s"'&;,}]*+""")
+# Longer keys are not kept in memory.
+_KEY_CHARACTERS = 100
+
+
+class Scrubber:
+    """Replaces what is secret.
+
+    Args:
+        names: parts of keys, letters and digits.
+        patterns: regular expressions for parts of texts.
+    """
+
+    def __init__(self, names: Sequence[str], patterns: Sequence[str]) -> None:
+        self._is_secret = _contains_one_of([plain for name in names if (plain := plain_name(name))])
+        self._patterns = [re.compile(pattern) for pattern in patterns]
+
+    def scrub(self, value: Any) -> Any:
+        """Return a copy of `value` without secrets.
+
+        It ends for whatever is nested, however deep, even in itself: containers too deep for the contract are
+        emptied and values too many are removed, and the contract refuses such an event as it did before.
+        """
+        return self._scrub(value, _LEVELS, [_VALUES])
+
+    def _scrub(self, value: Any, levels: int, left: list[int]) -> Any:
+        left[0] -= 1
+        if left[0] < 0:
+            return REMOVED
+        if isinstance(value, str):
+            return self._text(value)
+        if isinstance(value, dict):
+            return self._members(value, levels, left)
+        if isinstance(value, list):
+            return [self._scrub(member, levels - 1, left) for member in value] if levels else []
+        return value
+
+    def _members(self, value: dict[Any, Any], levels: int, left: list[int]) -> dict[Any, Any]:
+        if not levels:
+            return {}
+        return {
+            key: REMOVED
+            if isinstance(key, str) and self._is_secret(key)
+            else self._scrub(member, levels - 1, left)
+            for key, member in value.items()
+        }
+
+    def _text(self, text: str) -> str:
+        for pattern in self._patterns:
+            text = pattern.sub(REMOVED, text)
+        return self._pairs(text) if "=" in text or ":" in text else text
+
+    def _pairs(self, text: str) -> str:
+        parts: list[str] = []
+        done = 0
+        for name in _NAME_IS.finditer(text):
+            if name.start() < done or not self._is_secret(name[1]):
+                continue
+            start = name.end()
+            parts += [text[done:start], REMOVED]
+            done = _end_of_value(text, start, name[2] or "")
+        return "".join([*parts, text[done:]])
+
+
+def _end_of_value(text: str, start: int, quote: str) -> int:
+    """Return where the value that begins at `start`, after `quote`, ends."""
+    if text.startswith(REMOVED, start):
+        return start + len(REMOVED)
+    if len(quote) > 1:
+        end = text.find(quote, start)
+        return len(text) if end < 0 else end
+    if text.startswith(("{", "["), start):
+        return len(text)  # where it ends is not worth knowing: all the rest goes
+    rest = (_QUOTED[quote] if quote else _BARE).match(text, start)
+    return rest.end() if rest else start
+
+
+def _contains_one_of(names: Sequence[str]) -> Callable[[str], bool]:
+    if not names:
+        return lambda _: False
+    search = re.compile("|".join(map(re.escape, names))).search
+    ask = lru_cache(maxsize=1_024)(
+        lambda key: search(plain_name(key)) is not None
+    )  # keys come again and again
+    return lambda key: ask(key) if len(key) <= _KEY_CHARACTERS else search(plain_name(key)) is not None

@@ -1,0 +1,59 @@
+"""Whom nothing may be sent about any more. Import the model from `models`."""
+
+from collections.abc import Iterable
+
+from django.db import models
+from django.utils import timezone
+
+_CHARACTERS = 255
+
+
+class Suppression(models.Model):
+    """A person about whom nothing is sent, and how far Mixpanel is with deleting what it has.
+
+    `user` is as in an event, `"123"` or `"p:45"`. `status` is Mixpanel's own word about the deletion
+    `tracking_id`, empty while none was asked for.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    user = models.CharField(max_length=_CHARACTERS, unique=True)
+    created_at = models.DateTimeField(default=timezone.now)
+    asked_at = models.DateTimeField(null=True, blank=True)
+    ask_count = models.PositiveSmallIntegerField(default=0)
+    tracking_id = models.CharField(max_length=255, blank=True, default="")
+    status = models.CharField(max_length=20, blank=True, default="")
+
+    class Meta:
+        """Names."""
+
+        verbose_name = "suppressed user"
+        verbose_name_plural = "suppressed users"
+
+    def __str__(self) -> str:
+        return f"{self.id} {self.status}"
+
+
+def suppressed_among(users: Iterable[str], using: str | None = None) -> set[str]:
+    """Return those of `users` who are suppressed, by the list in the database `using` (the default one)."""
+    suppressed: set[str] = set()
+    asked = sorted(filter(_can_be_stored, set(users)))
+    for start in range(0, len(asked), 500):
+        some = asked[start : start + 500]
+        suppressed.update(
+            Suppression.objects.using(using).filter(user__in=some).values_list("user", flat=True)
+        )
+    return suppressed
+
+
+def column_of(user: object) -> str:
+    """Return what a column holds of a user: the id as events name it, or nothing where it cannot."""
+    if not isinstance(user, str) or len(user) > _CHARACTERS:
+        return ""
+    return user if _can_be_stored(user) else ""
+
+
+def _can_be_stored(user: str) -> bool:
+    """Whether a database takes the text; PostgreSQL would refuse the whole question."""
+    if user.isascii():
+        return "\x00" not in user
+    return "\x00" not in user and not any("\ud800" <= character <= "\udfff" for character in user)

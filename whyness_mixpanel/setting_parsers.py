@@ -1,0 +1,151 @@
+"""What was found for a setting, turned into its type; ValueError, TypeError or OverflowError otherwise."""
+
+import re
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.utils.functional import Promise
+from django.utils.module_loading import import_string
+
+LONGEST_TIMEOUT_S = 60
+# Source: docs.mixpanel.com/reference/gdpr-api, 2026-11-23.
+MIXPANEL_URLS = ("https://mixpanel.com", "https://eu.mixpanel.com", "https://in.mixpanel.com")
+_DOTTED = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+").fullmatch
+_OURS = "whyness_mixpanel.backends."
+_TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off"}
+
+
+def flag(value: object) -> bool:
+    """Return a truth value; text such as `yes` and `off` has one."""
+    if isinstance(value, bool):
+        return value
+    word = str(value).lower()
+    if word not in _TRUE | _FALSE:
+        raise ValueError
+    return word in _TRUE
+
+
+def one_of(*names: str) -> Callable[[object], str]:
+    """Return a parser that takes only `names`."""
+
+    def parse(value: object) -> str:
+        return names[names.index(str(value))]
+
+    return parse
+
+
+def backend(*names: str) -> Callable[[object], str]:
+    """Return a parser of one of `names`, or of a dotted path; nothing is imported here."""
+
+    def parse(value: object) -> str:
+        name = str(value).removeprefix(_OURS)
+        if name not in names and not (isinstance(value, str) and _DOTTED(name)):
+            raise ValueError
+        return name
+
+    return parse
+
+
+def line(value: object) -> str:
+    """Return one line of text, without the blanks around it. It may come lazily, such as from a vault."""
+    if not isinstance(value, str | int | Promise) or isinstance(value, bool):
+        raise TypeError
+    text = str(value).strip()
+    if not text.isprintable():
+        raise ValueError
+    return text
+
+
+def token(value: object) -> str:
+    """Return a text of visible ASCII characters alone, as headers, queries and names of AWS have it."""
+    text = line(value)
+    if not re.fullmatch("[!-~]*", text):
+        raise ValueError
+    return text
+
+
+def seconds(value: Any) -> float:
+    """Return a duration in seconds, above 0 and at most LONGEST_TIMEOUT_S."""
+    duration_s = float(value)
+    if isinstance(value, bool) or not 0 < duration_s <= LONGEST_TIMEOUT_S:
+        raise ValueError
+    return duration_s
+
+
+def project_id(value: Any) -> int:
+    """Return a positive whole number."""
+    number = int(value)
+    if isinstance(value, bool | float) or number < 1:
+        raise ValueError
+    return number
+
+
+def queue_url(value: object) -> str:
+    """Return the URL of a queue that is not FIFO."""
+    text = token(value)
+    url = urlsplit(text)
+    if url.scheme not in {"http", "https"} or not url.hostname or not url.path.strip("/") or url.port == 0:
+        raise ValueError
+    if url.path.endswith(".fifo"):
+        raise ValueError
+    return text
+
+
+def region(value: object) -> str:
+    """Return the name of an AWS region."""
+    name = str(value)
+    if not re.fullmatch(r"[a-z0-9-]+", name):
+        raise ValueError
+    return name
+
+
+def users(value: Any) -> frozenset[str]:
+    """Return user ids; in text there are commas between them."""
+    if isinstance(value, str):
+        value = [user.strip() for user in value.split(",")]
+    if not isinstance(value, list | tuple | set | frozenset):
+        raise TypeError
+    return frozenset(str(user).strip() for user in value)
+
+
+def parts(value: Any) -> tuple[str, ...]:
+    """Return parts of headers in lower case, none of them empty; in text there are commas between them."""
+    if isinstance(value, str):
+        value = [part.strip() for part in value.split(",")]
+    if not isinstance(value, list | tuple | set | frozenset):
+        raise TypeError
+    if not all(isinstance(part, str) and part for part in value):
+        raise ValueError
+    return tuple(part.lower() for part in value)
+
+
+def moment(value: object) -> datetime | None:
+    """Return an aware datetime, also from its ISO 8601 text; None, or the word, is none."""
+    if value is None or str(value).strip().lower() == "none":
+        return None
+    moment = datetime.fromisoformat(value.strip()) if isinstance(value, str) else value
+    if not isinstance(moment, datetime) or moment.utcoffset() is None:
+        raise ValueError
+    return moment
+
+
+def function(value: Any) -> Callable[[Any], Any]:
+    """Return a function, or the one that a dotted path names."""
+    if isinstance(value, str):
+        try:
+            value = import_string(value)
+        except ImportError as error:
+            raise ValueError from error
+    if not callable(value):
+        raise TypeError
+    return value  # type: ignore[no-any-return]  # import_string gives Any
+
+
+def mixpanel_url(value: object) -> str:
+    """Return the address of one of Mixpanel's regions, or of a stand-in on this machine."""
+    url = str(value).rstrip("/")
+    if url in MIXPANEL_URLS or re.fullmatch(r"http://127\.0\.0\.1:[0-9]{1,5}", url):
+        return url
+    raise ValueError

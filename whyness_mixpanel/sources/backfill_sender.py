@@ -1,0 +1,141 @@
+"""Sends the events of a backfill: no faster than asked, and again where the queue fails."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from whyness_mixpanel.backends import BACKFILL_GROUP, Publish
+from whyness_mixpanel.publishing import parked, publisher
+
+PAUSES_S = (1, 2, 4, 8, 16, 32)
+# So many parts of a call may be refused while nothing passes: enough to reach a single event by halving.
+_MOST_VAIN = 24
+# How often an event must be refused alone, while one that is safe passes each time.
+_TRIALS = 3
+_EARLY = "its time has not come"
+
+
+class NotPublished(Exception):  # noqa: N818  (it is the events that are not)
+    """The queue would not take a call, however often it was asked; the text is free of what was sent."""
+
+
+class Sender:
+    """Sends calls one after the other.
+
+    Args:
+        publish: the backend's.
+        identity: the mode in which the events travel.
+        rate: events a second on average; None for as many as go.
+        monotonic: a clock, in seconds.
+        sleep: waits so many seconds.
+        on_fault: told a fault and the seconds until the next attempt.
+    """
+
+    def __init__(  # noqa: PLR0913  (what it works with, each by name)
+        self,
+        publish: Publish,
+        *,
+        identity: str,
+        rate: float | None,
+        monotonic: Callable[[], float],
+        sleep: Callable[[float], None],
+        on_fault: Callable[[str, int], None],
+    ) -> None:
+        self._publish, self._identity, self._rate = publish, identity, rate
+        self._monotonic, self._sleep, self._on_fault = monotonic, sleep, on_fault
+        self._free_at_s = monotonic()
+        # An event that is safe, whose copies count once; "" while nothing has passed.
+        self._control = ""
+
+    def __call__(self, encoded: Sequence[str]) -> Mapping[int, str]:
+        """Send events; return why those that the queue never takes are parked, by their indexes.
+
+        Raises:
+            NotPublished: some are refused still, after about a minute, and it is not they that are at fault.
+            SettingError: a setting is not allowed, so that nothing can be sent.
+        """
+        self._pace(len(encoded))
+        left, refused = dict(enumerate(encoded)), dict[int, str]()
+        for pause_s in PAUSES_S:
+            done = self._attempt(left, refused)
+            if not left:
+                return refused
+            self._on_fault(done.fault, pause_s)
+            self._sleep(pause_s)
+        done = self._attempt(left, refused)
+        if left:
+            if self._control or not done.has_answered:
+                self._check_control(done.fault)
+            self._part(left, refused)
+        return refused
+
+    def _attempt(self, events: dict[int, str], refused: dict[int, str]) -> publisher.Published:
+        """Send `events`, and park what will never be delivered; keep those that are left there."""
+        indexes = list(events)
+        done = publisher.attempt(
+            list(events.values()), identity=self._identity, group=BACKFILL_GROUP, publish=self._publish
+        )
+        dead = {indexes[place]: why for place, why in done.dead.items()}
+        self._park([(events[index], why) for index, why in dead.items()])
+        safe = [index for index, is_safe in zip(indexes, done.confirmed, strict=True) if is_safe]
+        if safe:
+            self._control = events[safe[0]]
+        refused |= dead
+        for index in (*safe, *dead):
+            del events[index]
+        return done if done.fault else done._replace(fault=_EARLY)
+
+    def _part(self, events: dict[int, str], refused: dict[int, str]) -> None:
+        """Send what was refused together in ever smaller parts; park what is refused alone."""
+        parts, alone, vain_count = [events], list[dict[int, str]](), 0
+        while parts:
+            part = parts.pop()
+            before = len(part)
+            done = self._attempt(part, refused)
+            vain_count = vain_count + 1 if len(part) == before else 0
+            if vain_count > _MOST_VAIN:
+                self._check_control(done.fault)
+                vain_count = 0
+            if len(part) > 1:
+                parts += _halves(part)
+            elif part:
+                alone.append(part)
+        for part in alone:
+            self._try_alone(part, refused)
+
+    def _try_alone(self, event: dict[int, str], refused: dict[int, str]) -> None:
+        """Park an event that is refused each time, while one that is safe passes each time."""
+        fault = ""
+        for _ in range(_TRIALS):
+            fault = self._attempt(event, refused).fault
+            if not event:
+                return
+            self._check_control(fault)
+        [(index, encoded)] = event.items()
+        refused[index] = f"the queue refuses it, and takes others: {fault}"
+        self._park([(encoded, refused[index])])
+
+    def _park(self, events: Sequence[tuple[str, str]]) -> None:
+        if not parked.keep(events, self._identity):
+            raise NotPublished("the outbox does not take what will never be delivered")
+
+    def _check_control(self, fault: str) -> None:
+        """Raise NotPublished unless an event that passed before passes now: else none is to blame."""
+        control = [self._control] if self._control else []
+        done = publisher.attempt(
+            control, identity=self._identity, group=BACKFILL_GROUP, publish=self._publish
+        )
+        if done.confirmed != [True]:
+            raise NotPublished(fault)
+
+    def _pace(self, event_count: int) -> None:
+        if self._rate is None:
+            return
+        now_s = self._monotonic()
+        if self._free_at_s > now_s:
+            self._sleep(self._free_at_s - now_s)
+        self._free_at_s = max(now_s, self._free_at_s) + event_count / self._rate
+
+
+def _halves(part: dict[int, str]) -> list[dict[int, str]]:
+    items = list(part.items())
+    middle = len(items) // 2
+    return [dict(items[middle:]), dict(items[:middle])]
