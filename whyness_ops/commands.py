@@ -1,4 +1,4 @@
-"""What each command does: call the library, print what came of it, return the exit code."""
+"""What each command does: call the library, print the result, return the exit code."""
 
 import argparse
 import sys
@@ -14,7 +14,7 @@ from whyness_ops import output
 from whyness_ops.aws import Aws, Stack
 from whyness_ops.dead_letter_queue import DeadLetterQueue
 from whyness_ops.edit import Edit, load_edit, load_site_check
-from whyness_ops.errors import NotFound, OpsError
+from whyness_ops.errors import NotFound, UsageFault
 from whyness_ops.inspecting import count_rows, export, find_letter, overview, show
 from whyness_ops.log_table import LogTable, Row, last_days
 from whyness_ops.moving import redrive_all
@@ -62,7 +62,7 @@ def dlq_export(options: argparse.Namespace, stop: Stop) -> int:
             options.file,
             force=options.force,
             stop=stop,
-            progress=lambda done, total: progress(done, total, "letters"),
+            progress=lambda done, total: progress(done, total, "dead letters"),
         )
     found = {**counts, "file": str(options.file)}
     output.emit(found, output.exported_text, as_json=options.json)
@@ -73,10 +73,10 @@ def redrive(options: argparse.Namespace, stop: Stop) -> int:
     """Put dead letters back."""
     given = [name for name in (*_SELECTING, "edit") if getattr(options, name) is not None]
     if options.all == bool(given):
-        raise _UsageError(
-            "Say --all, or give a selection or --edit, not both."
+        raise UsageFault(
+            "--all cannot be combined with a filter or --edit. Remove one of them."
             if given
-            else "What? Give --all, or a selection such as --reason rejected, or --limit."
+            else "Nothing selected. Give --all, or a filter such as --reason rejected."
         )
     # SQS moves letters unseen: where a site is to be asked about each, they are sent one by one.
     is_moved = options.all and not options.site
@@ -87,7 +87,7 @@ def _redrive_all(options: argparse.Namespace, stop: Stop) -> int:
     queue = _queue(options)
     if options.dry_run:
         found: dict[str, Any] = {"dry_run": True, "would_move": queue.depth().visible}
-        output.emit(found, lambda f: f"would move about {f['would_move']} letters", as_json=options.json)
+        output.emit(found, output.would_move_text, as_json=options.json)
         return 0
     rate = None if options.rate is None else max(1, int(options.rate))
     with Progress() as progress:
@@ -96,7 +96,7 @@ def _redrive_all(options: argparse.Namespace, stop: Stop) -> int:
             _stack(options),
             rate_per_s=rate,
             stop=stop,
-            progress=lambda m: progress(m.moved, m.to_move, f"moved, {m.status.lower()}"),
+            progress=lambda m: progress(m.moved, m.to_move, f"dead letters moved ({m.status.lower()})"),
         )
     output.emit(asdict(move), output.moved_text, as_json=options.json)
     return 0 if move.status == "COMPLETED" and not move.came_back else _IN_PART
@@ -160,7 +160,8 @@ def log_show(options: argparse.Namespace, _: Stop) -> int:
     rows = _log(options).get(options.insert_id)
     if not rows:
         raise NotFound(
-            f"No row {options.insert_id} in {options.log_table}: it did not fail, or too long ago."
+            f"Log table {options.log_table} has no row {options.insert_id}. "
+            f"Its event did not fail, or failed more than {KEPT_DAYS} days ago."
         )
     output.emit(rows, output.pretty, as_json=options.json)
     return 0
@@ -174,9 +175,9 @@ def log_rebuild(options: argparse.Namespace, stop: Stop) -> int:
             _log(options),
             stop=stop,
             now_ms=_now_ms(),
-            progress=lambda done, total: progress(done, total, "letters"),
+            progress=lambda done, total: progress(done, total, "dead letters"),
         )
-    output.emit(found, output.pretty, as_json=options.json)
+    output.emit(found, output.rebuilt_text, as_json=options.json)
     return _IN_PART if found["cut_short"] else 0
 
 
@@ -213,12 +214,8 @@ def _log(options: argparse.Namespace) -> LogTable:
 
 
 def _so_far(report: Redriven) -> str:
-    return f"looked at, {report.matched} meant, {report.sent} sent"
+    return f"dead letters inspected: {report.matched} matched, {report.sent} sent"
 
 
 def _now_ms() -> int:
     return time.time_ns() // 1_000_000
-
-
-class _UsageError(OpsError):
-    exit_code = 2

@@ -48,7 +48,8 @@ class DeadLetterQueue:
     def __init__(self, sqs: Any, url: str) -> None:
         if not url:
             raise SetupFault(
-                "Which dead-letter queue? Give --dead-letter-queue-url or DEAD_LETTER_QUEUE_URL."
+                "The dead-letter queue is not set. "
+                "Give --dead-letter-queue-url, or set DEAD_LETTER_QUEUE_URL."
             )
         self.sqs = sqs
         self.url = url
@@ -89,7 +90,10 @@ class DeadLetterQueue:
             answer = self.sqs.get_queue_attributes(QueueUrl=self.url, AttributeNames=names)
         attributes = answer.get("Attributes", {})
         if attributes.get("RedrivePolicy"):
-            raise Refused(f"{self.url} has a dead-letter queue itself. Are the two queues swapped?")
+            raise Refused(
+                f"The two queues are swapped: {self.url} has a dead-letter queue of its own. "
+                "Check --queue-url and --dead-letter-queue-url."
+            )
         snapshot.open(clock_ms(answer), int(attributes.get("ApproximateNumberOfMessages", 0)))
 
 

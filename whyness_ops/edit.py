@@ -39,13 +39,17 @@ def load_edit(name: str) -> Edit:
     """
     module_name, colon, function_name = name.partition(":")
     if not (colon and module_name and function_name):
-        raise EditFault(f"--edit {name}: write it as package.module:function")
+        raise EditFault(
+            f"--edit {name} does not name a function. Write package.module:function, such as fixes:rename."
+        )
     try:
         function = getattr(importlib.import_module(module_name), function_name, None)
     except Exception as error:  # a person's module can raise anything at import
-        raise EditFault(f"--edit {name}: importing {module_name} raised {_where(error)}") from error
+        raise EditFault(
+            f"--edit {name}: importing {module_name} raised {_where(error)}. Fix the module or its name."
+        ) from error
     if not callable(function):
-        raise EditFault(f"--edit {name}: {module_name} has no function {function_name}")
+        raise EditFault(f"--edit {name}: {module_name} has no function {function_name}. Check the name.")
     return function  # type: ignore[no-any-return]  # getattr gives Any
 
 
@@ -63,7 +67,9 @@ def load_site_check(settings: str) -> Edit:
         importlib.import_module("django").setup()
         check: Edit = importlib.import_module("whyness_mixpanel.privacy").refuse_suppressed
     except Exception as error:  # a site's settings can raise anything
-        raise EditFault(f"--site {settings}: loading it raised {_where(error)}") from error
+        raise EditFault(
+            f"--site {settings}: loading the site raised {_where(error)}. Fix it, or check the name."
+        ) from error
     return check
 
 
@@ -84,7 +90,9 @@ def edit_body(letter: DeadLetter, edit: Edit, *, now_ms: int) -> str:
         fields["identity"] = message.identity
     body = to_sqs_json({**fields, **(message.fields if message else {}), "events": edited})
     if size_bytes(body) > limits.MESSAGE_BYTES:
-        raise CannotEdit(f"it is {size_bytes(body)} bytes now; allowed: {limits.MESSAGE_BYTES}")
+        raise CannotEdit(
+            f"the edited message has {size_bytes(body)} bytes; at most {limits.MESSAGE_BYTES} are allowed"
+        )
     return body
 
 
@@ -92,7 +100,9 @@ def _message(letter: DeadLetter) -> Any:
     try:
         return decode_message(letter.body)
     except UnknownVersion as fault:
-        raise CannotEdit(f"this tool is older than the message: {fault}") from fault
+        raise CannotEdit(
+            f"the message is newer than this version of whyness-mixpanel; upgrade it: {fault}"
+        ) from fault
     except (UnreadableMessage, RecursionError):
         return None
 
@@ -103,7 +113,7 @@ def _edit_one(raw: object, edit: Edit, letter: DeadLetter, now_ms: int) -> dict[
     except Exception as error:  # a person's function can raise anything, and must not stop the others
         raise CannotEdit(f"the edit function raised {_where(error)}") from error
     if not isinstance(edited, dict):
-        raise CannotEdit(f"the edit function returned {_kind(edited)}; it must return the event, a dict")
+        raise CannotEdit(f"the edit function returned {_kind(edited)}; it must return the event as a dict")
     _check_event(edited, now_ms)
     if letter.may_count:
         _check_unchanged(raw, edited, letter.reason)
@@ -115,9 +125,9 @@ def _check_event(edited: dict[str, Any], now_ms: int) -> None:
         encode_event(parse_event(edited, now_ms=now_ms))
         to_sqs_json(edited)
     except (InvalidEvent, EventTooLarge) as fault:
-        raise CannotEdit(f"not valid after the edit: {fault}") from fault
+        raise CannotEdit(f"the event is not valid after the edit: {fault}") from fault
     except (TypeError, ValueError, RecursionError) as fault:
-        raise CannotEdit("after the edit it holds something that JSON cannot write") from fault
+        raise CannotEdit("after the edit the event has a value that JSON cannot represent") from fault
 
 
 def _check_unchanged(raw: object, edited: Mapping[str, Any], reason: str) -> None:
@@ -125,8 +135,8 @@ def _check_unchanged(raw: object, edited: Mapping[str, Any], reason: str) -> Non
     changed = [n for n in DEDUPLICATION_FIELDS if _exact(before.get(n)) != _exact(edited[n])]
     if changed:
         raise CannotEdit(
-            f"the edit changes {', '.join(changed)}; a letter that is {reason} may already count, "
-            "and would count twice"
+            f"the edit changes {', '.join(changed)}, but an event that is {reason} may already count "
+            "in Mixpanel and would count twice; leave these fields as they are"
         )
 
 

@@ -37,9 +37,11 @@ def new_file(path: Path, *, force: bool) -> Iterator[IO[str]]:
             _take_name(path)
         unfinished.replace(path)
     except FileExistsError as error:
-        raise FileFault(f"{path} is there already. Give another name, or --force to replace it.") from error
+        raise FileFault(f"{path} already exists. Give another name, or --force to replace it.") from error
     except OSError as error:
-        raise FileFault(f"{path} cannot be written: {error.strerror}") from error
+        raise FileFault(
+            f"{path} cannot be written: {error.strerror}. Check the path, or give another."
+        ) from error
     finally:
         if unfinished is not None:
             unfinished.unlink(missing_ok=True)
@@ -54,7 +56,7 @@ def _check_name(path: Path, *, force: bool) -> None:
     if not force:
         raise FileExistsError
     if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode)):
-        raise OSError(0, "it is there and no file")
+        raise OSError(0, "it is not a regular file")
 
 
 def _take_name(path: Path) -> None:

@@ -79,8 +79,8 @@ def find_letter(
                 return letter
     hidden = queue.depth().hidden
     raise NotFound(
-        f"No dead letter {message_id or insert_id} in {queue.url}. "
-        f"It may have been redriven, or be one of {hidden} that somebody looks at now."
+        f"Dead letter {message_id or insert_id} is not in {queue.url}. It was redriven, or it is one of "
+        f"{hidden} that are hidden while somebody inspects them; those reappear within ten minutes."
     )
 
 
@@ -128,7 +128,9 @@ def export(
             file.writelines(json.dumps(_line(letter)) + "\n" for letter in batch)
             progress(hold.there_count, hold.snapshot.total)
         if stop.is_set() or hold.is_full:
-            raise OpsError(f"Stopped after {hold.there_count} letters; {path} was not written.")
+            raise OpsError(
+                f"Stopped after {hold.there_count} dead letters: {path} was not written. Run it again."
+            )
     return {"letters": hold.there_count, "arrived_since": hold.arrived_since}
 
 

@@ -28,7 +28,7 @@ class LogTable:
 
     def __init__(self, dynamodb: Any, name: str) -> None:
         if not name:
-            raise SetupFault("Which Log table? Give --log-table or LOG_TABLE_NAME.")
+            raise SetupFault("The Log table is not set. Give --log-table, or set LOG_TABLE_NAME.")
         self._dynamodb = dynamodb
         self.name = name
 

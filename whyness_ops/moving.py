@@ -22,7 +22,10 @@ _UNLISTED_POLLS = 15
 _UNDER_WAY = ("RUNNING", "CANCELLING")
 _NOT_RUNNING = ("ResourceNotFoundException", "UnsupportedOperation")
 _STATES = {"COMPLETED": AuditState.DONE, "CANCELLED": AuditState.STOPPED}
-RUNS_ALREADY = "A message move task runs. Wait for its end, or cancel it in the SQS console."
+RUNS_ALREADY = (
+    "A message move task is running on the dead-letter queue. "
+    "Wait until it ends, or cancel it in the SQS console."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +90,7 @@ def redrive_all(
     dead_letters = DeadLetterQueue(aws.sqs, stack.dead_letter_queue_url)
     log = LogTable(aws.dynamodb, stack.log_table)
     if not stack.queue_url:
-        raise SetupFault("Which queue? Give --queue-url or QUEUE_URL.")
+        raise SetupFault("The queue is not set. Give --queue-url, or set QUEUE_URL.")
     snapshot = Snapshot()
     dead_letters.open(snapshot)
     source, destination = dead_letters.arn(), queue_arn(aws.sqs, stack.queue_url)
@@ -143,7 +146,7 @@ class _Task:
 
     def cancel(self) -> None:
         """Ask SQS to end it; that it has ended in the meantime is no fault."""
-        with explained("message move task"):
+        with explained("the message move task"):
             try:
                 self.sqs.cancel_message_move_task(TaskHandle=self.handle)
             except ClientError as error:
@@ -153,7 +156,7 @@ class _Task:
 
 def _tasks(sqs: Any, source: str) -> list[Mapping[str, Any]]:
     """Return the newest tasks; an endpoint that knows none has none."""
-    with explained("message move tasks"):
+    with explained("the message move tasks"):
         try:
             return list(sqs.list_message_move_tasks(SourceArn=source, MaxResults=10).get("Results", []))
         except ClientError as error:
@@ -166,14 +169,14 @@ def _start(sqs: Any, source: str, destination: str, rate_per_s: int | None) -> s
     arguments: dict[str, Any] = {"SourceArn": source, "DestinationArn": destination}
     if rate_per_s:
         arguments["MaxNumberOfMessagesPerSecond"] = rate_per_s
-    with explained("message move task"):
+    with explained("the message move task"):
         try:
             return str(sqs.start_message_move_task(**arguments)["TaskHandle"])
         except ClientError as error:
             if error_code(error) in NOT_IMPLEMENTED:
                 raise SetupFault(
-                    "This endpoint has no message move task (emulators do not). Give a selection instead, "
-                    "such as --limit 100000."
+                    "This endpoint does not support message move tasks (emulators do not). "
+                    "Give a filter instead of --all, such as --limit 100000."
                 ) from error
             raise
 
@@ -194,7 +197,9 @@ def _follow(task: _Task, stop: Stop, progress: Callable[[Move], None]) -> Move:
             if move.is_over and not cancelled:
                 continue
         elif (unlisted := unlisted + 1) > _UNLISTED_POLLS:
-            raise SetupFault("SQS started the message move task and does not list it: see the SQS console.")
+            raise SetupFault(
+                "SQS started the message move task but does not list it. Look at it in the SQS console."
+            )
         (time.sleep if cancelled else stop.wait)(_POLL_S)
 
 

@@ -16,7 +16,7 @@ _MOST_CHARACTERS = 100
 _MOST_DETAIL_CHARACTERS = 1_000
 _DETAILS = {
     CRASHED: "moved by SQS: received too often without an outcome",
-    UNKNOWN: "the letter does not say why it is here",
+    UNKNOWN: "the dead letter does not carry a reason",
 }
 
 

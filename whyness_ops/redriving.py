@@ -104,7 +104,7 @@ class Redrive:
         """
         queue = DeadLetterQueue(self.aws.sqs, self.stack.dead_letter_queue_url)
         if not self.stack.queue_url:
-            raise SetupFault("Which queue? Give --queue-url or QUEUE_URL.")
+            raise SetupFault("The queue is not set. Give --queue-url, or set QUEUE_URL.")
         queue_arn(self.aws.sqs, self.stack.queue_url)  # it is there
         if move_under_way(self.aws.sqs, queue.arn()):
             raise Refused(RUNS_ALREADY)
@@ -188,7 +188,7 @@ class Redrive:
         report.sent += len(answered.confirmed)
         for index, parcel in enumerate(parcels):
             if index not in answered.confirmed:
-                why = f"the queue did not take it ({answered.code(index) or 'no answer for it'})"
+                why = f"the queue did not confirm it ({answered.code(index) or 'no answer'})"
                 report.left.append(Left(parcel.letter.message_id, parcel.letter.insert_id, why))
         return [parcel for index, parcel in enumerate(parcels) if index in answered.confirmed]
 

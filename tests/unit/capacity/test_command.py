@@ -108,7 +108,7 @@ def test_a_file_replaces_single_prices(tmp_path: Path, name: str, text: str) -> 
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("sqs = 1", "There are: "),
+        ("sqs = 1", "Use one of: "),
         ("sqs_request = -1", "from 0 to"),
         ("sqs_request = nan", "from 0 to"),
         ("sqs_request = true", "from 0 to"),
