@@ -75,7 +75,7 @@ def add_parser(group: Commands, name: str, help_: str, examples: str) -> Argumen
 
 
 def parse(root: ArgumentParser, arguments: Sequence[str] | None) -> argparse.Namespace:
-    """Return the options of the command that is meant; its parser tells what is wrong."""
+    """Return the options of the command; a wrong one ends with an error of that command's parser."""
     options, unknown = root.parse_known_args(arguments)
     parser: ArgumentParser = options.parser
     if unknown:

@@ -31,7 +31,7 @@ class Audit:
         """Write the row.
 
         Raises:
-            SetupFault: it cannot be written; then nothing may be moved.
+            SetupFault: the row cannot be written; then nothing may be moved.
         """
         key = LogKey(f"{AUDIT}#{moment(now_ms)}#{secrets.token_hex(4)}", "audit")
         text = json.dumps(selection, sort_keys=True)
@@ -49,7 +49,7 @@ class Audit:
         """Write how it ended: `done`, `stopped` or `failed`, and the counts.
 
         Raises:
-            SetupFault: it cannot be written.
+            SetupFault: the row cannot be written.
         """
         values = {"state": state, "finished_at": now_ms, **counts}
         try:

@@ -39,7 +39,7 @@ NOT_IMPLEMENTED = {"InvalidAction", "UnknownOperationException"}
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """The outputs of the stack: `QueueUrl`, `DeadLetterQueueUrl`, `LogTableName`; `""` where not needed."""
+    """The outputs of the stack: `QueueUrl`, `DeadLetterQueueUrl`, `LogTableName`; `""` if not needed."""
 
     queue_url: str = ""
     dead_letter_queue_url: str = ""
@@ -50,7 +50,7 @@ class Aws:
     """Clients, created when first used.
 
     Args:
-        profile: of the shared configuration; None for the SDK's own choice, as the others.
+        profile: of the shared configuration; None leaves each argument to the SDK.
         region: of the stack.
         endpoint_url: instead of AWS's, for all services.
     """
@@ -76,13 +76,13 @@ class Aws:
         """Return the ARN of the caller.
 
         Raises:
-            SetupFault: STS does not say.
+            SetupFault: STS refuses or cannot be reached.
         """
         with explained("STS"):
             return str(self._client("sts").get_caller_identity()["Arn"])
 
     def _client(self, service: str) -> Any:
-        # Importing it takes longer than all else together, and a site's admin imports this at its start.
+        # The import takes longer than all else together, and a site's admin imports this module at its start.
         import boto3  # noqa: PLC0415
         from botocore.config import Config  # noqa: PLC0415
 
@@ -107,7 +107,7 @@ def explained(what: str) -> Iterator[None]:
 
 
 def clock_ms(answer: Mapping[str, Any]) -> int | None:
-    """Return AWS's own time of an answer, epoch milliseconds to the second; None where it does not say."""
+    """Return AWS's own time of an answer, in epoch milliseconds to the second; None if it does not say."""
     headers = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {})
     try:
         return int(parsedate_to_datetime(headers.get("date", "")).timestamp()) * 1000

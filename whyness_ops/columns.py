@@ -1,18 +1,18 @@
-"""Pure: a table in as many columns as a terminal has; nothing is cut, for people copy ids from it."""
+"""Pure: a table that fits the width of a terminal. Nothing is cut, because people copy ids from it."""
 
 import textwrap
 from collections.abc import Sequence
 
 _GAP = "  "
-# Narrower, a wrapped text is harder to read than one cell below the other.
+# A narrower column of wrapped text is harder to read than cells below each other.
 _LEAST_WIDTH = 24
 
 
 def columns(headings: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> list[str]:
     """Return the lines of a table, its heading first.
 
-    Where it is too wide, its last column, which is text, is wrapped; where there is no room for that either,
-    each row is a block of one cell a line.
+    If the table is too wide, its last column, which is text, is wrapped. If there is no room for that either,
+    each row becomes a block with one cell a line.
     """
     widths = [max(map(len, column)) for column in zip(headings, *rows, strict=True)]
     last_width = width - sum(widths[:-1]) - len(_GAP) * (len(widths) - 1)

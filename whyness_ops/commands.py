@@ -32,7 +32,7 @@ _SELECTING = ("reason", "event", "user", "insert_id", "since", "until", "limit")
 
 
 def dlq_list(options: argparse.Namespace, stop: Stop) -> int:
-    """Show what is dead."""
+    """Show counts and a sample of the dead letters."""
     found = overview(
         _queue(options),
         _log(options),
@@ -45,7 +45,7 @@ def dlq_list(options: argparse.Namespace, stop: Stop) -> int:
 
 
 def dlq_show(options: argparse.Namespace, stop: Stop) -> int:
-    """Show one letter."""
+    """Show one dead letter."""
     letter = find_letter(
         _queue(options), message_id=options.message or "", insert_id=options.insert_id or "", stop=stop
     )
@@ -55,7 +55,7 @@ def dlq_show(options: argparse.Namespace, stop: Stop) -> int:
 
 
 def dlq_export(options: argparse.Namespace, stop: Stop) -> int:
-    """Write all letters to a file."""
+    """Write all dead letters to a file."""
     with Progress() as progress:
         counts = export(
             _queue(options),
@@ -70,7 +70,7 @@ def dlq_export(options: argparse.Namespace, stop: Stop) -> int:
 
 
 def redrive(options: argparse.Namespace, stop: Stop) -> int:
-    """Put dead letters back."""
+    """Send dead letters to the queue again."""
     given = [name for name in (*_SELECTING, "edit") if getattr(options, name) is not None]
     if options.all == bool(given):
         raise UsageFault(
@@ -78,7 +78,7 @@ def redrive(options: argparse.Namespace, stop: Stop) -> int:
             if given
             else "Nothing selected. Give --all, or a filter such as --reason rejected."
         )
-    # SQS moves letters unseen: where a site is to be asked about each, they are sent one by one.
+    # SQS moves dead letters unseen; if a site must be asked about each, they are sent one by one.
     is_moved = options.all and not options.site
     return _redrive_all(options, stop) if is_moved else _redrive_selection(options, stop)
 
@@ -129,9 +129,9 @@ def _redrive_selection(options: argparse.Namespace, stop: Stop) -> int:
 
 
 def _load_edit(name: str | None, site: str) -> Edit | None:
-    """Return the edit function behind the site's list of suppressed users, as far as they are named."""
+    """Return the edit function, preceded by the site's check for suppressed users; each only if given."""
     if name or site:
-        # Last, and only for those who name something of it: a boto3.py there is not for us.
+        # Last, and only if an option names a module: a boto3.py in that directory must not replace ours.
         sys.path.append("")
     edit = load_edit(name) if name else None
     if not site:
@@ -148,7 +148,7 @@ def log_list(options: argparse.Namespace, _: Stop) -> int:
 
 
 def log_stats(options: argparse.Namespace, _: Stop) -> int:
-    """Show how many rows there are of each kind."""
+    """Show how many rows there are by day, reason, event and state."""
     rows = [{**row, "day": str(row.get("gsi1pk", "")).partition("#")[0]} for row in _rows(options)]
     found = count_rows(rows, ("day", "reason", "event", "state"))
     output.emit(sorted(found, key=lambda row: str(row["day"])), output.rows_text, as_json=options.json)
@@ -168,7 +168,7 @@ def log_show(options: argparse.Namespace, _: Stop) -> int:
 
 
 def log_rebuild(options: argparse.Namespace, stop: Stop) -> int:
-    """Put the rows that are missing."""
+    """Add the missing rows."""
     with Progress() as progress:
         found = rebuild(
             _queue(options),

@@ -1,4 +1,4 @@
-"""Pure but for loading: a person's function puts events right, and may make none of them count twice."""
+"""Pure but for loading: a user's function fixes events, and must not make any of them count twice."""
 
 import copy
 import importlib
@@ -28,14 +28,14 @@ DEDUPLICATION_FIELDS = ("insert_id", "event", "user", "time")
 
 
 class CannotEdit(Exception):  # noqa: N818
-    """The letter stays where it is; the text says why, without any value."""
+    """The dead letter is not sent; the text says why, without any value of the event."""
 
 
 def load_edit(name: str) -> Edit:
     """Return the function that `package.module:function` names.
 
     Raises:
-        EditFault: there is none.
+        EditFault: there is no such function.
     """
     module_name, colon, function_name = name.partition(":")
     if not (colon and module_name and function_name):
@@ -44,7 +44,7 @@ def load_edit(name: str) -> Edit:
         )
     try:
         function = getattr(importlib.import_module(module_name), function_name, None)
-    except Exception as error:  # a person's module can raise anything at import
+    except Exception as error:  # a user's module can raise anything at import
         raise EditFault(
             f"--edit {name}: importing {module_name} raised {_where(error)}. Fix the module or its name."
         ) from error
@@ -54,7 +54,7 @@ def load_edit(name: str) -> Edit:
 
 
 def load_site_check(settings: str) -> Edit:
-    """Return the Django site's function that raises for an event about somebody who is suppressed.
+    """Return the Django site's function that raises for an event of a suppressed user.
 
     Args:
         settings: the site's settings module, as in DJANGO_SETTINGS_MODULE.
@@ -74,13 +74,13 @@ def load_site_check(settings: str) -> Edit:
 
 
 def edit_body(letter: DeadLetter, edit: Edit, *, now_ms: int) -> str:
-    """Return the letter's body with each event as the function returns it.
+    """Return the body with each event as the function returns it.
 
-    The function gets one event, a dict, and returns it put right; where the body cannot be read at all, it
-    gets the body's text.
+    The function takes one event, a dict, and returns it fixed. If the body cannot be read at all, it takes
+    the body's text.
 
     Raises:
-        CannotEdit: it raised, or returned no valid event, or changed what it may not.
+        CannotEdit: it raised, did not return a valid event, or changed a field that it must not change.
     """
     message = _message(letter)
     raws = message.raw_events if message else [letter.body]
@@ -110,7 +110,7 @@ def _message(letter: DeadLetter) -> Any:
 def _edit_one(raw: object, edit: Edit, letter: DeadLetter, now_ms: int) -> dict[str, Any]:
     try:
         edited = edit(copy.deepcopy(raw))
-    except Exception as error:  # a person's function can raise anything, and must not stop the others
+    except Exception as error:  # a user's function can raise anything, and must not stop the others
         raise CannotEdit(f"the edit function raised {_where(error)}") from error
     if not isinstance(edited, dict):
         raise CannotEdit(f"the edit function returned {_kind(edited)}; it must return the event as a dict")

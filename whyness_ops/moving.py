@@ -1,4 +1,4 @@
-"""Redrive of all: SQS moves the messages itself, and says how far it is."""
+"""Redrive of all dead letters: SQS moves the messages itself and reports its progress."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -30,16 +30,16 @@ RUNS_ALREADY = (
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """How far a message move task is.
+    """The progress of a message move task.
 
     Args:
-        status: SQS's: RUNNING, COMPLETED, CANCELLING, CANCELLED, FAILED; COMPLETED too where it was cancelled
-            because all that were there at its start are moved.
+        status: SQS's: RUNNING, COMPLETED, CANCELLING, CANCELLED, FAILED. COMPLETED also if it was cancelled
+            because all dead letters of its start had been moved.
         moved: messages so far, approximate.
-        to_move: messages there were at the start, approximate.
-        failure: why it failed, `""` where it did not.
-        came_back: where it was cancelled so, about how many are in the dead-letter queue after it: they came
-            back, or arrived since.
+        to_move: messages at the start, approximate.
+        failure: why it failed, `""` if it did not.
+        came_back: if it was cancelled so, about how many are in the dead-letter queue now: they came back, or
+            arrived after the start.
     """
 
     status: str
@@ -50,15 +50,15 @@ class Move:
 
     @property
     def is_over(self) -> bool:
-        """Whether it has moved as many as there were: what it still finds came back, or arrived since."""
+        """Whether it has moved as many as there were at the start; others came back, or arrived later."""
         return self.moved >= max(1, self.to_move)
 
 
 def move_under_way(sqs: Any, dead_letter_queue_arn: str) -> bool:
-    """Whether a message move task runs; an endpoint that knows none runs none.
+    """Whether a message move task is running; never on an endpoint without such tasks.
 
     Raises:
-        SetupFault: SQS does not say.
+        SetupFault: SQS refuses or cannot be reached.
     """
     return any(task["Status"] in _UNDER_WAY for task in _tasks(sqs, dead_letter_queue_arn))
 
@@ -71,21 +71,21 @@ def redrive_all(
     stop: Stop,
     progress: Callable[[Move], None] = lambda _: None,
 ) -> Move:
-    """Move all dead letters back to the queue; on a stop, cancel. What was moved stays moved.
+    """Move all dead letters to the queue. A stop cancels the task; what was moved stays moved.
 
-    SQS would also move those that come back meanwhile, again and again: the task is cancelled when it has
+    SQS would also move those that come back meanwhile, again and again. So the task is cancelled once it has
     moved as many as there were at its start.
 
     Args:
         aws: clients.
         stack: all three outputs.
-        rate_per_s: at most so many messages a second, 1 to 500; None leaves it to SQS.
+        rate_per_s: at most this many messages a second, 1 to 500; None leaves it to SQS.
         stop: cancels the task.
         progress: called every two seconds.
 
     Raises:
-        Refused: a task runs already.
-        SetupFault: AWS cannot be asked, or has no such task.
+        Refused: a task is running already.
+        SetupFault: AWS refuses, cannot be reached, or does not support such tasks.
     """
     dead_letters = DeadLetterQueue(aws.sqs, stack.dead_letter_queue_url)
     log = LogTable(aws.dynamodb, stack.log_table)
@@ -116,7 +116,7 @@ def redrive_all(
 
 @dataclass(frozen=True, slots=True)
 class _Task:
-    """The task that was started, by when they were started those that were there before, and the letters."""
+    """The task that was started, the start times of earlier tasks, and the number of dead letters."""
 
     sqs: Any
     source: str
@@ -125,9 +125,9 @@ class _Task:
     total: int
 
     def look(self) -> Move | None:
-        """Return how far it is; None while SQS does not list it."""
+        """Return its progress; None while SQS does not list it."""
         tasks = _tasks(self.sqs, self.source)
-        # A task that ended has no handle any more.
+        # A finished task no longer has a handle.
         mine = [
             task
             for task in tasks
@@ -145,7 +145,7 @@ class _Task:
         )
 
     def cancel(self) -> None:
-        """Ask SQS to end it; that it has ended in the meantime is no fault."""
+        """Ask SQS to cancel it; it is not an error if it has ended meanwhile."""
         with explained("the message move task"):
             try:
                 self.sqs.cancel_message_move_task(TaskHandle=self.handle)
@@ -155,7 +155,7 @@ class _Task:
 
 
 def _tasks(sqs: Any, source: str) -> list[Mapping[str, Any]]:
-    """Return the newest tasks; an endpoint that knows none has none."""
+    """Return the newest tasks; none on an endpoint without such tasks."""
     with explained("the message move tasks"):
         try:
             return list(sqs.list_message_move_tasks(SourceArn=source, MaxResults=10).get("Results", []))
@@ -204,7 +204,7 @@ def _follow(task: _Task, stop: Stop, progress: Callable[[Move], None]) -> Move:
 
 
 def _count_now(dead_letters: DeadLetterQueue, stop: Stop) -> int:
-    """Return about how many letters there are: SQS's own count is late, so a look says whether any are."""
+    """Return about how many dead letters there are. SQS's own count is late, so one receive checks it."""
     with dead_letters.hold(stop) as hold:
         seen = len(next(hold.batches(), []))
         return seen + dead_letters.depth().visible if seen else 0

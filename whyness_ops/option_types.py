@@ -16,7 +16,7 @@ def text(given: str) -> str:
 
 
 def path(given: str) -> Path:
-    """Return the path of a file, in whatever encoding."""
+    """Return the path of a file, in any encoding."""
     if not given or "\0" in given:
         raise wrong(given, "the path of a file")
     return Path(given)
@@ -55,7 +55,7 @@ class Number:
 
 
 def moment(given: str) -> int:
-    """Return the epoch milliseconds of a day or moment; without an offset it is UTC."""
+    """Return the epoch milliseconds of a date or time; in UTC if it has no offset."""
     try:
         found = datetime.fromisoformat(given)
         time_ms = int((found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp() * 1000)

@@ -31,13 +31,18 @@ def pretty(found: object) -> str:
     return json.dumps(found, indent=2, ensure_ascii=False)
 
 
+def title(text: str) -> str:
+    """Return a line that a terminal shows bold."""
+    return _TITLE + text
+
+
 def table(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> str:
     """Return rows as columns that fit the terminal; `(none)` where there are none."""
     if not (rows and names):
         return "(none)"
     cells = [[_cell(row.get(name, "")) for name in names] for row in rows]
     heading, *lines = columns([_HEADINGS.get(name, name) for name in names], cells, terminal.width())
-    return "\n".join([_title(heading), *lines])
+    return "\n".join([title(heading), *lines])
 
 
 def rows_text(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -52,16 +57,16 @@ def overview_text(found: Mapping[str, Any]) -> str:
     names = ("message_id", "reason", "insert_id", "event_count", "failed_at", "detail")
     oldest = f", the oldest sent {sample['oldest']['sent_at']}" if sample["oldest"] else ""
     parts = [
-        _title(f"Log, last {_count(found['days'], 'day')}:"),
+        title(f"Log, last {_count(found['days'], 'day')}:"),
         table(found["log"], ("reason", "state", "count")),
         f"\nDead-letter queue: about {queue['visible']} visible, {queue['hidden']} being inspected.\n",
-        _title(f"Sample of {_count(sample['count'], 'dead letter')}, as SQS chose them{oldest}:"),
+        title(f"Sample of {_count(sample['count'], 'dead letter')}, as SQS chose them{oldest}:"),
         table(sample["letters"], names),
     ]
     if sample["crashed"]:
         parts += [
             "",
-            _title("Crashed, in the sample (SQS moved them after too many receives):"),
+            title("Crashed, in the sample (SQS moved them after too many receives):"),
             table(sample["crashed"], names),
         ]
     return "\n".join(parts)
@@ -83,7 +88,7 @@ def redriven_text(found: Mapping[str, Any]) -> str:
     if found["stopped"]:
         lines.append("Stopped before the end. Run the command again for the rest.")
     if found["left"]:
-        lines.append(_title("Not sent, still in the dead-letter queue:"))
+        lines.append(title("Not sent, still in the dead-letter queue:"))
         lines.append(table(found["left"], ("message_id", "insert_id", "why")))
     return "\n".join(lines)
 
@@ -128,10 +133,6 @@ def _count(count: int, noun: str) -> str:
 
 def _cell(value: object) -> str:
     return printable(str(value)).replace("\n", "\\x0a")
-
-
-def _title(text: str) -> str:
-    return _TITLE + text
 
 
 def _styled(text: str) -> str:

@@ -53,7 +53,7 @@ class Progress:
 
 
 def _tqdm() -> Any:
-    """Return tqdm's class; None where stderr is not a terminal, or tqdm (extra `cli`) is not installed."""
+    """Return tqdm's class; None if stderr is not a terminal, or tqdm (extra `cli`) is not installed."""
     if not sys.stderr.isatty():
         return None
     try:

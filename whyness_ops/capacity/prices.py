@@ -1,4 +1,4 @@
-"""Prices and measurements as data: the files beside this module, and one of the user's over them."""
+"""Prices and measurements as data: the files beside this module, and a user's file over them."""
 
 import json
 import tomllib
@@ -22,7 +22,7 @@ class PricesFault(OpsError):  # noqa: N818  (the file is at fault)
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """USD for one unit, with where it stands and when that was read."""
+    """USD for one unit, with its source and the date on which that was read."""
 
     usd: float
     unit: str

@@ -40,7 +40,7 @@ import django
 django.setup()
 from whyness_events.dead_letter import DeadLetterAttributes
 from whyness_mixpanel.admin.asked import Asked
-from whyness_ops.cli import make_parser
+from whyness_ops.options import make_parser
 from whyness_ops.log_table import LogTable
 from datetime import date
 
