@@ -117,5 +117,5 @@ def _more_runs(load: Load, clients: int) -> str:
     if load.memory_mb < CPU_MB:
         return f"Raise MemorySize: {CPU_MB} MB give a whole CPU. Mixpanel sees no additional clients."
     if clients < MIXPANEL_CLIENTS:
-        return f"Raise MaximumConcurrency: Mixpanel sees {clients} of the {MIXPANEL_CLIENTS} clients that it recommends."
+        return f"Raise MaximumConcurrency: Mixpanel sees {clients} of up to {MIXPANEL_CLIENTS} clients."
     return "Use several projects: Mixpanel recommends no more clients than it sees now."
