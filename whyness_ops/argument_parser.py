@@ -86,7 +86,7 @@ def parse(root: ArgumentParser, arguments: Sequence[str] | None) -> argparse.Nam
 
 
 def subparsers(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
-    """Return the parsers of the commands of a parser, by name; none where it is a command itself."""
+    """Return the parsers of the commands of a parser, by name; none if it is a command itself."""
     actions = parser._actions  # noqa: SLF001  (argparse has no other way to ask)
     groups = [action for action in actions if isinstance(action, argparse._SubParsersAction)]  # noqa: SLF001
     return dict(groups[0].choices) if groups else {}

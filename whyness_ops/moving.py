@@ -198,7 +198,7 @@ def _follow(task: _Task, stop: Stop, progress: Callable[[Move], None]) -> Move:
                 continue
         elif (unlisted := unlisted + 1) > _UNLISTED_POLLS:
             raise SetupFault(
-                "SQS started the message move task but does not list it. Look at it in the SQS console."
+                "SQS started the message move task but does not list it. Check it in the SQS console."
             )
         (time.sleep if cancelled else stop.wait)(_POLL_S)
 

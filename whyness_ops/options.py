@@ -14,7 +14,7 @@ from whyness_ops.option_types import Number, Whole, moment, path, text
 
 _count = Whole(1, 10**9)
 _days = Whole(1, commands.KEPT_DAYS)
-# Slower, a call's letters would reappear meanwhile; SQS's move task takes no more.
+# Below, the dead letters of a call would reappear meanwhile; above, SQS's move task refuses.
 _rate = Number(0.1, 500)
 
 

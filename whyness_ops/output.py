@@ -12,6 +12,8 @@ _HEADINGS = {"gsi1sk": "failed at and key"}
 # Begins a line that a terminal shows bold. No text of a stranger can begin a line with it: tables and JSON
 # escape control characters.
 _TITLE = "\x01"
+_ARRIVED = "Skipped, arrived after the start: {}."
+_STOPPED = "Stopped before the end. Run the command again for the rest."
 
 F = TypeVar("F")
 
@@ -37,7 +39,7 @@ def title(text: str) -> str:
 
 
 def table(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> str:
-    """Return rows as columns that fit the terminal; `(none)` where there are none."""
+    """Return rows as columns that fit the terminal; `(none)` if there are none."""
     if not (rows and names):
         return "(none)"
     cells = [[_cell(row.get(name, "")) for name in names] for row in rows]
@@ -78,15 +80,15 @@ def redriven_text(found: Mapping[str, Any]) -> str:
     inspected = _count(found["looked_at"], "dead letter")
     lines = [f"Inspected {inspected}: {found['matched']} matched, {found['sent']} {sent}."]
     notes = (
-        ("came_back", "came back and still fail. Fix the cause, then redrive them again."),
-        ("arrived_since", "arrived after the start and were skipped."),
-        ("not_deleted", "were sent, but may still be in the dead-letter queue; sent again, they count once."),
-        ("rows_not_marked", "were sent, but their Log rows could not be marked as redriven."),
-        ("hidden", "are hidden: somebody inspects them. Run the command again in ten minutes."),
+        ("came_back", "Came back, still failing: {}. Fix the cause, then redrive them again."),
+        ("arrived_since", _ARRIVED),
+        ("not_deleted", "Sent, perhaps still in the dead-letter queue: {}. Sent again, they count once."),
+        ("rows_not_marked", "Sent, but not marked as redriven in the Log: {}."),
+        ("hidden", "Hidden while somebody inspects them: {}. Run the command again in ten minutes."),
     )
-    lines += [f"{found[name]} {note}" for name, note in notes if found[name]]
+    lines += [note.format(found[name]) for name, note in notes if found[name]]
     if found["stopped"]:
-        lines.append("Stopped before the end. Run the command again for the rest.")
+        lines.append(_STOPPED)
     if found["left"]:
         lines.append(title("Not sent, still in the dead-letter queue:"))
         lines.append(table(found["left"], ("message_id", "insert_id", "why")))
@@ -99,7 +101,7 @@ def moved_text(found: Mapping[str, Any]) -> str:
     failure = f" ({found['failure']})" if found["failure"] else ""
     lines = [f"{moved}: {found['status'].lower()}{failure}."]
     if found["came_back"]:
-        lines.append(f"About {found['came_back']} came back and still fail, or arrived after the start.")
+        lines.append(f"Came back, still failing, or arrived after the start: about {found['came_back']}.")
     return "\n".join(lines)
 
 
@@ -112,7 +114,7 @@ def exported_text(found: Mapping[str, Any]) -> str:
     """Return what was exported."""
     line = f"Wrote {_count(found['letters'], 'dead letter')} to {found['file']}."
     late = found["arrived_since"]
-    return f"{line} {late} arrived after the start and are not in the file." if late else line
+    return f"{line} Not in the file, arrived after the start: {late}." if late else line
 
 
 def rebuilt_text(found: Mapping[str, Any]) -> str:
@@ -121,9 +123,9 @@ def rebuilt_text(found: Mapping[str, Any]) -> str:
     added = _count(found["rows"], "Log row")
     lines = [f"Inspected {inspected}: added {added}, {found['present']} existed already."]
     if found["arrived_since"]:
-        lines.append(f"{found['arrived_since']} arrived after the start and were skipped.")
+        lines.append(_ARRIVED.format(found["arrived_since"]))
     if found["cut_short"]:
-        lines.append("Stopped before the end. Run the command again for the rest.")
+        lines.append(_STOPPED)
     return "\n".join(lines)
 
 

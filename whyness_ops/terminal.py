@@ -9,7 +9,7 @@ _BOLD, _RED, _PLAIN = "\x1b[1m", "\x1b[1;31m", "\x1b[0m"
 
 
 def width() -> int:
-    """Return how many columns stdout has; where it is not a terminal, as many as a line needs."""
+    """Return how many columns stdout has; if it is not a terminal, as many as a line needs."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else sys.maxsize
 
 
@@ -28,5 +28,5 @@ def _styled(text: str, style: str, stream: TextIO) -> str:
 
 
 def _has_colour(stream: TextIO) -> bool:
-    """Whether to colour: https://no-color.org, and the terminals that call themselves dumb."""
+    """Whether to colour: https://no-color.org, and terminals whose TERM is dumb."""
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"

@@ -89,7 +89,7 @@ def pollers_needed(load: Load) -> int:
 def runs_per_s(load: Load, events_per_s: float) -> float:
     """Return invocations a second of all stacks: a batch ends with the window, or when it is full.
 
-    The pollers share what comes; each waits for a first message, then for the window.
+    The pollers share the messages; each waits for a first message, then for the window.
     """
     messages_per_s = events_per_s / load.packed / load.projects
     by_window = 1 / (WINDOW_S / POLLERS + 1 / messages_per_s)

@@ -46,8 +46,8 @@ def _add_numbers(parser: argparse.ArgumentParser) -> None:
     load, stack = parser.add_argument_group("load"), parser.add_argument_group("stack")
     load.add_argument("--events-per-day", type=events, required=True, metavar="N", help="10000, 10k, 5m, 1bn")
     for group, option, (least, most), default, what in (
-        (load, "--bytes", (1, int(EVENT_BYTES)), 450, "of an event's JSON as published (default 450)"),
-        (load, "--events-per-message", (1, 10_000), None, "default: as the app's relay packs live traffic"),
+        (load, "--bytes", (1, int(EVENT_BYTES)), 450, "size of an event's JSON as published (default 450)"),
+        (load, "--events-per-message", (1, 10_000), None, "default: as the app packs live events"),
         (stack, "--projects", (1, 1_000), 1, "Mixpanel projects, each with its own stack (default 1)"),
         (stack, "--memory-mb", (128, 10_240), 512, "MemorySize of the function (default 512)"),
         (stack, "--concurrency", (2, 1_000), 4, "MaximumConcurrency of a stack (default 4)"),

@@ -223,7 +223,7 @@ def test_a_task_that_moves_what_came_back_is_cancelled(
     assert stub.called("CancelMessageMoveTask") == [{"TaskHandle": "handle-1"}]
     assert (move.status, move.moved, move.came_back) == ("COMPLETED", moved, 27)
     assert (stub.row["state"], stub.row["came_back"]) == ("done", "27")
-    assert "About 27 came back and still fail" in moved_text(asdict(move))
+    assert "Came back, still failing, or arrived after the start: about 27." in moved_text(asdict(move))
 
 
 def test_a_task_that_was_cancelled_as_it_ended_left_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

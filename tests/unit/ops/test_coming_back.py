@@ -322,7 +322,7 @@ def test_the_command_says_what_came_back_and_exits_with_1(
 
     out, err = capsys.readouterr()
     assert code == 1
-    assert "Inspected 509 dead letters: 509 matched, 509 sent.\n509 came back and still fail. " in out
+    assert "Inspected 509 dead letters: 509 matched, 509 sent.\nCame back, still failing: 509. " in out
     lines = err.splitlines()
     assert lines[0].startswith("10 of about 509 dead letters inspected")
     assert 5 <= len(lines) <= 15

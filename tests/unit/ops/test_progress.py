@@ -53,9 +53,9 @@ def test_a_terminal_gets_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
             progress(done, 15, "letters")
 
     shown = out.getvalue()
-    assert "67% |" in shown
+    assert "100% |" in shown
     assert shown.count("\n") == 1
-    assert shown.rstrip().rpartition("\r")[2].endswith("| 20 of about 15 letters")
+    assert shown.rstrip().rpartition("\r")[2].endswith(" left, 20 of about 15 letters")
 
 
 def test_without_tqdm_a_terminal_gets_lines(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,6 +69,21 @@ def test_without_tqdm_a_terminal_gets_lines(monkeypatch: pytest.MonkeyPatch) -> 
             progress(done, 20, "letters")
 
     assert out.getvalue() == "10 of about 20 letters\n20 of about 20 letters\n"
+
+
+@pytest.mark.parametrize("stream", [Terminal, io.StringIO])
+def test_a_note_is_a_line_that_stays(stream: type[io.StringIO]) -> None:
+    """Beside a bar as between lines, and the last state is shown after it."""
+    out = stream()
+
+    with Progress(out) as progress:
+        progress(10, 20, "letters")
+        progress.note("Row 7 makes no event.")
+        progress(20, 20, "letters")
+
+    lines = [line.rpartition("\r")[2] for line in out.getvalue().splitlines()]
+    assert "Row 7 makes no event." in lines
+    assert lines[-1].endswith("20 of about 20 letters")
 
 
 def test_a_command_that_does_nothing_shows_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
