@@ -77,7 +77,7 @@ COMPLETION = """examples:
   whyness-mixpanel completion fish
 
 Save the output where the shell looks for completions:
-  bash  ~/.local/share/bash-completion/completions/whyness-mixpanel
-  zsh   _whyness-mixpanel, in a directory of $fpath
-  fish  ~/.config/fish/completions/whyness-mixpanel.fish
+  ~/.local/share/bash-completion/completions/whyness-mixpanel    (bash)
+  _whyness-mixpanel, in a directory of $fpath                    (zsh)
+  ~/.config/fish/completions/whyness-mixpanel.fish               (fish)
 """
