@@ -23,7 +23,7 @@ class Progress:
     def __init__(self, out: TextIO | None = None, now_s: Callable[[], float] = time.monotonic) -> None:
         self._out = sys.stderr if out is None else out
         self._now_s = now_s
-        self._tqdm = _tqdm() if self._out.isatty() else None
+        self._tqdm: Any = _tqdm() if self._out.isatty() else None
         self._bar: Any = None
         self._next_count = 0
         self._next_s = now_s()

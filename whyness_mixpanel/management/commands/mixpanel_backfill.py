@@ -6,7 +6,7 @@ import time
 from argparse import ArgumentParser
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TextIO, cast
 
 from django.core.management.base import BaseCommand, CommandError
 from django.db import Error
@@ -53,7 +53,8 @@ class Command(BaseCommand):
         history = self._history(source)
         first, upper = _keys(source)
         after = first - 1 if options["resume"] is None else options["resume"]
-        progress = Progress(self.stderr._out)  # noqa: SLF001  (the stream without the colour of errors)
+        stream = cast("TextIO", self.stderr._out)  # noqa: SLF001  (without the colour of errors)
+        progress = Progress(stream)
         backfill = _backfill(source, _Teller(progress, max(first, after + 1), upper), publish, options)
         finished = False
         try:
