@@ -13,7 +13,7 @@ _FORMAT = "{percentage:3.0f}% |{bar:20}| {remaining} left, {desc}"
 
 
 class Progress:
-    """Says "N of about M". As lines: the first at once, then one for every tenth part, or after 10 s.
+    """Says "N of M". As lines: the first at once, then one for every tenth part, or after 10 s.
 
     Args:
         out: where it goes; None for stderr.
@@ -38,9 +38,10 @@ class Progress:
 
     def __call__(self, done: int, total: int, what: str) -> None:
         """Say it."""
-        text = f"{done} of about {total} {what}"
+        total = max(done, total)  # which may be a queue's own estimate
+        text = f"{done} of {total} {what}"
         if self._tqdm:
-            self._draw(done, max(done, total), text)  # `total` may be a queue's own estimate
+            self._draw(done, total, text)
         elif done >= self._next_count or self._now_s() >= self._next_s:
             self._next_count = done + max(_LEAST_STEP, total // 10, done // 10)
             self._next_s = self._now_s() + _PAUSE_S
