@@ -1,11 +1,8 @@
 """One run of the demo: make events happen on the site, wait for them, and collect where they went."""
 
-import sys
+import itertools
 import time
 from collections.abc import Callable, Sequence
-from typing import Never
-
-from tqdm import tqdm
 
 from local import inventory
 from local.mishaps import MIXPANEL_MAX_ITEMS, Mishap, make_mishaps
@@ -27,12 +24,12 @@ from local.stack import LocalStack
 from local.traffic import drive, plan
 from whyness_events.dead_letter import DeadLetterAttributes
 from whyness_events.outcomes import CRASHED
+from whyness_ops.progress import Progress
 
 _SEED = 1
 _PATIENCE_S = 60.0
 _POLL_INTERVAL_S = 0.2
 _LOOK_EACH = 20  # answers, until the first event has arrived
-_BAR = "  {desc}: {percentage:3.0f}% |{bar}| {n_fmt} of {total_fmt} {unit}, {rate_fmt} {elapsed}"
 
 
 class Demo:
@@ -61,19 +58,22 @@ class Demo:
 
     def _visit(self, event_count: int) -> None:
         self._visits_began = time.monotonic()
-        with _bar(event_count, "visits", "requests") as bar:
+        with Progress() as progress:
             requests = plan(event_count, self._site.people, seed=_SEED)
-            drive(self._site.url, requests, lambda: self._on_answer(bar, event_count))
+            counted = itertools.count(1)
+            drive(self._site.url, requests, lambda: self._on_answer(progress, next(counted), event_count))
 
-    def _on_answer(self, bar: "tqdm[Never]", event_count: int) -> None:
+    def _on_answer(self, progress: Progress, done: int, event_count: int) -> None:
         raise_if_interrupted()
-        bar.update()
-        if not self._has_arrived and bar.n % _LOOK_EACH == 0 and self._arrived_count():
+        progress(done, event_count, "requests")
+        if not self._has_arrived and done % _LOOK_EACH == 0 and self._arrived_count():
             self._has_arrived = True
-            bar.write(f"  after {time.monotonic() - self._visits_began:.1f} s the first event is at Mixpanel")
-        if bar.n == (event_count + 1) // 2:
+            progress.note(
+                f"  after {time.monotonic() - self._visits_began:.1f} s the first event is at Mixpanel"
+            )
+        if done == (event_count + 1) // 2:
             mishaps = make_mishaps(time.time_ns() // 1_000_000)
-            bar.write(f"  sending raw messages of {len(mishaps)} kinds, nearly all of them bad")
+            progress.note(f"  sending raw messages of {len(mishaps)} kinds, nearly all of them bad")
             self._send(mishaps)
 
     def _send(self, mishaps: Sequence[Mishap]) -> None:
@@ -89,18 +89,20 @@ class Demo:
     def _wait_for_empty_queue(self) -> None:
         total = self._site.counters()["published"] + len(self._deliverable)
         give_up_at = time.monotonic() + _PATIENCE_S
-        with _bar(total, "at Mixpanel", "events") as bar:
+        arrived = 0
+        with Progress() as progress:
             while inventory.queued_message_count(self._stack) and time.monotonic() < give_up_at:
-                if self._update(bar):
+                before, arrived = arrived, self._show_arrived(progress, total)
+                if arrived > before:
                     give_up_at = time.monotonic() + _PATIENCE_S
                 raise_if_interrupted()
                 time.sleep(_POLL_INTERVAL_S)
-            self._update(bar)
+            self._show_arrived(progress, total)
 
-    def _update(self, bar: "tqdm[Never]") -> bool:
-        new = self._arrived_count() - int(bar.n)
-        bar.update(new)
-        return new > 0
+    def _show_arrived(self, progress: Progress, total: int) -> int:
+        arrived = self._arrived_count()
+        progress(arrived, total, "events at Mixpanel")
+        return arrived
 
     def _arrived_count(self) -> int:
         return inventory.counts_at_mixpanel(self._stack)["unique"]
@@ -116,11 +118,6 @@ class Demo:
             log_keys=inventory.log_keys(self._stack),
             waiting=[Waiting(id_, keys_in(body)) for id_, body in inventory.queued_messages(self._stack)],
         )
-
-
-def _bar(total: int, what: str, unit: str) -> "tqdm[Never]":
-    interval_s = 0.1 if sys.stderr.isatty() else 5
-    return tqdm(total=total, desc=what, unit=unit, bar_format=_BAR, mininterval=interval_s)
 
 
 def _dead_letter(message: inventory.DeadLetterMessage) -> DeadLetter:

@@ -3,7 +3,7 @@
 import sys
 
 if not sys.flags.safe_path:
-    # `-m` puts the current directory first, where the installed command does not look at all.
+    # `-m` puts the current directory first; the installed command does not search it at all.
     sys.path.append(sys.path.pop(0))
 
 from whyness_ops.cli import main

@@ -1,4 +1,4 @@
-"""One row of the Log table for each redrive: who, when, what selection, how many, which edit."""
+"""One row in the Log table for each redrive: who, when, which selection, how many, which edit."""
 
 import json
 import secrets
@@ -12,13 +12,13 @@ from whyness_events.outcomes import AUDIT, AuditState
 from whyness_ops.errors import SetupFault
 from whyness_ops.log_table import LogTable
 
-# Of a LogEntry, what says nothing about a redrive.
+# Fields of a LogEntry that say nothing about a redrive.
 _NOT_OURS = ("attempts", "http_status", "first_failed_at", "last_failed_at", "event_count")
 
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """The row, written before anything is moved: a redrive that was killed leaves one that says `running`."""
+    """The row, written before anything is moved: a killed redrive leaves it in the state `running`."""
 
     log: LogTable
     key: LogKey
@@ -31,7 +31,7 @@ class Audit:
         """Write the row.
 
         Raises:
-            SetupFault: it cannot be written; then nothing may be moved.
+            SetupFault: the row cannot be written; then nothing may be moved.
         """
         key = LogKey(f"{AUDIT}#{moment(now_ms)}#{secrets.token_hex(4)}", "audit")
         text = json.dumps(selection, sort_keys=True)
@@ -42,19 +42,20 @@ class Audit:
         if edit:
             item["edit"] = edit
         if not log.put_new(item):
-            raise SetupFault(f"Log table {log.name}: the audit row {key} stands there already. Try again.")
+            raise SetupFault(f"Log table {log.name} already has the audit row {key}. Try again.")
         return cls(log, key, detail)
 
     def end(self, state: AuditState, counts: Mapping[str, int], *, now_ms: int) -> None:
         """Write how it ended: `done`, `stopped` or `failed`, and the counts.
 
         Raises:
-            SetupFault: it cannot be written.
+            SetupFault: the row cannot be written.
         """
         values = {"state": state, "finished_at": now_ms, **counts}
         try:
             self.log.update(self.key, {**values, "detail": f"{counts.get('sent', 0)} sent: {self.detail}"})
         except SetupFault as fault:
             raise SetupFault(
-                f"Redrive {state}, {dict(counts)}; its audit row says `{AuditState.RUNNING}`: {fault}"
+                f"The redrive ended as {state}, {dict(counts)}, but its audit row still says "
+                f"`{AuditState.RUNNING}`: {fault}"
             ) from fault

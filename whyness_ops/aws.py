@@ -1,4 +1,4 @@
-"""Edge: clients as the AWS CLI would have them, and AWS's errors as sentences."""
+"""Edge: clients with the AWS CLI's settings, and AWS's errors as sentences."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -39,7 +39,7 @@ NOT_IMPLEMENTED = {"InvalidAction", "UnknownOperationException"}
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """The outputs of the stack: `QueueUrl`, `DeadLetterQueueUrl`, `LogTableName`; `""` where not needed."""
+    """The outputs of the stack: `QueueUrl`, `DeadLetterQueueUrl`, `LogTableName`; `""` if not needed."""
 
     queue_url: str = ""
     dead_letter_queue_url: str = ""
@@ -47,10 +47,10 @@ class Stack:
 
 
 class Aws:
-    """Clients made when first used.
+    """Clients, created when first used.
 
     Args:
-        profile: of the shared configuration; None for the SDK's own choice, as the others.
+        profile: of the shared configuration; None leaves each argument to the SDK.
         region: of the stack.
         endpoint_url: instead of AWS's, for all services.
     """
@@ -73,16 +73,16 @@ class Aws:
         return self._client("dynamodb")
 
     def caller(self) -> str:
-        """Return the ARN of who calls.
+        """Return the ARN of the caller.
 
         Raises:
-            SetupFault: STS does not say.
+            SetupFault: STS refuses or cannot be reached.
         """
-        with explained("who you are"):
+        with explained("STS"):
             return str(self._client("sts").get_caller_identity()["Arn"])
 
     def _client(self, service: str) -> Any:
-        # Importing it takes longer than all else together, and a site's admin imports this at its start.
+        # The import takes longer than all else together, and a site's admin imports this module at its start.
         import boto3  # noqa: PLC0415
         from botocore.config import Config  # noqa: PLC0415
 
@@ -92,12 +92,12 @@ class Aws:
                 session: Any = boto3.Session(profile_name=self._profile, region_name=self._region)
                 return session.client(service, endpoint_url=self._endpoint_url, config=config)
             except ValueError as error:
-                raise SetupFault(f"The endpoint or the region is wrong: {error}") from error
+                raise SetupFault(f"--endpoint-url or --region is not valid: {error}") from error
 
 
 @contextmanager
 def explained(what: str) -> Iterator[None]:
-    """Turn AWS's errors into a SetupFault that names `what` was asked and what to do."""
+    """Turn AWS's errors into a SetupFault that names `what` failed and what to do."""
     try:
         yield
     except ClientError as error:
@@ -107,7 +107,7 @@ def explained(what: str) -> Iterator[None]:
 
 
 def clock_ms(answer: Mapping[str, Any]) -> int | None:
-    """Return AWS's own time of an answer, epoch milliseconds to the second; None where it does not say."""
+    """Return AWS's own time of an answer, in epoch milliseconds to the second; None if it does not say."""
     headers = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {})
     try:
         return int(parsedate_to_datetime(headers.get("date", "")).timestamp()) * 1000
@@ -124,26 +124,27 @@ def error_code(error: ClientError) -> str:
 def _sentence(error: ClientError, what: str) -> str:
     code = error_code(error)
     if code in _MISSING:
-        return f"{what}: there is no such queue or table. Check its name, the region and the account."
+        return f"AWS cannot find {what}. Check its name, the region and the account."
     if code in _DENIED:
-        return f"{what}: no permission for {error.operation_name}. Ask for it, or use another --profile."
-    if code in _WRONG_CREDENTIALS:
         return (
-            f"{what}: AWS does not take these credentials ({code}). Log in again, or use another --profile."
+            f"AWS denied {error.operation_name} on {what}. Ask for this permission, or use another --profile."
         )
+    if code in _WRONG_CREDENTIALS:
+        return f"AWS rejected the credentials ({code}). Log in again, or use another --profile."
     message = error.response.get("Error", {}).get("Message", "")
-    return f"{what}: {error.operation_name} failed: {code}: {message}"
+    return f"{error.operation_name} failed on {what}: {code}: {message}"
 
 
 def _advice(error: BotoCoreError, what: str) -> str:
     if isinstance(error, NoRegionError):
-        return "No region. Give --region, or set AWS_REGION, or name one in the profile."
+        return "No AWS region is set. Give --region, set AWS_REGION, or name a region in the profile."
     if isinstance(error, NoCredentialsError | PartialCredentialsError):
         return (
-            "No credentials, or not all of them. Log in, give --profile, or set AWS_ACCESS_KEY_ID and so on."
+            "AWS credentials are missing or incomplete. "
+            "Log in, give --profile, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
         )
     if isinstance(error, ProfileNotFound):
-        return f"{error}. `aws configure list-profiles` lists those there are."
+        return f"{error}. Run `aws configure list-profiles` to list the profiles."
     if isinstance(error, EndpointConnectionError):
-        return f"{what}: {error}. Check the network, --region and --endpoint-url."
-    return f"{what}: {error}"
+        return f"Cannot reach {what}: {error}. Check the network, --region and --endpoint-url."
+    return f"Cannot ask {what}: {error}. Check the network and the AWS settings, then try again."

@@ -1,4 +1,4 @@
-"""What each command does: call the library, print what came of it, return the exit code."""
+"""What each command does: call the library, print the result, return the exit code."""
 
 import argparse
 import sys
@@ -14,7 +14,7 @@ from whyness_ops import output
 from whyness_ops.aws import Aws, Stack
 from whyness_ops.dead_letter_queue import DeadLetterQueue
 from whyness_ops.edit import Edit, load_edit, load_site_check
-from whyness_ops.errors import NotFound, OpsError
+from whyness_ops.errors import NotFound, UsageFault
 from whyness_ops.inspecting import count_rows, export, find_letter, overview, show
 from whyness_ops.log_table import LogTable, Row, last_days
 from whyness_ops.moving import redrive_all
@@ -32,7 +32,7 @@ _SELECTING = ("reason", "event", "user", "insert_id", "since", "until", "limit")
 
 
 def dlq_list(options: argparse.Namespace, stop: Stop) -> int:
-    """Show what is dead."""
+    """Show counts and a sample of the dead letters."""
     found = overview(
         _queue(options),
         _log(options),
@@ -45,7 +45,7 @@ def dlq_list(options: argparse.Namespace, stop: Stop) -> int:
 
 
 def dlq_show(options: argparse.Namespace, stop: Stop) -> int:
-    """Show one letter."""
+    """Show one dead letter."""
     letter = find_letter(
         _queue(options), message_id=options.message or "", insert_id=options.insert_id or "", stop=stop
     )
@@ -55,14 +55,14 @@ def dlq_show(options: argparse.Namespace, stop: Stop) -> int:
 
 
 def dlq_export(options: argparse.Namespace, stop: Stop) -> int:
-    """Write all letters to a file."""
+    """Write all dead letters to a file."""
     with Progress() as progress:
         counts = export(
             _queue(options),
             options.file,
             force=options.force,
             stop=stop,
-            progress=lambda done, total: progress(done, total, "letters"),
+            progress=lambda done, total: progress(done, total, "dead letters"),
         )
     found = {**counts, "file": str(options.file)}
     output.emit(found, output.exported_text, as_json=options.json)
@@ -70,15 +70,15 @@ def dlq_export(options: argparse.Namespace, stop: Stop) -> int:
 
 
 def redrive(options: argparse.Namespace, stop: Stop) -> int:
-    """Put dead letters back."""
+    """Send dead letters to the queue again."""
     given = [name for name in (*_SELECTING, "edit") if getattr(options, name) is not None]
     if options.all == bool(given):
-        raise _UsageError(
-            "Say --all, or give a selection or --edit, not both."
+        raise UsageFault(
+            "--all cannot be combined with a filter or --edit. Remove one of them."
             if given
-            else "What? Give --all, or a selection such as --reason rejected, or --limit."
+            else "Nothing selected. Give --all, or a filter such as --reason rejected."
         )
-    # SQS moves letters unseen: where a site is to be asked about each, they are sent one by one.
+    # SQS moves dead letters unseen; if a site must be asked about each, they are sent one by one.
     is_moved = options.all and not options.site
     return _redrive_all(options, stop) if is_moved else _redrive_selection(options, stop)
 
@@ -87,7 +87,7 @@ def _redrive_all(options: argparse.Namespace, stop: Stop) -> int:
     queue = _queue(options)
     if options.dry_run:
         found: dict[str, Any] = {"dry_run": True, "would_move": queue.depth().visible}
-        output.emit(found, lambda f: f"would move about {f['would_move']} letters", as_json=options.json)
+        output.emit(found, output.would_move_text, as_json=options.json)
         return 0
     rate = None if options.rate is None else max(1, int(options.rate))
     with Progress() as progress:
@@ -96,7 +96,7 @@ def _redrive_all(options: argparse.Namespace, stop: Stop) -> int:
             _stack(options),
             rate_per_s=rate,
             stop=stop,
-            progress=lambda m: progress(m.moved, m.to_move, f"moved, {m.status.lower()}"),
+            progress=lambda m: progress(m.moved, m.to_move, f"dead letters moved ({m.status.lower()})"),
         )
     output.emit(asdict(move), output.moved_text, as_json=options.json)
     return 0 if move.status == "COMPLETED" and not move.came_back else _IN_PART
@@ -129,9 +129,9 @@ def _redrive_selection(options: argparse.Namespace, stop: Stop) -> int:
 
 
 def _load_edit(name: str | None, site: str) -> Edit | None:
-    """Return the edit function behind the site's list of suppressed users, as far as they are named."""
+    """Return the edit function, preceded by the site's check for suppressed users; each only if given."""
     if name or site:
-        # Last, and only for those who name something of it: a boto3.py there is not for us.
+        # Last, and only if an option names a module: a boto3.py in that directory must not replace ours.
         sys.path.append("")
     edit = load_edit(name) if name else None
     if not site:
@@ -148,7 +148,7 @@ def log_list(options: argparse.Namespace, _: Stop) -> int:
 
 
 def log_stats(options: argparse.Namespace, _: Stop) -> int:
-    """Show how many rows there are of each kind."""
+    """Show how many rows there are by day, reason, event and state."""
     rows = [{**row, "day": str(row.get("gsi1pk", "")).partition("#")[0]} for row in _rows(options)]
     found = count_rows(rows, ("day", "reason", "event", "state"))
     output.emit(sorted(found, key=lambda row: str(row["day"])), output.rows_text, as_json=options.json)
@@ -160,23 +160,24 @@ def log_show(options: argparse.Namespace, _: Stop) -> int:
     rows = _log(options).get(options.insert_id)
     if not rows:
         raise NotFound(
-            f"No row {options.insert_id} in {options.log_table}: it did not fail, or too long ago."
+            f"Log table {options.log_table} has no row {options.insert_id}. "
+            f"Its event did not fail, or failed more than {KEPT_DAYS} days ago."
         )
     output.emit(rows, output.pretty, as_json=options.json)
     return 0
 
 
 def log_rebuild(options: argparse.Namespace, stop: Stop) -> int:
-    """Put the rows that are missing."""
+    """Add the missing rows."""
     with Progress() as progress:
         found = rebuild(
             _queue(options),
             _log(options),
             stop=stop,
             now_ms=_now_ms(),
-            progress=lambda done, total: progress(done, total, "letters"),
+            progress=lambda done, total: progress(done, total, "dead letters"),
         )
-    output.emit(found, output.pretty, as_json=options.json)
+    output.emit(found, output.rebuilt_text, as_json=options.json)
     return _IN_PART if found["cut_short"] else 0
 
 
@@ -213,12 +214,8 @@ def _log(options: argparse.Namespace) -> LogTable:
 
 
 def _so_far(report: Redriven) -> str:
-    return f"looked at, {report.matched} meant, {report.sent} sent"
+    return f"dead letters inspected: {report.matched} matched, {report.sent} sent"
 
 
 def _now_ms() -> int:
     return time.time_ns() // 1_000_000
-
-
-class _UsageError(OpsError):
-    exit_code = 2

@@ -1,4 +1,4 @@
-"""Edge: the dead-letter queue. What is received and not deleted is made visible again, whatever happens."""
+"""Edge: the dead-letter queue. Messages that are received and not deleted become visible again at the end."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,15 +16,15 @@ from whyness_ops.letters import DeadLetter, read_letter
 from whyness_ops.snapshot import Place, Snapshot, body_mark
 from whyness_ops.stop import Stop
 
-# Longer than looking at all that may be in flight takes; so long it stays hidden after a `kill -9`.
+# Longer than it takes to inspect all that can be in flight. After a `kill -9` messages stay hidden so long.
 HIDDEN_S = 600
-# SQS hides at most 120,000 messages of a queue, and others may look at the same time.
+# SQS hides at most 120,000 messages of a queue, and others may inspect it at the same time.
 HELD_MOST = 100_000
 _WAIT_S = 1
 _EMPTY_RECEIVES = 2
-# So many receives may bring nothing of the start before it is believed that nothing is left of it ...
+# After this many receives without a dead letter of the start, nothing is left of them ...
 _IDLE_RECEIVES = 20
-# ... and one more for so many that it brought: they reappear when HIDDEN_S is over.
+# ... plus one for this many that were received: they reappear when HIDDEN_S is over.
 _LETTERS_PER_IDLE = 10
 
 T = TypeVar("T")
@@ -32,7 +32,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Depth:
-    """How many messages a queue has, by its own approximate count."""
+    """The number of messages in a queue, by SQS's own approximate count."""
 
     visible: int
     hidden: int
@@ -42,13 +42,14 @@ class DeadLetterQueue:
     """The queue at `url`.
 
     Raises:
-        SetupFault: from each method, where the queue cannot be asked.
+        SetupFault: from each method, if SQS refuses or cannot be reached.
     """
 
     def __init__(self, sqs: Any, url: str) -> None:
         if not url:
             raise SetupFault(
-                "Which dead-letter queue? Give --dead-letter-queue-url or DEAD_LETTER_QUEUE_URL."
+                "The dead-letter queue is not set. "
+                "Give --dead-letter-queue-url, or set DEAD_LETTER_QUEUE_URL."
             )
         self.sqs = sqs
         self.url = url
@@ -58,54 +59,57 @@ class DeadLetterQueue:
         return queue_arn(self.sqs, self.url)
 
     def depth(self) -> Depth:
-        """Return how many messages it has."""
+        """Return the number of its messages."""
         names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
         with explained(f"dead-letter queue {self.url}"):
             found = self.sqs.get_queue_attributes(QueueUrl=self.url, AttributeNames=names)["Attributes"]
         return Depth(int(found[names[0]]), int(found[names[1]]))
 
     def hold(self, stop: Stop, snapshot: Snapshot | None = None) -> "Hold":
-        """Return a context in which the messages can be looked at that are there now.
+        """Return a context in which the messages that are in the queue now can be inspected.
 
         Args:
             stop: ends it between two calls.
-            snapshot: when it began, where this is the continuation of an earlier look.
+            snapshot: of an earlier inspection that this one continues.
 
         Raises:
-            Refused: this is no dead-letter queue.
+            Refused: this is not a dead-letter queue.
         """
         snapshot = snapshot or Snapshot()
         self.open(snapshot)
         return Hold(self, stop, snapshot)
 
     def open(self, snapshot: Snapshot) -> None:
-        """Let the snapshot begin.
+        """Start the snapshot.
 
         Raises:
-            Refused: this is a queue that others work from: to look at its messages hides them.
+            Refused: this is the function's own queue; inspecting its messages would hide them from it.
         """
         names = ["RedrivePolicy", "ApproximateNumberOfMessages"]
         with explained(f"dead-letter queue {self.url}"):
             answer = self.sqs.get_queue_attributes(QueueUrl=self.url, AttributeNames=names)
         attributes = answer.get("Attributes", {})
         if attributes.get("RedrivePolicy"):
-            raise Refused(f"{self.url} has a dead-letter queue itself. Are the two queues swapped?")
+            raise Refused(
+                f"The two queues are swapped: {self.url} has a dead-letter queue of its own. "
+                "Check --queue-url and --dead-letter-queue-url."
+            )
         snapshot.open(clock_ms(answer), int(attributes.get("ApproximateNumberOfMessages", 0)))
 
 
 class Hold:
-    """What was received in it is visible to others again at its end, save what was deleted.
+    """Inspects messages; at its end all that were not deleted are visible to others again.
 
-    It works on the letters that were there when it began: whoever sends letters again may have them back
-    while it lasts, and would never end.
+    It inspects only the dead letters that were in the queue when it started: redriven ones may come back
+    meanwhile, so that a redrive would never end.
 
     Attributes:
-        snapshot: tells which they are, and is told what is sent.
-        there_count: how many of them were handed out.
-        came_back: letters that were sent since the snapshot began, and are dead again.
-        arrived_since: other letters that came after it began.
-        not_released: how many messages could not be made visible; they are after HIDDEN_S.
-        is_full: whether it ended because more may not be held at once.
+        snapshot: tells which those are; records what is sent.
+        there_count: how many of those were yielded.
+        came_back: dead letters that were sent since the start and have come back.
+        arrived_since: other dead letters that arrived after the start.
+        not_released: messages that could not be made visible; they reappear after HIDDEN_S.
+        is_full: whether it ended because no more messages may be held at once.
     """
 
     def __init__(self, queue: DeadLetterQueue, stop: Stop, snapshot: Snapshot) -> None:
@@ -127,9 +131,9 @@ class Hold:
         self._release()
 
     def batches(self) -> Iterator[list[DeadLetter]]:
-        """Yield what was there and not seen yet, up to ten at a time, until there is nothing more or a stop.
+        """Yield the dead letters of the start, up to ten at a time, until none is left or until a stop.
 
-        Where a receive brought only letters that came since, the list is empty.
+        The list is empty if a receive returned only dead letters that arrived later.
         """
         empty = idle = 0
         while empty < _EMPTY_RECEIVES and idle <= _IDLE_RECEIVES + self._known_count // _LETTERS_PER_IDLE:
@@ -151,11 +155,11 @@ class Hold:
 
     @property
     def _known_count(self) -> int:
-        """How many letters there were of those that can end: of what others add there may be no end."""
+        """The number received without those that others add, of which there may be no end."""
         return self.there_count + self.came_back
 
     def _there(self, letters: Sequence[DeadLetter], now_ms: int | None) -> list[DeadLetter]:
-        """Return those that were there at the beginning, and count the others."""
+        """Return those that were in the queue at the start; count the others."""
         placed = [(letter, self.snapshot.place(letter, now_ms=now_ms)) for letter in letters]
         places = Counter(place for _, place in placed)
         self.there_count += places[Place.THERE]
@@ -164,7 +168,7 @@ class Hold:
         return [letter for letter, place in placed if place is Place.THERE]
 
     def delete(self, letters: Sequence[DeadLetter]) -> int:
-        """Delete up to ten letters; return how many SQS did not confirm. They may come again."""
+        """Delete up to ten dead letters; return how many SQS did not confirm. Those may come back."""
         self._done |= {letter.message_id for letter in letters}
         entries = sqs_batch.numbered([{"ReceiptHandle": self._handles[each.message_id]} for each in letters])
         with explained(f"dead-letter queue {self._queue.url}"):
@@ -175,14 +179,14 @@ class Hold:
         return len(letters) - len(deleted)
 
     def put(self, body: str, attributes: Mapping[str, str]) -> None:
-        """Put a letter into the queue; it is not handed out here."""
+        """Send a dead letter to the queue; `batches` does not yield it."""
         texts = to_sqs_attributes(attributes)
         self.snapshot.note_sent([body_mark(body)])
         with explained(f"dead-letter queue {self._queue.url}"):
             self._queue.sqs.send_message(QueueUrl=self._queue.url, MessageBody=body, MessageAttributes=texts)
 
     def _receive(self) -> tuple[list[DeadLetter], int | None]:
-        """Return letters, and AWS's time."""
+        """Return dead letters and AWS's time."""
         with explained(f"dead-letter queue {self._queue.url}"):
             answer = self._queue.sqs.receive_message(
                 QueueUrl=self._queue.url,
@@ -201,7 +205,7 @@ class Hold:
                 [{"ReceiptHandle": handle, "VisibilityTimeout": 0} for handle in some]
             )
             try:
-                # What it reports as failed is visible already: its time was up.
+                # Entries that SQS reports as failed are visible already: their time was up.
                 self._queue.sqs.change_message_visibility_batch(QueueUrl=self._queue.url, Entries=entries)
             except (BotoCoreError, ClientError):
                 self.not_released = len(handles) - done * limits.BATCH_ENTRIES
@@ -209,7 +213,7 @@ class Hold:
 
 
 def chunks(values: Sequence[T]) -> Iterator[Sequence[T]]:
-    """Yield the values as calls of SQS take them, ten at a time."""
+    """Yield the values ten at a time, as many as one call of SQS takes."""
     for start in range(0, len(values), limits.BATCH_ENTRIES):
         yield values[start : start + limits.BATCH_ENTRIES]
 

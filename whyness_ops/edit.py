@@ -1,4 +1,4 @@
-"""Pure but for loading: a person's function puts events right, and may make none of them count twice."""
+"""Pure but for loading: a user's function fixes events, and must not make any of them count twice."""
 
 import copy
 import importlib
@@ -28,29 +28,33 @@ DEDUPLICATION_FIELDS = ("insert_id", "event", "user", "time")
 
 
 class CannotEdit(Exception):  # noqa: N818
-    """The letter stays where it is; the text says why, without any value."""
+    """The dead letter is not sent; the text says why, without any value of the event."""
 
 
 def load_edit(name: str) -> Edit:
     """Return the function that `package.module:function` names.
 
     Raises:
-        EditFault: there is none.
+        EditFault: there is no such function.
     """
     module_name, colon, function_name = name.partition(":")
     if not (colon and module_name and function_name):
-        raise EditFault(f"--edit {name}: write it as package.module:function")
+        raise EditFault(
+            f"--edit {name} does not name a function. Write package.module:function, such as fixes:rename."
+        )
     try:
         function = getattr(importlib.import_module(module_name), function_name, None)
-    except Exception as error:  # a person's module can raise anything at import
-        raise EditFault(f"--edit {name}: importing {module_name} raised {_where(error)}") from error
+    except Exception as error:  # a user's module can raise anything at import
+        raise EditFault(
+            f"--edit {name}: importing {module_name} raised {_where(error)}. Fix the module or its name."
+        ) from error
     if not callable(function):
-        raise EditFault(f"--edit {name}: {module_name} has no function {function_name}")
+        raise EditFault(f"--edit {name}: {module_name} has no function {function_name}. Check the name.")
     return function  # type: ignore[no-any-return]  # getattr gives Any
 
 
 def load_site_check(settings: str) -> Edit:
-    """Return the Django site's function that raises for an event about somebody who is suppressed.
+    """Return the Django site's function that raises for an event of a suppressed user.
 
     Args:
         settings: the site's settings module, as in DJANGO_SETTINGS_MODULE.
@@ -63,18 +67,20 @@ def load_site_check(settings: str) -> Edit:
         importlib.import_module("django").setup()
         check: Edit = importlib.import_module("whyness_mixpanel.privacy").refuse_suppressed
     except Exception as error:  # a site's settings can raise anything
-        raise EditFault(f"--site {settings}: loading it raised {_where(error)}") from error
+        raise EditFault(
+            f"--site {settings}: loading the site raised {_where(error)}. Fix it, or check the name."
+        ) from error
     return check
 
 
 def edit_body(letter: DeadLetter, edit: Edit, *, now_ms: int) -> str:
-    """Return the letter's body with each event as the function returns it.
+    """Return the body with each event as the function returns it.
 
-    The function gets one event, a dict, and returns it put right; where the body cannot be read at all, it
-    gets the body's text.
+    The function takes one event, a dict, and returns it fixed. If the body cannot be read at all, it takes
+    the body's text.
 
     Raises:
-        CannotEdit: it raised, or returned no valid event, or changed what it may not.
+        CannotEdit: it raised, did not return a valid event, or changed a field that it must not change.
     """
     message = _message(letter)
     raws = message.raw_events if message else [letter.body]
@@ -84,7 +90,9 @@ def edit_body(letter: DeadLetter, edit: Edit, *, now_ms: int) -> str:
         fields["identity"] = message.identity
     body = to_sqs_json({**fields, **(message.fields if message else {}), "events": edited})
     if size_bytes(body) > limits.MESSAGE_BYTES:
-        raise CannotEdit(f"it is {size_bytes(body)} bytes now; allowed: {limits.MESSAGE_BYTES}")
+        raise CannotEdit(
+            f"the edited message has {size_bytes(body)} bytes; at most {limits.MESSAGE_BYTES} are allowed"
+        )
     return body
 
 
@@ -92,7 +100,9 @@ def _message(letter: DeadLetter) -> Any:
     try:
         return decode_message(letter.body)
     except UnknownVersion as fault:
-        raise CannotEdit(f"this tool is older than the message: {fault}") from fault
+        raise CannotEdit(
+            f"the message is newer than this version of whyness-mixpanel; upgrade it: {fault}"
+        ) from fault
     except (UnreadableMessage, RecursionError):
         return None
 
@@ -100,10 +110,10 @@ def _message(letter: DeadLetter) -> Any:
 def _edit_one(raw: object, edit: Edit, letter: DeadLetter, now_ms: int) -> dict[str, Any]:
     try:
         edited = edit(copy.deepcopy(raw))
-    except Exception as error:  # a person's function can raise anything, and must not stop the others
+    except Exception as error:  # a user's function can raise anything, and must not stop the others
         raise CannotEdit(f"the edit function raised {_where(error)}") from error
     if not isinstance(edited, dict):
-        raise CannotEdit(f"the edit function returned {_kind(edited)}; it must return the event, a dict")
+        raise CannotEdit(f"the edit function returned {_kind(edited)}; it must return the event as a dict")
     _check_event(edited, now_ms)
     if letter.may_count:
         _check_unchanged(raw, edited, letter.reason)
@@ -115,9 +125,9 @@ def _check_event(edited: dict[str, Any], now_ms: int) -> None:
         encode_event(parse_event(edited, now_ms=now_ms))
         to_sqs_json(edited)
     except (InvalidEvent, EventTooLarge) as fault:
-        raise CannotEdit(f"not valid after the edit: {fault}") from fault
+        raise CannotEdit(f"the event is not valid after the edit: {fault}") from fault
     except (TypeError, ValueError, RecursionError) as fault:
-        raise CannotEdit("after the edit it holds something that JSON cannot write") from fault
+        raise CannotEdit("after the edit the event has a value that JSON cannot represent") from fault
 
 
 def _check_unchanged(raw: object, edited: Mapping[str, Any], reason: str) -> None:
@@ -125,8 +135,8 @@ def _check_unchanged(raw: object, edited: Mapping[str, Any], reason: str) -> Non
     changed = [n for n in DEDUPLICATION_FIELDS if _exact(before.get(n)) != _exact(edited[n])]
     if changed:
         raise CannotEdit(
-            f"the edit changes {', '.join(changed)}; a letter that is {reason} may already count, "
-            "and would count twice"
+            f"the edit changes {', '.join(changed)}, but an event that is {reason} may already count "
+            "in Mixpanel and would count twice; leave these fields as they are"
         )
 
 

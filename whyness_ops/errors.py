@@ -1,10 +1,11 @@
-"""What can go wrong for the person at the terminal; each text says what to do, and each has an exit code.
+"""What can go wrong at the command line. Each text says what happened and what to do; each has an exit code.
 
 OpsError
 ├── SetupFault      3  missing queue or table, no permission, no region, no credentials, no connection
-├── Refused         4  it would be unsafe now, while a message move task runs, or with the queues swapped
+├── Refused         4  unsafe now: a message move task is running, or the queues are swapped
 ├── NotFound        5  no such message or row
-├── FileFault       2  a file cannot be written, or is there already
+├── UsageFault      2  the command line is wrong, or needs a library that is not installed
+├── FileFault       2  a file cannot be written, or exists already
 └── EditFault       2  the edit function cannot be loaded
 """
 
@@ -16,19 +17,19 @@ class OpsError(Exception):
 
 
 class SetupFault(OpsError):  # noqa: N818  (the set-up is at fault)
-    """AWS cannot be asked, or says no."""
+    """AWS cannot be reached, or refuses."""
 
     exit_code = 3
 
 
 class Refused(OpsError):  # noqa: N818  (what was asked is refused)
-    """It would be unsafe now; nothing was done."""
+    """The command is unsafe now; nothing was done."""
 
     exit_code = 4
 
 
 class NotFound(OpsError):  # noqa: N818
-    """There is no such message or row, or somebody else looks at it at this moment."""
+    """There is no such message or row, or the message is hidden while somebody inspects it."""
 
     exit_code = 5
 
@@ -39,7 +40,13 @@ class EditFault(OpsError):  # noqa: N818
     exit_code = 2
 
 
+class UsageFault(OpsError):  # noqa: N818
+    """The command line is wrong; nothing was done."""
+
+    exit_code = 2
+
+
 class FileFault(OpsError):  # noqa: N818
-    """The file cannot be written, or is there already; nothing of it was."""
+    """The file cannot be written, or exists already; nothing was written."""
 
     exit_code = 2

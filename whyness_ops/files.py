@@ -1,4 +1,4 @@
-"""Edge: a file with personal data: complete or not there, its owner's alone, never through a link."""
+"""Edge: a file with personal data: complete or absent, readable by its owner alone, never through a link."""
 
 import os
 import stat
@@ -15,19 +15,19 @@ _OWNER_ALONE = 0o600
 
 @contextmanager
 def new_file(path: Path, *, force: bool) -> Iterator[IO[str]]:
-    """Yield a file that gets its name at the end, unless an exception ends it.
+    """Yield a file that gets its name at the end, unless an exception is raised.
 
     Args:
-        path: its name; the folder must be there.
-        force: replace a file of this name; of a link, the link itself.
+        path: its name; the directory must exist.
+        force: replace a file of this name; a link is replaced itself.
 
     Raises:
-        FileFault: the name is taken, or it cannot be written.
+        FileFault: the name is taken, or the file cannot be written.
     """
     unfinished: Path | None = None
     try:
         _check_name(path, force=force)
-        # Exclusive, and under a name that nobody can foresee.
+        # Exclusive, and under a name that nobody can guess.
         descriptor, name = tempfile.mkstemp(prefix=".unfinished-", dir=path.parent)
         unfinished = Path(name)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
@@ -37,26 +37,28 @@ def new_file(path: Path, *, force: bool) -> Iterator[IO[str]]:
             _take_name(path)
         unfinished.replace(path)
     except FileExistsError as error:
-        raise FileFault(f"{path} is there already. Give another name, or --force to replace it.") from error
+        raise FileFault(f"{path} already exists. Give another name, or --force to replace it.") from error
     except OSError as error:
-        raise FileFault(f"{path} cannot be written: {error.strerror}") from error
+        raise FileFault(
+            f"{path} cannot be written: {error.strerror}. Check the path, or give another."
+        ) from error
     finally:
         if unfinished is not None:
             unfinished.unlink(missing_ok=True)
 
 
 def _check_name(path: Path, *, force: bool) -> None:
-    """Raise an OSError before any work is done, where the name cannot be had."""
+    """Raise an OSError before any work is done, if the name cannot be used."""
     try:
         mode = path.lstat().st_mode
     except FileNotFoundError:
-        return  # or there is no such folder, which shows at once
+        return  # or the directory does not exist, which the caller finds at once
     if not force:
         raise FileExistsError
     if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode)):
-        raise OSError(0, "it is there and no file")
+        raise OSError(0, "it is not a regular file")
 
 
 def _take_name(path: Path) -> None:
-    """Raise FileExistsError where somebody has taken the name meanwhile."""
+    """Raise FileExistsError if the name has been taken meanwhile."""
     os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, _OWNER_ALONE))

@@ -1,4 +1,4 @@
-"""Looking at the dead-letter queue: whatever is looked at is visible again at once."""
+"""Inspecting the dead-letter queue: what was inspected is visible again at once."""
 
 import json
 from collections import Counter
@@ -22,9 +22,9 @@ _MOST_LEVELS = 50
 def overview(
     queue: DeadLetterQueue, log: LogTable, *, days: Sequence[date], sample_count: int, stop: Stop
 ) -> dict[str, Any]:
-    """Return what is dead: the Log's counts of these days, the queue's own, and a sample of it.
+    """Return the Log's counts of these days, the queue's own count, and a sample of the queue.
 
-    SQS chooses what comes in a sample: its figures say nothing about the rest.
+    SQS chooses the sample: it says nothing about the rest.
     """
     rows = log.rows(days, DEAD_REASONS)
     sample = take_sample(queue, sample_count, stop)
@@ -53,7 +53,7 @@ def count_rows(rows: Sequence[Row], names: Sequence[str]) -> list[dict[str, Any]
 
 
 def take_sample(queue: DeadLetterQueue, count: int, stop: Stop) -> list[DeadLetter]:
-    """Return up to `count` letters."""
+    """Return up to `count` dead letters."""
     sample: list[DeadLetter] = []
     if count <= 0:
         return sample
@@ -68,10 +68,10 @@ def take_sample(queue: DeadLetterQueue, count: int, stop: Stop) -> list[DeadLett
 def find_letter(
     queue: DeadLetterQueue, *, message_id: str = "", insert_id: str = "", stop: Stop
 ) -> DeadLetter:
-    """Return the letter with this message id, or with an event of this insert id.
+    """Return the dead letter with this message id, or with an event of this insert id.
 
     Raises:
-        NotFound: it is not there, or somebody else looks at it at this moment.
+        NotFound: it is not in the queue, or is hidden while somebody inspects it.
     """
     with queue.hold(stop) as hold:
         for letter in (letter for batch in hold.batches() for letter in batch):
@@ -79,13 +79,13 @@ def find_letter(
                 return letter
     hidden = queue.depth().hidden
     raise NotFound(
-        f"No dead letter {message_id or insert_id} in {queue.url}. "
-        f"It may have been redriven, or be one of {hidden} that somebody looks at now."
+        f"Dead letter {message_id or insert_id} is not in {queue.url}. It was redriven, or it is one of "
+        f"{hidden} that are hidden while somebody inspects them; those reappear within ten minutes."
     )
 
 
 def show(letter: DeadLetter, log: LogTable | None) -> dict[str, Any]:
-    """Return all that is known about a letter: the body too, which may hold personal data."""
+    """Return all that is known about a dead letter, its body included, which may hold personal data."""
     key = letter.log_key
     rows = log.get(key.pk) if log and key else []
     return {
@@ -105,22 +105,22 @@ def export(
     stop: Stop,
     progress: Callable[[int, int], None] = lambda _, __: None,
 ) -> dict[str, int]:
-    """Write all letters that are there to `path`, one line of JSON each.
+    """Write all dead letters of the queue to `path`, one line of JSON each.
 
-    The file appears when it is complete, readable by its owner alone: it holds personal data.
+    The file appears when it is complete. Only its owner can read it, because it holds personal data.
 
     Args:
         queue: the dead-letter queue.
         path: of the file.
-        force: replace a file that is there.
+        force: replace an existing file.
         stop: ends it; then there is no file.
-        progress: called with how many were written, of about how many.
+        progress: called with the number written and the approximate total.
 
     Returns:
-        How many `letters` are in the file, and how many `arrived_since`, which are not.
+        How many dead letters (`letters`) are in the file, and how many `arrived_since`, which are not.
 
     Raises:
-        FileFault: the file is there already, or cannot be written.
+        FileFault: the file exists already, or cannot be written.
         OpsError: it was stopped.
     """
     with new_file(path, force=force) as file, queue.hold(stop) as hold:
@@ -128,7 +128,9 @@ def export(
             file.writelines(json.dumps(_line(letter)) + "\n" for letter in batch)
             progress(hold.there_count, hold.snapshot.total)
         if stop.is_set() or hold.is_full:
-            raise OpsError(f"Stopped after {hold.there_count} letters; {path} was not written.")
+            raise OpsError(
+                f"Stopped after {hold.there_count} dead letters: {path} was not written. Run it again."
+            )
     return {"letters": hold.there_count, "arrived_since": hold.arrived_since}
 
 
@@ -143,7 +145,7 @@ def _line(letter: DeadLetter) -> Mapping[str, Any]:
 
 
 def _is_deep(raw: object, levels: int = _MOST_LEVELS) -> bool:
-    """Whether it is nested deeper than JSON can be written for people; `body` has it all the same."""
+    """Whether it is nested too deeply to be shown as JSON; `body` still has it."""
     if not isinstance(raw, dict | list):
         return False
     inner = raw.values() if isinstance(raw, dict) else raw

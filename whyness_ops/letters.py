@@ -1,4 +1,4 @@
-"""Pure: a dead letter as SQS hands it out, and what can be said about it."""
+"""Pure: a dead letter as SQS returns it, and what it tells."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,9 +21,9 @@ class DeadLetter:
     Args:
         message_id: in that queue.
         body: as it is.
-        attributes: the message attributes that are text; `told` is what they say.
-        sent_ms: SQS's SentTimestamp; of a `crashed` one, when it was first published.
-        source_arn: the queue SQS moved it from, `""` where it was sent here.
+        attributes: the message attributes that are text; `told` decodes them.
+        sent_ms: SQS's SentTimestamp; of a `crashed` one, the time of its publication.
+        source_arn: the queue from which SQS moved it, `""` if it was sent to the dead-letter queue.
         receipt_handle: of this receive.
     """
 
@@ -41,17 +41,17 @@ class DeadLetter:
 
     @property
     def reason(self) -> str:
-        """Why it is here: the attribute, or `crashed`, or `unknown`."""
+        """Why it is dead: its attribute, or `crashed`, or `unknown`."""
         return self.told.reason or (CRASHED if self.source_arn else UNKNOWN)
 
     @property
     def may_count(self) -> bool:
-        """Whether Mixpanel may count its event already."""
+        """Whether Mixpanel may already count its event."""
         return self.told.may_count
 
     @cached_property
     def message(self) -> Message | None:
-        """The decoded body; None where no event can be read from it."""
+        """The decoded body; None if no event can be read from it."""
         try:
             return decode_message(self.body)
         except (UnreadableMessage, UnknownVersion, RecursionError):
@@ -59,33 +59,33 @@ class DeadLetter:
 
     @property
     def raw_events(self) -> Sequence[object]:
-        """The events in it, as decoded JSON of any kind; none where the body cannot be read."""
+        """Its events as decoded JSON of any kind; none if the body cannot be read."""
         return self.message.raw_events if self.message else ()
 
     @property
     def died_ms(self) -> int:
-        """When it failed, epoch milliseconds; when it was sent, where that is not written on it."""
+        """When it failed, in epoch milliseconds; if no attribute says so, when it was sent."""
         return self.told.failed_at_ms or self.sent_ms
 
     @property
     def log_key(self) -> LogKey | None:
-        """Where its Log row is; None where nobody can tell, as for a message of several events."""
+        """The key of its Log row; None if unknown, as for a message of several events."""
         return self.told.log_key or event_key(self.raw_events)
 
     def values(self, name: str) -> list[object]:
-        """Return a field of each event in it, None where an event has none."""
+        """Return a field of each of its events, None for an event without it."""
         found = [_field(raw, name) for raw in self.raw_events]
         carried = self.told.insert_id if name == "insert_id" else ""
         return [*found, carried] if carried else found
 
     @property
     def insert_id(self) -> str:
-        """Return the insert id of its one event, `""` where it has none or several events."""
+        """Return the insert id of its event, `""` if it has none, or several events."""
         ids = {str(value) for value in self.values("insert_id") if value and isinstance(value, str | int)}
         return ids.pop() if len(ids) == 1 else ""
 
     def describe(self) -> dict[str, Any]:
-        """Return what a list shows: no payload."""
+        """Return what a list shows; no payload."""
         return {
             "message_id": self.message_id,
             "reason": self.reason,
@@ -98,7 +98,7 @@ class DeadLetter:
 
 
 def read_letter(received: Mapping[str, Any]) -> DeadLetter:
-    """Return the letter that an element of ReceiveMessage's `Messages` is."""
+    """Return the dead letter in an element of ReceiveMessage's `Messages`."""
     system = received.get("Attributes", {})
     return DeadLetter(
         message_id=received["MessageId"],
@@ -111,14 +111,14 @@ def read_letter(received: Mapping[str, Any]) -> DeadLetter:
 
 
 def event_key(raw_events: Sequence[object]) -> LogKey | None:
-    """Return the key of a message's one event; None where it has several, or no valid insert id."""
+    """Return the key of a message's event; None if it has several events, or no valid insert id."""
     if len(raw_events) != 1 or not valid_insert_id(_field(raw_events[0], "insert_id")):
         return None
     return log_key(raw_events[0], message_id="", position=0)
 
 
 def _epoch_ms(text: str) -> int:
-    """Return the moment, 0 where that is not known."""
+    """Return the time, 0 if unknown."""
     return int(text) if text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS else 0
 
 

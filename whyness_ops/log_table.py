@@ -23,30 +23,30 @@ class LogTable:
     """The table `name`; rows are Python values.
 
     Raises:
-        SetupFault: from each method, where the table cannot be asked.
+        SetupFault: from each method, if DynamoDB refuses or cannot be reached.
     """
 
     def __init__(self, dynamodb: Any, name: str) -> None:
         if not name:
-            raise SetupFault("Which Log table? Give --log-table or LOG_TABLE_NAME.")
+            raise SetupFault("The Log table is not set. Give --log-table, or set LOG_TABLE_NAME.")
         self._dynamodb = dynamodb
         self.name = name
 
     def rows(self, days: Sequence[date], reasons: Iterable[str] = LOG_REASONS) -> list[Row]:
-        """Return the rows of the days as the index has them, newest first."""
+        """Return the rows of the days, as the index projects them, newest first."""
         keys = [f"{day}#{reason}#{shard}" for day in days for reason in reasons for shard in range(SHARDS)]
         with ThreadPoolExecutor(_THREADS) as pool:
             found = [row for rows in pool.map(self._query_index, keys) for row in rows]
         return sorted(found, key=lambda row: str(row.get("gsi1sk", "")), reverse=True)
 
     def get(self, pk: str) -> list[Row]:
-        """Return the whole rows of an insert id, or of another `pk`."""
+        """Return the complete rows of an insert id, or of another `pk`."""
         return list(
             self._query(KeyConditionExpression="pk = :pk", ExpressionAttributeValues={":pk": {"S": pk}})
         )
 
     def put_new(self, item: Mapping[str, Any]) -> bool:
-        """Put a row unless there is one with its key; return whether it was put."""
+        """Add a row unless its key exists; return whether it was added."""
         with explained(f"Log table {self.name}"):
             try:
                 self._dynamodb.put_item(
@@ -75,14 +75,14 @@ class LogTable:
             )
 
     def mark_edited(self, key: LogKey, edited: LogKey, *, dead_letter_message_id: str) -> bool:
-        """Write into the row which event it is redriven as; see mark_redriven."""
+        """Record in the row the event that is sent instead; see mark_redriven."""
         return self._mark_dead(key, {REDRIVEN_AS: str(edited)}, dead_letter_message_id)
 
     def mark_redriven(self, key: LogKey, *, dead_letter_message_id: str, now_ms: int) -> bool:
-        """Set the row's state to `redriven`; return whether the row is what it should be.
+        """Set the row's state to `redriven`; return False only if the table could not be asked.
 
-        Only a row that is `dead` and speaks of this very letter is set: the event may have been delivered
-        already, or be dead anew. Neither is a fault. False is: the table could not be asked.
+        Only a row that is `dead` and names this dead letter is changed: the event may have been delivered
+        already, or have failed again. Neither is an error.
         """
         values = {"state": State.REDRIVEN, "redriven_at": now_ms}
         return self._mark_dead(key, values, dead_letter_message_id)
@@ -107,7 +107,7 @@ class LogTable:
         return True
 
     def _query_index(self, key: str) -> list[Row]:
-        # `Select` by the index's own projection: it asks the table itself for nothing.
+        # `Select` is the index's own projection: the table itself is not read.
         return list(
             self._query(
                 IndexName=INDEX,
@@ -142,7 +142,7 @@ def _from_dynamodb(item: Mapping[str, Mapping[str, Any]]) -> Row:
 
 
 def _number(text: str) -> int | str:
-    """Return a whole number, or the text of another: we write none, and anybody may."""
+    """Return an integer, or the text of another number: we write none, but others may."""
     try:
         return int(text)
     except ValueError:

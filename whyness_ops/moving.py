@@ -1,4 +1,4 @@
-"""Redrive of all: SQS moves the messages itself, and says how far it is."""
+"""Redrive of all dead letters: SQS moves the messages itself and reports its progress."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -22,21 +22,24 @@ _UNLISTED_POLLS = 15
 _UNDER_WAY = ("RUNNING", "CANCELLING")
 _NOT_RUNNING = ("ResourceNotFoundException", "UnsupportedOperation")
 _STATES = {"COMPLETED": AuditState.DONE, "CANCELLED": AuditState.STOPPED}
-RUNS_ALREADY = "A message move task runs. Wait for its end, or cancel it in the SQS console."
+RUNS_ALREADY = (
+    "A message move task is running on the dead-letter queue. "
+    "Wait until it ends, or cancel it in the SQS console."
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """How far a message move task is.
+    """The progress of a message move task.
 
     Args:
-        status: SQS's: RUNNING, COMPLETED, CANCELLING, CANCELLED, FAILED; COMPLETED too where it was cancelled
-            because all that were there at its start are moved.
+        status: SQS's: RUNNING, COMPLETED, CANCELLING, CANCELLED, FAILED. COMPLETED also if it was cancelled
+            because all dead letters of its start had been moved.
         moved: messages so far, approximate.
-        to_move: messages there were at the start, approximate.
-        failure: why it failed, `""` where it did not.
-        came_back: where it was cancelled so, about how many are in the dead-letter queue after it: they came
-            back, or arrived since.
+        to_move: messages at the start, approximate.
+        failure: why it failed, `""` if it did not.
+        came_back: if it was cancelled so, about how many are in the dead-letter queue now: they came back, or
+            arrived after the start.
     """
 
     status: str
@@ -47,15 +50,15 @@ class Move:
 
     @property
     def is_over(self) -> bool:
-        """Whether it has moved as many as there were: what it still finds came back, or arrived since."""
+        """Whether it has moved as many as there were at the start; others came back, or arrived later."""
         return self.moved >= max(1, self.to_move)
 
 
 def move_under_way(sqs: Any, dead_letter_queue_arn: str) -> bool:
-    """Whether a message move task runs; an endpoint that knows none runs none.
+    """Whether a message move task is running; never on an endpoint without such tasks.
 
     Raises:
-        SetupFault: SQS does not say.
+        SetupFault: SQS refuses or cannot be reached.
     """
     return any(task["Status"] in _UNDER_WAY for task in _tasks(sqs, dead_letter_queue_arn))
 
@@ -68,26 +71,26 @@ def redrive_all(
     stop: Stop,
     progress: Callable[[Move], None] = lambda _: None,
 ) -> Move:
-    """Move all dead letters back to the queue; on a stop, cancel. What was moved stays moved.
+    """Move all dead letters to the queue. A stop cancels the task; what was moved stays moved.
 
-    SQS would also move those that come back meanwhile, again and again: the task is cancelled when it has
+    SQS would also move those that come back meanwhile, again and again. So the task is cancelled once it has
     moved as many as there were at its start.
 
     Args:
         aws: clients.
         stack: all three outputs.
-        rate_per_s: at most so many messages a second, 1 to 500; None leaves it to SQS.
+        rate_per_s: at most this many messages a second, 1 to 500; None leaves it to SQS.
         stop: cancels the task.
         progress: called every two seconds.
 
     Raises:
-        Refused: a task runs already.
-        SetupFault: AWS cannot be asked, or has no such task.
+        Refused: a task is running already.
+        SetupFault: AWS refuses, cannot be reached, or does not support such tasks.
     """
     dead_letters = DeadLetterQueue(aws.sqs, stack.dead_letter_queue_url)
     log = LogTable(aws.dynamodb, stack.log_table)
     if not stack.queue_url:
-        raise SetupFault("Which queue? Give --queue-url or QUEUE_URL.")
+        raise SetupFault("The queue is not set. Give --queue-url, or set QUEUE_URL.")
     snapshot = Snapshot()
     dead_letters.open(snapshot)
     source, destination = dead_letters.arn(), queue_arn(aws.sqs, stack.queue_url)
@@ -113,7 +116,7 @@ def redrive_all(
 
 @dataclass(frozen=True, slots=True)
 class _Task:
-    """The task that was started, by when they were started those that were there before, and the letters."""
+    """The task that was started, the start times of earlier tasks, and the number of dead letters."""
 
     sqs: Any
     source: str
@@ -122,9 +125,9 @@ class _Task:
     total: int
 
     def look(self) -> Move | None:
-        """Return how far it is; None while SQS does not list it."""
+        """Return its progress; None while SQS does not list it."""
         tasks = _tasks(self.sqs, self.source)
-        # A task that ended has no handle any more.
+        # A finished task no longer has a handle.
         mine = [
             task
             for task in tasks
@@ -142,8 +145,8 @@ class _Task:
         )
 
     def cancel(self) -> None:
-        """Ask SQS to end it; that it has ended in the meantime is no fault."""
-        with explained("message move task"):
+        """Ask SQS to cancel it; it is not an error if it has ended meanwhile."""
+        with explained("the message move task"):
             try:
                 self.sqs.cancel_message_move_task(TaskHandle=self.handle)
             except ClientError as error:
@@ -152,8 +155,8 @@ class _Task:
 
 
 def _tasks(sqs: Any, source: str) -> list[Mapping[str, Any]]:
-    """Return the newest tasks; an endpoint that knows none has none."""
-    with explained("message move tasks"):
+    """Return the newest tasks; none on an endpoint without such tasks."""
+    with explained("the message move tasks"):
         try:
             return list(sqs.list_message_move_tasks(SourceArn=source, MaxResults=10).get("Results", []))
         except ClientError as error:
@@ -166,14 +169,14 @@ def _start(sqs: Any, source: str, destination: str, rate_per_s: int | None) -> s
     arguments: dict[str, Any] = {"SourceArn": source, "DestinationArn": destination}
     if rate_per_s:
         arguments["MaxNumberOfMessagesPerSecond"] = rate_per_s
-    with explained("message move task"):
+    with explained("the message move task"):
         try:
             return str(sqs.start_message_move_task(**arguments)["TaskHandle"])
         except ClientError as error:
             if error_code(error) in NOT_IMPLEMENTED:
                 raise SetupFault(
-                    "This endpoint has no message move task (emulators do not). Give a selection instead, "
-                    "such as --limit 100000."
+                    "This endpoint does not support message move tasks (emulators do not). "
+                    "Give a filter instead of --all, such as --limit 100000."
                 ) from error
             raise
 
@@ -194,12 +197,14 @@ def _follow(task: _Task, stop: Stop, progress: Callable[[Move], None]) -> Move:
             if move.is_over and not cancelled:
                 continue
         elif (unlisted := unlisted + 1) > _UNLISTED_POLLS:
-            raise SetupFault("SQS started the message move task and does not list it: see the SQS console.")
+            raise SetupFault(
+                "SQS started the message move task but does not list it. Check it in the SQS console."
+            )
         (time.sleep if cancelled else stop.wait)(_POLL_S)
 
 
 def _count_now(dead_letters: DeadLetterQueue, stop: Stop) -> int:
-    """Return about how many letters there are: SQS's own count is late, so a look says whether any are."""
+    """Return about how many dead letters there are. SQS's own count is late, so one receive checks it."""
     with dead_letters.hold(stop) as hold:
         seen = len(next(hold.batches(), []))
         return seen + dead_letters.depth().visible if seen else 0

@@ -1,4 +1,4 @@
-"""Pure: texts of the command line as values; what is no such value is a sentence and exit code 2."""
+"""Pure: texts of the command line as values; a wrong one is a sentence and exit code 2."""
 
 import argparse
 import math
@@ -11,19 +11,19 @@ _MOST_SHOWN = 40
 def text(given: str) -> str:
     """Return text that can be sent to AWS."""
     if "\0" in given or not _is_utf_8(given):
-        raise wrong(given, "text in UTF-8")
+        raise wrong(given, "valid UTF-8 text")
     return given
 
 
 def path(given: str) -> Path:
-    """Return the path of a file, in whatever encoding."""
+    """Return the path of a file, in any encoding."""
     if not given or "\0" in given:
-        raise wrong(given, "path of a file")
+        raise wrong(given, "the path of a file")
     return Path(given)
 
 
 class Whole:
-    """Takes a whole number of a range."""
+    """Takes an integer of a range."""
 
     def __init__(self, least: int, most: int) -> None:
         self._least, self._most = least, most
@@ -33,7 +33,7 @@ class Whole:
         # int() refuses thousands of digits.
         is_number = given.isascii() and given.isdigit() and len(given) <= len(str(self._most))
         if not (is_number and self._least <= int(given) <= self._most):
-            raise wrong(given, f"whole number from {self._least} to {self._most}")
+            raise wrong(given, f"an integer from {self._least} to {self._most}")
         return int(given)
 
 
@@ -50,25 +50,29 @@ class Number:
         except ValueError:
             found = math.nan
         if not self._least <= found <= self._most:
-            raise wrong(given, f"number from {self._least} to {self._most}")
+            raise wrong(given, f"a number from {self._least} to {self._most}")
         return found
 
 
 def moment(given: str) -> int:
-    """Return the epoch milliseconds of a day or moment; without an offset it is UTC."""
+    """Return the epoch milliseconds of a date or time; in UTC if it has no offset."""
     try:
         found = datetime.fromisoformat(given)
         time_ms = int((found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp() * 1000)
         datetime.fromtimestamp(time_ms / 1000, UTC)  # an offset may take it out of the years 1 to 9999
     except (ValueError, OverflowError):
-        raise wrong(given, "moment such as 2026-11-23T10:00") from None
+        raise wrong(given, "a date or time such as 2026-11-23T10:00") from None
     return time_ms
 
 
 def wrong(given: str, allowed: str) -> argparse.ArgumentTypeError:
-    """Return the error that says what would be allowed."""
-    shown = given if len(given) <= _MOST_SHOWN else f"{given[:_MOST_SHOWN]}…"
-    return argparse.ArgumentTypeError(f"{shown!r} is not a {allowed}")
+    """Return the error that says what is allowed."""
+    return argparse.ArgumentTypeError(f"{shown(given)} is not {allowed}.")
+
+
+def shown(given: str) -> str:
+    """Return what was given in quotation marks, not endless and without control characters."""
+    return repr(given if len(given) <= _MOST_SHOWN else f"{given[:_MOST_SHOWN]}…")
 
 
 def _is_utf_8(given: str) -> bool:

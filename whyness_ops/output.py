@@ -1,18 +1,26 @@
-"""Pure but for `emit`: what came of it, as text for people or JSON for programs."""
+"""Pure but for `emit`: results as text for people, or JSON for programs."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
+from whyness_ops import terminal
+from whyness_ops.columns import columns
+
 _SHOWN = ("gsi1sk", "day", "reason", "state", "event", "insert_id", "http_status", "count", "detail")
 _HEADINGS = {"gsi1sk": "failed at and key"}
+# Begins a line that a terminal shows bold. No text of a stranger can begin a line with it: tables and JSON
+# escape control characters.
+_TITLE = "\x01"
+_ARRIVED = "Skipped, arrived after the start: {}."
+_STOPPED = "Stopped before the end. Run the command again for the rest."
 
 F = TypeVar("F")
 
 
 def emit(found: F, text: Callable[[F], str], *, as_json: bool) -> None:
-    """Print what was found."""
-    print(json.dumps(found) if as_json else printable(text(found)))  # noqa: T201  (a command line talks)
+    """Print a result."""
+    print(json.dumps(found) if as_json else _styled(text(found)))  # noqa: T201  (a command line talks)
 
 
 def printable(text: str) -> str:
@@ -25,15 +33,18 @@ def pretty(found: object) -> str:
     return json.dumps(found, indent=2, ensure_ascii=False)
 
 
+def title(text: str) -> str:
+    """Return a line that a terminal shows bold."""
+    return _TITLE + text
+
+
 def table(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> str:
-    """Return rows as columns; `(none)` where there are none."""
-    if not rows:
+    """Return rows as columns that fit the terminal; `(none)` if there are none."""
+    if not (rows and names):
         return "(none)"
-    cells = [[_HEADINGS.get(name, name) for name in names]]
-    cells += [[str(row.get(name, "")) for name in names] for row in rows]
-    widths = [max(len(line[column]) for line in cells) for column in range(len(names))]
-    lines = ["  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)).rstrip() for line in cells]
-    return "\n".join(lines)
+    cells = [[_cell(row.get(name, "")) for name in names] for row in rows]
+    heading, *lines = columns([_HEADINGS.get(name, name) for name in names], cells, terminal.width())
+    return "\n".join([title(heading), *lines])
 
 
 def rows_text(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -46,54 +57,88 @@ def overview_text(found: Mapping[str, Any]) -> str:
     """Return what `inspecting.overview` found."""
     sample, queue = found["sample"], found["queue"]
     names = ("message_id", "reason", "insert_id", "event_count", "failed_at", "detail")
-    oldest = (
-        f"oldest of the sample: {sample['oldest']['sent_at']}" if sample["oldest"] else "the queue gave none"
-    )
+    oldest = f", the oldest sent {sample['oldest']['sent_at']}" if sample["oldest"] else ""
     parts = [
-        f"Log, last {found['days']} days:",
+        title(f"Log, last {_count(found['days'], 'day')}:"),
         table(found["log"], ("reason", "state", "count")),
-        f"\nQueue: about {queue['visible']} letters, and {queue['hidden']} that somebody looks at now.",
-        f"\nSample of {sample['count']}, as SQS chose them; {oldest}:",
+        f"\nDead-letter queue: about {queue['visible']} visible, {queue['hidden']} being inspected.\n",
+        title(f"Sample of {_count(sample['count'], 'dead letter')}, as SQS chose them{oldest}:"),
         table(sample["letters"], names),
     ]
     if sample["crashed"]:
         parts += [
-            "\nCrashed (moved by SQS, received too often), of the sample:",
+            "",
+            title("Crashed, in the sample (SQS moved them after too many receives):"),
             table(sample["crashed"], names),
         ]
     return "\n".join(parts)
 
 
 def redriven_text(found: Mapping[str, Any]) -> str:
-    """Return what came of a redrive."""
-    verb = "would be sent" if found["dry_run"] else "sent"
-    lines = [f"{found['looked_at']} looked at, {found['matched']} meant, {found['sent']} {verb}."]
-    if found["came_back"]:
-        lines.append(f"came back: {found['came_back']}, still failing.")
+    """Return the result of a redrive."""
+    sent = "would be sent" if found["dry_run"] else "sent"
+    inspected = _count(found["looked_at"], "dead letter")
+    lines = [f"Inspected {inspected}: {found['matched']} matched, {found['sent']} {sent}."]
     notes = (
-        ("arrived_since", "arrived since it began, and were left."),
-        ("not_deleted", "were sent and may still be in the dead-letter queue: sent again, they count once."),
-        ("rows_not_marked", "rows of the Log could not be marked as redriven."),
-        ("hidden", "letters are hidden at the moment: somebody looks at them, or they will reappear."),
+        ("came_back", "Came back, still failing: {}. Fix the cause, then redrive them again."),
+        ("arrived_since", _ARRIVED),
+        ("not_deleted", "Sent, perhaps still in the dead-letter queue: {}. Sent again, they count once."),
+        ("rows_not_marked", "Sent, but not marked as redriven in the Log: {}."),
+        ("hidden", "Hidden while somebody inspects them: {}. Run the command again in ten minutes."),
     )
-    lines += [f"{found[name]} {note}" for name, note in notes if found[name]]
+    lines += [note.format(found[name]) for name, note in notes if found[name]]
     if found["stopped"]:
-        lines.append("Stopped before the end.")
+        lines.append(_STOPPED)
     if found["left"]:
-        lines += ["Left in the dead-letter queue:", table(found["left"], ("message_id", "insert_id", "why"))]
+        lines.append(title("Not sent, still in the dead-letter queue:"))
+        lines.append(table(found["left"], ("message_id", "insert_id", "why")))
     return "\n".join(lines)
 
 
 def moved_text(found: Mapping[str, Any]) -> str:
-    """Return what came of a message move task."""
-    moved = (
-        f"{found['status'].lower()}: {found['moved']} of about {found['to_move']} moved {found['failure']}"
-    )
-    came_back = f"\ncame back: about {found['came_back']}, still failing, or arrived since it began."
-    return moved.rstrip() + (came_back if found["came_back"] else "")
+    """Return the result of a message move task."""
+    moved = f"Moved {found['moved']} of about {_count(found['to_move'], 'dead letter')}"
+    failure = f" ({found['failure']})" if found["failure"] else ""
+    lines = [f"{moved}: {found['status'].lower()}{failure}."]
+    if found["came_back"]:
+        lines.append(f"Came back, still failing, or arrived after the start: about {found['came_back']}.")
+    return "\n".join(lines)
+
+
+def would_move_text(found: Mapping[str, Any]) -> str:
+    """Return the result of a dry run of `redrive --all`."""
+    return f"Dry run: about {_count(found['would_move'], 'dead letter')} would be moved."
 
 
 def exported_text(found: Mapping[str, Any]) -> str:
     """Return what was exported."""
-    line = f"{found['letters']} letters in {found['file']}"
-    return f"{line}; {found['arrived_since']} arrived since it began" if found["arrived_since"] else line
+    line = f"Wrote {_count(found['letters'], 'dead letter')} to {found['file']}."
+    late = found["arrived_since"]
+    return f"{line} Not in the file, arrived after the start: {late}." if late else line
+
+
+def rebuilt_text(found: Mapping[str, Any]) -> str:
+    """Return what `rebuilding.rebuild` did."""
+    inspected = _count(found["letters"], "dead letter")
+    added = _count(found["rows"], "Log row")
+    lines = [f"Inspected {inspected}: added {added}, {found['present']} existed already."]
+    if found["arrived_since"]:
+        lines.append(_ARRIVED.format(found["arrived_since"]))
+    if found["cut_short"]:
+        lines.append(_STOPPED)
+    return "\n".join(lines)
+
+
+def _count(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def _cell(value: object) -> str:
+    return printable(str(value)).replace("\n", "\\x0a")
+
+
+def _styled(text: str) -> str:
+    return "\n".join(
+        terminal.bold(printable(line[1:])) if line.startswith(_TITLE) else printable(line)
+        for line in text.split("\n")
+    )

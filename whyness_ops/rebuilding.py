@@ -1,4 +1,4 @@
-"""Rows of the Log made from the dead letters, for those that were lost when the table did not take them."""
+"""Log rows rebuilt from the dead letters, after the table refused them."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -11,12 +11,12 @@ from whyness_ops.letters import DeadLetter
 from whyness_ops.log_table import LogTable
 from whyness_ops.stop import Stop
 
-# Anybody can write a letter: what of it goes into a row stays within what DynamoDB takes.
+# Anybody can write a dead letter: what goes into a row must stay within DynamoDB's limits.
 _MOST_CHARACTERS = 100
 _MOST_DETAIL_CHARACTERS = 1_000
 _DETAILS = {
     CRASHED: "moved by SQS: received too often without an outcome",
-    UNKNOWN: "the letter does not say why it is here",
+    UNKNOWN: "the dead letter does not carry a reason",
 }
 
 
@@ -28,11 +28,11 @@ def rebuild(
     now_ms: int,
     progress: Callable[[int, int], None] = lambda _, __: None,
 ) -> dict[str, int]:
-    """Put the rows that are missing; one that is there stays as it is.
+    """Add the missing rows; existing ones do not change.
 
     Returns:
-        How many `letters` were looked at and how many `arrived_since`, how many `rows` were put, and were
-        `present` already; `cut_short` is 1 where it ended before all were looked at.
+        How many dead letters (`letters`) were inspected and how many `arrived_since`, how many `rows` were
+        added and how many were `present`; `cut_short` is 1 if not all dead letters were inspected.
     """
     counts = Counter[str]()
     with queue.hold(stop) as hold:
@@ -51,7 +51,7 @@ def rebuild(
 
 
 def entries(letter: DeadLetter, *, now_ms: int) -> Iterator[LogEntry]:
-    """Yield a row for each event of a letter, or one for the whole."""
+    """Yield a row for each event of a dead letter, or one row if it has no event."""
     raws = letter.raw_events or [None]
     for position, raw in enumerate(raws):
         computed = log_key(raw, message_id=_source_id(letter), position=position)

@@ -1,4 +1,4 @@
-"""Pure: what came of a redrive."""
+"""Pure: the result of a redrive."""
 
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """A letter that was meant and stays in the dead-letter queue, and why."""
+    """A dead letter that matched but was not sent, and why."""
 
     message_id: str
     insert_id: str
@@ -15,20 +15,20 @@ class Left:
 
 @dataclass(slots=True)
 class Redriven:
-    """What came of it.
+    """The counts of a redrive.
 
     Attributes:
-        total: letters that were there when it began, by the queue's own approximate count.
-        looked_at: those of them that were received.
-        matched: those of them that were meant.
+        total: dead letters at the start, by the queue's own approximate count.
+        looked_at: those of them that were inspected.
+        matched: those that match the filters.
         sent: those that the queue confirmed (in a dry run: that would be sent).
-        left: those that were meant and stay.
-        came_back: letters that were sent, and are dead again: they are not sent twice.
-        arrived_since: other letters that came after it began; they were not looked at.
-        not_deleted: sent, and perhaps still in the dead-letter queue too; they count once all the same.
-        rows_not_marked: sent, but the Log table could not be told.
-        hidden: messages that somebody else looks at, or that could not be made visible again at once.
-        stopped: by a person, or because no more can be looked at in one go.
+        left: those that matched but were not sent.
+        came_back: dead letters that were sent and came back; they are not sent twice.
+        arrived_since: other dead letters that arrived after the start; they were skipped.
+        not_deleted: sent, but perhaps still in the dead-letter queue; sent again, they count once.
+        rows_not_marked: sent, but their Log rows could not be marked.
+        hidden: messages that somebody else inspects, or that could not be made visible again at once.
+        stopped: by a person, or because no more messages may be held at once.
     """
 
     total: int = 0
@@ -46,7 +46,7 @@ class Redriven:
 
     @property
     def counts(self) -> dict[str, int]:
-        """The figures that the audit row keeps."""
+        """The counts that the audit row keeps."""
         names = ("looked_at", "matched", "sent", "came_back", "not_deleted", "rows_not_marked")
         return {**{name: getattr(self, name) for name in names}, "left_count": len(self.left)}
 

@@ -1,7 +1,7 @@
 """Redrive of a selection: receive, filter, send, delete, in that order.
 
-Whoever is killed between send and delete leaves a copy in the dead-letter queue: sent once more it has the
-same deduplication fields, and counts once.
+A redrive that is killed between send and delete leaves a copy in the dead-letter queue. Sent again, it has
+the same deduplication fields and counts once.
 """
 
 import time
@@ -27,12 +27,12 @@ from whyness_ops.selection import Selection
 from whyness_ops.snapshot import Snapshot, marks
 from whyness_ops.stop import Stop
 
-# A backlog of its own to SQS's fair queues: what was dead must not delay today's events.
+# A group of its own for SQS's fair queues: redriven events must not delay today's events.
 MESSAGE_GROUP = "redrive"
 
 
 @dataclass(frozen=True, slots=True)
-class _Parcel:
+class _Resend:
     letter: DeadLetter
     body: str
 
@@ -45,7 +45,7 @@ class _Parcel:
 
     @property
     def marks(self) -> set[str]:
-        """By what it is known when it comes back."""
+        """What identifies it if it comes back."""
         edited = set() if self.body == self.letter.body else marks(replace(self.letter, body=self.body))
         return marks(self.letter) | edited
 
@@ -55,7 +55,7 @@ class _Parcel:
 
     @property
     def edited_key(self) -> LogKey | None:
-        """The key of the event as it is sent; None where it is its row's own."""
+        """The key of the event that is sent; None if it is the key of its row."""
         key = event_key(replace(self.letter, body=self.body).raw_events)
         return None if key == self.letter.log_key else key
 
@@ -67,18 +67,18 @@ class _Parcel:
 
 @dataclass(slots=True)
 class Redrive:
-    """A redrive of what `selection` means.
+    """A redrive of the dead letters that match `selection`.
 
     Args:
         aws: clients.
         stack: all three outputs.
-        selection: which letters.
-        edit: puts events right; None leaves them as they are.
+        selection: the filters.
+        edit: fixes events; None leaves them unchanged.
         edit_name: for the audit row.
-        rate_per_s: at most so many letters a second; None for as fast as it goes.
-        dry_run: only look, edit and report.
+        rate_per_s: at most this many dead letters a second; None for no limit.
+        dry_run: only inspect, edit and report.
         stop: ends it between two calls.
-        snapshot: when it began, where this one goes on with an earlier one.
+        snapshot: of an earlier redrive that this one continues.
         progress: called after each call.
         now_ms: the clock, epoch milliseconds.
     """
@@ -96,16 +96,16 @@ class Redrive:
     now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000
 
     def run(self) -> Redriven:
-        """Do it.
+        """Redrive.
 
         Raises:
-            Refused: a message move task runs.
-            SetupFault: AWS cannot be asked; what was sent until then is in the audit row.
+            Refused: a message move task is running.
+            SetupFault: AWS refuses or cannot be reached; the audit row says what was sent until then.
         """
         queue = DeadLetterQueue(self.aws.sqs, self.stack.dead_letter_queue_url)
         if not self.stack.queue_url:
-            raise SetupFault("Which queue? Give --queue-url or QUEUE_URL.")
-        queue_arn(self.aws.sqs, self.stack.queue_url)  # it is there
+            raise SetupFault("The queue is not set. Give --queue-url, or set QUEUE_URL.")
+        queue_arn(self.aws.sqs, self.stack.queue_url)  # it exists
         if move_under_way(self.aws.sqs, queue.arn()):
             raise Refused(RUNS_ALREADY)
         report = Redriven(dry_run=self.dry_run)
@@ -131,11 +131,11 @@ class Redrive:
         with queue.hold(self.stop, self.snapshot) as hold:
             report.total = self.snapshot.total
             for batch in hold.batches():
-                meant = [letter for letter in batch if self.selection.matches(letter)][: self._room(report)]
+                matched = [letter for letter in batch if self.selection.matches(letter)][: self._room(report)]
                 report.looked_at += len(batch)
-                report.matched += len(meant)
+                report.matched += len(matched)
                 report.came_back, report.arrived_since = hold.came_back, hold.arrived_since
-                self._redrive(meant, hold, log, report)
+                self._redrive(matched, hold, log, report)
                 self.progress(report)
                 if self._room(report) == 0:
                     break
@@ -147,55 +147,55 @@ class Redrive:
         return None if limit is None else limit - report.matched
 
     def _redrive(
-        self, meant: Sequence[DeadLetter], hold: Hold, log: LogTable | None, report: Redriven
+        self, matched: Sequence[DeadLetter], hold: Hold, log: LogTable | None, report: Redriven
     ) -> None:
-        parcels = [parcel for letter in meant if (parcel := self._parcel(letter, report))]
-        for some in _pack(parcels, self._most_a_call):
+        resends = [resend for letter in matched if (resend := self._resend(letter, report))]
+        for some in _pack(resends, self._most_a_call):
             if log is None:
                 report.sent += len(some)
                 continue
             if self.stop.is_set():
                 return
-            untold = {parcel.letter.message_id for parcel in some if not self._mark_edited(parcel, log)}
+            untold = {resend.letter.message_id for resend in some if not self._mark_edited(resend, log)}
             sent = self._send(some, report)
             if sent:
-                for parcel in sent:
-                    self.snapshot.note_sent(parcel.marks)
-                report.not_deleted += hold.delete([parcel.letter for parcel in sent])
-                untold |= {parcel.letter.message_id for parcel in sent if not self._mark(parcel.letter, log)}
+                for resend in sent:
+                    self.snapshot.note_sent(resend.marks)
+                report.not_deleted += hold.delete([resend.letter for resend in sent])
+                untold |= {resend.letter.message_id for resend in sent if not self._mark(resend.letter, log)}
                 report.rows_not_marked += len(untold.intersection(p.letter.message_id for p in sent))
             if self.rate_per_s:
                 self.stop.wait(len(some) / self.rate_per_s)
 
-    def _parcel(self, letter: DeadLetter, report: Redriven) -> _Parcel | None:
+    def _resend(self, letter: DeadLetter, report: Redriven) -> _Resend | None:
         try:
             body = edit_body(letter, self.edit, now_ms=self.now_ms()) if self.edit else letter.body
         except CannotEdit as fault:
             report.left.append(Left(letter.message_id, letter.insert_id, str(fault)))
             return None
-        return _Parcel(letter, body)
+        return _Resend(letter, body)
 
     @property
     def _most_a_call(self) -> int:
         return max(1, min(limits.BATCH_ENTRIES, int(self.rate_per_s or limits.BATCH_ENTRIES)))
 
-    def _send(self, parcels: Sequence[_Parcel], report: Redriven) -> list[_Parcel]:
-        """Send one call's worth; return what the queue confirmed."""
-        entries = sqs_batch.numbered([parcel.entry() for parcel in parcels])
+    def _send(self, resends: Sequence[_Resend], report: Redriven) -> list[_Resend]:
+        """Send the entries of one call; return those that the queue confirmed."""
+        entries = sqs_batch.numbered([resend.entry() for resend in resends])
         with explained(f"queue {self.stack.queue_url}"):
             answer = self.aws.sqs.send_message_batch(QueueUrl=self.stack.queue_url, Entries=entries)
         answered = sqs_batch.read(answer, entries)
         report.sent += len(answered.confirmed)
-        for index, parcel in enumerate(parcels):
+        for index, resend in enumerate(resends):
             if index not in answered.confirmed:
-                why = f"the queue did not take it ({answered.code(index) or 'no answer for it'})"
-                report.left.append(Left(parcel.letter.message_id, parcel.letter.insert_id, why))
-        return [parcel for index, parcel in enumerate(parcels) if index in answered.confirmed]
+                why = f"the queue did not confirm it ({answered.code(index) or 'no answer'})"
+                report.left.append(Left(resend.letter.message_id, resend.letter.insert_id, why))
+        return [resend for index, resend in enumerate(resends) if index in answered.confirmed]
 
-    def _mark_edited(self, parcel: _Parcel, log: LogTable) -> bool:
-        """Write into the row which event is sent, before it can be delivered."""
-        row, event = parcel.letter.log_key, parcel.edited_key
-        letter_id = parcel.letter.message_id
+    def _mark_edited(self, resend: _Resend, log: LogTable) -> bool:
+        """Record in the row the event that is sent, before it can be delivered."""
+        row, event = resend.letter.log_key, resend.edited_key
+        letter_id = resend.letter.message_id
         return not (row and event) or log.mark_edited(row, event, dead_letter_message_id=letter_id)
 
     def _mark(self, letter: DeadLetter, log: LogTable) -> bool:
@@ -204,13 +204,13 @@ class Redrive:
         return key is None or log.mark_redriven(key, dead_letter_message_id=letter_id, now_ms=now_ms)
 
 
-def _pack(parcels: Sequence[_Parcel], most: int) -> list[list[_Parcel]]:
-    """Return the parcels in calls of at most `most` entries and 1 MiB."""
-    calls: list[list[_Parcel]] = []
-    for parcel in parcels:
+def _pack(resends: Sequence[_Resend], most: int) -> list[list[_Resend]]:
+    """Return the resends in calls of at most `most` entries and 1 MiB."""
+    calls: list[list[_Resend]] = []
+    for resend in resends:
         held_bytes = sum(p.size_bytes for p in calls[-1]) if calls else 0
-        if calls and len(calls[-1]) < most and held_bytes + parcel.size_bytes <= limits.BATCH_BYTES:
-            calls[-1].append(parcel)
+        if calls and len(calls[-1]) < most and held_bytes + resend.size_bytes <= limits.BATCH_BYTES:
+            calls[-1].append(resend)
         else:
-            calls.append([parcel])
+            calls.append([resend])
     return calls

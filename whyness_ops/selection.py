@@ -1,4 +1,4 @@
-"""Pure: which dead letters are meant."""
+"""Pure: which dead letters a redrive sends."""
 
 import hashlib
 from dataclasses import dataclass
@@ -10,16 +10,16 @@ from whyness_ops.letters import DeadLetter
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """A letter is meant when all that is given holds for it; of one with several events, for any of them.
+    """Filters. A dead letter must match all; one with several events matches if any of them does.
 
     Args:
         reason: such as `rejected`, or `crashed`, or `unknown`.
         event: the event's name.
         user: as in the event: `"123"`, `"p:45"`.
         insert_id: of the event.
-        since_ms: it failed (where that is not known: was sent) at this moment or later, epoch milliseconds.
-        until_ms: ... before this moment.
-        limit: at most so many letters.
+        since_ms: it failed (if that is unknown: was sent) at this time or later, in epoch milliseconds.
+        until_ms: it failed before this time.
+        limit: at most this many dead letters.
     """
 
     reason: str | None = None
@@ -31,7 +31,7 @@ class Selection:
     limit: int | None = None
 
     def matches(self, letter: DeadLetter) -> bool:
-        """Whether the letter is meant; `limit` is the caller's to count."""
+        """Whether the dead letter matches; the caller counts up to `limit`."""
         if self.reason is not None and letter.reason != self.reason:
             return False
         if self.since_ms is not None and letter.died_ms < self.since_ms:
@@ -42,7 +42,7 @@ class Selection:
         return all(value is None or value in letter.values(name) for name, value in wanted)
 
     def describe(self) -> dict[str, Any]:
-        """Return what is given, fit for the audit row: of the user, who is a person, a hash."""
+        """Return the filters for the audit row; of the user, who is a person, a hash."""
         given = {
             "reason": self.reason,
             "event": self.event,

@@ -1,4 +1,4 @@
-"""Pure: which letters were in the dead-letter queue when a look at it began, and which came later."""
+"""Pure: which dead letters were in the queue when its inspection started, and which arrived later."""
 
 import hashlib
 import json
@@ -10,15 +10,15 @@ from whyness_events import valid_insert_id
 from whyness_events.log_entry import log_key
 from whyness_ops.letters import DeadLetter
 
-# The clocks of AWS's hosts differ by less, and `Date` has whole seconds.
+# The clocks of AWS's hosts differ by less than this; `Date` has whole seconds.
 _SKEW_MS = 2_000
 _LATE_MS = 1_000 + _SKEW_MS
-# Some 100 MB. What was sent beyond them and comes back is known by its time alone.
+# About 100 MB. Later ones that come back are recognised by their time alone.
 _MOST_MARKS = 1_000_000
 
 
 class Place(Enum):
-    """Where a letter was when the look began."""
+    """Where a dead letter was at the start."""
 
     THERE = "in the queue"
     SENT_AGAIN = "sent again by this run, and back"
@@ -27,15 +27,15 @@ class Place(Enum):
 
 @dataclass(slots=True)
 class Snapshot:
-    """When the look began, and what has been sent since.
+    """When the inspection started, and what has been sent since.
 
-    A letter's time and this moment are both AWS's, so a wrong clock of this host does not matter. Letters of
-    the same few seconds are told apart by what was sent.
+    Both times are AWS's, so a wrong clock of this host does not matter. Dead letters of the same few seconds
+    are told apart by what was sent.
 
     Args:
-        opened_ms: by AWS's clock, epoch milliseconds; None until it is open, and where AWS did not say: then
-            only what was sent is told apart.
-        total: letters in the queue then, by its own approximate count.
+        opened_ms: by AWS's clock, in epoch milliseconds; None before the start, and if AWS did not say: then
+            only what was sent is recognised.
+        total: dead letters in the queue then, by its own approximate count.
         sent: marks of what has been sent since.
     """
 
@@ -44,16 +44,16 @@ class Snapshot:
     sent: set[str] = field(default_factory=set)
 
     def open(self, now_ms: int | None, total: int) -> None:
-        """Let it begin now, unless it has begun."""
+        """Start now, unless it has started."""
         if self.opened_ms is None:
             self.opened_ms, self.total = now_ms, total
 
     def place(self, letter: DeadLetter, *, now_ms: int | None) -> Place:
-        """Return where the letter was.
+        """Return where the dead letter was.
 
         Args:
-            letter: as received.
-            now_ms: AWS's time of that answer: no letter can be later; None where it did not say.
+            letter: the dead letter as received.
+            now_ms: AWS's time of that answer: no dead letter can be later; None if it did not say.
         """
         since_ms = self._since_ms(letter.sent_ms, now_ms)
         if since_ms < -_SKEW_MS:
@@ -63,7 +63,7 @@ class Snapshot:
         return Place.ELSEWHERE if since_ms > _LATE_MS else Place.THERE
 
     def _since_ms(self, sent_ms: int, now_ms: int | None) -> int:
-        """Return how long after the beginning it was sent; 0, as if at that moment, where nobody knows."""
+        """Return how long after the start it was sent; 0 if unknown."""
         is_possible = sent_ms > 0 and (now_ms is None or sent_ms <= now_ms + _LATE_MS)
         return sent_ms - self.opened_ms if is_possible and self.opened_ms is not None else 0
 
@@ -74,13 +74,13 @@ class Snapshot:
 
 
 def marks(letter: DeadLetter) -> set[str]:
-    """Return by what the letter is known again when it comes back, whole or event by event."""
+    """Return what identifies the dead letter if it comes back, whole or event by event."""
     found = {body_mark(letter.body), *map(_event_mark, letter.raw_events)}
     return (found | {str(letter.log_key)} if letter.log_key else found) - {""}
 
 
 def body_mark(body: str) -> str:
-    """Return by what this very body is known again."""
+    """Return what identifies this body."""
     return hashlib.sha256(body.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 

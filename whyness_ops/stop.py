@@ -1,24 +1,24 @@
-"""How a person stops what runs: between two calls, never within one."""
+"""How a person stops a command: between two calls, never within one."""
 
 import time
 
 
 class Stop:
-    """Set from a signal handler: no lock, which a handler could wait for in vain."""
+    """Set from a signal handler, so it has no lock: the handler could wait for it forever."""
 
     def __init__(self) -> None:
         self._is_set = False
 
     def set(self) -> None:
-        """Ask for the stop."""
+        """Ask for a stop."""
         self._is_set = True
 
     def is_set(self) -> bool:
-        """Whether it was asked for."""
+        """Whether a stop was asked for."""
         return self._is_set
 
     def wait(self, seconds: float) -> None:
-        """Wait, or until it is asked for."""
+        """Wait, at most until a stop is asked for."""
         end_s = time.monotonic() + seconds
         while not self._is_set and (left_s := end_s - time.monotonic()) > 0:
             time.sleep(min(0.1, left_s))

@@ -8,7 +8,7 @@ import pytest
 
 from infra.build import ROOT
 from whyness_ops.capacity import cost, read_prices
-from whyness_ops.cli import make_parser
+from whyness_ops.options import make_parser
 
 RUNBOOK = (ROOT / "docs/runbook.md").read_text()
 ALARMS = RUNBOOK[RUNBOOK.index("## Alarms") : RUNBOOK.index("## Metrics")]

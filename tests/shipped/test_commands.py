@@ -15,7 +15,7 @@ from botocore import xform_name
 
 from tests.shipped.collect import ROOT, Command, commands, lines_of
 from tests.shipped.kinds import Kind, kind_of
-from whyness_ops.cli import make_parser
+from whyness_ops.options import make_parser
 
 COMMANDS = commands()
 MAKEFILE = (ROOT / "Makefile").read_text()

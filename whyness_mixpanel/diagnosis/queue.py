@@ -32,7 +32,7 @@ class _Reply:
 def queue_and_clock(client: Callable[[], Any] | None = None) -> tuple[Finding, Finding]:
     """Return what is found of both; `client` returns a boto3 SQS client, None builds that of the settings."""
     try:
-        with explained("The queue"):
+        with explained("the queue"):
             reply = _ask((client or _client)())
     except (SetupFault, ValueError) as error:
         queue = Finding("queue", State.WRONG, str(error), "Check QUEUE_URL, the network and its proxies.")

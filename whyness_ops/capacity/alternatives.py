@@ -1,4 +1,4 @@
-"""Pure: the same events by other ways: EventBridge API destinations, a Celery worker on a small instance."""
+"""Pure: alternatives for the same events: EventBridge API destinations, a Celery worker."""
 
 import math
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ _HOURS = MONTH_DAYS * 24
 
 @dataclass(frozen=True, slots=True)
 class Alternative:
-    """One way: USD a month, and how many destinations or instances the busy hours take."""
+    """An alternative: USD a month, and the destinations or instances that the busy hours need."""
 
     name: str
     usd_per_month: float

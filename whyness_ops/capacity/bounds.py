@@ -1,4 +1,4 @@
-"""Pure: what each limit lets through, which one bites first, and what to do then."""
+"""Pure: the limits, in events/s, and what to do if one is too low."""
 
 import math
 from dataclasses import dataclass
@@ -21,13 +21,13 @@ from whyness_ops.capacity.load import (
 )
 from whyness_ops.capacity.prices import measured
 
-# What is used of Mixpanel's rolling minute, as simulated (docs/capacity.md): who is refused pauses.
+# The used part of Mixpanel's rolling minute, as simulated (docs/capacity.md): a refused client pauses.
 _USED_PART = 0.97
 
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """One limit: its name, the events/s that it lets through, and what to do where that is too little."""
+    """One limit: its name, the events/s that it allows, and what to do if that is too low."""
 
     name: str
     events_per_s: float
@@ -35,12 +35,12 @@ class Bound:
 
     @property
     def is_mixpanels(self) -> bool:
-        """Whether Mixpanel refuses what is above it, so that it pauses."""
+        """Whether Mixpanel refuses what exceeds it, so that the client pauses."""
         return self.name.startswith("Mixpanel")
 
 
 def bounds(load: Load) -> list[Bound]:
-    """Return all limits, the one that bites first as the first."""
+    """Return all limits, the lowest first."""
     duration_s = load.duration_s(load.full_events)
     per_run = load.full_events / duration_s
     clients = load.concurrency * SENDER_THREADS
@@ -76,7 +76,7 @@ def bounds(load: Load) -> list[Bound]:
 
 
 def projects_needed(load: Load) -> int:
-    """Return how many projects carry the busy hours under Mixpanel's limits for one."""
+    """Return how many projects the busy hours need within Mixpanel's limits for one."""
     of_one = min(MIXPANEL_EVENTS_PER_S, MIXPANEL_BYTES_PER_MIN / 60 / load.mixpanel_bytes)
     return max(1, math.ceil(load.peak_per_s / (of_one * _USED_PART)))
 
@@ -89,7 +89,7 @@ def pollers_needed(load: Load) -> int:
 def runs_per_s(load: Load, events_per_s: float) -> float:
     """Return invocations a second of all stacks: a batch ends with the window, or when it is full.
 
-    The pollers share what comes; each waits for a first message, then for the window.
+    The pollers share the messages; each waits for a first message, then for the window.
     """
     messages_per_s = events_per_s / load.packed / load.projects
     by_window = 1 / (WINDOW_S / POLLERS + 1 / messages_per_s)
@@ -115,7 +115,7 @@ def _poller_events_per_s(load: Load) -> float:
 
 def _more_runs(load: Load, clients: int) -> str:
     if load.memory_mb < CPU_MB:
-        return f"Raise MemorySize: {CPU_MB} MB are a whole CPU. Mixpanel then sees no more clients than now."
+        return f"Raise MemorySize: {CPU_MB} MB give a whole CPU. Mixpanel sees no additional clients."
     if clients < MIXPANEL_CLIENTS:
-        return f"Raise MaximumConcurrency: Mixpanel recommends {MIXPANEL_CLIENTS} clients, now {clients}."
-    return "Use several projects: Mixpanel recommends no more clients than there are now."
+        return f"Raise MaximumConcurrency: Mixpanel sees {clients} of up to {MIXPANEL_CLIENTS} clients."
+    return "Use several projects: Mixpanel recommends no more clients than it sees now."

@@ -16,19 +16,19 @@ EXHAUST_AFTER_S = 259_200
 
 
 def quiet_lag_s(load: Load, events_per_run: float) -> float:
-    """Return how late an event is at most where nothing waits: window and invocation."""
+    """Return the longest delay of an event without a backlog: window and invocation."""
     return WINDOW_S + load.duration_s(min(events_per_run, load.full_events))
 
 
 def peak_lag_s(load: Load, capacity_per_s: float) -> float | None:
-    """Return by how much the queue is behind at the end of the busy hours; None where it never catches up."""
+    """Return the delay at the end of the busy hours; None if the queue never catches up."""
     if load.mean_per_s >= capacity_per_s:
         return None
     return max(0.0, load.peak_per_s - capacity_per_s) * load.peak_s / capacity_per_s
 
 
 def outage_events(load: Load) -> float:
-    """Return what has come when an outage ends that began with the busy hours."""
+    """Return the events that arrive during an outage that starts with the busy hours."""
     left_s, events = load.outage_hours * 3_600, 0.0
     for length_s, events_per_s in _hours(load, 0.0):
         part_s = min(left_s, length_s)
@@ -40,7 +40,7 @@ def outage_events(load: Load) -> float:
 
 
 def drain_s(load: Load, capacity_per_s: float, *, is_refused: bool) -> float | None:
-    """Return how long after the outage's end nothing waits any more; None where that is never.
+    """Return how long after the outage's end no event waits any more; None if that is never.
 
     What was tried last is still hidden then, for up to 18 minutes. Where Mixpanel's limits are the first to
     bite, a part of the first rush is refused, and is hidden as long once more.

@@ -1,4 +1,4 @@
-"""Prices and measurements as data: the files beside this module, and one of the user's over them."""
+"""Prices and measurements as data: the files beside this module, and a user's file over them."""
 
 import json
 import tomllib
@@ -22,7 +22,7 @@ class PricesFault(OpsError):  # noqa: N818  (the file is at fault)
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """USD for one unit, with where it stands and when that was read."""
+    """USD for one unit, with its source and the date on which that was read."""
 
     usd: float
     unit: str
@@ -83,7 +83,7 @@ def read_prices(path: Path | None = None) -> Prices:
     region = str(given.pop("region", region))
     for name, entry in given.items():
         if name not in found:
-            raise PricesFault(f"{path}: there is no price {name!r}. There are: {', '.join(sorted(found))}.")
+            raise PricesFault(f"{path}: {name!r} is not a price. Use one of: {', '.join(sorted(found))}.")
         found[name] = _replaced(found[name], entry, f"{path}: {name}")
     return Prices(region, found)
 
@@ -97,7 +97,7 @@ def _read(path: Path) -> Mapping[str, Any]:
             f"{path} cannot be read as TOML, or as JSON where it ends in .json: {error}"
         ) from None
     if not isinstance(found, dict):
-        raise PricesFault(f"{path} must be an object with a price by each name.")
+        raise PricesFault(f'{path} must be an object of prices, for example {{"sqs_request": 0.0000005}}.')
     return found
 
 
@@ -105,6 +105,6 @@ def _replaced(price: Price, entry: object, where: str) -> Price:
     table = entry if isinstance(entry, dict) else {"usd": entry}
     usd = table.get("usd")
     if isinstance(usd, bool) or not isinstance(usd, (int, float)) or not 0 <= usd <= _MOST_USD:
-        raise PricesFault(f"{where} must be USD for one {price.unit}, a number from 0 to {_MOST_USD}.")
+        raise PricesFault(f"{where} must be a number from 0 to {_MOST_USD}: USD for one {price.unit}.")
     source, checked = (str(table.get(key, "given")) for key in ("source", "checked"))
     return Price(float(usd), price.unit, source, checked)

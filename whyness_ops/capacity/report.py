@@ -1,4 +1,4 @@
-"""Pure: all that the model says of one load."""
+"""Pure: the estimate for one load."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -21,7 +21,7 @@ from whyness_ops.capacity.prices import Prices
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What the model says; None for what never ends."""
+    """The estimate; a time that never ends is None."""
 
     load: Load
     costs: Costs
@@ -39,17 +39,17 @@ class Report:
 
     @property
     def capacity_per_s(self) -> float:
-        """Return the events/s that the first bound lets through."""
+        """Return the events/s that the lowest limit allows."""
         return self.bounds[0].events_per_s
 
     @property
     def usd_per_million(self) -> float:
-        """Return what a million events costs, without what is fixed."""
+        """Return the cost of a million events without fixed costs."""
         return self.costs.variable / (self.load.events_per_day * MONTH_DAYS / 1_000_000)
 
     @property
     def is_exhausting(self) -> bool:
-        """Return whether the outage dead-letters events, for they wait for more than 72 h."""
+        """Return whether events wait for more than 72 h after the outage, and so are dead-lettered."""
         return (
             self.drain_s is None or self.load.outage_hours * 3_600 + self.drain_s > EXHAUST_AFTER_S
         ) and self.load.outage_hours > 0

@@ -1,11 +1,11 @@
-"""Pure: what the model says, as text for people."""
+"""Pure: the estimate as text for people."""
 
 from collections.abc import Mapping
 
 from whyness_ops.capacity.load import MIXPANEL_CLIENTS, SENDER_THREADS, Load
 from whyness_ops.capacity.prices import Prices
 from whyness_ops.capacity.report import Report
-from whyness_ops.output import table
+from whyness_ops.output import table, title
 
 _SCALES = ((1e9, "bn"), (1e6, "m"), (1e3, "k"))
 _MINUTE_S, _HOUR_S, _LONG_S = 60, 3_600, 172_800
@@ -26,7 +26,7 @@ def packed_text(load: Load) -> str:
 
 
 def time_text(seconds: float | None) -> str:
-    """Return a time in the unit that suits it."""
+    """Return a time in a suitable unit."""
     if seconds is None:
         return "never"
     if seconds < 2 * _MINUTE_S:
@@ -46,38 +46,44 @@ def usd_text(usd: float) -> str:
 def report_text(found: Report, prices: Prices) -> str:
     """Return the whole report."""
     load = found.load
-    sent = f"{count_text(load.events_per_day)} events a day of {load.event_bytes} bytes"
-    packed = f"{packed_text(load)} a message"
-    stacks = f"{load.projects} project(s), {load.memory_mb} MB x {load.concurrency} each"
-    rates = f"{load.mean_per_s:,.1f} events/s, {load.peak_per_s:,.1f} in the busy hours"
-    sending = f"{found.sending_usd_per_million:.4f} of it to send them"
-    each = f"{found.usd_per_million:.4f} per million events, {sending}, beside what a stack costs without any"
+    daily = f"{count_text(load.events_per_day)} events a day of {load.event_bytes} bytes"
+    rates = f"{load.mean_per_s:,.1f} events/s on average, {load.peak_per_s:,.1f} in the busy hours"
+    costs = f"{found.usd_per_million:.4f} USD, {found.sending_usd_per_million:.4f} of it to send them"
     parts = [
-        f"{sent}, {packed}; {stacks}: {rates}.",
-        f"\nUSD a month ({prices.region} list prices, no free tier); {each}:",
-        table(_costs(found), ("what", "USD")),
-        "\nWhat each limit lets through, the first to bite first:",
-        table(_bounds(found), ("limit", "events/s", "of the busy hours")),
-        "\nTime:",
-        table(_times(found), ("what", "value")),
-        "\nThe same events by other ways:",
-        table(_others(found), ("way", "USD a month", "how many")),
+        f"Load: {daily}, {packed_text(load)} per message; {rates}.",
+        f"Stacks: {load.projects} with {load.memory_mb} MB and a concurrency of {load.concurrency} each.",
+        "",
+        title(f"USD a month ({prices.region} list prices, no free tier):"),
+        table(_costs(found), ("item", "USD")),
+        f"A million events costs {costs}, besides the cost of a stack without events.",
+        "",
+        title("Limits, the lowest first:"),
+        table(_bounds(found), ("limit", "events/s", "used in the busy hours")),
+        "",
+        title("Delays:"),
+        table(_times(found), ("measure", "value")),
+        "",
+        title("Alternatives for the same events:"),
+        table(_others(found), ("alternative", "USD a month", "instances")),
     ]
     return "\n".join([*parts, *(f"\n{line}" for line in advice(found))])
 
 
 def advice(found: Report) -> list[str]:
-    """Return what to do where a limit bites."""
-    biting = [bound for bound in found.bounds if bound.events_per_s < found.load.peak_per_s]
-    lines = [f"Too little in the busy hours: {bound.name}. {bound.remedy}" for bound in biting]
-    if found.load.concurrency * SENDER_THREADS > MIXPANEL_CLIENTS:
+    """Return what to do about each limit that is exceeded."""
+    load = found.load
+    exceeded = [bound for bound in found.bounds if bound.events_per_s < load.peak_per_s]
+    lines = [f"Exceeded in the busy hours: {bound.name}. {bound.remedy}" for bound in exceeded]
+    clients = load.concurrency * SENDER_THREADS
+    if clients > MIXPANEL_CLIENTS:
         lines.append(
-            f"Mixpanel would see more clients than the {MIXPANEL_CLIENTS} that it recommends for a project."
+            f"Mixpanel sees {clients} clients; it recommends at most {MIXPANEL_CLIENTS} for a project. "
+            "Lower MaximumConcurrency."
         )
-    if found.projects_needed > found.load.projects:
-        lines.append(f"Under Mixpanel's limits the busy hours take {found.projects_needed} projects.")
+    if found.projects_needed > load.projects:
+        lines.append(f"Within Mixpanel's limits the busy hours need {found.projects_needed} projects.")
     if found.is_exhausting:
-        lines.append("Events would wait for more than 72 h after such an outage, and be dead-lettered.")
+        lines.append("After such an outage events wait for more than 72 h and are dead-lettered.")
     return lines
 
 
@@ -88,13 +94,13 @@ def _costs(found: Report) -> list[Mapping[str, str]]:
         ("Lambda", costs.lambda_),
         ("DynamoDB", costs.dynamodb),
         ("logs", costs.logs),
-        ("asking an empty queue", costs.polls),
+        ("polling the empty queue", costs.polls),
         ("alarms", costs.alarms),
         ("metrics, dashboard, secret, key", costs.fixed),
-        ("all", costs.total),
-        ("of it without any event", costs.idle),
+        ("total", costs.total),
+        ("of which without events", costs.idle),
     ]
-    return [{"what": what, "USD": usd_text(usd)} for what, usd in rows]
+    return [{"item": item, "USD": usd_text(usd)} for item, usd in rows]
 
 
 def _bounds(found: Report) -> list[Mapping[str, str]]:
@@ -102,7 +108,7 @@ def _bounds(found: Report) -> list[Mapping[str, str]]:
         {
             "limit": bound.name,
             "events/s": f"{bound.events_per_s:,.0f}",
-            "of the busy hours": f"{found.load.peak_per_s / bound.events_per_s:.1%}",
+            "used in the busy hours": f"{found.load.peak_per_s / bound.events_per_s:.1%}",
         }
         for bound in found.bounds
     ]
@@ -111,18 +117,24 @@ def _bounds(found: Report) -> list[Mapping[str, str]]:
 def _times(found: Report) -> list[Mapping[str, str]]:
     hours = f"{found.load.outage_hours:g} h"
     rows = (
-        ("an event is late, where nothing waits, by at most", time_text(found.quiet_lag_s)),
-        ("behind, at the end of the busy hours, by", time_text(found.peak_lag_s)),
-        (f"events that wait after an outage of {hours}", count_text(found.outage_events)),
-        ("until nothing waits any more", time_text(found.drain_s)),
-        ("until all pollers run, after a pause", time_text(found.scale_up_s)),
-        ("invocations at once, in the busy hours", f"{found.concurrency:.2f}"),
-        ("provisioned pollers a queue would need", str(found.provisioned_pollers)),
+        ("delay without a backlog, at most", time_text(found.quiet_lag_s)),
+        (
+            "delay at the end of the busy hours",
+            "growing" if found.peak_lag_s is None else time_text(found.peak_lag_s),
+        ),
+        (f"events waiting after an outage of {hours}", count_text(found.outage_events)),
+        ("time to clear them", time_text(found.drain_s)),
+        ("time to scale up after a pause", time_text(found.scale_up_s)),
+        ("concurrent invocations in the busy hours", f"{found.concurrency:.2f}"),
+        ("provisioned pollers needed for a queue", str(found.provisioned_pollers)),
     )
-    return [{"what": what, "value": value} for what, value in rows]
+    return [{"measure": measure, "value": value} for measure, value in rows]
 
 
 def _others(found: Report) -> list[Mapping[str, str]]:
-    rows = [("this", found.costs.total, found.load.projects)]
+    rows = [("this pipeline", found.costs.total, found.load.projects)]
     rows += [(other.name, other.usd_per_month, other.count) for other in found.alternatives]
-    return [{"way": name, "USD a month": usd_text(usd), "how many": str(count)} for name, usd, count in rows]
+    return [
+        {"alternative": name, "USD a month": usd_text(usd), "instances": str(count)}
+        for name, usd, count in rows
+    ]

@@ -70,7 +70,7 @@ def test_show_of_what_is_not_there_says_so(desk: Desk, capsys: pytest.CaptureFix
     code = desk.run("dlq", "show", "--insert-id", "nowhere")
 
     assert code == 5
-    assert "No dead letter nowhere" in capsys.readouterr().err
+    assert "Dead letter nowhere is not in" in capsys.readouterr().err
     assert len(desk.dead()) == 1
 
 
@@ -111,4 +111,4 @@ def test_a_missing_queue_is_named(desk: Desk, capsys: pytest.CaptureFixture[str]
     error = capsys.readouterr().err
     assert code == 3
     assert url in error
-    assert "there is no such queue" in error
+    assert "AWS cannot find dead-letter queue" in error

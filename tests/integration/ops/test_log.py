@@ -39,7 +39,7 @@ def test_show_of_an_unknown_id_is_not_found(desk: Desk, capsys: pytest.CaptureFi
     code = desk.run("log", "show", "nobody")
 
     assert code == 5
-    assert "No row nobody" in capsys.readouterr().err
+    assert "has no row nobody" in capsys.readouterr().err
 
 
 def test_rebuild_puts_the_rows_that_are_missing(desk: Desk) -> None:

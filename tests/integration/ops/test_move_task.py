@@ -223,7 +223,7 @@ def test_a_task_that_moves_what_came_back_is_cancelled(
     assert stub.called("CancelMessageMoveTask") == [{"TaskHandle": "handle-1"}]
     assert (move.status, move.moved, move.came_back) == ("COMPLETED", moved, 27)
     assert (stub.row["state"], stub.row["came_back"]) == ("done", "27")
-    assert "came back: about 27, still failing" in moved_text(asdict(move))
+    assert "Came back, still failing, or arrived after the start: about 27." in moved_text(asdict(move))
 
 
 def test_a_task_that_was_cancelled_as_it_ended_left_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -280,7 +280,7 @@ def test_a_redrive_is_refused_while_a_task_runs(
         else:
             Redrive(aws, stack, Selection(reason="rejected"), dry_run=kind == "dry run").run()
 
-    with pytest.raises(Refused, match="message move task runs"):
+    with pytest.raises(Refused, match="message move task is running"):
         run(stub, work, monkeypatch)
 
     assert {name for name, _ in stub.calls} <= {"GetQueueAttributes", "ListMessageMoveTasks"}
@@ -290,7 +290,7 @@ def test_no_permission_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is not allowed is named by its operation, and nothing was started."""
     stub = MoveStub(script={"StartMessageMoveTask": DENIED})
 
-    with pytest.raises(SetupFault, match="no permission for StartMessageMoveTask"):
+    with pytest.raises(SetupFault, match="AWS denied StartMessageMoveTask"):
         run(stub, lambda aws, stack: redrive_all(aws, stack, stop=QuickStop()), monkeypatch)
 
     assert stub.tasks == []

@@ -19,6 +19,8 @@ def test_a_command_of_the_tool_succeeds(
     text: str, desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With dead letters in the queue, and the files that the pages speak of beside it."""
+    if " completion " in text:
+        pytest.importorskip("shtab", reason="completion needs the wheel's extra `cli`")
     monkeypatch.chdir(tmp_path)
     (tmp_path / "fixes.py").write_text("def shorten_names(event):\n    return event\n")
     (tmp_path / "mine.toml").write_text("sqs_request = 0.0000005\n")

@@ -28,7 +28,7 @@ from whyness_ops import Aws, DeadLetterQueue, Redrive, Selection, SetupFault, Sn
 from whyness_ops.dead_letter_queue import Hold
 from whyness_ops.letters import read_letter
 from whyness_ops.redriven import Redriven
-from whyness_ops.redriving import _Parcel
+from whyness_ops.redriving import _Resend
 
 PATIENCE_S = 60.0
 QUEUE_URL = "https://sqs.eu-west-1.amazonaws.com/123456789012/events"
@@ -107,7 +107,7 @@ def redrive(url: str) -> Iterator[Place]:
 
     def send(keys: Sequence[str]) -> set[str]:
         try:
-            return {parcel.body for parcel in made._send([_parcel(key) for key in keys], Redriven())}
+            return {resend.body for resend in made._send([_resend(key) for key in keys], Redriven())}
         except SetupFault:
             return set()
 
@@ -120,7 +120,7 @@ def letter_deletes(url: str) -> Iterator[Place]:
 
     def delete(keys: Sequence[str]) -> int:
         hold = Hold(DeadLetterQueue(client, QUEUE_URL), Stop(), Snapshot())
-        letters = [_parcel(key).letter for key in keys]
+        letters = [_resend(key).letter for key in keys]
         hold._handles = {key: key for key in keys}
         try:
             return len(keys) - hold.delete(letters)
@@ -130,10 +130,10 @@ def letter_deletes(url: str) -> Iterator[Place]:
     yield Place(delete, client.close)
 
 
-def _parcel(key: str) -> _Parcel:
+def _resend(key: str) -> _Resend:
     attributes = {"log_key": {"StringValue": str(LogKey(key, "0" * 16))}}
     received = {"MessageId": key, "ReceiptHandle": key, "Body": key, "MessageAttributes": attributes}
-    return _Parcel(read_letter(received), key)
+    return _Resend(read_letter(received), key)
 
 
 PLACES: dict[str, Callable[[str], Iterator[Place]]] = {

@@ -52,8 +52,8 @@ def test_the_text_has_costs_limits_times_and_advice(capsys: pytest.CaptureFixtur
     told = capsys.readouterr().out
     assert code == 0
     assert "never" in told
-    assert "Too little in the busy hours: Mixpanel's events/s." in told
-    assert "take 8 projects" in told
+    assert "Exceeded in the busy hours: Mixpanel's events/s." in told
+    assert "need 8 projects" in told
 
 
 def test_without_a_number_a_message_has_what_the_relay_packs(capsys: pytest.CaptureFixture[str]) -> None:
@@ -108,7 +108,7 @@ def test_a_file_replaces_single_prices(tmp_path: Path, name: str, text: str) -> 
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("sqs = 1", "There are: "),
+        ("sqs = 1", "Use one of: "),
         ("sqs_request = -1", "from 0 to"),
         ("sqs_request = nan", "from 0 to"),
         ("sqs_request = true", "from 0 to"),
@@ -172,6 +172,6 @@ def test_more_clients_than_mixpanel_recommends_are_named(capsys: pytest.CaptureF
     told = []
     for concurrency in ("5", "6"):
         main(["capacity", "--events-per-day", "1m", "--concurrency", concurrency])
-        told.append("more clients" in capsys.readouterr().out)
+        told.append("recommends at most 20" in capsys.readouterr().out)
 
     assert told == [False, True]

@@ -40,7 +40,7 @@ import django
 django.setup()
 from whyness_events.dead_letter import DeadLetterAttributes
 from whyness_mixpanel.admin.log_filters import LogFilters
-from whyness_ops.cli import make_parser
+from whyness_ops.options import make_parser
 from whyness_ops.log_table import LogTable
 from datetime import date
 
@@ -139,7 +139,7 @@ def test_chart_has_a_colour_for_each_reason() -> None:
 
 # Words of the list that are also other things' names.
 ALSO = {
-    "redrive": {"whyness_ops/cli.py", "whyness_ops/redriving.py"},  # the command; a message group
+    "redrive": {"whyness_ops/options.py", "whyness_ops/redriving.py"},  # the command; a message group
     # A placeholder that Mixpanel refuses as an id; a field of the command's report.
     "unknown": {
         "functions/send_events/whyness_events/limits.py",

@@ -3,11 +3,10 @@ from pathlib import Path
 
 import pytest
 
-from whyness_ops.cli import EXIT_CODES, main
+from whyness_ops.cli import main
+from whyness_ops.help_texts import EXIT_CODES
 from whyness_ops.output import printable, table
 
-COMMANDS = [["dlq", "list"], ["dlq", "show"], ["dlq", "export"], ["redrive"]]
-COMMANDS += [["log", "list"], ["log", "show"], ["log", "stats"], ["log", "rebuild"]]
 ENVIRONMENT = {
     "AWS_CONFIG_FILE": os.devnull,
     "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
@@ -25,16 +24,6 @@ def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name)
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
-
-
-@pytest.mark.parametrize("command", COMMANDS)
-def test_each_command_has_help(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    """`--help` explains a command and ends well."""
-    with pytest.raises(SystemExit) as left:
-        main([*command, "--help"])
-
-    assert left.value.code == 0
-    assert "--json" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -55,7 +44,7 @@ def test_each_command_has_help(command: list[str], capsys: pytest.CaptureFixture
     ],
 )
 def test_a_wrong_argument_is_a_usage_error(arguments: list[str]) -> None:
-    """The command line is looked at before AWS is."""
+    """The command line is checked before AWS is asked."""
     with pytest.raises(SystemExit) as left:
         main(arguments)
 
@@ -65,11 +54,11 @@ def test_a_wrong_argument_is_a_usage_error(arguments: list[str]) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "text"),
     [
-        (["redrive"], 2, "What?"),
-        (["redrive", "--all", "--reason", "rejected"], 2, "not both"),
+        (["redrive"], 2, "Nothing selected"),
+        (["redrive", "--all", "--reason", "rejected"], 2, "cannot be combined"),
         (["redrive", "--edit", "nonsense"], 2, "package.module:function"),
-        (["dlq", "list"], 3, "No region"),
-        (["dlq", "list", "--region", "eu-west-1"], 3, "No credentials"),
+        (["dlq", "list"], 3, "No AWS region"),
+        (["dlq", "list", "--region", "eu-west-1"], 3, "credentials are missing"),
         (["dlq", "list", "--profile", "nobody"], 3, "nobody"),
         (["dlq", "list", "--region", "eu-west-1", "--endpoint-url", "nonsense"], 3, "endpoint"),
         (["dlq", "list", "--dead-letter-queue-url", "", "--region", "eu-west-1"], 3, "DEAD_LETTER_QUEUE_URL"),

@@ -322,9 +322,9 @@ def test_the_command_says_what_came_back_and_exits_with_1(
 
     out, err = capsys.readouterr()
     assert code == 1
-    assert "509 looked at, 509 meant, 509 sent.\ncame back: 509, still failing.\n" in out
+    assert "Inspected 509 dead letters: 509 matched, 509 sent.\nCame back, still failing: 509. " in out
     lines = err.splitlines()
-    assert lines[0].startswith("10 of about 509 looked at")
+    assert lines[0].startswith("10 of 509 dead letters inspected")
     assert 5 <= len(lines) <= 15
     assert "came_back" in aws.dynamodb.updates[-1]["ExpressionAttributeNames"].values()
 

@@ -125,7 +125,7 @@ def test_a_newer_message_is_not_guessed_at() -> None:
     """An edit of a version this tool does not know is refused."""
     body = json.dumps({"schema_version": 2, "events": [make_raw()]})
 
-    with pytest.raises(CannotEdit, match="older than the message"):
+    with pytest.raises(CannotEdit, match="newer than this version"):
         edit_body(make_letter(body, "crashed"), lambda event: event, now_ms=NOW_MS)
 
 
@@ -141,7 +141,7 @@ def _raise(event: dict[str, Any]) -> object:
         (lambda _: [], "returned a list"),
         (lambda event: {**event, "time": "soon"}, "time: found"),
         (lambda event: {**event, "user": "null"}, "user: found a placeholder"),
-        (lambda event: {**event, "more": object()}, "JSON cannot write"),
+        (lambda event: {**event, "more": object()}, "JSON cannot represent"),
         (lambda event: {**event, "properties": {"a": {1, 2}}}, "after the edit"),
         (lambda event: {**event, "properties": large_properties(1_000_001)}, "1000000 bytes"),
     ],

@@ -79,7 +79,7 @@ def test_what_is_there_stays(tmp_path: Path, make: Callable[[Path], None]) -> No
     make(path)
     before = {each: each.lstat() for each in tmp_path.iterdir()}
 
-    with pytest.raises(FileFault, match="is there already"):
+    with pytest.raises(FileFault, match="already exists"):
         write(path)
 
     assert {each: each.lstat() for each in tmp_path.iterdir()} == before
@@ -106,7 +106,7 @@ def test_force_replaces_nothing_else(tmp_path: Path, make: Callable[[Path], None
     path = tmp_path / "dead.jsonl"
     make(path)
 
-    with pytest.raises(FileFault, match="no file"):
+    with pytest.raises(FileFault, match="not a regular file"):
         write(path, force=True)
 
     assert list(tmp_path.iterdir()) == [path]
@@ -117,7 +117,7 @@ def test_a_name_that_is_taken_meanwhile_stays(tmp_path: Path, make: Callable[[Pa
     """Somebody made it after the first look."""
     path = tmp_path / "dead.jsonl"
 
-    with pytest.raises(FileFault, match="is there already"), new_file(path, force=False):
+    with pytest.raises(FileFault, match="already exists"), new_file(path, force=False):
         make(path)
 
     assert list(tmp_path.iterdir()) == [path]
@@ -130,7 +130,7 @@ def test_a_name_that_cannot_be_had_is_a_sentence(tmp_path: Path, name: str, *, f
     """No folder is made, and nothing is left."""
     (tmp_path / "file").write_text(EARLIER)
 
-    with pytest.raises(FileFault, match=r"cannot be written|is there already"):
+    with pytest.raises(FileFault, match=r"cannot be written|already exists"):
         write(tmp_path / name, force=force)
 
     assert [each.name for each in tmp_path.iterdir()] == ["file"]

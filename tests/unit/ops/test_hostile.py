@@ -14,7 +14,8 @@ from tests.builders import NOW_MS
 from tests.hostile import messages, rows
 from tests.unit.ops.fake_sqs import DEAD, LIVE, FakeAws
 from whyness_ops import NotFound, Stop, commands
-from whyness_ops.cli import main, make_parser
+from whyness_ops.cli import main
+from whyness_ops.options import make_parser
 
 PARSER = make_parser()
 NAMED = ["--queue-url", LIVE, "--dead-letter-queue-url", DEAD, "--log-table", "Log"]

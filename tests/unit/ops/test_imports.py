@@ -4,7 +4,17 @@ from pathlib import Path
 
 SOURCES = Path(__file__).parents[3] / "whyness_ops"
 ALLOWED = {"boto3", "botocore", "whyness_events", "whyness_ops"} | sys.stdlib_module_names
-PURE = ("edit", "letters", "option_types", "output", "redriven", "selection", "snapshot")
+PURE = (
+    "columns",
+    "edit",
+    "help_texts",
+    "letters",
+    "option_types",
+    "output",
+    "redriven",
+    "selection",
+    "snapshot",
+)
 
 
 def imported_by(path: Path) -> set[str]:

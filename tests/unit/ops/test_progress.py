@@ -25,7 +25,7 @@ def test_lines_are_few_where_there_is_no_terminal(total: int, monkeypatch: pytes
             progress(done, total, "letters")
 
     lines = out.getvalue().splitlines()
-    assert lines[0] == f"10 of about {total} letters"
+    assert lines[0] == f"10 of {max(10, total)} letters"
     assert 10 <= len(lines) <= 110
 
 
@@ -43,13 +43,55 @@ def test_a_slow_command_says_a_line_every_ten_seconds(monkeypatch: pytest.Monkey
     assert len(out.getvalue().splitlines()) == 4
 
 
-def test_a_terminal_gets_one_line_in_place(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With a line's end after it."""
+def test_a_terminal_gets_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In one line, which ends with what came of it; the queue's own count may be too low."""
     out = Terminal()
     monkeypatch.setattr(sys, "stderr", out)
 
     with Progress() as progress:
         for done in (10, 20):
+            progress(done, 15, "letters")
+
+    shown = out.getvalue()
+    assert "100% |" in shown
+    assert shown.count("\n") == 1
+    assert shown.rstrip().rpartition("\r")[2].endswith(" left, 20 of 20 letters")
+
+
+def test_without_tqdm_a_terminal_gets_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same as a pipe: nothing is drawn."""
+    out = Terminal()
+    monkeypatch.setattr(sys, "stderr", out)
+    monkeypatch.setitem(sys.modules, "tqdm", None)
+
+    with Progress(now_s=lambda: 0.0) as progress:
+        for done in (10, 20):
             progress(done, 20, "letters")
 
-    assert out.getvalue() == "\r10 of about 20 letters\x1b[K\r20 of about 20 letters\x1b[K\n"
+    assert out.getvalue() == "10 of 20 letters\n20 of 20 letters\n"
+
+
+@pytest.mark.parametrize("stream", [Terminal, io.StringIO])
+def test_a_note_is_a_line_that_stays(stream: type[io.StringIO]) -> None:
+    """Beside a bar as between lines, and the last state is shown after it."""
+    out = stream()
+
+    with Progress(out) as progress:
+        progress(10, 20, "letters")
+        progress.note("Row 7 makes no event.")
+        progress(20, 20, "letters")
+
+    lines = [line.rpartition("\r")[2] for line in out.getvalue().splitlines()]
+    assert "Row 7 makes no event." in lines
+    assert lines[-1].endswith("20 of 20 letters")
+
+
+def test_a_command_that_does_nothing_shows_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty queue has no bar."""
+    out = Terminal()
+    monkeypatch.setattr(sys, "stderr", out)
+
+    with Progress():
+        pass
+
+    assert out.getvalue().strip("\r \n") == ""

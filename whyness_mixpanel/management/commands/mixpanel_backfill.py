@@ -4,8 +4,9 @@ import argparse
 import json
 import time
 from argparse import ArgumentParser
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TextIO, cast
 
 from django.core.management.base import BaseCommand, CommandError
 from django.db import Error
@@ -18,9 +19,9 @@ from whyness_mixpanel import backends, conf, sources
 from whyness_mixpanel.management.plain_errors import plain_errors
 from whyness_mixpanel.privacy import filters
 from whyness_mixpanel.sources.backfill import Backfill, Period
-from whyness_mixpanel.sources.backfill_progress import Progress
 from whyness_mixpanel.sources.backfill_sender import NotPublished, Sender
 from whyness_mixpanel.sources.source import Source
+from whyness_ops.progress import Progress
 
 # Younger rows may still be on their way from their call site, or behind a transaction that is under way.
 SETTLED_AFTER = timedelta(minutes=15)
@@ -53,8 +54,9 @@ class Command(BaseCommand):
         history = self._history(source)
         first, upper = _keys(source)
         after = first - 1 if options["resume"] is None else options["resume"]
-        progress = Progress(self.stderr, first=max(first, after + 1), upper=upper, monotonic=time.monotonic)
-        backfill = _backfill(source, progress, publish, options)
+        stream = cast("TextIO", self.stderr._out)  # noqa: SLF001  (without the colour of errors)
+        progress = Progress(stream)
+        backfill = _backfill(source, _Teller(progress, max(first, after + 1), upper), publish, options)
         finished = False
         try:
             backfill.run(after=after, upper=upper)
@@ -98,12 +100,25 @@ def _keys(source: Source) -> tuple[int, int]:
     return first, last
 
 
-def _backfill(
-    source: Source, progress: Progress, publish: backends.Publish, options: dict[str, Any]
-) -> Backfill:
-    def on_page(backfill: Backfill) -> None:
-        progress.show(key=backfill.done_key, read_key=backfill.read_key, published=backfill.counts.published)
+@dataclass(frozen=True, slots=True)
+class _Teller:
+    """Shows how far the walk from key `first` to key `upper` is. Each line ends in what `--resume` takes."""
 
+    progress: Progress
+    first: int
+    upper: int
+
+    def on_page(self, backfill: Backfill) -> None:
+        """Show how far it is."""
+        published = f"keys, {backfill.counts.published} events published, --resume {backfill.done_key}"
+        self.progress(backfill.read_key - self.first + 1, self.upper - self.first + 1, published)
+
+    def note(self, text: str) -> None:
+        """Show a line that stays."""
+        self.progress.note(text)
+
+
+def _backfill(source: Source, tell: _Teller, publish: backends.Publish, options: dict[str, Any]) -> Backfill:
     now, identity = datetime.now(UTC), conf.IDENTITY.get()
     return Backfill(
         source=source,
@@ -115,13 +130,11 @@ def _backfill(
             rate=options["rate"],
             monotonic=time.monotonic,
             sleep=time.sleep,
-            on_fault=lambda fault, pause_s: progress.note(
-                f"Publishing fails: {fault}. Again in {pause_s} s."
-            ),
+            on_fault=lambda fault, pause_s: tell.note(f"Publishing fails: {fault}. Again in {pause_s} s."),
         ),
         identity=identity,
-        on_page=on_page,
-        on_trouble=lambda key, text: progress.note(f"Row {key} {text}"),
+        on_page=tell.on_page,
+        on_trouble=lambda key, text: tell.note(f"Row {key} {text}"),
     )
 
 

@@ -32,6 +32,7 @@ from whyness_mixpanel.sources import backfill as walk
 from whyness_mixpanel.sources.backfill_sender import NotPublished, Sender
 
 MARKER = "MARKER-4711"
+_PROGRESS = r"(?P<read>\d+) of 11 keys, \d+ events published, --resume (?P<key>\d+)"
 
 
 @pytest.fixture(autouse=True)
@@ -221,6 +222,18 @@ def test_rows_of_the_older_versions_are_the_events_that_those_sent() -> None:
     ]
     assert summary["history_before"] == LONG_BEFORE.isoformat()
     assert stderr.getvalue().splitlines()[0] == f"HISTORY_BEFORE: {LONG_BEFORE.isoformat()}"
+
+
+def test_each_line_of_progress_ends_in_the_key_that_resume_takes() -> None:
+    """So that a run that is killed can go on; the last line is of the last row."""
+    make_activities(11)
+    stderr = StringIO()
+
+    backfill("activity", stderr=stderr)
+
+    shown = [re.fullmatch(_PROGRESS, line) for line in stderr.getvalue().splitlines() if " keys, " in line]
+    assert [int(line["key"]) <= int(line["read"]) for line in shown if line] == [True] * len(shown)
+    assert shown
 
 
 def test_a_dry_run_sends_nothing_and_counts_the_same() -> None:
