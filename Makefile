@@ -19,7 +19,7 @@ DAYS ?= 1
 MIXPANEL_IMPORT := mixpanel-import@3.1.43
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types template wheel matrix matrix-newest simulate chaos bench instructions mutation bench-peers build deploy undrift invoke clean
+.PHONY: help demo test check lint types template wheel matrix matrix-newest simulate chaos bench instructions mutation bench-peers lock build deploy undrift invoke clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -65,6 +65,10 @@ wheel: .venv/dev.stamp ## the wheel that the Django app installs, in dist/
 	@echo "== wheel"
 	@$(PY) -m build --wheel --no-isolation --outdir dist . > /dev/null && ls dist/*.whl
 
+lock: .venv/dev.stamp ## the hashes of what is deployed, after a change of functions/send_events/requirements.in
+	@cd functions/send_events && ../../$(PY) -m uv pip compile --quiet --universal --python-version 3.13 \
+	  --generate-hashes --output-file requirements.txt requirements.in
+
 build: .venv-sam/stamp ## sam build, then bytecode for exactly the runtime's Python (needs Python 3.13)
 	@echo "== build"
 	@.venv-sam/bin/python -m infra.build
@@ -100,7 +104,7 @@ bench-peers: .venv/demo.stamp .venv-peers/stamp ## the same, beside other client
 clean: ## remove what the other targets made
 	rm -rf .venv .venv-* .aws-sam .cache build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-.venv/demo.stamp: requirements/demo.txt functions/send_events/requirements.txt pyproject.toml
+.venv/demo.stamp: requirements/demo.txt functions/send_events/requirements.in pyproject.toml
 	@echo "== installing the demo's libraries into .venv"
 	@$(MAKE_VENV)
 	@$(PY) -m pip install $(PIP_FLAGS) -r requirements/demo.txt
@@ -131,7 +135,7 @@ clean: ## remove what the other targets made
 	@.venv-sam/bin/python -m pip install $(PIP_FLAGS) -r requirements/sam.txt
 	@touch $@
 
-.venv-mutation/stamp: requirements/mutation.txt requirements/dev.txt requirements/demo.txt functions/send_events/requirements.txt
+.venv-mutation/stamp: requirements/mutation.txt requirements/dev.txt requirements/demo.txt functions/send_events/requirements.in
 	@echo "== installing the mutation tests' tool into .venv-mutation"
 	@$(MAKE_VENV)
 	@.venv-mutation/bin/python -m pip install $(PIP_FLAGS) -r requirements/mutation.txt

@@ -144,7 +144,7 @@ def test_extra_has_what_the_function_pins_beside_aws(wheel: Path) -> None:
     extra = re.compile(r"Requires-Dist: ([a-z-]+)>=([0-9.]+); extra == 'direct'")
     asked = {found[1]: found[2] for line in lines if (found := extra.fullmatch(line))}
 
-    text = (ROOT / "functions/send_events/requirements.txt").read_text().split("# pulled in")[0]
+    text = (ROOT / "functions/send_events/requirements.in").read_text().split("# pulled in")[0]
     pinned = dict(re.findall(r"^([a-z-]+)==([0-9.]+)$", text, re.MULTILINE))
     assert asked.keys() == pinned.keys() - {"aws-lambda-powertools", "boto3"}
     assert all(pinned[name].startswith(version) for name, version in asked.items())
