@@ -30,14 +30,12 @@ demo: .venv/demo.stamp .venv-emulator/stamp ## the whole pipeline on this machin
 test: .venv/dev.stamp .venv-emulator/stamp ## the tests
 	@$(PY) -m pytest -n 2 --dist worksteal
 
-matrix: .venv-emulator/stamp ## the Django app's tests on each Django with each Python that is here
-	@$(CHECK_PYTHON)
-	@$(PYTHON) -m infra.matrix
+matrix: .venv/dev.stamp .venv-emulator/stamp ## the Django app's tests on each Django with each Python that is here
+	@$(PY) -m nox
 
-matrix-newest: .venv-emulator/stamp
-	@$(CHECK_PYTHON)
+matrix-newest: .venv/dev.stamp .venv-emulator/stamp
 	@echo "== the newest Django on the newest Python"
-	@$(PYTHON) -m infra.matrix --newest
+	@$(PY) -m nox --tags newest
 
 check: lint types template build wheel ## all that CI runs: lint, types, template, build, wheel, tests, gates, quick chaos
 	@$(MAKE) --no-print-directory test
