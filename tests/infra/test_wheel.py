@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from whyness_events.version import __version__
+
 ROOT = Path(__file__).parents[2]
 
 # What a fresh project does: settings, set-up, one event, checked and encoded.
@@ -135,6 +137,16 @@ def test_installed_wheel_delivers_by_itself(site: Path) -> None:
     assert "whyness_mixpanel.W" not in done.stderr
     assert done.returncode == 0
     assert done.stdout.splitlines()[-1] == f"[False] {site / 'whyness_events/delivery/__init__.py'}"
+
+
+def test_wheel_has_the_version_and_says_that_it_is_private(wheel: Path) -> None:
+    """An index refuses to take it, and nobody takes it for free software."""
+    (metadata,) = (name for name in zipfile.ZipFile(wheel).namelist() if name.endswith("/METADATA"))
+    lines = zipfile.ZipFile(wheel).read(metadata).decode().splitlines()
+
+    assert f"Version: {__version__}" in lines
+    assert "Classifier: Private :: Do Not Upload" in lines
+    assert "Classifier: License :: Other/Proprietary License" in lines
 
 
 def test_extra_has_what_the_function_pins_beside_aws(wheel: Path) -> None:
