@@ -13,7 +13,9 @@ from types import CodeType
 import pytest
 import yaml
 
+from infra import build as infra_build
 from infra.build import (
+    PYTHON,
     REQUIREMENTS,
     BuildError,
     allow_only,
@@ -148,6 +150,26 @@ def test_a_wheel_without_its_hash_ends_the_build(tags: str, hashed: str, index: 
         fetch_wheels(architecture, Path(sys.executable), requirements, tmp_path / "wheels")
 
 
+def test_sam_gets_the_checked_wheels_and_nothing_else(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """What a build before has left is gone, and sam's pip asks no index."""
+    wheels, sam, seen = tmp_path / "the wheels", tmp_path / "sam", tmp_path / "seen"
+    sam.write_text(f'#!/bin/sh\necho "$PIP_NO_INDEX $PIP_FIND_LINKS" > "{seen}"\nexit 1\n')
+    sam.chmod(0o755)
+    wheels.mkdir()
+    (wheels / "stale-1.0-py3-none-any.whl").touch()
+    monkeypatch.setattr(infra_build, "SAM", sam)
+    monkeypatch.setattr(infra_build, "WHEELS", wheels)
+    monkeypatch.setattr(infra_build, "fetch_wheels", lambda *_: wheels.mkdir())
+
+    with pytest.raises(subprocess.CalledProcessError):
+        infra_build.build("arm64", Path(sys.executable))
+
+    assert seen.read_text().split() == ["1", wheels.as_uri()]
+    assert list(wheels.iterdir()) == []
+
+
 def test_what_is_deployed_has_hashes_for_exactly_what_is_pinned() -> None:
     """`make lock` ran after each change of requirements.in: same names, same versions, each hashed."""
     pinned = set(re.findall(r"^[\w-]+==\S+$", REQUIREMENTS.with_suffix(".in").read_text(), re.MULTILINE))
@@ -157,3 +179,12 @@ def test_what_is_deployed_has_hashes_for_exactly_what_is_pinned() -> None:
 
     assert {entry.replace("_", "-") for entry in locked} == {entry.replace("_", "-") for entry in pinned}
     assert len(re.findall("==", REQUIREMENTS.read_text())) == len(locked)
+
+
+def test_the_hashes_are_for_the_runtimes_python_and_name_no_index() -> None:
+    """The file's head is the command that made it; it holds nothing of the machine it was made on."""
+    text = REQUIREMENTS.read_text()
+
+    assert f"uv pip compile --universal --python-version {PYTHON} --generate-hashes" in text.splitlines()[1]
+    assert f"uv pip compile --quiet --universal --python-version {PYTHON} " in (ROOT / "Makefile").read_text()
+    assert "://" not in text
