@@ -100,16 +100,16 @@ bench-peers: .venv/demo.stamp .venv-peers/stamp ## the same, beside other client
 clean: ## remove what the other targets made
 	rm -rf .venv .venv-* .aws-sam .cache build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-.venv/demo.stamp: requirements/demo.txt functions/send_events/requirements.in pyproject.toml
+.venv/demo.stamp: requirements/demo.txt requirements/django.txt functions/send_events/requirements.in pyproject.toml
 	@echo "== installing the demo's libraries into .venv"
 	@$(MAKE_VENV)
-	@$(PY) -m pip install $(PIP_FLAGS) -r requirements/demo.txt
+	@$(PY) -m pip install $(PIP_FLAGS) -r requirements/demo.txt -r requirements/django.txt
 	@$(PY) -m pip install $(PIP_FLAGS) --no-deps --no-build-isolation --editable .
 	@touch $@
 
 .venv/dev.stamp: .venv/demo.stamp requirements/dev.txt requirements/pytest-django.txt
 	@echo "== installing the tools for tests into .venv"
-	@$(PY) -m pip install $(PIP_FLAGS) -r requirements/dev.txt
+	@$(PY) -m pip install $(PIP_FLAGS) -r requirements/dev.txt -r requirements/django.txt
 	@$(PY) -m pip install $(PIP_FLAGS) --upgrade --no-deps --target .venv/lib-pytest-django -r requirements/pytest-django.txt
 	@touch $@
 
@@ -131,10 +131,10 @@ clean: ## remove what the other targets made
 	@.venv-sam/bin/python -m pip install $(PIP_FLAGS) -r requirements/sam.txt
 	@touch $@
 
-.venv-mutation/stamp: requirements/mutation.txt requirements/dev.txt requirements/demo.txt functions/send_events/requirements.in
+.venv-mutation/stamp: requirements/mutation.txt requirements/dev.txt requirements/demo.txt requirements/django.txt functions/send_events/requirements.in
 	@echo "== installing the mutation tests' tool into .venv-mutation"
 	@$(MAKE_VENV)
-	@.venv-mutation/bin/python -m pip install $(PIP_FLAGS) -r requirements/mutation.txt
+	@.venv-mutation/bin/python -m pip install $(PIP_FLAGS) -r requirements/mutation.txt -r requirements/django.txt
 	@.venv-mutation/bin/python -m pip install $(PIP_FLAGS) --no-deps --no-build-isolation --editable .
 	@touch $@
 

@@ -53,6 +53,5 @@ os.environ["PATH"] = os.pathsep.join([*HERE.values(), os.environ["PATH"]])
 @nox.parametrize("python,django", pairs(HERE))
 def app(session: nox.Session, django: str) -> None:
     """Test the app with this Django."""
-    session.install("-q", "-r", "requirements/dev.txt")
-    session.install("-q", f"Django=={django}")
+    session.install("-q", "-r", "requirements/dev.txt", f"Django=={django}")
     session.run("pytest", "-q", "-n", "2", "--dist", "worksteal", "-p", "no:cacheprovider", *TESTS)

@@ -29,6 +29,11 @@ def test_each_django_runs_on_the_pythons_that_it_supports(noxfile: ModuleType) -
     assert pairs == newer | {("3.11", "5.2")}
 
 
+def test_the_oldest_is_the_one_that_make_test_uses(noxfile: ModuleType) -> None:
+    """So that `make test` and the matrix together leave none out."""
+    assert f"\nDjango=={next(iter(noxfile.DJANGOS))}\n" in (ROOT / "requirements/django.txt").read_text()
+
+
 @pytest.mark.parametrize(
     ("here", "python"),
     [
