@@ -27,7 +27,7 @@ Edit = Callable[[Any], object]
 DEDUPLICATION_FIELDS = ("insert_id", "event", "user", "time")
 
 
-class CannotEdit(Exception):  # noqa: N818
+class CannotEdit(Exception):
     """The letter stays where it is; the text says why, without any value."""
 
 

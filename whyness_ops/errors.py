@@ -15,31 +15,31 @@ class OpsError(Exception):
     exit_code = 1
 
 
-class SetupFault(OpsError):  # noqa: N818  (the set-up is at fault)
+class SetupFault(OpsError):
     """AWS cannot be asked, or says no."""
 
     exit_code = 3
 
 
-class Refused(OpsError):  # noqa: N818  (what was asked is refused)
+class Refused(OpsError):
     """It would be unsafe now; nothing was done."""
 
     exit_code = 4
 
 
-class NotFound(OpsError):  # noqa: N818
+class NotFound(OpsError):
     """There is no such message or row, or somebody else looks at it at this moment."""
 
     exit_code = 5
 
 
-class EditFault(OpsError):  # noqa: N818
+class EditFault(OpsError):
     """The edit function cannot be loaded; nothing was done."""
 
     exit_code = 2
 
 
-class FileFault(OpsError):  # noqa: N818
+class FileFault(OpsError):
     """The file cannot be written, or is there already; nothing of it was."""
 
     exit_code = 2

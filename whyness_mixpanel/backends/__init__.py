@@ -37,7 +37,7 @@ class Answer(NamedTuple):
     early: frozenset[tuple[int, int]] = frozenset()
 
 
-class CannotSend(Exception):  # noqa: N818  (it is the sending that fails)
+class CannotSend(Exception):
     """Nothing can be sent; the text is free of what was sent, and of secrets."""
 
 
