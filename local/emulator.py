@@ -25,7 +25,7 @@ _START_TIMEOUT_S = 30.0
 _START_TRIES = 3
 
 
-class EmulatorMissing(RuntimeError):  # noqa: N818  (it is the emulator that is missing)
+class EmulatorMissing(RuntimeError):
     """The emulator is not installed; the text says how to."""
 
 

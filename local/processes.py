@@ -25,7 +25,7 @@ _POLL_INTERVAL_S = 0.02
 _STOP_WITHIN_S = 20
 
 
-class ProcessFailed(RuntimeError):  # noqa: N818  (the process failed; "ProcessFailedError" says no more)
+class ProcessFailed(RuntimeError):
     """A child process ended, or was not ready in time. The text ends with the last lines of its log."""
 
     def __init__(self, name: str, what: str, log_path: Path) -> None:

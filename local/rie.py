@@ -23,7 +23,7 @@ _PROCESSORS = {"x86_64": ("x86_64", 62), "aarch64": ("arm64", 183)}
 _DOWNLOAD_TIMEOUT_S = 300
 
 
-class RieUnavailable(RuntimeError):  # noqa: N818  (it is the RIE that is unavailable)
+class RieUnavailable(RuntimeError):
     """The emulator cannot be had here; the text says why and what to do."""
 
 

@@ -168,7 +168,7 @@ def _no_direct_way() -> Iterator[CheckMessage]:
     if missing:
         yield Warning(
             f"The backend mixpanel cannot import {', '.join(missing)}: events stay in the outbox.",
-            hint="Run pip install 'whyness-mixpanel[direct]'.",
+            hint=f"Run {backends.INSTALL_DIRECT}.",
             id="whyness_mixpanel.W005",
         )
 

@@ -42,7 +42,7 @@ class SettingError(ImproperlyConfigured):
         self.allowed = allowed
 
 
-class NotSet(SettingError):  # noqa: N818  (it is the setting that is not)
+class NotSet(SettingError):
     """A setting that is needed is set nowhere."""
 
     def __init__(self, setting: "Setting[Any]") -> None:

@@ -27,7 +27,7 @@ Edit = Callable[[Any], object]
 DEDUPLICATION_FIELDS = ("insert_id", "event", "user", "time")
 
 
-class CannotEdit(Exception):  # noqa: N818
+class CannotEdit(Exception):
     """The dead letter is not sent; the text says why, without any value of the event."""
 
 

@@ -16,37 +16,37 @@ class OpsError(Exception):
     exit_code = 1
 
 
-class SetupFault(OpsError):  # noqa: N818  (the set-up is at fault)
+class SetupFault(OpsError):
     """AWS cannot be reached, or refuses."""
 
     exit_code = 3
 
 
-class Refused(OpsError):  # noqa: N818  (what was asked is refused)
+class Refused(OpsError):
     """The command is unsafe now; nothing was done."""
 
     exit_code = 4
 
 
-class NotFound(OpsError):  # noqa: N818
+class NotFound(OpsError):
     """There is no such message or row, or the message is hidden while somebody inspects it."""
 
     exit_code = 5
 
 
-class EditFault(OpsError):  # noqa: N818
+class EditFault(OpsError):
     """The edit function cannot be loaded; nothing was done."""
 
     exit_code = 2
 
 
-class UsageFault(OpsError):  # noqa: N818
+class UsageFault(OpsError):
     """The command line is wrong; nothing was done."""
 
     exit_code = 2
 
 
-class FileFault(OpsError):  # noqa: N818
+class FileFault(OpsError):
     """The file cannot be written, or exists already; nothing was written."""
 
     exit_code = 2

@@ -7,7 +7,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from whyness_events.log_entry import REDRIVEN_AS, SHARDS, LogKey
+from whyness_events.log_entry import REDRIVEN_AS, SHARDS, LogKey, to_dynamodb
 from whyness_events.outcomes import LOG_REASONS, State
 from whyness_ops.aws import error_code, explained
 from whyness_ops.errors import SetupFault
@@ -130,11 +130,6 @@ def last_days(count: int, now_ms: int) -> list[date]:
     """Return the last `count` days in UTC, today among them, newest first."""
     today = datetime.fromtimestamp(now_ms / 1000, UTC).date()
     return [today - timedelta(days=back) for back in range(count)]
-
-
-def to_dynamodb(values: Mapping[str, Any]) -> dict[str, dict[str, str]]:
-    """Return attributes as DynamoDB writes them: integers as numbers, all else as text."""
-    return {n: {"N": str(v)} if isinstance(v, int) else {"S": str(v)} for n, v in values.items()}
 
 
 def _from_dynamodb(item: Mapping[str, Mapping[str, Any]]) -> Row:

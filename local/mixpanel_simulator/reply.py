@@ -83,7 +83,7 @@ def refused(status: int, error: str, headers: Mapping[str, str] | None = None) -
     return json_reply(status, {"code": status, "error": error, "status": phrase(status)}, headers)
 
 
-class Refused(Exception):  # noqa: N818  a decision about a request, not a failure of the simulator
+class Refused(Exception):
     """The request as a whole is refused; nothing of it was imported."""
 
     def __init__(self, status: int, error: str, headers: Mapping[str, str] | None = None) -> None:

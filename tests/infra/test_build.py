@@ -1,19 +1,27 @@
 """infra/build.py: which Python, which processor, and the bytecode."""
 
+import hashlib
 import importlib.util
 import marshal
+import re
+import subprocess
 import sys
+import zipfile
 from pathlib import Path
 from types import CodeType
 
 import pytest
 import yaml
 
+from infra import build as infra_build
 from infra.build import (
+    PYTHON,
+    REQUIREMENTS,
     BuildError,
     allow_only,
     compile_bytecode,
     deployed_architecture,
+    fetch_wheels,
     host_architecture,
 )
 
@@ -78,3 +86,105 @@ def test_bytecode_is_taken_unchecked_and_names_the_place_in_lambda(tmp_path: Pat
     assert int.from_bytes(compiled[4:8], "little") == 0b01  # PEP 552: by hash, source not looked at
     assert isinstance(code, CodeType)
     assert code.co_filename == "/var/task/package/module.py"
+
+
+TAGS = {"arm64": "cp313-cp313-manylinux_2_17_aarch64", "x86_64": "cp313-cp313-manylinux_2_34_x86_64"}
+
+
+def make_wheel(folder: Path, tags: str) -> str:
+    """Put a wheel of `thing` 1.0 into `folder`, and return its hash."""
+    wheel = folder / f"thing-1.0-{tags}.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr(
+            "thing-1.0.dist-info/METADATA", f"Metadata-Version: 2.1\nName: thing\nVersion: 1.0\n# {tags}"
+        )
+        archive.writestr(
+            "thing-1.0.dist-info/WHEEL", f"Wheel-Version: 1.0\nRoot-Is-Purelib: false\nTag: {tags}\n"
+        )
+        archive.writestr("thing-1.0.dist-info/RECORD", "")
+    return hashlib.sha256(wheel.read_bytes()).hexdigest()
+
+
+@pytest.fixture
+def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the only folder from which pip takes wheels."""
+    folder = tmp_path / "an index"
+    folder.mkdir()
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", folder.as_uri())
+    return folder
+
+
+@pytest.mark.parametrize(("architecture", "tags"), TAGS.items())
+def test_wheels_of_both_processors_are_checked_against_their_hashes(
+    architecture: str, tags: str, index: Path, tmp_path: Path
+) -> None:
+    """This machine's wheel, with which sam resolves, and the one that is deployed."""
+    hashes = {make_wheel(index, "py3-none-any"), make_wheel(index, tags)}
+    requirements = tmp_path / "requirements.txt"
+    requirements.write_text(" ".join(["thing==1.0", *(f"--hash=sha256:{each}" for each in hashes)]))
+
+    fetch_wheels(architecture, Path(sys.executable), requirements, tmp_path / "wheels")
+
+    assert f"thing-1.0-{tags}.whl" in {wheel.name for wheel in (tmp_path / "wheels").iterdir()}
+
+
+@pytest.mark.parametrize(
+    ("tags", "hashed"),
+    [
+        ("py3-none-any", ""),
+        *((tags, f"--hash=sha256:{'0' * 64}") for tags in ("py3-none-any", *TAGS.values())),
+    ],
+)
+def test_a_wheel_without_its_hash_ends_the_build(tags: str, hashed: str, index: Path, tmp_path: Path) -> None:
+    """Whether it is this machine's or the other processor's, and whether the hash is missing or another."""
+    good = {kind: make_wheel(index, kind) for kind in ("py3-none-any", tags)}
+    del good[tags]
+    requirements = tmp_path / "requirements.txt"
+    requirements.write_text(
+        " ".join(["thing==1.0", hashed, *(f"--hash=sha256:{each}" for each in good.values())])
+    )
+    architecture = next((name for name, own in TAGS.items() if own == tags), "arm64")
+
+    with pytest.raises(subprocess.CalledProcessError):
+        fetch_wheels(architecture, Path(sys.executable), requirements, tmp_path / "wheels")
+
+
+def test_sam_gets_the_checked_wheels_and_nothing_else(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """What a build before has left is gone, and sam's pip asks no index."""
+    wheels, sam, seen = tmp_path / "the wheels", tmp_path / "sam", tmp_path / "seen"
+    sam.write_text(f'#!/bin/sh\necho "$PIP_NO_INDEX $PIP_FIND_LINKS" > "{seen}"\nexit 1\n')
+    sam.chmod(0o755)
+    wheels.mkdir()
+    (wheels / "stale-1.0-py3-none-any.whl").touch()
+    monkeypatch.setattr(infra_build, "SAM", sam)
+    monkeypatch.setattr(infra_build, "WHEELS", wheels)
+    monkeypatch.setattr(infra_build, "fetch_wheels", lambda *_: wheels.mkdir())
+
+    with pytest.raises(subprocess.CalledProcessError):
+        infra_build.build("arm64", Path(sys.executable))
+
+    assert seen.read_text().split() == ["1", wheels.as_uri()]
+    assert list(wheels.iterdir()) == []
+
+
+def test_what_is_deployed_has_hashes_for_exactly_what_is_pinned() -> None:
+    """`make lock` ran after each change of requirements.in: same names, same versions, each hashed."""
+    pinned = set(re.findall(r"^[\w-]+==\S+$", REQUIREMENTS.with_suffix(".in").read_text(), re.MULTILINE))
+    locked = re.findall(
+        r"^([\w-]+==\S+) \\\n    --hash=sha256:[0-9a-f]{64}", REQUIREMENTS.read_text(), re.MULTILINE
+    )
+
+    assert {entry.replace("_", "-") for entry in locked} == {entry.replace("_", "-") for entry in pinned}
+    assert len(re.findall("==", REQUIREMENTS.read_text())) == len(locked)
+
+
+def test_the_hashes_are_for_the_runtimes_python_and_name_no_index() -> None:
+    """The file's head is the command that made it; it holds nothing of the machine it was made on."""
+    text = REQUIREMENTS.read_text()
+
+    assert f"uv pip compile --universal --python-version {PYTHON} --generate-hashes" in text.splitlines()[1]
+    assert f"uv pip compile --quiet --universal --python-version {PYTHON} " in (ROOT / "Makefile").read_text()
+    assert "://" not in text

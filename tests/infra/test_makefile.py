@@ -18,7 +18,12 @@ def bare(tmp_path: Path) -> Path:
     """A checkout in a folder with a space in its name, without any environment."""
     checkout = tmp_path / "my checkout"
     shutil.copytree(ROOT / "requirements", checkout / "requirements")
-    for name in ("Makefile", "pyproject.toml", "functions/send_events/requirements.txt"):
+    for name in (
+        "Makefile",
+        "pyproject.toml",
+        "functions/send_events/requirements.in",
+        "bench/peers/package.json",
+    ):
         (checkout / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, checkout / name)
     return checkout

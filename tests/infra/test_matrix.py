@@ -1,114 +1,77 @@
-"""What `make matrix` decides: which pairs of versions there are, what is skipped, and when it fails."""
+"""What `make matrix` decides: which pairs of versions there are, and which one is the newest that can run."""
 
+import importlib
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
-from infra import matrix
-from infra.matrix import Cell, Row
-from infra.pythons import PythonMissing
+ROOT = Path(__file__).resolve().parents[2]
 
 
-def test_each_django_runs_on_the_pythons_that_it_supports() -> None:
-    """Seven pairs: Django 6 needs Python 3.12."""
-    pairs = {(cell.python, cell.django[:3]) for cell in matrix.cells()}
+@pytest.fixture(scope="module")
+def noxfile() -> Iterator[ModuleType]:
+    """Return the noxfile, which puts what it finds on the PATH, for this module's tests alone."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", os.environ["PATH"])
+        yield importlib.import_module("noxfile")
 
-    newer = {(python, django) for python in ("3.12", "3.13") for django in ("5.2", "6.0", "6.1")}
+
+def test_each_django_runs_on_the_pythons_that_it_supports(noxfile: ModuleType) -> None:
+    """Ten pairs: Django 6 needs Python 3.12. Those whose Python is not here are among them, to be named."""
+    pairs = {(python, django[:3]) for python, django in (pair.args for pair in noxfile.pairs({}))}
+
+    newer = {(python, django) for python in ("3.12", "3.13", "3.14") for django in ("5.2", "6.0", "6.1")}
     assert pairs == newer | {("3.11", "5.2")}
-    assert len(matrix.cells()) == 7
 
 
-def test_the_newest_is_tried_on_the_newest_python_first() -> None:
-    """An older Python stands in where the newest is not here."""
-    assert matrix.cells(newest=True) == [Cell("3.13", "6.1.3"), Cell("3.12", "6.1.3")]
-
-
-def test_versions_are_compared_as_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """5.10 is newer than 5.9, and Python 3.9 is older than 3.12."""
-    monkeypatch.setattr(matrix, "PYTHONS", ("3.9", "3.12"))
-    monkeypatch.setattr(matrix, "DJANGOS", {"5.9": "3.9", "5.10": "3.12"})
-
-    assert matrix.cells(newest=True) == [Cell("3.12", "5.10")]
-
-
-def test_a_python_that_is_not_here_is_a_row_that_fails_nothing(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """The table names it, and the exit code is 0."""
-
-    def find_none(*_: object) -> Path:
-        raise PythonMissing
-
-    monkeypatch.setattr(matrix, "find_python", find_none)
-    monkeypatch.setattr("sys.argv", ["matrix.py"])
-
-    exit_code = matrix.main()
-
-    assert exit_code == 0
-    assert "3.11    5.2.19       skipped: no Python 3.11 with venv\n" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize("is_bad", [True, False])
-def test_one_bad_cell_fails_the_run(monkeypatch: pytest.MonkeyPatch, *, is_bad: bool) -> None:
-    """Exit code 1, whichever cell it is."""
-    bad = matrix.cells()[2]
-    monkeypatch.setattr(matrix, "_run", lambda cell: Row(cell, passed=3, is_bad=is_bad and cell == bad))
-    monkeypatch.setattr("sys.argv", ["matrix.py"])
-
-    assert matrix.main() == int(is_bad)
-
-
-def test_newest_goes_on_to_an_older_python_only_where_the_newest_is_not_here(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """One cell runs; the one that was skipped is not shown."""
-    rows = {"3.13": Row(Cell("3.13", "6.1.3"), reason="skipped: no Python 3.13 with venv")}
-    monkeypatch.setattr(matrix, "_run", lambda cell: rows.get(cell.python, Row(cell, passed=5)))
-    monkeypatch.setattr("sys.argv", ["matrix.py", "--newest"])
-
-    assert matrix.main() == 0
-    shown = capsys.readouterr().out
-    assert "3.12    6.1.3          5      0       0" in shown
-    assert "3.13" not in shown
+def test_the_oldest_is_the_one_that_make_test_uses(noxfile: ModuleType) -> None:
+    """So that `make test` and the matrix together leave none out."""
+    assert f"\nDjango=={next(iter(noxfile.DJANGOS))}\n" in (ROOT / "requirements/django.txt").read_text()
 
 
 @pytest.mark.parametrize(
-    ("exit_code", "printed", "numbers", "reason"),
+    ("here", "python"),
     [
-        (0, "20 passed, 3 skipped in 4.2s", (20, 0, 3), ""),
-        (1, "1 failed, 20 passed, 2 errors in 61.02s (0:01:01)", (20, 3, 0), ""),
-        (1, "== 1 error in 0.5s ==", (0, 1, 0), ""),
-        (5, "no tests ran in 0.01s", (0, 0, 0), "pytest's exit code was 5"),
-        (-9, "", (0, 0, 0), "pytest's exit code was -9"),
+        (("3.11", "3.12", "3.13", "3.14"), "3.14"),
+        (("3.12", "3.13"), "3.13"),
+        (("3.11", "3.12"), "3.12"),
+        (("3.11",), "3.14"),  # it is skipped, and named
     ],
 )
-def test_a_row_has_pytests_numbers_and_its_exit_code_decides(
-    exit_code: int, printed: str, numbers: tuple[int, int, int], reason: str
+def test_the_newest_django_runs_once_on_the_newest_python_that_is_here(
+    here: tuple[str, ...], python: str, noxfile: ModuleType
 ) -> None:
-    """Also where nothing was counted: a run that was killed is no success."""
-    row = matrix.row_of(Cell("3.13", "6.1.3"), exit_code, printed)
+    """An older Python stands in where the newest is not here."""
+    pairs = noxfile.pairs(dict.fromkeys(here, "/usr/bin"))
 
-    assert (row.passed, row.failed, row.skipped) == numbers
-    assert (row.reason, row.is_bad) == (reason, exit_code != 0)
-
-
-def test_a_failed_cell_shows_the_end_of_what_pytest_printed() -> None:
-    """The summary is there, and thousands of lines are not."""
-    printed = "\n".join(f"line {number}" for number in range(5_000))
-
-    shown = matrix.last_lines(printed).splitlines()
-
-    assert shown[-1] == "line 4999"
-    assert len(shown) == 40
+    assert [tuple(pair.args) for pair in pairs if "newest" in pair.tags] == [(python, "6.1.3")]
 
 
-def test_only_django_is_replaced_in_the_requirements(tmp_path: Path) -> None:
-    """Also in a file that another one names; the stubs keep their version."""
-    (tmp_path / "base.txt").write_text("Django==5.2.19\nmsgspec==0.20.0\n")
-    (tmp_path / "dev.txt").write_text("-r base.txt\ndjango-stubs==6.1.2\n")
+def run_nox(folder: Path, session: str) -> "subprocess.CompletedProcess[str]":
+    """Run a session as CI would."""
+    command = [sys.executable, "-m", "nox", "--session", session]
+    environ = os.environ | {"PATH": "/usr/bin:/bin", "CI": "true"}
+    return subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, check=False)  # noqa: S603
 
-    assert matrix.flatten(tmp_path / "dev.txt", "6.1.3").splitlines() == [
-        "Django==6.1.3",
-        "msgspec==0.20.0",
-        "django-stubs==6.1.2",
+
+def test_a_python_that_is_not_here_is_skipped_with_its_reason(tmp_path: Path) -> None:
+    """With our options nox says so and goes on, also in CI; a test that fails still fails the run."""
+    options = [
+        line for line in (ROOT / "noxfile.py").read_text().splitlines() if line.startswith("nox.options.")
     ]
+    (tmp_path / "noxfile.py").write_text(
+        "\n".join(["import nox", *options])
+        + "\n@nox.session(python=['3.99'])\ndef missing(session): session.run('true')\n"
+        + "@nox.session(venv_backend='none')\ndef bad(session): session.run('false')\n"
+    )
+
+    skipped, failed = (run_nox(tmp_path, session) for session in ("missing-3.99", "bad"))
+
+    assert skipped.returncode == 0
+    assert "skipped: Python interpreter 3.99 not found" in skipped.stderr
+    assert failed.returncode != 0

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from whyness_events.version import __version__
+
 ROOT = Path(__file__).parents[2]
 
 # What a fresh project does: settings, set-up, one event, checked and encoded.
@@ -137,6 +139,16 @@ def test_installed_wheel_delivers_by_itself(site: Path) -> None:
     assert done.stdout.splitlines()[-1] == f"[False] {site / 'whyness_events/delivery/__init__.py'}"
 
 
+def test_wheel_has_the_version_and_says_that_it_is_private(wheel: Path) -> None:
+    """An index refuses to take it, and nobody takes it for free software."""
+    (metadata,) = (name for name in zipfile.ZipFile(wheel).namelist() if name.endswith("/METADATA"))
+    lines = zipfile.ZipFile(wheel).read(metadata).decode().splitlines()
+
+    assert f"Version: {__version__}" in lines
+    assert "Classifier: Private :: Do Not Upload" in lines
+    assert "Classifier: License :: Other/Proprietary License" in lines
+
+
 def test_extra_has_what_the_function_pins_beside_aws(wheel: Path) -> None:
     """The delivery code is tested with the function's versions: the extra asks for those or newer ones."""
     (metadata,) = (name for name in zipfile.ZipFile(wheel).namelist() if name.endswith("/METADATA"))
@@ -144,7 +156,7 @@ def test_extra_has_what_the_function_pins_beside_aws(wheel: Path) -> None:
     extra = re.compile(r"Requires-Dist: ([a-z-]+)>=([0-9.]+); extra == 'direct'")
     asked = {found[1]: found[2] for line in lines if (found := extra.fullmatch(line))}
 
-    text = (ROOT / "functions/send_events/requirements.txt").read_text().split("# pulled in")[0]
+    text = (ROOT / "functions/send_events/requirements.in").read_text().split("# pulled in")[0]
     pinned = dict(re.findall(r"^([a-z-]+)==([0-9.]+)$", text, re.MULTILINE))
     assert asked.keys() == pinned.keys() - {"aws-lambda-powertools", "boto3"}
     assert all(pinned[name].startswith(version) for name, version in asked.items())

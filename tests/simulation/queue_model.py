@@ -17,7 +17,7 @@ LONGEST_VISIBILITY_S = 43_200
 MOST_PER_RECEIVE = 10
 
 
-class NotInFlight(Exception):  # noqa: N818  (SQS's own name for it is MessageNotInflight)
+class NotInFlight(Exception):
     """The receipt handle is not that of a message in flight."""
 
 

@@ -9,7 +9,11 @@ from importlib import import_module
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol, cast
 
+from whyness_events.version import __version__
 from whyness_mixpanel.forks import in_child
+
+# The wheel is on no index, so it is named by its file.
+INSTALL_DIRECT = f"pip install 'whyness_mixpanel-{__version__}-py3-none-any.whl[direct]'"
 
 
 class Answer(NamedTuple):
@@ -33,7 +37,7 @@ class Answer(NamedTuple):
     early: frozenset[tuple[int, int]] = frozenset()
 
 
-class CannotSend(Exception):  # noqa: N818  (it is the sending that fails)
+class CannotSend(Exception):
     """Nothing can be sent; the text is free of what was sent, and of secrets."""
 
 

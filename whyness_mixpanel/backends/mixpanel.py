@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from whyness_events import decode_message
 from whyness_events.wire import join_message, to_sqs_json
 from whyness_mixpanel import conf, setting_parsers
-from whyness_mixpanel.backends import LIVE_GROUP, Answer, CannotSend
+from whyness_mixpanel.backends import INSTALL_DIRECT, LIVE_GROUP, Answer, CannotSend
 from whyness_mixpanel.forks import in_child
 
 try:
@@ -30,9 +30,7 @@ try:
     from whyness_events.delivery.settling.redelivery import Redelivery
     from whyness_mixpanel.backends.mixpanel_ports import Kept, NoLog, NoQueue
 except ModuleNotFoundError as missing:
-    raise CannotSend(
-        f"the backend mixpanel needs {missing.name}: pip install 'whyness-mixpanel[direct]'"
-    ) from missing
+    raise CannotSend(f"the backend mixpanel needs {missing.name}: {INSTALL_DIRECT}") from missing
 
 # Of one call. Half the drain's 30 s: a page has stopped waiting long before, and a late success is harmless.
 DELIVERY_S = 15.0

@@ -31,7 +31,7 @@ def _text(path: str, error: InvalidEvent) -> str:
     )
 
 
-class Refusal(Exception):  # noqa: N818  (it is the value that is refused)
+class Refusal(Exception):
     """Why a value is none of those that travel, and where in what was given it stands."""
 
     def __init__(self, found: str, allowed: str = "") -> None:

@@ -31,7 +31,7 @@ _ADVICE = {
 }
 
 
-class NotAsked(Exception):  # noqa: N818  (it is the deletion that is not)
+class NotAsked(Exception):
     """Mixpanel could not be asked, or refused; the text is safe and says what to do."""
 
 

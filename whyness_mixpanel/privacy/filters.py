@@ -15,7 +15,7 @@ from whyness_mixpanel.privacy.suppression import Suppression, suppressed_among
 _PROSPECT = "p:"
 
 
-class CannotFilter(Exception):  # noqa: N818  (a state of the site, which a person ends)
+class CannotFilter(Exception):
     """Nobody can tell about whom events may be sent, so that none of them may be. The text shows no value."""
 
 
@@ -27,7 +27,7 @@ class SuppressionUnreadable(CannotFilter):
     """The database does not say who is suppressed: the events wait."""
 
 
-class Suppressed(Exception):  # noqa: N818  (what the person is)
+class Suppressed(Exception):
     """Nothing may be sent about the person any more."""
 
 

@@ -21,7 +21,7 @@ logger = logging.getLogger("whyness_mixpanel")
 unwritable = Condition()
 
 
-class _Busy(Error):  # noqa: N818  (it is the connection that is)
+class _Busy(Error):
     """The connection is in the middle of a query: whoever sends interrupts it, and would wait for itself."""
 
 

@@ -13,7 +13,7 @@ _TRIALS = 3
 _EARLY = "its time has not come"
 
 
-class NotPublished(Exception):  # noqa: N818  (it is the events that are not)
+class NotPublished(Exception):
     """The queue would not take a call, however often it was asked; the text is free of what was sent."""
 
 

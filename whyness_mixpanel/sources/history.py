@@ -15,7 +15,7 @@ _OLD_MIGRATION = "0001_initial"
 _ONE_GO = timedelta(hours=1)
 
 
-class HistoryUnknown(Exception):  # noqa: N818  (a state, which a setting ends)
+class HistoryUnknown(Exception):
     """Nobody has said which rows older versions have sent; the text says what to set."""
 
 

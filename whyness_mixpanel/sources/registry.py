@@ -11,7 +11,7 @@ from whyness_mixpanel.sources.whyness import SOURCES
 _sources = {source.name: source for source in SOURCES}
 
 
-class UnknownSource(LookupError):  # noqa: N818  (it is the source that is unknown)
+class UnknownSource(LookupError):
     """No source has this name, or none reads this table; the text says which there are."""
 
     def __init__(self, what: str) -> None:

@@ -21,7 +21,7 @@ _NAME = re.compile(r"[a-z][a-z0-9-]{0,15}").fullmatch
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class NoEvent(Exception):  # noqa: N818  (what the row makes)
+class NoEvent(Exception):
     """A row makes no event; the text says why, and shows no value."""
 
 

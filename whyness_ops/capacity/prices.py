@@ -14,7 +14,7 @@ _MOST_USD = 1_000_000
 _HERE = Path(__file__).parent
 
 
-class PricesFault(OpsError):  # noqa: N818  (the file is at fault)
+class PricesFault(OpsError):
     """The file of prices cannot be used; the text says what to change."""
 
     exit_code = 2

@@ -15,7 +15,7 @@ class WhynessEventsError(Exception):
     """Base of every fault that the contract knows."""
 
 
-class InvalidEvent(WhynessEventsError):  # noqa: N818  (it is the event that is invalid)
+class InvalidEvent(WhynessEventsError):
     """One event breaks a rule of the contract.
 
     Args:
@@ -38,7 +38,7 @@ class UnreadableEvent(InvalidEvent):
     """What stands in an event's place is no event: no object, or without a deduplication field."""
 
 
-class EventTooLarge(WhynessEventsError):  # noqa: N818
+class EventTooLarge(WhynessEventsError):
     """One event does not fit, in `size_bytes`, under `limit_bytes`."""
 
     def __init__(self, size_bytes: int, limit_bytes: int) -> None:
@@ -50,7 +50,7 @@ class EventTooLarge(WhynessEventsError):  # noqa: N818
         return f"event: found {self.size_bytes} bytes of JSON; allowed: at most {self.limit_bytes} bytes"
 
 
-class UnreadableMessage(WhynessEventsError):  # noqa: N818
+class UnreadableMessage(WhynessEventsError):
     """No event can be read from the message; `reason` says what was found instead."""
 
     def __init__(self, reason: str) -> None:
@@ -58,7 +58,7 @@ class UnreadableMessage(WhynessEventsError):  # noqa: N818
         self.reason = reason
 
 
-class UnknownVersion(WhynessEventsError):  # noqa: N818
+class UnknownVersion(WhynessEventsError):
     """The message has a `schema_version` above the known one: keep it for a newer reader."""
 
     def __init__(self, known: int) -> None:

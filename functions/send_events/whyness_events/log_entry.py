@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -134,6 +135,11 @@ class LogEntry:
             "expires_at": self.last_failed_at_ms // 1000 + KEEP_S,
         }
         return {name: value for name, value in item.items() if value != ""}
+
+
+def to_dynamodb(values: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    """Return attributes as DynamoDB writes them: integers as numbers, all else as text."""
+    return {n: {"N": str(v)} if isinstance(v, int) else {"S": str(v)} for n, v in values.items()}
 
 
 def _day_and_moment(now_ms: int) -> tuple[str, str]:

@@ -41,11 +41,11 @@ _WAIT = """new Promise(done => {
 })"""
 
 
-class BrowserMissing(RuntimeError):  # noqa: N818  (what is missing)
+class BrowserMissing(RuntimeError):
     """There is no `chromium`; the text says so."""
 
 
-class CallFailed(RuntimeError):  # noqa: N818  (the protocol's call)
+class CallFailed(RuntimeError):
     """The browser answered with an error, or not in time."""
 
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 
-class PostgresMissing(Exception):  # noqa: N818  (it is the server that is missing)
+class PostgresMissing(Exception):
     """There is no server to start; the text says what is missing."""
 
 

@@ -25,12 +25,11 @@ from tests.builders import make_body, make_event
 from tests.django_support import override
 from tests.integration.django.chromium import BrowserMissing, Chromium, Tab
 from whyness_events import Event
-from whyness_events.log_entry import LogEntry, log_key
+from whyness_events.log_entry import LogEntry, log_key, to_dynamodb
 from whyness_mixpanel.admin import stack_clients
 from whyness_mixpanel.admin.redrive import redrive
 from whyness_mixpanel.models import Suppression
 from whyness_ops import Redriven, Snapshot
-from whyness_ops.log_table import to_dynamodb
 
 FAILURES = "/admin/whyness_mixpanel/deliveryfailure/"
 TODAY = f"{FAILURES}?period=1"

@@ -13,7 +13,7 @@ from local.resources import Resources, create_resources
 from local.template import Template
 from tests.builders import make_body
 from whyness_events import Event
-from whyness_events.log_entry import LogEntry, log_key
+from whyness_events.log_entry import LogEntry, log_key, to_dynamodb
 from whyness_ops.cli import main
 
 if TYPE_CHECKING:
@@ -67,10 +67,7 @@ class Desk:
 
     def put_row(self, entry: LogEntry, **more: str) -> None:
         """Put a row into the Log."""
-        item: Any = {
-            n: {"N": str(v)} if isinstance(v, int) else {"S": str(v)}
-            for n, v in {**entry.to_item(), **more}.items()
-        }
+        item: Any = to_dynamodb({**entry.to_item(), **more})
         self.dynamodb.put_item(TableName=self.resources.log_table_name, Item=item)
 
     def take_all(self, queue_url: str) -> list[Any]:

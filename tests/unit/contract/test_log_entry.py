@@ -8,7 +8,8 @@ from hypothesis import given
 from tests.builders import NOW_MS, make_raw
 from tests.corpus import MARKER
 from tests.strategies import any_json
-from whyness_events.log_entry import KEEP_S, SHARDS, LogEntry, LogKey, log_key
+from whyness_events.log_entry import KEEP_S, SHARDS, LogEntry, LogKey, log_key, to_dynamodb
+from whyness_events.outcomes import State
 
 
 def _key(raw: object, position: int = 0) -> LogKey:
@@ -160,3 +161,12 @@ def test_index_spreads_a_bad_day_over_sixteen_shards_and_sorts_by_time() -> None
 def test_day_of_the_index_is_in_utc(now_ms: int, day: str) -> None:
     """To the millisecond, whatever the machine's time zone."""
     assert _entry(last_failed_at_ms=now_ms).to_item()["gsi1pk"].startswith(f"{day}#")
+
+
+def test_dynamodb_gets_integers_as_numbers_and_all_else_as_text() -> None:
+    """As the Lambda writes rows and people's tools change them."""
+    assert to_dynamodb({"n": 7, "s": "7", "state": State.DEAD}) == {
+        "n": {"N": "7"},
+        "s": {"S": "7"},
+        "state": {"S": "dead"},
+    }

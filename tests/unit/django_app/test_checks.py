@@ -99,7 +99,7 @@ SITES = [
     *(Site({"BACKEND": name}) for name in sorted(conf.LOCAL_BACKENDS)),
     Site({**DIRECT, "SERVICE_ACCOUNT": ""}, ("W004", "SERVICE_ACCOUNT:", "MIXPANEL_SERVICE_ACCOUNT")),
     Site({**DIRECT, "SERVICE_PASSWORD": ""}, ("W004", "SERVICE_PASSWORD:", "MIXPANEL_SERVICE_PASSWORD")),
-    Site(DIRECT, ("W005", "msgspec", "whyness-mixpanel[direct]"), missing="msgspec"),
+    Site(DIRECT, ("W005", "msgspec", "[direct]"), missing="msgspec"),
     # What older versions had.
     Site({"OUTBOX": "always"}, ("W006", '["OUTBOX"]: this setting is gone. Every event', "Remove it")),
     Site({"OUTBOX": "on_failure"}, ("W006", '["OUTBOX"]: this setting is gone', "Remove it")),

@@ -21,7 +21,7 @@ from whyness_events.delivery.settling.redelivery import HandedBack
 from whyness_events.delivery.settling.settlement import Settled
 from whyness_events.outcomes import Reason
 from whyness_mixpanel import conf, counters
-from whyness_mixpanel.backends import Answer, CannotSend, all_of, locmem
+from whyness_mixpanel.backends import INSTALL_DIRECT, Answer, CannotSend, all_of, locmem
 from whyness_mixpanel.backends import mixpanel as direct
 from whyness_mixpanel.backends.mixpanel_ports import Kept
 from whyness_mixpanel.models import Outbox
@@ -145,7 +145,7 @@ except backends.CannotSend as fault:
 
     assert done.stderr == ""
     assert f"needs {library}" in done.stdout
-    assert "pip install 'whyness-mixpanel[direct]'" in done.stdout
+    assert INSTALL_DIRECT in done.stdout
 
 
 def test_a_missing_library_is_a_warning_before_anything_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -157,7 +157,7 @@ def test_a_missing_library_is_a_warning_before_anything_is_sent(monkeypatch: pyt
 
     assert list(found) == ["whyness_mixpanel.W005"]
     assert "no_such_library" in found["whyness_mixpanel.W005"].msg
-    assert "pip install 'whyness-mixpanel[direct]'" in str(found["whyness_mixpanel.W005"].hint)
+    assert INSTALL_DIRECT in str(found["whyness_mixpanel.W005"].hint)
 
 
 def test_a_forked_worker_makes_connections_of_its_own() -> None:

@@ -190,7 +190,7 @@ def test_what_is_no_exception_passes(leaving: type[BaseException]) -> None:
     assert not Outbox.objects.exists()
 
 
-class SoftTimeLimitExceeded(Exception):  # noqa: N818  (Celery's name)
+class SoftTimeLimitExceeded(Exception):
     """As a job's time limit is one: an ordinary exception."""
 
 

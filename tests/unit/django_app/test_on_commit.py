@@ -21,7 +21,7 @@ def send(insert_id: int, using: str | None = None, **fields: Any) -> bool:
     return Event(event="Video watched", user="7", insert_id=insert_id, **fields).send(using)
 
 
-class Undone(Exception):  # noqa: N818  (it is no error but the end of a block that is rolled back)
+class Undone(Exception):
     """What ends a block that is to be rolled back."""
 
 

@@ -119,5 +119,5 @@ class SourceQueue(Protocol):
         """Delete records; return for how many that is confirmed."""
 
 
-class SetupFault(Exception):  # noqa: N818  (the word of the outcome table)
+class SetupFault(Exception):
     """Something that only an operator can put right; its text is safe and says what to do."""

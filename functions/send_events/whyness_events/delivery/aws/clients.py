@@ -42,7 +42,7 @@ def _at_once(*, attempts: int, caught_exception: Exception | None, **_: Any) -> 
     return 0.0 if attempts == 1 and is_nobody else None
 
 
-class CallFailed(Exception):  # noqa: N818  (it is the call that failed)
+class CallFailed(Exception):
     """A call brought no answer.
 
     Args:

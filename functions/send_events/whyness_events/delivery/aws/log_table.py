@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from whyness_events.delivery.aws.clients import LazyClient
 from whyness_events.delivery.ports import Clock, call_s
-from whyness_events.log_entry import REDRIVEN_AS, DeliveredRow, LogEntry
+from whyness_events.log_entry import REDRIVEN_AS, DeliveredRow, LogEntry, to_dynamodb
 from whyness_events.outcomes import State
 
 # Source: DynamoDB API reference, BatchWriteItem and BatchExecuteStatement, 2026-11-23.
@@ -42,7 +42,7 @@ class DynamoDbLog:
 
     def write(self, entries: Sequence[LogEntry], *, deadline_s: float) -> list[bool]:
         """Put the rows; see Log. Equal keys are one row: the last."""
-        puts: Puts = {(e.key.pk, e.key.sk): _item(e) for e in entries}
+        puts: Puts = {(e.key.pk, e.key.sk): to_dynamodb(e.to_item()) for e in entries}
         lost: set[tuple[str, str]] = set()
         keys = list(puts)
         for start in range(0, len(keys), _PUTS_PER_CALL):
@@ -119,10 +119,3 @@ def _codes(answer: Mapping[str, Any], count: int) -> list[str]:
     errors = [response.get("Error") for response in responses]
     codes = ["" if error is None else error.get("Code") or _NOT_CONFIRMED for error in errors]
     return ["" if code == _NOTHING_TO_DO else code for code in codes]
-
-
-def _item(entry: LogEntry) -> dict[str, Any]:
-    return {
-        name: {"N": str(value)} if isinstance(value, int) else {"S": str(value)}
-        for name, value in entry.to_item().items()
-    }

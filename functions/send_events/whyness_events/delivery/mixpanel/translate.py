@@ -12,8 +12,9 @@ from whyness_events import limits
 from whyness_events.delivery.event_struct import EventStruct
 from whyness_events.event import Event
 from whyness_events.values import Cutter
+from whyness_events.version import __version__
 
-LIBRARY = {"mp_lib": "whyness-mixpanel", "$lib_version": "0.1.0"}
+LIBRARY = {"mp_lib": "whyness-mixpanel", "$lib_version": __version__}
 _PROSPECT = "p:"
 # As long a header is described (useragent.py reads no more of it); longer ones are not kept.
 _KEPT_CHARS = 1_000

@@ -8,7 +8,7 @@ from whyness_events.dead_letter import LOG_KEY, from_sqs_attributes
 from whyness_events.delivery.items import Record
 
 
-class InvocationFault(Exception):  # noqa: N818  (a fault is the word here)
+class InvocationFault(Exception):
     """The invocation cannot be answered record by record: all of it comes back. The text is safe."""
 
 
