@@ -145,7 +145,7 @@ def test_nothing_is_sent_before_it_is_confirmed(sign_in: SignIn) -> None:
         (make_body(make_event(user="5")), "nothing may be sent about its person"),
         (make_body(make_event(user="6")), "nobody can tell now whether its person is suppressed"),
         ("no JSON", "its body cannot be read"),
-        ('{"schema_version":1,"events":[{"insert_id":"1"}]}', "not valid: event: found nothing"),
+        ('{"schema_version":1,"events":[{"insert_id":"1"}]}', "the event is not valid: event: found nothing"),
     ],
 )
 @pytest.mark.usefixtures("db")
