@@ -69,7 +69,7 @@ build: .venv-sam/stamp ## sam build, then bytecode for exactly the runtime's Pyt
 	@echo "== build"
 	@.venv-sam/bin/python -m infra.build
 
-deploy: .venv-sam/stamp ## build and deploy a stack (CONFIG_ENV=dev or prod); see docs/deploy.md
+deploy: .venv-sam/stamp ## build and deploy a stack (CONFIG_ENV=dev or prod); see docs/how-to/deploy.md
 	@.venv-sam/bin/python -m infra.build --deploy $(CONFIG_ENV)
 
 undrift: .venv/demo.stamp ## put back what was changed by hand in a stack, after showing it (CONFIG_ENV=dev or prod)

@@ -24,7 +24,7 @@ _EPILOG = """examples:
   .venv/bin/python -m bench --events 20000 --runs 3          # a shorter look
   .venv/bin/python -m bench --quick                          # once and small: whether all of it runs
   .venv/bin/python -m bench --compare .cache/bench/old.json  # exit code 1 where a figure got worse by 10 %
-  .venv/bin/python -m bench --peers --write-docs             # docs/bench.md and its plots anew
+  .venv/bin/python -m bench --peers --write-docs             # docs/reference/bench.md and its plots anew
 """
 _SLOW_MS, _SENDERS = 100, 10
 # Callgrind is some fifty times as slow; the difference of two runs leaves out all that is not events.
@@ -226,7 +226,7 @@ def _options() -> argparse.Namespace:
     add("--peers", action="store_true", help="other clients too; make bench-peers installs them")
     add("--out", type=Path, default=programs.ROOT / ".cache/bench/last.json", help="where the result goes")
     add("--compare", type=Path, metavar="FILE", help="an earlier result: show changes, exit 1 where worse")
-    add("--write-docs", action="store_true", help="write docs/bench.md's table and plots anew")
+    add("--write-docs", action="store_true", help="write docs/reference/bench.md's table and plots anew")
     options = parser.parse_args()
     if options.quick:
         options.events, options.runs = 2_000, 1

@@ -56,7 +56,7 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--rows", type=int, default=1_000_000, help="rows of the table (default 1000000)")
     parser.add_argument("--loop-rows", type=int, default=20_000, help="rows of the loop (default 20000)")
-    parser.add_argument("--write-docs", action="store_true", help="write docs/bench.md's table anew")
+    parser.add_argument("--write-docs", action="store_true", help="write docs/reference/bench.md's table anew")
     return parser.parse_args()
 
 

@@ -1,4 +1,4 @@
-"""The tables and plots of docs/capacity.md, from the model, written anew."""
+"""The tables and plots of docs/reference/capacity.md, from the model, written anew."""
 
 import argparse
 import json
@@ -14,13 +14,13 @@ from whyness_ops.capacity.load import DAY_S
 from whyness_ops.capacity.text import count_text, packed_text, time_text, usd_text
 
 ROOT = Path(__file__).parents[1]
-PAGE = ROOT / "docs/capacity.md"
+PAGE = ROOT / "docs/reference/capacity.md"
 EVENTS = (1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10)
 _RATES = (0.1, 1, 10, 50, 200, 1_000)
 _OUTAGES_H = (1, 4, 12, 24)
 _DRAINED = (1e7, 1e8, 3e8, 1e9)
 _EPILOG = """examples:
-  .venv/bin/python -m bench.capacity            # the tables of docs/capacity.md
+  .venv/bin/python -m bench.capacity            # the tables of docs/reference/capacity.md
   .venv/bin/python -m bench.capacity --plots    # and the plots; needs requirements/bench.txt
 """
 
@@ -200,7 +200,7 @@ def main() -> None:
     """Write the page, and the plots where asked; end with one line of JSON."""
     parser = argparse.ArgumentParser(
         prog="python -m bench.capacity",
-        description="Write the tables and plots of docs/capacity.md.",
+        description="Write the tables and plots of docs/reference/capacity.md.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

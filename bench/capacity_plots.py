@@ -1,4 +1,4 @@
-"""The plots of docs/capacity.md."""
+"""The plots of docs/reference/capacity.md."""
 
 import importlib
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What the model says, as docs/capacity.md asks it."""
+"""What the model says, as docs/reference/capacity.md asks it."""
 
 from typing import Any
 

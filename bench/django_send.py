@@ -102,7 +102,7 @@ def _options() -> argparse.Namespace:
         help="once and small, on one database: whether it runs; the figures mean nothing",
     )
     add("--only", type=_steps, default=list(_STEPS), help=f"some of {','.join(_STEPS)} (default all)")
-    add("--write-docs", action="store_true", help="write docs/bench.md's tables anew")
+    add("--write-docs", action="store_true", help="write docs/reference/bench.md's tables anew")
     return parser.parse_args()
 
 

@@ -1,4 +1,4 @@
-"""`python -m bench.imports`: what importing the handler costs, by library; the table of docs/bench.md."""
+"""`python -m bench.imports`: what importing the handler costs, by library; the table of docs/reference/bench.md."""
 
 import argparse
 import json
@@ -113,7 +113,7 @@ def _options() -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--runs", type=int, default=9, help="runs of each (default 9)")
-    parser.add_argument("--write-docs", action="store_true", help="write docs/bench.md's table anew")
+    parser.add_argument("--write-docs", action="store_true", help="write docs/reference/bench.md's table anew")
     return parser.parse_args()
 
 

@@ -1,4 +1,4 @@
-"""docs/bench.md's tables, and its plots, from results."""
+"""docs/reference/bench.md's tables, and its plots, from results."""
 
 import importlib
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from typing import Any
 from bench.targets import table
 
 ROOT = Path(__file__).parents[1]
-PAGE = ROOT / "docs/bench.md"
+PAGE = ROOT / "docs/reference/bench.md"
 PLOTS = ROOT / "docs/plots"
 _BARS = {
     "bench-cpu": ("CPU of 100,000 events, seconds", (
@@ -49,7 +49,7 @@ def write_page(result: Mapping[str, Any]) -> None:
 
 
 def write_block(name: str, text: str) -> None:
-    """Write `text` between the marks of that name in docs/bench.md."""
+    """Write `text` between the marks of that name in docs/reference/bench.md."""
     begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
     before, _, rest = PAGE.read_text().partition(begin)
     after = rest.partition(end)[2]

@@ -1,4 +1,4 @@
-"""What the fields of an event take, for mypy and editors; docs/django.md says what becomes of it."""
+"""What the fields of an event take, for mypy and editors; docs/reference/django.md says what becomes of it."""
 
 from datetime import datetime
 from decimal import Decimal

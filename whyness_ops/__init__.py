@@ -1,4 +1,4 @@
-"""Tools for operators: inspect dead letters, fix them and send them again. See docs/ops.md."""
+"""Tools for operators: inspect dead letters, fix them and send them again. See docs/reference/command-line.md."""
 
 from whyness_ops.aws import Aws, Stack
 from whyness_ops.dead_letter_queue import DeadLetterQueue

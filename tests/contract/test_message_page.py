@@ -14,7 +14,7 @@ from whyness_events.delivery.reading.decode import read_record
 from whyness_events.event import CALLERS_PROPERTY_KEYS, OWN_PROPERTIES, Event
 from whyness_events.limits import Limit
 
-PAGE = (Path(__file__).parents[2] / "docs" / "message.md").read_text()
+PAGE = (Path(__file__).parents[2] / "docs" / "reference/message.md").read_text()
 
 
 def limits_table() -> str:

@@ -1,4 +1,4 @@
-"""docs/deploy.md: what people copy from it works with this template."""
+"""docs/how-to/deploy.md: what people copy from it works with this template."""
 
 import json
 import re
@@ -6,7 +6,7 @@ from typing import Any
 
 from infra.build import ROOT
 
-GUIDE = (ROOT / "docs/deploy.md").read_text()
+GUIDE = (ROOT / "docs/how-to/deploy.md").read_text()
 Template = dict[str, Any]
 
 

@@ -1,4 +1,4 @@
-"""What a value of a call site is on the wire (the table in docs/django.md).
+"""What a value of a call site is on the wire (the table in docs/reference/django.md).
 
 No value is believed. Its type says what it is, not its `__class__`; what it holds is told by the methods of
 `str`, `dict` and so on, not by those that a class has put in their place. A value's own code runs only where
@@ -36,7 +36,7 @@ _NAME_CHARACTERS = 100
 _MOST_WRAPPINGS = 20
 
 _AS_TEXT = "a number that a double holds exactly: send it as text"
-_ALLOWED = "a JSON value, or another kind that docs/django.md names"
+_ALLOWED = "a JSON value, or another kind that docs/reference/django.md names"
 
 
 class Refused(NamedTuple):

@@ -1,4 +1,4 @@
-"""What the pipeline costs and what it can carry, for a number of events a day. See docs/capacity.md."""
+"""What the pipeline costs and what it can carry, for a number of events a day. See docs/reference/capacity.md."""
 
 from whyness_ops.capacity.cost import Costs, monthly
 from whyness_ops.capacity.live import live_events_per_message

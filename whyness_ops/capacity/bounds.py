@@ -21,7 +21,7 @@ from whyness_ops.capacity.load import (
 )
 from whyness_ops.capacity.prices import measured
 
-# The used part of Mixpanel's rolling minute, as simulated (docs/capacity.md): a refused client pauses.
+# The used part of Mixpanel's rolling minute, as simulated (docs/reference/capacity.md): a refused client pauses.
 _USED_PART = 0.97
 
 

@@ -22,7 +22,7 @@ EXAMPLES = """examples:
 
 The command works offline: prices and measurements come with the package. mine.toml has lines such as
   sqs_request = 0.0000005
-docs/capacity.md describes the model and its limits.
+docs/reference/capacity.md describes the model and its limits.
 """
 _SCALES = {"k": 1e3, "m": 1e6, "bn": 1e9}
 _MOST_EVENTS = 1e12

@@ -16,7 +16,7 @@ LOG_DAYS = 30
 ROW_DAYS = 90
 _ROW_BYTES = 1_000
 _ROW_WRITES = 2  # the table and its index
-_POLLS_PER_S = 10  # of one poller; see docs/capacity.md
+_POLLS_PER_S = 10  # of one poller; see docs/reference/capacity.md
 _LONG_POLL_S = 20
 _GB = 1_000_000_000
 

@@ -1,4 +1,4 @@
-"""docs/upgrade.md, lived through: from the old app's database to this version, back, and forward again."""
+"""docs/how-to/upgrade.md, lived through: from the old app's database to this version, back, and forward again."""
 
 import json
 import os
@@ -15,7 +15,7 @@ from tests.integration.django import postgres
 from tests.shipped.collect import ROOT
 from tests.shipped.kinds import Kind, kind_of
 
-PAGE = (ROOT / "docs/upgrade.md").read_text()
+PAGE = (ROOT / "docs/how-to/upgrade.md").read_text()
 MIGRATIONS = sorted(path.stem for path in (ROOT / "whyness_mixpanel/migrations").glob("0*.py"))
 
 

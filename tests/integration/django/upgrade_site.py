@@ -1,6 +1,6 @@
 """A site of the old app that is upgraded, rolled back and upgraded again: one process, started by the test.
 
-Its environment: DATABASE, a database as JSON; STATIC, a directory; COMMANDS, those of docs/upgrade.md by the
+Its environment: DATABASE, a database as JSON; STATIC, a directory; COMMANDS, those of docs/how-to/upgrade.md by the
 headings they stand under. It prints what came of each step as JSON.
 """
 

@@ -68,7 +68,7 @@ def test_without_a_number_a_message_has_what_the_relay_packs(capsys: pytest.Capt
 
 
 def test_the_text_has_what_sending_costs(capsys: pytest.CaptureFixture[str]) -> None:
-    """The same as docs/capacity.md."""
+    """The same as docs/reference/capacity.md."""
     main(["capacity", "--events-per-day", "4320000"])
 
     usd = measured().live_requests_per_1000 * 1_000 * read_prices()["sqs_request"]
@@ -159,7 +159,7 @@ def test_times_are_in_the_unit_that_suits(seconds: float | None, text: str) -> N
 
 
 def test_tables_in_the_docs_are_what_the_model_says() -> None:
-    """docs/capacity.md has tables and first lines as `python -m bench.capacity` would write them now."""
+    """docs/reference/capacity.md has tables and first lines as `python -m bench.capacity` would write them now."""
     page = PAGE.read_text()
 
     assert [mark for mark in TEXTS if f"<!-- {mark} -->\nA" not in page] == []

@@ -235,7 +235,7 @@ def test_no_check_touches_the_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_every_id_is_tried_and_documented() -> None:
-    """docs/django.md explains each check, and the table above has a site for it."""
+    """docs/reference/django.md explains each check, and the table above has a site for it."""
     from tests.unit.django_app.test_conf import DOCS  # noqa: PLC0415  (one path, said once)
 
     source = (DOCS.parents[1] / "whyness_mixpanel" / "checks.py").read_text()

@@ -11,7 +11,7 @@ from django.utils.text import format_lazy as lazystr
 from tests.django_support import override
 from whyness_mixpanel import conf
 
-DOCS = Path(__file__).parents[3] / "docs" / "django.md"
+DOCS = Path(__file__).parents[3] / "docs" / "reference/django.md"
 MARKER = "MARKER-4711"
 
 
@@ -229,7 +229,7 @@ def test_whynesss_own_values_hold_where_its_tables_are(
 
 
 def test_the_docs_list_every_setting_with_its_default() -> None:
-    """The table in docs/django.md is complete and true."""
+    """The table in docs/reference/django.md is complete and true."""
     rows = re.findall(r"^\| `(\w+)` \| `([^`]*)` \| `(\w+)` \|", DOCS.read_text(), re.MULTILINE)
 
     expected = [(s.key, _in_docs(s), s.environment) for s in conf.SETTINGS]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[3]
-GUIDE = ROOT / "docs" / "django.md"
+GUIDE = ROOT / "docs" / "reference/django.md"
 
 SETTINGS = """
 SECRET_KEY = "x"

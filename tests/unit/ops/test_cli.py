@@ -108,8 +108,8 @@ def test_an_empty_table_says_so() -> None:
 
 
 def test_the_exit_codes_in_the_docs_are_those_of_the_help() -> None:
-    """The table of docs/ops.md says what `--help` says."""
-    page = (Path(__file__).parents[3] / "docs" / "ops.md").read_text()
+    """The table of docs/reference/command-line.md says what `--help` says."""
+    page = (Path(__file__).parents[3] / "docs" / "reference/command-line.md").read_text()
     table_in_docs = page.partition("<!-- exit codes -->\n")[2].partition("<!-- /exit codes -->")[0]
 
     rows = [line.strip().partition(" ") for line in EXIT_CODES.splitlines()[1:]]
