@@ -9,6 +9,7 @@ import pytest
 from whyness_events.delivery.settings import SETTINGS
 from whyness_events.delivery.telemetry import LOG_FIELDS, METRICS
 from whyness_mixpanel import conf
+from whyness_mixpanel.checks import CHECKS
 
 ROOT = Path(__file__).parents[2]
 
@@ -53,9 +54,16 @@ def django_settings_table() -> str:
     return "\n".join(["| setting | default | environment | meaning |", "|---|---|---|---|", *rows])
 
 
+def checks_table() -> str:
+    """Return the table of the app's system checks."""
+    rows = [f"| `{c.id}` | {c.find.__doc__} |" for c in sorted(CHECKS, key=lambda check: check.name)]
+    return "\n".join(["| id | what it says |", "|---|---|", *rows])
+
+
 TABLES = [
     ("README.md", "settings", settings_table),
     ("docs/reference/django.md", "django settings", django_settings_table),
+    ("docs/reference/django.md", "checks", checks_table),
     ("docs/runbook.md", "metrics", metrics_table),
     ("docs/runbook.md", "log fields", log_fields_table),
 ]
