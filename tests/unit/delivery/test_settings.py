@@ -58,7 +58,7 @@ def fault_of(environment: dict[str, str]) -> str:
 
 
 def test_every_variable_reaches_its_field_in_its_fields_type() -> None:
-    """A number is a number, and nothing is missing, twice or another's."""
+    """A number is converted, and no variable is missing or in another's field."""
     chosen = read_settings(CHOSEN)
     values = [getattr(chosen, field.name) for field in fields(Settings)]
 
@@ -69,7 +69,7 @@ def test_every_variable_reaches_its_field_in_its_fields_type() -> None:
 
 @pytest.mark.parametrize("name", CHOSEN)
 def test_blanks_around_a_value_are_ignored(name: str) -> None:
-    """What a console or a file adds breaks nothing; blanks alone mean that it is not set."""
+    """A pasted newline does no harm; blanks alone mean that it is not set."""
     without = {other: value for other, value in CHOSEN.items() if other != name}
 
     assert read_settings(CHOSEN | {name: f" {CHOSEN[name]}\r\n"}) == read_settings(CHOSEN)
@@ -85,7 +85,7 @@ def test_blanks_around_a_value_are_ignored(name: str) -> None:
     ],
 )
 def test_the_address_is_the_regions_unless_another_is_set(chosen: dict[str, str], url: str) -> None:
-    """No path that is added to it begins with two slashes."""
+    """It has no slash at its end, as paths begin with one."""
     assert read_settings(SOUND | chosen).api_url == url
 
 
@@ -102,7 +102,7 @@ def test_a_fault_names_variable_and_range_and_never_the_value(setting: Setting) 
 
 
 def test_what_is_missing_is_named_all_together() -> None:
-    """One look is enough."""
+    """One log line names every variable that must be set."""
     needed = [setting for setting in SETTINGS if setting.default is None]
 
     told = fault_of({})
@@ -139,11 +139,11 @@ def test_what_is_missing_is_named_all_together() -> None:
 def test_settings_that_break_a_promise_together_are_named_with_what_is_allowed(
     variables: dict[str, object], named: list[str]
 ) -> None:
-    """SQS must neither forget a record nor count it out before the function has given it up."""
-    found = fault(**variables)
+    """SQS must neither forget a record nor use up its receives before the function has given it up."""
+    told = fault(**variables)
 
-    assert [text for text in named if text not in found] == []
-    assert bool(named) == bool(found)
+    assert [text for text in named if text not in told] == []
+    assert bool(named) == bool(told)
 
 
 @given(
