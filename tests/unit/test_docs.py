@@ -8,6 +8,8 @@ import pytest
 
 from whyness_events.delivery.settings import SETTINGS
 from whyness_events.delivery.telemetry import LOG_FIELDS, METRICS
+from whyness_mixpanel import conf
+from whyness_mixpanel.checks import CHECKS
 
 ROOT = Path(__file__).parents[2]
 
@@ -34,8 +36,34 @@ def log_fields_table() -> str:
     return "\n".join(["| field | meaning |", "|---|---|", *rows])
 
 
+def django_settings_rows() -> list[tuple[str, str, str, str]]:
+    """Return key, default, environment variable and meaning of each of the app's settings."""
+    return [(s.key, _django_default(s.default), s.environment, s.meaning) for s in conf.SETTINGS]
+
+
+def _django_default(default: object) -> str:
+    return f'"{default}"' if isinstance(default, str) else str(() if default == frozenset() else default)
+
+
+def django_settings_table() -> str:
+    """Return the table of the app's settings."""
+    rows = [
+        f"| `{key}` | `{default}` | `{name}` | {text} |"
+        for key, default, name, text in django_settings_rows()
+    ]
+    return "\n".join(["| setting | default | environment | meaning |", "|---|---|---|---|", *rows])
+
+
+def checks_table() -> str:
+    """Return the table of the app's system checks."""
+    rows = [f"| `{c.id}` | {c.find.__doc__} |" for c in sorted(CHECKS, key=lambda check: check.name)]
+    return "\n".join(["| id | what it says |", "|---|---|", *rows])
+
+
 TABLES = [
     ("README.md", "settings", settings_table),
+    ("docs/reference/django.md", "django settings", django_settings_table),
+    ("docs/reference/django.md", "checks", checks_table),
     ("docs/runbook.md", "metrics", metrics_table),
     ("docs/runbook.md", "log fields", log_fields_table),
 ]
