@@ -15,12 +15,12 @@ from urllib.error import URLError
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from local.demo_account import DemoAccount
 from local.demo_run import Demo
 from local.emulator import EmulatorMissing
 from local.keep import keep_running
 from local.loopback import bypass_proxies
 from local.processes import ProcessFailed, raise_if_interrupted, stop_like_ctrl_c
-from local.reconcile import Reconciliation
 from local.rie import CACHE_DIR, RieUnavailable
 from local.site import Site
 from local.stack import LocalStack
@@ -89,7 +89,7 @@ def _count(text: str) -> int:
     return int(text)
 
 
-def _run(work_dir: Path, event_count: int, *, keep: bool) -> Reconciliation:
+def _run(work_dir: Path, event_count: int, *, keep: bool) -> DemoAccount:
     begin = time.monotonic()
 
     def say(what: str) -> None:
@@ -113,7 +113,7 @@ def _run(work_dir: Path, event_count: int, *, keep: bool) -> Reconciliation:
     return account
 
 
-def _report(account: Reconciliation, work_dir: Path) -> int:
+def _report(account: DemoAccount, work_dir: Path) -> int:
     print(_table(account))
     for problem in account.problems:
         print(f"NOT ACCOUNTED FOR: {problem}")
@@ -129,7 +129,7 @@ def _logs_are_in(work_dir: Path) -> str:
     return f"The logs of all parts are in {work_dir}"
 
 
-def _table(account: Reconciliation) -> str:
+def _table(account: DemoAccount) -> str:
     rows = [
         ("logged by Django", account.logged),
         ("published (with the raw messages)", account.published),

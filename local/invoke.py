@@ -23,7 +23,6 @@ from local.rie import RieUnavailable, get_rie
 from local.runtime import Runtime
 from local.stack import ROOT, SOURCE_DIR, LocalStack
 from local.template import Template, TemplateError
-from whyness_events.dead_letter import DeadLetterAttributes
 
 BUILD_DIR = ROOT / ".aws-sam" / "build" / "SendEventsFunction"
 SAMPLE = ROOT / "events" / "sample.json"
@@ -131,10 +130,10 @@ def check_processor(built_template: str, machine: str) -> None:
 
 
 def _show_what_arrived(stack: LocalStack) -> None:
-    events = inventory.events_at_mixpanel(stack)
+    events = stack.mixpanel.events()
     _list("Events at Mixpanel", [json.dumps(event, ensure_ascii=False) for event in events])
-    dead = [DeadLetterAttributes.decode(m.attributes) for m in inventory.dead_letters(stack)]
-    _list("Dead letters", [f"{told.reason}: {told.detail}" for told in dead])
+    letters = inventory.dead_letters(stack)
+    _list("Dead letters", [f"{letter.reason}: {letter.told.detail}" for letter in letters])
     _list("Rows in the Log table", inventory.log_keys(stack))
 
 

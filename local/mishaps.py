@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from local.reconcile import Key
+from local.accounting import Key
 from whyness_events.outcomes import Reason
 
 # The simulator is told to take arrays of this many elements at most; the contract allows more. So an array

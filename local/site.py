@@ -13,8 +13,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
+from local.accounting import Key
 from local.processes import ChildProcess, start
-from local.reconcile import Key
 from local.traffic import People
 
 ROOT = Path(__file__).parents[1]

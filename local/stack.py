@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from local.control import Mixpanel
 from local.emulator import Account, Emulator
 from local.event_source_mapping import EventSourceMapping
 from local.poller import Poller
@@ -41,12 +42,13 @@ class LocalStack:
         environment: settings of the function, over those in the template.
 
     Once entered it has `account` (credentials and endpoint), `resources` (queues, table), `simulator_url`,
-    `config` (what a poller needs) and, with `poll`, `poller`.
+    `mixpanel` (the simulator's control pages), `config` (what a poller needs) and, with `poll`, `poller`.
     """
 
     account: Account
     resources: Resources
     simulator_url: str
+    mixpanel: Mixpanel
     config: PollerConfig
     poller: Poller
 
@@ -92,6 +94,7 @@ class LocalStack:
         self._say("starting the Mixpanel simulator")
         simulator = starting.enter_context(self._start_simulator(credentials))
         self.simulator_url = str(simulator.wait_for_json_line(timeout_s=_START_TIMEOUT_S)["url"])
+        self.mixpanel = Mixpanel(self.simulator_url)
         self.config = self._configure()
         if self._poll:
             self._say("starting the poller and the function in Lambda's runtime emulator")

@@ -65,7 +65,7 @@ def _run(options: argparse.Namespace, work_dir: Path) -> int:
 
     def tick(lanes: Sequence[Lane]) -> None:
         if sys.stderr.isatty():
-            arrived = sum(lane.arrived_count() for lane in lanes)
+            arrived = sum(lane.mixpanel.event_count() for lane in lanes)
             line = (
                 f"{len(results)} of {len(rows)} rows done; {arrived:,} events of those under way at Mixpanel"
             )
@@ -82,7 +82,7 @@ def _report(results: Sequence[Result], scale: float, seconds: float, work_dir: P
     bad = [result for result in results if result.problems]
     print(_table(results))
     for result in bad:
-        print(f"NOT AS IT MUST BE: {result.row.name}: {', '.join(result.problems)}")
+        print(f"FAILED: {result.row.name}: {', '.join(result.problems)}")
     if bad:
         print(_logs_are_in(work_dir))
     else:

@@ -13,10 +13,9 @@ from types import TracebackType
 from typing import Self
 
 from local import inventory
-from local.chaos.control import Aws, Mixpanel
-from local.chaos.finding import take_letters
 from local.chaos.pace import Pace
 from local.chaos.runtimes import runtimes_of
+from local.control import Aws, Mixpanel
 from local.mishaps import MIXPANEL_MAX_ITEMS
 from local.processes import ChildProcess, raise_if_interrupted, start
 from local.stack import ROOT, LocalStack
@@ -65,7 +64,7 @@ class Lane:
                 start("the fault proxy", command, log_path=self._work_dir / "proxy.log", cwd=ROOT)
             )
             self._proxy_url = str(proxy.wait_for_json_line(timeout_s=_START_TIMEOUT_S)["url"])
-            self.mixpanel, self.aws = Mixpanel(self.stack.simulator_url), Aws(self._proxy_url)
+            self.mixpanel, self.aws = self.stack.mixpanel, Aws(self._proxy_url)
             self.set_queue()
             starting.callback(self.stop_poller)
             self._running = starting.pop_all()
@@ -146,8 +145,9 @@ class Lane:
         self.mixpanel.reset()
         self.put_mixpanel_right()
         self.set_queue()
-        self.stack.account.client("sqs").purge_queue(QueueUrl=self.stack.resources.queue_url)
-        take_letters(self.stack)
+        sqs, resources = self.stack.account.client("sqs"), self.stack.resources
+        for queue_url in (resources.queue_url, resources.dead_letter_queue_url):
+            sqs.purge_queue(QueueUrl=queue_url)
 
     def put_mixpanel_right(self) -> None:
         """Give the simulator the limits of every day."""
@@ -191,7 +191,3 @@ class Lane:
                 return False
             time.sleep(_LOOK_EACH_S)
         return True
-
-    def arrived_count(self) -> int:
-        """Return how many events Mixpanel counts."""
-        return inventory.counts_at_mixpanel(self.stack)["unique"]

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from local.accounting import DELIVERED, Expected, Key
 from local.mishaps import MIXPANEL_MAX_ITEMS
-from local.reconcile import Key
 from whyness_events.outcomes import CRASHED, Reason
 
-DELIVERED = ""
 _SINGLE_SHARE = 0.1
 _LONGEST_MESSAGE = 100  # events
 _MESSAGES_AT_LEAST = 15
@@ -48,11 +47,11 @@ class Mix:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """Message bodies, and for each event in them its fate: DELIVERED, or the reason of its death."""
+    """Message bodies and what must become of their events, whose insert ids begin with `prefix`."""
 
     prefix: str
     bodies: Sequence[str]
-    fates: Mapping[Key, str]
+    expected: Expected
 
 
 def poison_id(prefix: str) -> str:
@@ -78,7 +77,7 @@ def make_load(prefix: str, count: int, mix: Mix, *, now_ms: int, seed: int = 1) 
         fates |= dict.fromkeys(map(_key, killers), CRASHED)
         bodies.append(_body(killers))
     chance.shuffle(bodies)
-    return Load(prefix, bodies, fates)
+    return Load(f"{prefix}-", bodies, Expected(fates))
 
 
 def _bad_positions(count: int, mix: Mix) -> dict[int, Bad]:

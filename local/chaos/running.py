@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from local.chaos.account import Account, account
-from local.chaos.finding import find
+from local import inventory
+from local.accounting import Account, account
 from local.chaos.lane import Lane
 from local.chaos.load import Load, make_load
 from local.chaos.pace import Pace
@@ -40,11 +40,8 @@ class Result:
     @property
     def problems(self) -> list[str]:
         """What is not as it must be; empty for a good row."""
-        names = ("lost", "double_counted", "unexplained", "waiting")
-        found = [
-            f"{count} {name.replace('_', '-')}" for name in names if (count := getattr(self.account, name))
-        ]
-        return found if self.struck else [*found, "the fault never struck"]
+        problems = self.account.problems
+        return problems if self.struck else [*problems, "the fault never struck"]
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON data."""
@@ -67,7 +64,8 @@ def run_row(lane: Lane, row: Row, pace: Pace) -> Result:
             mended_at = time.monotonic()
     lane.drain()
     drain_s = time.monotonic() - mended_at
-    return Result(row, account(load, find(lane.stack)), drain_s, tally.count)
+    found = inventory.find_events(lane.stack).of(load.prefix)
+    return Result(row, account(load.expected, found), drain_s, tally.count)
 
 
 def run_rows(
