@@ -4,10 +4,8 @@ import http.client
 import json
 import socket
 import struct
-import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 from urllib.parse import urlsplit
 
 from local.chaos.proxy import partial
@@ -15,13 +13,13 @@ from local.chaos.proxy.errors import Answer, AwsError, throttled, unavailable
 from local.chaos.proxy.faults import AwsFault, AwsFaults, Effect
 from local.chaos.proxy.moving import OPERATIONS, MoveTasks
 from local.chaos.proxy.upstream import Upstream, exchange
-from local.loopback import LOOPBACK
+from local.loopback import LOOPBACK, Service
 
 CONTROL = "/_proxy/faults"
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
-class FaultProxy:
+class FaultProxy(Service):
     """Serves on a free port of 127.0.0.1 while the `with` block runs.
 
     Args:
@@ -32,25 +30,9 @@ class FaultProxy:
         self.faults = AwsFaults()
         self.moves = MoveTasks()
         self.upstream = urlsplit(upstream).netloc
-        self._server = _Server((LOOPBACK, 0), _Handler)
-        self._server.proxy = self
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.1,))
-
-    @property
-    def url(self) -> str:
-        """What clients take for AWS."""
-        return f"http://{LOOPBACK}:{self._server.server_port}"
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        server = _Server((LOOPBACK, 0), _Handler)
+        server.proxy = self
+        super().__init__(server)
 
 
 class _Server(ThreadingHTTPServer):
