@@ -63,16 +63,16 @@ class Expected:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """Where the events are in the end; `at_mixpanel` as a query there counts them."""
+class Snapshot:
+    """Where the events of a stack are; `at_mixpanel` as a query there counts them."""
 
     at_mixpanel: Sequence[Key]
     dead_letters: Sequence[DeadLetter]
     waiting: Sequence[Waiting]
 
-    def of(self, prefix: str) -> "Found":
+    def of(self, prefix: str) -> "Snapshot":
         """Return the part with insert ids that begin with `prefix`, and all dead letters without a key."""
-        return Found(
+        return Snapshot(
             [key for key in self.at_mixpanel if key.insert_id.startswith(prefix)],
             [letter for letter in self.dead_letters if not letter.keys or _begins(letter.keys, prefix)],
             [message for message in self.waiting if _begins(message.keys, prefix)],
@@ -112,38 +112,38 @@ class Account:
         return [f"events {what}: {count}" for what, count in counts.items() if count]
 
 
-def account(expected: Expected, found: Found) -> Account:
+def account(expected: Expected, snapshot: Snapshot) -> Account:
     """Compare what must become of the events with what became of them."""
     offered = set(expected.fates)
-    delivered = offered.intersection(found.at_mixpanel)
-    unmatched, missing_count = _match(expected.dead, found)
+    delivered = offered.intersection(snapshot.at_mixpanel)
+    unmatched, missing_count = _match(expected.dead, snapshot)
     reasons = _reasons(unmatched)
     dead = offered & reasons.keys()
-    waiting = {key for message in found.waiting for key in message.keys}
+    waiting = {key for message in snapshot.waiting for key in message.keys}
     return Account(
         offered=len(offered) + len(expected.dead),
         delivered=len(delivered),
-        dead=len(dead) + len(found.dead_letters) - len(unmatched),
+        dead=len(dead) + len(snapshot.dead_letters) - len(unmatched),
         lost=len(offered - delivered - dead - waiting) + missing_count,
-        double_counted=_counted_again(found.at_mixpanel)
+        double_counted=_counted_again(snapshot.at_mixpanel)
         + sum(not reasons[key] & _MAY_BE_BOTH for key in delivered & dead),
-        unexplained=len(set(found.at_mixpanel) - offered)
+        unexplained=len(set(snapshot.at_mixpanel) - offered)
         + sum(letter.fate.reason in _NO_REASONS or not letter.keys for letter in unmatched)
         + _wrong_fates(expected.fates, delivered, reasons),
-        waiting=len(waiting) + sum(not message.keys for message in found.waiting),
+        waiting=len(waiting) + sum(not message.keys for message in snapshot.waiting),
     )
 
 
-def _match(expected: Iterable[Fate], found: Found) -> tuple[list[DeadLetter], int]:
+def _match(expected: Iterable[Fate], snapshot: Snapshot) -> tuple[list[DeadLetter], int]:
     """Return the dead letters that no fate explains, and how many fates have no dead letter, now or later."""
     missing = Counter(expected)
     unmatched = []
-    for letter in found.dead_letters:
+    for letter in snapshot.dead_letters:
         if missing[letter.fate]:
             missing[letter.fate] -= 1
         else:
             unmatched.append(letter)
-    waiting_ids = {message.message_id for message in found.waiting}
+    waiting_ids = {message.message_id for message in snapshot.waiting}
     return unmatched, sum(fate.message_id not in waiting_ids for fate in missing.elements())
 
 

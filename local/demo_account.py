@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from local.accounting import DELIVERED, Expected, Fate, Found, Key, account
+from local.accounting import DELIVERED, Expected, Fate, Key, Snapshot, account
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,27 +45,29 @@ class DemoAccount:
         return json.dumps({name: getattr(self, name) for name in names})
 
 
-def demo_account(site: SiteReport, raw: RawMessages, found: Found, log_keys: Sequence[str]) -> DemoAccount:
+def demo_account(
+    site: SiteReport, raw: RawMessages, snapshot: Snapshot, log_keys: Sequence[str]
+) -> DemoAccount:
     """Account for the events of the site and of the raw messages; `log_keys` are the Log table's."""
     fates = dict.fromkeys([*site.logged, *raw.delivered], DELIVERED)
-    events = account(Expected(fates, raw.dead), found)
+    events = account(Expected(fates, raw.dead), snapshot)
     # An event that the site reports as not published is a problem of its own, and not lost.
     events = replace(events, lost=max(0, events.lost - site.failed_count))
     return DemoAccount(
         logged=len(site.logged),
         published=site.published_count + len(raw.delivered) + len(raw.dead),
         delivered=events.delivered,
-        dead=dict(sorted(Counter(letter.fate.reason for letter in found.dead_letters).items())),
+        dead=dict(sorted(Counter(letter.fate.reason for letter in snapshot.dead_letters).items())),
         log_rows=len(log_keys),
         in_flight=events.waiting,
         lost=events.lost,
         double_counted=events.double_counted,
-        problems=[*events.problems, *_disagreements(site, found, log_keys)],
+        problems=[*events.problems, *_disagreements(site, snapshot, log_keys)],
     )
 
 
-def _disagreements(site: SiteReport, found: Found, log_keys: Sequence[str]) -> list[str]:
-    rows, named = Counter(log_keys), Counter(letter.log_key for letter in found.dead_letters)
+def _disagreements(site: SiteReport, snapshot: Snapshot, log_keys: Sequence[str]) -> list[str]:
+    rows, named = Counter(log_keys), Counter(letter.log_key for letter in snapshot.dead_letters)
     counts = {
         "events logged but not published": len(site.logged) - site.published_count,
         "events that could not be published": site.failed_count,

@@ -1,4 +1,4 @@
-"""One run of the demo: make events happen on the site, wait for them, and collect where they went."""
+"""One run of the demo: visit the site, wait until the events have arrived, and account for them."""
 
 import itertools
 import time
@@ -17,11 +17,11 @@ from whyness_ops.progress import Progress
 _SEED = 1
 _PATIENCE_S = 60.0
 _POLL_INTERVAL_S = 0.2
-_LOOK_EACH = 20  # answers, until the first event has arrived
+_LOOK_EVERY = 20  # answers, until the first event has arrived
 
 
 class Demo:
-    """One run over a stack and a site that are up."""
+    """One run on a running stack and site."""
 
     def __init__(self, stack: LocalStack, site: Site, say: Callable[[str], None]) -> None:
         self._stack = stack
@@ -33,17 +33,17 @@ class Demo:
         self._has_arrived = False
 
     def run(self, event_count: int) -> DemoAccount:
-        """Make the events happen, wait until the queue is empty, and account for them."""
+        """Visit the site, wait until the queue is empty, and account for the events."""
         self._stack.mixpanel.change(max_items=MIXPANEL_MAX_ITEMS)
-        self._say(f"visiting {self._site.url}: {event_count} requests, each logs an event and sends it")
+        self._say(f"visiting {self._site.url}: {event_count} requests, each of which sends an event")
         self._visit(event_count)
-        self._say("draining the site's outbox, and waiting until the queue is empty")
+        self._say("publishing the rest of the outbox, and waiting until the queue is empty")
         self._site.drain()
         self._wait_for_empty_queue()
         self._say("comparing the site's database with Mixpanel, the dead letters and the Log table")
         raw = RawMessages(self._deliverable, self._doomed)
-        found, log_keys = inventory.find_events(self._stack), inventory.log_keys(self._stack)
-        return demo_account(self._site_report(), raw, found, log_keys)
+        snapshot, log_keys = inventory.take_snapshot(self._stack), inventory.log_keys(self._stack)
+        return demo_account(self._site_report(), raw, snapshot, log_keys)
 
     def _visit(self, event_count: int) -> None:
         self._visits_began = time.monotonic()
@@ -55,14 +55,14 @@ class Demo:
     def _on_answer(self, progress: Progress, done: int, event_count: int) -> None:
         raise_if_interrupted()
         progress(done, event_count, "requests")
-        if not self._has_arrived and done % _LOOK_EACH == 0 and self._arrived_count():
+        if not self._has_arrived and done % _LOOK_EVERY == 0 and self._arrived_count():
             self._has_arrived = True
             progress.note(
-                f"  after {time.monotonic() - self._visits_began:.1f} s the first event is at Mixpanel"
+                f"  the first event arrived at Mixpanel after {time.monotonic() - self._visits_began:.1f} s"
             )
         if done == (event_count + 1) // 2:
             mishaps = make_mishaps(time.time_ns() // 1_000_000)
-            progress.note(f"  sending raw messages of {len(mishaps)} kinds, nearly all of them bad")
+            progress.note(f"  sending {len(mishaps)} kinds of raw messages, most of them with a bad event")
             self._send(mishaps)
 
     def _send(self, mishaps: Sequence[Mishap]) -> None:

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from local.accounting import DeadLetter, Fate, Found, Waiting, key_at_mixpanel, keys_in
+from local.accounting import DeadLetter, Fate, Snapshot, Waiting, key_at_mixpanel, keys_in
 from local.control import ask
 from local.stack import LocalStack
 from whyness_ops.letters import DeadLetter as DeadLetterMessage
@@ -13,9 +13,9 @@ from whyness_ops.letters import read_letter
 _HIDDEN_S = 3_600
 
 
-def find_events(stack: LocalStack) -> Found:
-    """Return where the events are. Nothing is taken away."""
-    return Found(
+def take_snapshot(stack: LocalStack) -> Snapshot:
+    """Return where the events are. No message is deleted."""
+    return Snapshot(
         at_mixpanel=[key_at_mixpanel(event) for event in stack.mixpanel.events()],
         dead_letters=[_accountable(letter) for letter in dead_letters(stack)],
         waiting=_waiting(stack),

@@ -43,7 +43,7 @@ class Service:
 
 
 def free_port() -> int:
-    """Return a loopback port that was free a moment ago."""
+    """Return a free loopback port."""
     with socket.socket() as listener:
         listener.bind((LOOPBACK, 0))
         port: int = listener.getsockname()[1]
@@ -51,12 +51,12 @@ def free_port() -> int:
 
 
 def is_listening(port: int) -> bool:
-    """Tell whether something accepts connections on a loopback port."""
+    """Return whether something accepts connections on a loopback port."""
     with socket.socket() as client:
         client.settimeout(1)
         return client.connect_ex((LOOPBACK, port)) == 0
 
 
 def bypass_proxies() -> None:
-    """Keep the traffic of this process with loopback addresses away from any proxy in the environment."""
+    """Let this process reach loopback addresses directly, whatever proxy the environment names."""
     os.environ.update(NO_PROXY)

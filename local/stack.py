@@ -1,4 +1,4 @@
-"""The whole pipeline behind the Django app on this machine, as the template says: one context manager."""
+"""The whole pipeline behind the Django app, on this machine, as the template describes it."""
 
 import json
 import logging
@@ -35,11 +35,11 @@ class LocalStack:
 
     Args:
         work_dir: an existing directory for logs and small files.
-        say: is told what is being done.
+        say: called with each step, as text.
         code_dir, python: the function's code, and an interpreter that can run it.
-        poll: whether a poller runs in this process; without, nothing takes from the queue.
-        window_s: a shorter batching window than the template's; None leaves it.
-        environment: settings of the function, over those in the template.
+        poll: whether a poller runs in this process; without one, nothing reads the queue.
+        window_s: the batching window; None means the template's.
+        environment: settings of the function, which replace those in the template.
 
     Once entered it has `account` (credentials and endpoint), `resources` (queues, table), `simulator_url`,
     `mixpanel` (the simulator's control pages), `config` (what a poller needs) and, with `poll`, `poller`.
@@ -129,6 +129,7 @@ def _texts(variables: Mapping[str, object]) -> dict[str, str]:
     for name, value in variables.items():
         if isinstance(value, dict):
             raise TemplateError(
-                f"{name} in the function's environment has no local value: {json.dumps(value)}"
+                f"The template sets {name} to {json.dumps(value)}, which has no local value. "
+                "Add one in local/stack.py."
             )
     return {name: str(value) for name, value in variables.items()}

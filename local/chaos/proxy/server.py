@@ -1,4 +1,4 @@
-"""The proxy's HTTP edge: one thread a connection. Each call makes a connection of its own to the emulator."""
+"""The proxy's HTTP server. Each call opens its own connection to the emulator."""
 
 import http.client
 import json
@@ -53,7 +53,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._proxy = self.server.proxy
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  (the base class names it so)
-        """Say nothing: a client that goes away is no news."""
+        """Log nothing."""
 
     def handle_one_request(self) -> None:
         try:
@@ -71,7 +71,7 @@ class _Handler(BaseHTTPRequestHandler):
             answer = self._answer(operation, service, body)
         except AwsError as error:
             answer = error.answer(service)
-        except (OSError, http.client.HTTPException):  # the emulator is gone, and so is this connection
+        except (OSError, http.client.HTTPException):  # the emulator does not answer: neither does the proxy
             answer = None
         self._send(answer) if answer else self._reset()
 
@@ -85,15 +85,15 @@ class _Handler(BaseHTTPRequestHandler):
     def _control(self, body: bytes) -> None:
         try:
             value = json.loads(body)
-            for each in value if isinstance(value, list) else [value]:
-                self._proxy.faults.add(AwsFault.from_json(each))
+            for fault in value if isinstance(value, list) else [value]:
+                self._proxy.faults.add(AwsFault.from_json(fault))
         except (TypeError, ValueError) as error:
             self._send_json(400, {"error": str(error)})
             return
         self._send_json(201, self._proxy.faults.listed())
 
     def _answer(self, operation: str, service: str, body: bytes) -> Answer | None:
-        """Return the answer to a call, None for none at all."""
+        """Return the answer to a call, None to reset the connection."""
         payload = json.loads(body) if operation else {}
         struck = self._proxy.faults.strike(operation, partial.entry_count(operation, payload))
         match struck.effect:
@@ -110,8 +110,8 @@ class _Handler(BaseHTTPRequestHandler):
                 return self._forward_partly(operation, payload, struck.entries)
         if operation in OPERATIONS:
             upstream = Upstream(self._proxy.upstream, dict(self.headers.items()))
-            found = self._proxy.moves.answer(operation, payload, upstream)
-            return Answer(200, json.dumps(found).encode())
+            answer = self._proxy.moves.answer(operation, payload, upstream)
+            return Answer(200, json.dumps(answer).encode())
         return self._forward(body)
 
     def _forward_partly(self, operation: str, payload: dict[str, Any], failing: frozenset[int]) -> Answer:
@@ -119,8 +119,8 @@ class _Handler(BaseHTTPRequestHandler):
         answer = self._forward(json.dumps(rest).encode()) if rest else Answer(200, b"{}")
         if answer.status != http.HTTPStatus.OK:
             return answer
-        found = partial.told(operation, payload, failing, json.loads(answer.body))
-        return Answer(200, json.dumps(found).encode())
+        document = partial.answered(operation, payload, failing, json.loads(answer.body))
+        return Answer(200, json.dumps(document).encode())
 
     def _forward(self, body: bytes) -> Answer:
         return exchange(self._proxy.upstream, self.path, dict(self.headers.items()), body)

@@ -11,8 +11,8 @@ from local.accounting import (
     DeadLetter,
     Expected,
     Fate,
-    Found,
     Key,
+    Snapshot,
     Waiting,
     account,
     key_at_mixpanel,
@@ -44,8 +44,8 @@ def accounted(
     letters: Sequence[DeadLetter] = LETTERS,
     waiting: Sequence[Waiting] = (),
 ) -> Account:
-    """Return the account of what was found."""
-    return account(EXPECTED, Found(at_mixpanel, letters, waiting))
+    """Return the account of a snapshot."""
+    return account(EXPECTED, Snapshot(at_mixpanel, letters, waiting))
 
 
 def test_each_event_with_its_own_fate_is_no_problem() -> None:
@@ -55,7 +55,7 @@ def test_each_event_with_its_own_fate_is_no_problem() -> None:
 
 
 @pytest.mark.parametrize(
-    ("found", "problems"),
+    ("changes", "problems"),
     [
         ({"at_mixpanel": [GOOD]}, ["events lost: 1"]),
         ({"letters": LETTERS[:2]}, ["events lost: 1"]),
@@ -86,9 +86,9 @@ def test_each_event_with_its_own_fate_is_no_problem() -> None:
         ({"letters": LETTERS[:2], "waiting": [Waiting("raw", ())]}, ["events still in the queue: 1"]),
     ],
 )
-def test_each_way_to_go_wrong_is_a_problem(found: dict[str, Any], problems: list[str]) -> None:
+def test_each_way_to_go_wrong_is_a_problem(changes: dict[str, Any], problems: list[str]) -> None:
     """What is missing, counted twice, wrong or late is counted under its name, and nothing else is."""
-    assert accounted(**found).problems == problems
+    assert accounted(**changes).problems == problems
 
 
 @pytest.mark.parametrize(
@@ -97,22 +97,22 @@ def test_each_way_to_go_wrong_is_a_problem(found: dict[str, Any], problems: list
 )
 def test_delivered_and_dead_is_double_unless_the_last_answer_was_unknown(reason: str, double: int) -> None:
     """A redrive would count it again, for a reason that says it never counted; it is unexplained anyway."""
-    found = accounted(letters=[*LETTERS, letter(reason, GOOD)])
+    counts = accounted(letters=[*LETTERS, letter(reason, GOOD)])
 
-    assert found.double_counted == double
-    assert found.unexplained >= 1
+    assert counts.double_counted == double
+    assert counts.unexplained >= 1
 
 
 def test_events_of_another_load_are_left_aside() -> None:
     """A late duplicate of an earlier load changes nothing; a dead letter that cannot be read stays."""
     earlier = Key("click", "1", 1, "earlier-1")
-    found = Found(
+    snapshot = Snapshot(
         [GOOD, OTHER, earlier],
         [*LETTERS, letter("crashed", earlier)],
         [Waiting("m", (earlier,)), Waiting("n", ())],
     )
 
-    assert account(EXPECTED, found.of("row-")) == SOUND
+    assert account(EXPECTED, snapshot.of("row-")) == SOUND
 
 
 @given(places=st.lists(st.sampled_from(["mixpanel", "dead", "queue", "nowhere"]), max_size=30))
@@ -124,13 +124,13 @@ def test_lost_are_exactly_those_that_are_nowhere(places: list[str]) -> None:
     expected = {
         event: "rejected" if event in at["dead"] else DELIVERED for keys in at.values() for event in keys
     }
-    found = Found(
+    snapshot = Snapshot(
         at["mixpanel"],
         [letter("rejected", event) for event in at["dead"]],
         [Waiting(event.insert_id, (event,)) for event in at["queue"]],
     )
 
-    counts = account(Expected(expected), found)
+    counts = account(Expected(expected), snapshot)
 
     assert (counts.delivered, counts.dead) == (len(at["mixpanel"]), len(at["dead"]))
     assert (counts.waiting, counts.lost) == (len(at["queue"]), len(at["nowhere"]))
@@ -153,7 +153,7 @@ def test_lost_are_exactly_those_that_are_nowhere(places: list[str]) -> None:
     ],
 )
 def test_keys_are_read_from_any_body(body: str, keys: tuple[Key, ...]) -> None:
-    """Events that have all four fields are found; a body without any is not an error."""
+    """Events that have all four fields are returned; a body without any is not an error."""
     assert keys_in(body) == keys
 
 

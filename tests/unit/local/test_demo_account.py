@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from local.accounting import DeadLetter, Fate, Found, Key, Waiting
+from local.accounting import DeadLetter, Fate, Key, Snapshot, Waiting
 from local.demo_account import DemoAccount, RawMessages, SiteReport, demo_account
 
 UNREADABLE = DeadLetter(Fate("m-1", "unreadable", by_mixpanel=False), "m-1#0/x", ())
@@ -17,14 +17,14 @@ def key(number: int) -> Key:
 
 SITE = SiteReport(logged=[key(1), key(2), key(3)], published_count=3, failed_count=0)
 RAW = RawMessages(delivered={key(4)}, dead=[UNREADABLE.fate])
-FOUND = Found([key(number) for number in range(1, 5)], dead_letters=[UNREADABLE], waiting=[])
+FOUND = Snapshot([key(number) for number in range(1, 5)], dead_letters=[UNREADABLE], waiting=[])
 
 
 def accounted(
-    *, site: SiteReport = SITE, found: Found = FOUND, log_keys: tuple[str, ...] = ("m-1#0/x",)
+    *, site: SiteReport = SITE, snapshot: Snapshot = FOUND, log_keys: tuple[str, ...] = ("m-1#0/x",)
 ) -> DemoAccount:
     """Return the account, by default of a run in which all went well."""
-    return demo_account(site, RAW, found, log_keys)
+    return demo_account(site, RAW, snapshot, log_keys)
 
 
 def test_all_that_was_sent_is_accounted_for() -> None:
@@ -55,9 +55,13 @@ def test_all_that_was_sent_is_accounted_for() -> None:
             {"site": replace(SITE, logged=[*SITE.logged, key(3)], published_count=4)},
             ["rows of the site that are the same event as another row: 1"],
         ),
-        ({"found": replace(FOUND, at_mixpanel=FOUND.at_mixpanel[1:])}, ["events lost: 1"]),
+        ({"snapshot": replace(FOUND, at_mixpanel=FOUND.at_mixpanel[1:])}, ["events lost: 1"]),
         (
-            {"found": replace(FOUND, at_mixpanel=FOUND.at_mixpanel[1:], waiting=[Waiting("m-9", (key(1),))])},
+            {
+                "snapshot": replace(
+                    FOUND, at_mixpanel=FOUND.at_mixpanel[1:], waiting=[Waiting("m-9", (key(1),))]
+                )
+            },
             ["events still in the queue: 1"],
         ),
     ],
@@ -71,7 +75,7 @@ def test_event_that_the_site_could_not_publish_is_not_lost_but_named() -> None:
     """The site reports it: `send()` did not return True."""
     site = replace(SITE, published_count=2, failed_count=1)
 
-    account = accounted(site=site, found=replace(FOUND, at_mixpanel=FOUND.at_mixpanel[1:]))
+    account = accounted(site=site, snapshot=replace(FOUND, at_mixpanel=FOUND.at_mixpanel[1:]))
 
     assert account.lost == 0
     assert account.problems == ["events logged but not published: 1", "events that could not be published: 1"]
