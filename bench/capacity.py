@@ -56,7 +56,7 @@ def short_text() -> str:
         f"A small site pays for the idle stack, not for its events: 10,000 events a day cost "
         f"{usd_text(costs.total)} USD a month, of which {usd_text(costs.idle)} are billed without any event "
         f"({usd_text(costs.polls)} of them for polling an empty queue) and {usd_text(costs.variable)} for "
-        f"the events. Sending a million events of live traffic costs {busy} cents at 50 events/s, and at most "
+        f"the events. Sending a million events of live traffic costs {busy} cents at 50 events/s, at most "
         f"{busier} above 200 events/s. 100 million events a day cost {large_usd} USD a month."
     )
 
