@@ -3,7 +3,7 @@
 import os
 import socket
 import threading
-from socketserver import BaseServer
+from socketserver import TCPServer
 from types import TracebackType
 from typing import Self
 
@@ -21,7 +21,7 @@ class Service:
         server: bound to a port of LOOPBACK; its `server_close` must end its connections if clients keep them.
     """
 
-    def __init__(self, server: BaseServer) -> None:
+    def __init__(self, server: TCPServer) -> None:
         self._running = server
         self._thread = threading.Thread(target=server.serve_forever, args=(_POLL_INTERVAL_S,), daemon=True)
 

@@ -11,9 +11,9 @@ from http.server import BaseHTTPRequestHandler
 from types import TracebackType
 from typing import Any, cast
 
-from local.loopback import LOOPBACK as HOST
-from local.loopback import Service
+from local.loopback import LOOPBACK, Service
 
+HOST = LOOPBACK
 GARBAGE = b"this is not HTTP"
 # A dripped byte comes well before any time-out of a test, and a whole answer never.
 _DRIP_PAUSE_S = 0.05
