@@ -15,7 +15,7 @@ def system_checks() -> str:
     """Return a section for each id, with an example of its message and its hint."""
     messages = sorted(_examples(), key=lambda message: str(message.id))
     return "\n\n".join(
-        f"### {message.id}\n\n> {plain(message.msg)}\n\n{plain(str(message.hint))}" for message in messages
+        f"## {message.id}\n\n> {plain(message.msg)}\n\n{plain(str(message.hint))}" for message in messages
     )
 
 

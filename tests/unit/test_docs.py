@@ -6,34 +6,55 @@ from pathlib import Path
 
 import pytest
 
-from tests.reference import checks, commands, python_api, settings, telemetry
+from tests.reference import checks, commands, in_mixpanel, python_api, settings, telemetry
 
 ROOT = Path(__file__).parents[2]
 # Page, mark, and what stands between the marks.
 PARTS: list[tuple[str, str, Callable[[], str]]] = [
-    ("settings", "django settings", settings.django_settings),
-    ("settings", "lambda settings", settings.lambda_settings),
-    ("checks", "checks", checks.system_checks),
-    ("metrics", "metrics", telemetry.metrics),
-    ("metrics", "log fields", telemetry.log_fields),
-    ("alarms", "alarms", telemetry.alarms),
-    ("command-line", "whyness-mixpanel", commands.operator_commands),
-    ("command-line", "manage.py", commands.site_commands),
-    ("python", "api", python_api.python_api),
+    ("reference/settings", "django settings", settings.django_settings),
+    ("reference/settings", "lambda settings", settings.lambda_settings),
+    ("reference/checks", "checks", checks.system_checks),
+    ("reference/metrics", "metrics", telemetry.metrics),
+    ("reference/metrics", "log fields", telemetry.log_fields),
+    ("reference/alarms", "alarms", telemetry.alarms),
+    ("reference/command-line", "whyness-mixpanel", commands.operator_commands),
+    ("reference/command-line", "manage.py", commands.site_commands),
+    ("reference/python", "api", python_api.python_api),
+    ("in-mixpanel", "callers", in_mixpanel.callers),
+    ("in-mixpanel", "browsers", in_mixpanel.browsers),
 ]
 
 
 def _path(page: str) -> Path:
-    return ROOT / f"docs/reference/{page}.md"
+    return ROOT / f"docs/{page}.md"
 
 
 @pytest.mark.parametrize(("page", "mark", "part"), PARTS, ids=[mark for _, mark, _ in PARTS])
 def test_generated_part_is_what_the_code_says(page: str, mark: str, part: Callable[[], str]) -> None:
     """Each generated part stands in the docs as the code would write it today."""
-    pattern = f"(?<=<!-- {mark} -->\n).*?(?=<!-- /{mark} -->)"
-    written = re.findall(pattern, _path(page).read_text(), re.DOTALL)
+    assert _written(page, mark) == part() + "\n", "run: .venv/bin/python -m tests.unit.test_docs"
 
-    assert written == [part() + "\n"], "run: .venv/bin/python -m tests.unit.test_docs"
+
+def test_every_property_that_can_arrive_is_explained() -> None:
+    """docs/in-mixpanel.md has a row for each property that translation sets, and for no other."""
+    rows = re.findall(r"^\| `([^`]+)` \|", _written("in-mixpanel", "properties"), re.MULTILINE)
+
+    assert sorted(rows) == sorted(in_mixpanel.properties())
+
+
+def test_every_check_has_a_section() -> None:
+    """The ids in the source are those on the page, so that who searches for one finds it."""
+    source = (ROOT / "whyness_mixpanel/checks.py").read_text()
+
+    ids = set(re.findall(r"whyness_mixpanel\.[EW]\d{3}", source))
+
+    assert re.findall(r"^## (\S+)$", _path("reference/checks").read_text(), re.MULTILINE) == sorted(ids)
+
+
+def _written(page: str, mark: str) -> str:
+    pattern = f"(?<=<!-- {mark} -->\n).*?(?=<!-- /{mark} -->)"
+    [text] = re.findall(pattern, _path(page).read_text(), re.DOTALL)
+    return str(text)
 
 
 def write_parts() -> None:

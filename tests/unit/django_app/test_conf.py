@@ -1,6 +1,4 @@
-import re
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +9,6 @@ from django.utils.text import format_lazy as lazystr
 from tests.django_support import override
 from whyness_mixpanel import conf
 
-DOCS = Path(__file__).parents[3] / "docs" / "reference/django.md"
 MARKER = "MARKER-4711"
 
 
@@ -226,20 +223,3 @@ def test_whynesss_own_values_hold_where_its_tables_are(
 
     assert found == ((frozenset({"1"}), 2780485) if installed else (frozenset(), None))
     assert filtered == ()
-
-
-def test_the_docs_list_every_setting_with_its_default() -> None:
-    """The table in docs/reference/django.md is complete and true."""
-    rows = re.findall(r"^\| `(\w+)` \| `([^`]*)` \| `(\w+)` \|", DOCS.read_text(), re.MULTILINE)
-
-    expected = [(s.key, _in_docs(s), s.environment) for s in conf.SETTINGS]
-
-    assert rows == expected
-
-
-def _in_docs(setting: conf.Setting[Any]) -> str:
-    if setting is conf.RAISE_INVALID:
-        return "DEBUG"
-    if setting.default == frozenset():
-        return "()"
-    return str(setting.default) if not isinstance(setting.default, str) else f'"{setting.default}"'
