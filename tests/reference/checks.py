@@ -1,5 +1,7 @@
 """docs/reference/checks.md: what each system check says, on a site that has its fault."""
 
+from collections.abc import Iterator
+
 import pytest
 from django.core.checks import CheckMessage
 from django.test import override_settings
@@ -7,16 +9,25 @@ from django.test import override_settings
 from tests.django_support import override
 from tests.reference.markdown import plain
 from tests.unit.django_app.test_checks import SITES, be, run_checks
+from whyness_mixpanel.checks import CHECKS, Check
 
 _APP = "whyness_mixpanel."
 
 
 def system_checks() -> str:
     """Return a section for each id, with an example of its message and its hint."""
-    messages = sorted(_examples(), key=lambda message: str(message.id))
-    return "\n\n".join(
-        f"## {message.id}\n\n> {plain(message.msg)}\n\n{plain(str(message.hint))}" for message in messages
-    )
+    messages = {message.id: message for message in _examples()}
+    return "\n\n".join(part for check in _in_order() for part in _section(check, messages[check.id]))
+
+
+def _in_order() -> list[Check]:
+    return sorted(CHECKS, key=lambda check: check.name)
+
+
+def _section(check: Check, message: CheckMessage) -> Iterator[str]:
+    yield f"## {check.id}"
+    yield str(check.find.__doc__)
+    yield f"> {plain(message.msg)}\n>\n> {plain(str(message.hint))}"
 
 
 def _examples() -> list[CheckMessage]:

@@ -18,23 +18,12 @@ def django_settings() -> str:
 def _section(setting: conf.Setting[Any]) -> str:
     lines = [
         f"- Allowed: {plain(setting.allowed)}.",
-        f"- Default: {_DEFAULTS.get(setting.key) or _default(setting.default)}{_of_whyness(setting)}.",
+        f"- Default: {_DEFAULTS.get(setting.key) or _default(setting.default)}.",
         f"- Environment: {code(setting.environment)}.",
     ]
     if setting.old_name:
         lines.append(f"- Django setting of older versions: {code(setting.old_name)}.")
-    return "\n".join([f"### {setting.key}", "", *_meaning(setting), *lines])
-
-
-def _meaning(setting: conf.Setting[Any]) -> list[str]:
-    meaning = getattr(setting, "meaning", "")
-    return [f"{meaning[0].upper()}{meaning[1:].rstrip('.')}.", ""] if meaning else []
-
-
-def _of_whyness(setting: conf.Setting[Any]) -> str:
-    if setting.of_whyness is None:
-        return ""
-    return f"; {_default(setting.of_whyness)} where Whyness's tables are installed"
+    return "\n".join([f"### {setting.key}", "", setting.meaning, "", *lines])
 
 
 def _default(default: object) -> str:

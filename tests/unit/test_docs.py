@@ -42,15 +42,6 @@ def test_every_property_that_can_arrive_is_explained() -> None:
     assert sorted(rows) == sorted(in_mixpanel.properties())
 
 
-def test_every_check_has_a_section() -> None:
-    """The ids in the source are those on the page, so that who searches for one finds it."""
-    source = (ROOT / "whyness_mixpanel/checks.py").read_text()
-
-    ids = set(re.findall(r"whyness_mixpanel\.[EW]\d{3}", source))
-
-    assert re.findall(r"^## (\S+)$", _path("reference/checks").read_text(), re.MULTILINE) == sorted(ids)
-
-
 def _written(page: str, mark: str) -> str:
     pattern = f"(?<=<!-- {mark} -->\n).*?(?=<!-- /{mark} -->)"
     [text] = re.findall(pattern, _path(page).read_text(), re.DOTALL)
