@@ -22,7 +22,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.skip("no .venv-docs: the site cannot be built without Sphinx (make docs has it)")
     target = tmp_path_factory.mktemp("site")
     options = ["--quiet", "--fail-on-warning", "--doctree-dir", f"{target}.doctrees"]
-    command = [PYTHON, "-m", "sphinx", *options, ROOT / "docs", target]
+    command = [str(PYTHON), "-m", "sphinx", *options, str(ROOT / "docs"), str(target)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603  (both are ours)
     assert done.returncode == 0, done.stderr
     return target

@@ -10,7 +10,7 @@ from typing import Any
 
 from django.core.management import load_command_class
 
-from tests.django_support import call_command  # sets Django up  # noqa: F401
+from tests import django_support  # noqa: F401  (it sets Django up)
 from tests.reference.markdown import block, code, plain, table
 from whyness_mixpanel import management
 from whyness_mixpanel.management.base_options import base_options

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import whyness_mixpanel
-from tests.django_support import call_command  # sets Django up  # noqa: F401
+from tests import django_support  # noqa: F401  (it sets Django up)
 from tests.reference.markdown import code
 from whyness_mixpanel import backends, counters, event, pytest_plugin, signals, sources, testing, track, views
 

@@ -11,8 +11,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 # Where pages lay before they were sorted by kind. Bookmarks, tickets and mails of alarms have these paths.
-OLD = ("admin", "backfill", "bench", "capacity", "chaos", "deploy", "django", "identity", "message", "ops")
-OLD += ("privacy", "upgrade")
+OLD = ["admin", "backfill", "bench", "capacity", "chaos", "deploy", "django", "identity", "message", "ops"]
+OLD += ["privacy", "upgrade"]
 PAGES = sorted({ROOT / "README.md", *DOCS.glob("**/*.md"), *ROOT.glob("example/*.md")})
 GUIDES = [
     DOCS / "tutorial.md",
