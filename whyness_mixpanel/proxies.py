@@ -1,11 +1,12 @@
-"""Pure: whose address a request came from, when only some of those who forwarded it can be believed."""
+"""Pure: the address of the person behind a request, where only some of its proxies are trusted."""
 
 import re
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
-from typing import Any
 
-# Stands for a web server on the same machine that speaks through a Unix socket: REMOTE_ADDR is empty then.
+from whyness_mixpanel.setting_parsers import members
+
+# A web server on the same machine that connects through a Unix socket; REMOTE_ADDR is empty then.
 UNIX = "unix"
 
 Trusted = IPv4Network | IPv6Network | str
@@ -14,15 +15,15 @@ _WITH_PORT = re.compile(r"\[([^\]]*)\](?::\d+)?|([0-9.]+):\d+").fullmatch
 
 
 def client_address(remote: str, forwarded_for: str, trusted: Sequence[Trusted]) -> str:
-    """Return the address of the person, `""` where it cannot be told.
+    """Return the address of the person, `""` where it is unknown.
 
-    Each proxy appends to the header whom it heard from, so its right end is the nearest. It is believed as
-    far as those who wrote it are trusted: the first who is not is the person, whatever stands further left.
-    An element that is empty says nothing (RFC 9110, 5.6.1); one that cannot be read ends it.
+    Each proxy appends the address that it was called from, so the nearest is at the right end. Read from
+    there, the first address that is not a trusted proxy's is the person's; everything further left is
+    ignored. Empty elements are skipped (RFC 9110, 5.6.1); one that is not an address ends the search.
 
     Args:
         remote: REMOTE_ADDR.
-        forwarded_for: X-Forwarded-For, all of its lines joined with commas.
+        forwarded_for: X-Forwarded-For, its lines joined by commas.
         trusted: the proxies.
     """
     if not _is_trusted(remote, trusted):
@@ -37,14 +38,12 @@ def client_address(remote: str, forwarded_for: str, trusted: Sequence[Trusted]) 
     return str(address) if address else ""
 
 
-def parse_trusted(value: Any) -> tuple[Trusted, ...]:
-    """Return addresses and networks, for the setting; in text there are commas between them."""
-    if isinstance(value, str):
-        value = [part for text in value.split(",") if (part := text.strip())]
-    if not isinstance(value, list | tuple | set | frozenset):
-        raise TypeError
-    given = [entry.strip() if isinstance(entry, str) else entry for entry in value]
-    return tuple(entry if entry == UNIX else ip_network(entry, strict=False) for entry in given)
+def parse_trusted(value: object) -> tuple[Trusted, ...]:
+    """Return addresses and networks for the setting."""
+    entries = [entry.strip() if isinstance(entry, str) else entry for entry in members(value)]
+    if isinstance(value, str):  # a comma at its end adds nothing
+        entries = [entry for entry in entries if entry]
+    return tuple(entry if entry == UNIX else ip_network(entry, strict=False) for entry in entries)
 
 
 def _is_trusted(text: str, trusted: Sequence[Trusted]) -> bool:
@@ -57,7 +56,7 @@ def _is_trusted(text: str, trusted: Sequence[Trusted]) -> bool:
 
 
 def _address(text: str) -> IPv4Address | IPv6Address | None:
-    """Return the address that `text` is, with or without a port; an IPv4 address in IPv6 clothes is IPv4."""
+    """Return the address in `text`, with or without a port; an IPv4-mapped IPv6 address as IPv4."""
     text = text.strip().strip('"')
     with_port = _WITH_PORT(text)
     try:

@@ -1,9 +1,10 @@
-"""What counts as a secret: the defaults of SCRUB_NAMES and SCRUB_PATTERNS, and how both are read."""
+"""What counts as a secret: the defaults of SCRUB_NAMES and SCRUB_PATTERNS, and how both are parsed."""
 
 import re
-from typing import Any
 
-# A value under a key is secret when the letters and digits of the key contain one of these, in any case.
+from whyness_mixpanel.setting_parsers import members
+
+# A key's value is secret where the key's letters and digits, in any case, contain one of these.
 NAMES: tuple[str, ...] = (
     "password",
     "passwd",
@@ -21,7 +22,7 @@ NAMES: tuple[str, ...] = (
     "creditcard",
     "cardnumber",
 )
-# What is secret wherever it stands in a text: bearer tokens, JWTs, AWS keys, a URL's password, PEM keys.
+# Secret anywhere in a text: bearer tokens, JWTs, AWS keys, a URL's password, PEM keys.
 PATTERNS: tuple[str, ...] = (
     "(?i:bearer) +[A-Za-z0-9._~+/=-]{8,}",
     "(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{8,}+[.][A-Za-z0-9_-]++[.][A-Za-z0-9_-]*",
@@ -30,38 +31,37 @@ PATTERNS: tuple[str, ...] = (
     "-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----(?s:.*)",
 )
 
-_NO_NAME = re.compile(r"[^a-z0-9]+")
+_PUNCTUATION = re.compile(r"[^a-z0-9]+")
 
 
-def parse_names(value: Any) -> tuple[str, ...]:
-    """Return parts of keys, for the setting; in text there are commas between them."""
+def parse_names(value: object) -> tuple[str, ...]:
+    """Return parts of keys for the setting, each with a letter or digit."""
     names = _texts(value)
     if not all(map(plain_name, names)):
         raise ValueError
     return names
 
 
-def parse_patterns(value: Any) -> tuple[str, ...]:
-    """Return regular expressions, for the setting; one alone may be a text."""
-    patterns = (value,) if isinstance(value, str) else _texts(value)
+def parse_patterns(value: object) -> tuple[str, ...]:
+    """Return regular expressions for the setting; a text is a single one, commas included."""
+    patterns = _texts([value] if isinstance(value, str) else value)
     for pattern in patterns:
         try:
-            matches_nothing = re.compile(pattern).search("") is not None
+            matches_empty = re.compile(pattern).search("") is not None
         except re.error as error:
             raise ValueError from error
-        if matches_nothing:
+        if matches_empty:
             raise ValueError  # it would put a mark between any two characters
     return patterns
 
 
-def _texts(value: Any) -> tuple[str, ...]:
-    if isinstance(value, str):
-        value = [part.strip() for part in value.split(",")]
-    if not isinstance(value, list | tuple | set | frozenset) or not all(isinstance(x, str) for x in value):
+def _texts(value: object) -> tuple[str, ...]:
+    texts = members(value)
+    if not all(isinstance(text, str) for text in texts):
         raise TypeError
-    return tuple(value)
+    return tuple(texts)
 
 
 def plain_name(name: str) -> str:
-    """Return what is compared of a key: its letters and digits, in lower case."""
-    return _NO_NAME.sub("", name.lower())
+    """Return the letters and digits of a key in lower case, by which keys are compared."""
+    return _PUNCTUATION.sub("", name.lower())

@@ -1,4 +1,4 @@
-"""What was found for a setting, turned into its type; ValueError, TypeError or OverflowError otherwise."""
+"""Parsers of the settings' values. Each raises ValueError, TypeError or OverflowError for any other value."""
 
 import re
 from collections.abc import Callable
@@ -18,7 +18,7 @@ _TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off"}
 
 
 def flag(value: object) -> bool:
-    """Return a truth value; text such as `yes` and `off` has one."""
+    """Return a truth value, also from text such as `yes` and `off`."""
     if isinstance(value, bool):
         return value
     word = str(value).lower()
@@ -49,7 +49,7 @@ def backend(*names: str) -> Callable[[object], str]:
 
 
 def line(value: object) -> str:
-    """Return one line of text, without the blanks around it. It may come lazily, such as from a vault."""
+    """Return one line of text without the blanks around it; a lazy text, such as a vault's, is one too."""
     if not isinstance(value, str | int | Promise) or isinstance(value, bool):
         raise TypeError
     text = str(value).strip()
@@ -59,7 +59,7 @@ def line(value: object) -> str:
 
 
 def token(value: object) -> str:
-    """Return a text of visible ASCII characters alone, as headers, queries and names of AWS have it."""
+    """Return a text of visible ASCII characters only, as HTTP headers, queries and AWS names require."""
     text = line(value)
     if not re.fullmatch("[!-~]*", text):
         raise ValueError
@@ -75,7 +75,7 @@ def seconds(value: Any) -> float:
 
 
 def project_id(value: Any) -> int:
-    """Return a positive whole number."""
+    """Return a positive integer."""
     number = int(value)
     if isinstance(value, bool | float) or number < 1:
         raise ValueError
@@ -101,28 +101,30 @@ def region(value: object) -> str:
     return name
 
 
-def users(value: Any) -> frozenset[str]:
-    """Return user ids; in text there are commas between them."""
+def members(value: object) -> list[Any]:
+    """Return the members of a collection, or the parts of a text between commas, without their blanks."""
     if isinstance(value, str):
-        value = [user.strip() for user in value.split(",")]
+        return [part.strip() for part in value.split(",")]
     if not isinstance(value, list | tuple | set | frozenset):
         raise TypeError
-    return frozenset(str(user).strip() for user in value)
+    return list(value)
 
 
-def parts(value: Any) -> tuple[str, ...]:
-    """Return parts of headers in lower case, none of them empty; in text there are commas between them."""
-    if isinstance(value, str):
-        value = [part.strip() for part in value.split(",")]
-    if not isinstance(value, list | tuple | set | frozenset):
-        raise TypeError
-    if not all(isinstance(part, str) and part for part in value):
+def users(value: object) -> frozenset[str]:
+    """Return user ids."""
+    return frozenset(str(user).strip() for user in members(value))
+
+
+def parts(value: object) -> tuple[str, ...]:
+    """Return parts of headers in lower case, none of them empty."""
+    texts = members(value)
+    if not all(isinstance(text, str) and text for text in texts):
         raise ValueError
-    return tuple(part.lower() for part in value)
+    return tuple(text.lower() for text in texts)
 
 
 def moment(value: object) -> datetime | None:
-    """Return an aware datetime, also from its ISO 8601 text; None, or the word, is none."""
+    """Return an aware datetime, also from its ISO 8601 text; or None, also from the word `none`."""
     if value is None or str(value).strip().lower() == "none":
         return None
     moment = datetime.fromisoformat(value.strip()) if isinstance(value, str) else value
@@ -132,7 +134,7 @@ def moment(value: object) -> datetime | None:
 
 
 def function(value: Any) -> Callable[[Any], Any]:
-    """Return a function, or the one that a dotted path names."""
+    """Return a function, also from its dotted path."""
     if isinstance(value, str):
         try:
             value = import_string(value)
@@ -144,7 +146,7 @@ def function(value: Any) -> Callable[[Any], Any]:
 
 
 def mixpanel_url(value: object) -> str:
-    """Return the address of one of Mixpanel's regions, or of a stand-in on this machine."""
+    """Return the address of one of Mixpanel's regions, or of a simulator on this machine."""
     url = str(value).rstrip("/")
     if url in MIXPANEL_URLS or re.fullmatch(r"http://127\.0\.0\.1:[0-9]{1,5}", url):
         return url

@@ -1,6 +1,7 @@
-import re
+import os
+import subprocess
+import sys
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,9 +10,8 @@ from django.test import override_settings
 from django.utils.text import format_lazy as lazystr
 
 from tests.django_support import override
-from whyness_mixpanel import conf
+from whyness_mixpanel import conf, setting_parsers
 
-DOCS = Path(__file__).parents[3] / "docs" / "reference/django.md"
 MARKER = "MARKER-4711"
 
 
@@ -108,7 +108,7 @@ def test_a_value_that_is_not_allowed_is_refused(key: str, wrong: object) -> None
     with override(**{key: wrong}), pytest.raises(conf.SettingError) as caught:
         setting.get()
 
-    assert str(caught.value) == f'WHYNESS_MIXPANEL["{key}"]: allowed is {setting.allowed}'
+    assert str(caught.value) == f'WHYNESS_MIXPANEL["{key}"] must be {setting.allowed}'
 
 
 def test_a_fault_never_shows_the_value() -> None:
@@ -228,18 +228,55 @@ def test_whynesss_own_values_hold_where_its_tables_are(
     assert filtered == ()
 
 
-def test_the_docs_list_every_setting_with_its_default() -> None:
-    """The table in docs/reference/django.md is complete and true."""
-    rows = re.findall(r"^\| `(\w+)` \| `([^`]*)` \| `(\w+)` \|", DOCS.read_text(), re.MULTILINE)
+# Environment variables that are not WHYNESS_MIXPANEL_ and the key.
+OTHER_VARIABLES = {
+    "PROJECT_ID": "MIXPANEL_PROJECT_ID",
+    "PROJECT_TOKEN": "MIXPANEL_PROJECT_TOKEN",
+    "GDPR_TOKEN": "MIXPANEL_GDPR_TOKEN",
+    "MIXPANEL_URL": "MIXPANEL_URL",
+    "SERVICE_ACCOUNT": "MIXPANEL_SERVICE_ACCOUNT",
+    "SERVICE_PASSWORD": "MIXPANEL_SERVICE_PASSWORD",
+}
 
-    expected = [(s.key, _in_docs(s), s.environment) for s in conf.SETTINGS]
 
-    assert rows == expected
+def test_a_declaration_gives_key_environment_and_meaning() -> None:
+    """The variable's name is the key, and the environment's name follows from it but for those above."""
+    declared = {name: value for name, value in vars(conf).items() if isinstance(value, conf.Setting)}
+    environment = {name: f"WHYNESS_MIXPANEL_{name}" for name in declared} | OTHER_VARIABLES
+
+    assert {setting.key: setting for setting in conf.SETTINGS} == declared
+    assert {setting.key: setting.environment for setting in conf.SETTINGS} == environment
+    assert [setting.key for setting in conf.SETTINGS if not setting.meaning.endswith(".")] == []
 
 
-def _in_docs(setting: conf.Setting[Any]) -> str:
-    if setting is conf.RAISE_INVALID:
-        return "DEBUG"
-    if setting.default == frozenset():
-        return "()"
-    return str(setting.default) if not isinstance(setting.default, str) else f'"{setting.default}"'
+def test_nothing_is_read_at_import() -> None:
+    """Where Django has no settings yet, or has none at all, the declarations can be imported."""
+    command = [sys.executable, "-c", "import whyness_mixpanel.conf"]
+
+    done = subprocess.run(command, env={"PYTHONPATH": os.pathsep.join(sys.path)}, check=False)  # noqa: S603  (our own)
+
+    assert done.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("a, b ,\tc\n", ["a", "b", "c"]),
+        ("a", ["a"]),
+        ("a,,b", ["a", "", "b"]),
+        (["a ", 1], ["a ", 1]),
+        (("a", "b,c"), ["a", "b,c"]),
+        ({"a"}, ["a"]),
+        (frozenset(), []),
+    ],
+)
+def test_a_text_is_split_at_its_commas_and_a_collection_stays(value: object, expected: list[object]) -> None:
+    """Every setting that takes several values reads them so."""
+    assert setting_parsers.members(value) == expected
+
+
+@pytest.mark.parametrize("wrong", [7, None, b"a,b", {"a": 1}, object()])
+def test_what_is_neither_a_collection_nor_text_is_refused(wrong: object) -> None:
+    """Nothing is guessed."""
+    with pytest.raises(TypeError):
+        setting_parsers.members(wrong)

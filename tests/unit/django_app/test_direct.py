@@ -150,7 +150,9 @@ except backends.CannotSend as fault:
 
 def test_a_missing_library_is_a_warning_before_anything_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     """W005: the check imports nothing, and says what to run."""
-    monkeypatch.setattr("whyness_mixpanel.checks.DIRECT_MODULES", ("msgspec", "no_such_library"))
+    monkeypatch.setattr(
+        "whyness_mixpanel.checks.backend_checks.DIRECT_MODULES", ("msgspec", "no_such_library")
+    )
 
     with override(**CHOSEN):
         found = run_checks()
