@@ -17,7 +17,7 @@ SCALE ?= 1
 DAYS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types template wheel matrix matrix-newest simulate chaos bench instructions mutation bench-peers lock build deploy undrift invoke clean
+.PHONY: help demo test check lint types template wheel docs matrix matrix-newest simulate chaos bench instructions mutation bench-peers lock build deploy undrift invoke clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -35,7 +35,7 @@ matrix-newest: .venv/dev.stamp .venv-emulator/stamp
 	@echo "== the newest Django on the newest Python"
 	@$(PY) -m nox --tags newest
 
-check: lint types template build wheel ## run all that CI runs: lint, types, template, build, wheel, tests, gates, quick chaos
+check: lint types template build wheel docs ## run all that CI runs: lint, types, template, build, wheel, docs, tests, gates, quick chaos
 	@$(MAKE) --no-print-directory test
 	@$(MAKE) --no-print-directory matrix-newest
 	@$(MAKE) --no-print-directory instructions
@@ -60,6 +60,11 @@ template: .venv-sam/stamp .venv-checkov/stamp
 wheel: .venv/dev.stamp ## build the wheel for the Django site, in dist/
 	@echo "== wheel"
 	@$(PY) -m build --wheel --no-isolation --outdir dist . > /dev/null && ls dist/*.whl
+
+docs: .venv-docs/stamp ## build the documentation as a site, in build/docs/index.html
+	@echo "== docs"
+	@rm -rf build/docs
+	@.venv-docs/bin/python -m sphinx --quiet --fail-on-warning --fresh-env --doctree-dir .cache/doctrees docs build/docs
 
 lock: .venv/dev.stamp ## update the hashes of what is deployed, after a change of functions/send_events/requirements.in
 	@cd functions/send_events && ../../$(PY) -m uv pip compile --quiet --universal --python-version 3.13 \
@@ -129,6 +134,12 @@ clean: ## remove everything that the other targets made
 	@echo "== installing the SAM CLI into .venv-sam (about two minutes)"
 	@$(MAKE_VENV)
 	@.venv-sam/bin/python -m pip install $(PIP_FLAGS) -r requirements/sam.txt
+	@touch $@
+
+.venv-docs/stamp: requirements/docs.txt
+	@echo "== installing Sphinx into .venv-docs"
+	@$(MAKE_VENV)
+	@.venv-docs/bin/python -m pip install $(PIP_FLAGS) -r requirements/docs.txt
 	@touch $@
 
 .venv-mutation/stamp: requirements/mutation.txt requirements/dev.txt requirements/demo.txt requirements/django.txt functions/send_events/requirements.in

@@ -1,4 +1,4 @@
-"""Tables in the docs are made from the code; `python -m tests.unit.test_docs` writes them anew."""
+"""Parts of the docs are made from the code; `python -m tests.unit.test_docs` writes them anew."""
 
 import re
 from collections.abc import Callable
@@ -6,102 +6,55 @@ from pathlib import Path
 
 import pytest
 
-from whyness_events.delivery.settings import SETTINGS
-from whyness_events.delivery.telemetry import LOG_FIELDS, METRICS
-from whyness_mixpanel import conf
-from whyness_mixpanel.checks import CHECKS
+from tests.reference import checks, commands, in_mixpanel, python_api, settings, telemetry
 
 ROOT = Path(__file__).parents[2]
-
-
-def settings_table() -> str:
-    """Return the README's table of the Lambda's environment."""
-    rows = [f"| `{s.name}` | {s.meaning} | {s.allowed} | {_default(s.default)} |" for s in SETTINGS]
-    return "\n".join(["| variable | meaning | allowed | default |", "|---|---|---|---|", *rows])
-
-
-def _default(default: str | None) -> str:
-    return "required" if default is None else f"`{default}`" if default else "-"
-
-
-def metrics_table() -> str:
-    """Return the runbook's table of metrics."""
-    rows = [f"| `{m.name}` | {m.unit.value} | {m.meaning} |" for m in METRICS]
-    return "\n".join(["| metric | unit | meaning |", "|---|---|---|", *rows])
-
-
-def log_fields_table() -> str:
-    """Return the runbook's table of the fields of the line `invocation`."""
-    rows = [f"| `{field.name}` | {field.meaning} |" for field in LOG_FIELDS]
-    return "\n".join(["| field | meaning |", "|---|---|", *rows])
-
-
-def django_settings_rows() -> list[tuple[str, str, str, str]]:
-    """Return key, default, environment variable and meaning of each of the app's settings."""
-    return [(s.key, _django_default(s.default), s.environment, s.meaning) for s in conf.SETTINGS]
-
-
-def _django_default(default: object) -> str:
-    return f'"{default}"' if isinstance(default, str) else str(() if default == frozenset() else default)
-
-
-def django_settings_table() -> str:
-    """Return the table of the app's settings."""
-    rows = [
-        f"| `{key}` | `{default}` | `{name}` | {text} |"
-        for key, default, name, text in django_settings_rows()
-    ]
-    return "\n".join(["| setting | default | environment | meaning |", "|---|---|---|---|", *rows])
-
-
-def checks_table() -> str:
-    """Return the table of the app's system checks."""
-    rows = [f"| `{c.id}` | {c.find.__doc__} |" for c in sorted(CHECKS, key=lambda check: check.name)]
-    return "\n".join(["| id | what it says |", "|---|---|", *rows])
-
-
-TABLES = [
-    ("README.md", "settings", settings_table),
-    ("docs/reference/django.md", "django settings", django_settings_table),
-    ("docs/reference/django.md", "checks", checks_table),
-    ("docs/runbook.md", "metrics", metrics_table),
-    ("docs/runbook.md", "log fields", log_fields_table),
+# Page, mark, and what stands between the marks.
+PARTS: list[tuple[str, str, Callable[[], str]]] = [
+    ("reference/settings", "django settings", settings.django_settings),
+    ("reference/settings", "lambda settings", settings.lambda_settings),
+    ("reference/checks", "checks", checks.system_checks),
+    ("reference/metrics", "metrics", telemetry.metrics),
+    ("reference/metrics", "log fields", telemetry.log_fields),
+    ("reference/alarms", "alarms", telemetry.alarms),
+    ("reference/command-line", "whyness-mixpanel", commands.operator_commands),
+    ("reference/command-line", "manage.py", commands.site_commands),
+    ("reference/python", "api", python_api.python_api),
+    ("in-mixpanel", "callers", in_mixpanel.callers),
+    ("in-mixpanel", "browsers", in_mixpanel.browsers),
 ]
 
 
-def _pattern(mark: str) -> re.Pattern[str]:
-    return re.compile(f"(?<=<!-- {mark} -->\n).*?(?=<!-- /{mark} -->)", re.DOTALL)
+def _path(page: str) -> Path:
+    return ROOT / f"docs/{page}.md"
 
 
-@pytest.mark.parametrize(("page", "mark", "table"), TABLES)
-def test_table_in_the_docs_is_what_the_code_says(page: str, mark: str, table: Callable[[], str]) -> None:
-    """Each generated table stands in the docs as the code would write it today."""
-    found = _pattern(mark).search((ROOT / page).read_text())
-
-    assert found is not None
-    assert found[0] == table() + "\n"
+@pytest.mark.parametrize(("page", "mark", "part"), PARTS, ids=[mark for _, mark, _ in PARTS])
+def test_generated_part_is_what_the_code_says(page: str, mark: str, part: Callable[[], str]) -> None:
+    """Each generated part stands in the docs as the code would write it today."""
+    assert _written(page, mark) == part() + "\n", "run: .venv/bin/python -m tests.unit.test_docs"
 
 
-def test_every_link_in_the_docs_leads_somewhere() -> None:
-    """A relative link in README or docs names a file of the repository."""
-    pages = [ROOT / "README.md", *ROOT.glob("docs/**/*.md"), *ROOT.glob("example/*.md")]
+def test_every_property_that_can_arrive_is_explained() -> None:
+    """docs/in-mixpanel.md has a row for each property that translation sets, and for no other."""
+    rows = re.findall(r"^\| `([^`]+)` \|", _written("in-mixpanel", "properties"), re.MULTILINE)
 
-    links = [
-        (page, link) for page in pages for link in re.findall(r"\]\(([^)#:]+)[^):]*\)", page.read_text())
-    ]
-    broken = [f"{page.name}: {link}" for page, link in links if not (page.parent / link).exists()]
-
-    assert broken == []
-    assert len(links) > 5
+    assert sorted(rows) == sorted(in_mixpanel.properties())
 
 
-def write_tables() -> None:
-    """Write the tables anew: `python -m tests.unit.test_docs`."""
-    for page, mark, table in TABLES:
-        before, rest = (ROOT / page).read_text().split(f"<!-- {mark} -->\n")
+def _written(page: str, mark: str) -> str:
+    pattern = f"(?<=<!-- {mark} -->\n).*?(?=<!-- /{mark} -->)"
+    [text] = re.findall(pattern, _path(page).read_text(), re.DOTALL)
+    return str(text)
+
+
+def write_parts() -> None:
+    """Write the generated parts anew: `python -m tests.unit.test_docs`."""
+    for page, mark, part in PARTS:
+        before, rest = _path(page).read_text().split(f"<!-- {mark} -->\n")
         after = rest[rest.index(f"<!-- /{mark} -->") :]
-        (ROOT / page).write_text(f"{before}<!-- {mark} -->\n{table()}\n{after}")
+        _path(page).write_text(f"{before}<!-- {mark} -->\n{part()}\n{after}")
 
 
 if __name__ == "__main__":
-    write_tables()
+    write_parts()

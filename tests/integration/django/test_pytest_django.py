@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.django_app.test_testcases import PAGES, ROOT, SETTINGS, shown_in_guide
+from tests.shipped.pages import python_in
+from tests.unit.django_app.test_testcases import GUIDE, PAGES, ROOT, SETTINGS
 
 PYTEST_DJANGO = ROOT / ".venv" / "lib-pytest-django"
 
@@ -49,7 +50,7 @@ def test_what_commits_is_published(turn, transactional_db, mixpanel, client):
 
 def run_tests(directory: Path, *, backend: str = "locmem", pages: str = PAGES) -> tuple[int, str]:
     """Run the tests of a site with `pages`; return pytest's exit code and what it printed."""
-    settings, _, conftest, shown = shown_in_guide()
+    settings, _, conftest, shown = python_in(GUIDE)
     (directory / "settings_of_site.py").write_text(SETTINGS + settings.replace("locmem", backend))
     (directory / "pages.py").write_text(pages)
     (directory / "conftest.py").write_text(conftest)

@@ -1,4 +1,4 @@
-"""docs/how-to/upgrade.md, lived through: from the old app's database to this version, back, and forward again."""
+"""docs/how-to/upgrade.md on a real site: from the old app to this version, back, and forward again."""
 
 import json
 import os
@@ -113,7 +113,7 @@ def test_the_way_back_ends_at_the_old_apps_tables(lived: dict[str, Any]) -> None
 def test_each_command_of_an_upgrade_is_run_here() -> None:
     """A command of the page that no other test runs stands under a heading that this one runs."""
     found = commands_by_heading()
-    run = [*found["4. Migrate and collect"], *found["6. See that events leave"], *found["Rolling back"]]
+    run = [*found["4. Migrate and collect"], *found["6. See that events leave"], *found["Roll back"]]
 
     assert [text for texts in found.values() for text in texts if kind_of(text) is Kind.UPGRADE] == [
         text for text in run if kind_of(text) is Kind.UPGRADE

@@ -1,4 +1,4 @@
-"""Where the relay's work is done, and where it may not be: what docs/reference/django.md says of each."""
+"""Where the relay works and where it may not: what docs/explanation/publishing.md says of each."""
 
 from pathlib import Path
 

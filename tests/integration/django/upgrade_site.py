@@ -1,7 +1,7 @@
 """A site of the old app that is upgraded, rolled back and upgraded again: one process, started by the test.
 
-Its environment: DATABASE, a database as JSON; STATIC, a directory; COMMANDS, those of docs/how-to/upgrade.md by the
-headings they stand under. It prints what came of each step as JSON.
+Its environment: DATABASE, a database as JSON; STATIC, a directory; COMMANDS, those of docs/how-to/upgrade.md
+by the headings they stand under. It prints what came of each step as JSON.
 """
 
 import io
@@ -220,7 +220,7 @@ def back() -> dict[str, Any]:
     Suppression.objects.all().delete()
     Event(event="Waits", user="7").send()
     Outbox.objects.create(encoded="{}", identity="distinct_id", state=Outbox.State.PARKED, reason="too large")
-    steps("Rolling back")()
+    steps("Roll back")()
     drained = [event[0] for event in published()]
     return done | {"back": our_state(), "kept when back": tables() == before, "drained when back": drained}
 

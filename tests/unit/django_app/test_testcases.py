@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.shipped.pages import python_in
+
 ROOT = Path(__file__).parents[3]
-GUIDE = ROOT / "docs" / "reference/django.md"
+GUIDE = "how-to/test-your-site.md"
 
 SETTINGS = """
 SECRET_KEY = "x"
@@ -90,7 +92,7 @@ class InTransactionTestCase(TransactionTestCase):
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
     """A site in `tmp_path`: its settings are the documentation's."""
-    settings, _, *_ = shown_in_guide()
+    settings, _, *_ = python_in(GUIDE)
     (tmp_path / "settings_of_site.py").write_text(SETTINGS + settings)
     (tmp_path / "pages.py").write_text(PAGES)
     paths = [tmp_path, ROOT, ROOT / "functions" / "send_events"]
@@ -101,15 +103,9 @@ def environment(tmp_path: Path) -> dict[str, str]:
     }
 
 
-def shown_in_guide() -> list[str]:
-    """Return the code that the documentation shows about tests of a site."""
-    [section] = re.findall(r"^## Tests of your site\n(.*?)^## ", GUIDE.read_text(), re.MULTILINE | re.DOTALL)
-    return re.findall(r"^```python\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
-
-
 def run_tests(directory: Path, environment: dict[str, str], *, sent: str, published: str) -> tuple[int, str]:
     """Run the site's tests, which expect these names; return the exit code and what was printed."""
-    _, shown, *_ = shown_in_guide()
+    _, shown, *_ = python_in(GUIDE)
     expected = f"SENT, PUBLISHED = {sent!r}, {published!r}\n"
     (directory / "test_site.py").write_text(f"{shown}\n{expected}{TESTS}")
     done = subprocess.run(
