@@ -17,7 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from local.demo_run import Demo
 from local.emulator import EmulatorMissing
-from local.keep import keep_running
+from local.keep import keep_running, site_environment
 from local.loopback import bypass_proxies
 from local.processes import ProcessFailed, raise_if_interrupted, stop_like_ctrl_c
 from local.reconcile import Reconciliation
@@ -97,13 +97,7 @@ def _run(work_dir: Path, event_count: int, *, keep: bool) -> Reconciliation:
         print(f"• {time.monotonic() - begin:5.1f} s  {what}", flush=True)
 
     with LocalStack(work_dir, say=say, window_s=_WINDOW_S) as stack:
-        environment = {
-            **stack.account.environment,
-            "WHYNESS_MIXPANEL_QUEUE_URL": stack.resources.queue_url,
-            "WHYNESS_MIXPANEL_DEAD_LETTER_QUEUE_URL": stack.resources.dead_letter_queue_url,
-            "WHYNESS_MIXPANEL_LOG_TABLE_NAME": stack.resources.log_table_name,
-        }
-        with Site(work_dir, environment, say) as site:
+        with Site(work_dir, site_environment(stack), say) as site:
             account = Demo(stack, site, say).run(event_count)
             if keep:
                 print(_table(account), flush=True)

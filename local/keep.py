@@ -25,14 +25,25 @@ In a browser: {admin_url} shows the failures and sends them again.
   user      {login.user}
   password  {login.password}
 
-docs/runbook.md has a drill: break Mixpanel, put bad events right and send them again.
+docs/tutorial.md makes a site of your own on this pipeline; docs/runbook.md has a drill: break Mixpanel,
+fix bad events and send them again.
 """
+
+
+def site_environment(stack: LocalStack) -> dict[str, str]:
+    """Return what a Django site needs in its environment to send events through `stack`."""
+    return {
+        **stack.account.environment,
+        "WHYNESS_MIXPANEL_QUEUE_URL": stack.resources.queue_url,
+        "WHYNESS_MIXPANEL_DEAD_LETTER_QUEUE_URL": stack.resources.dead_letter_queue_url,
+        "WHYNESS_MIXPANEL_LOG_TABLE_NAME": stack.resources.log_table_name,
+    }
 
 
 def keep_running(stack: LocalStack, site: Site, env_file: Path) -> NoReturn:
     """Write `env_file`, say what can be done with it, and wait for Ctrl-C; the file goes then."""
     login = site.add_admin()
-    env_file.write_text(_exports(stack, site))
+    env_file.write_text(exports(stack, site.url))
     env_file.chmod(0o600)
     try:
         file, admin_url = env_file.relative_to(ROOT), f"{site.url}{_ADMIN}"
@@ -44,14 +55,15 @@ def keep_running(stack: LocalStack, site: Site, env_file: Path) -> NoReturn:
         env_file.unlink(missing_ok=True)
 
 
-def _exports(stack: LocalStack, site: Site) -> str:
+def exports(stack: LocalStack, site_url: str) -> str:
+    """Return a shell script of what commands and a site of one's own need to reach `stack`."""
     variables = {
-        **stack.account.environment,
+        **site_environment(stack),
         "QUEUE_URL": stack.resources.queue_url,
         "DEAD_LETTER_QUEUE_URL": stack.resources.dead_letter_queue_url,
         "LOG_TABLE_NAME": stack.resources.log_table_name,
         "MIXPANEL_SIMULATOR": stack.simulator_url,
-        "SITE": site.url,
+        "SITE": site_url,
         "WHYNESS_MIXPANEL": ".venv/bin/whyness-mixpanel",
     }
     return "".join(f"export {name}={shlex.quote(value)}\n" for name, value in variables.items())
