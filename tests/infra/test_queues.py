@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from whyness_events import limits
-from whyness_events.delivery.settings import QUEUE_VISIBILITY_S
+from whyness_events.delivery.setting_conflicts import QUEUE_VISIBILITY_S
 from whyness_events.log_entry import LogEntry, LogKey
 
 Resources = dict[str, Any]

@@ -43,7 +43,7 @@ CASES = [(name, value) for name, values in FAULTS.items() for value in values]
 def test_each_faulty_variable_is_named_and_everything_stays(
     function: Function, mixpanel: MixpanelSimulator, aws: AwsStub, name: str, value: str
 ) -> None:
-    """The handler answers in time with all records, says which variable, and touches nothing."""
+    """The handler returns all records in time, names the variable, and changes nothing."""
     _, records = records_of(2)
     function.set(**{name: value})
 
@@ -58,7 +58,7 @@ def test_each_faulty_variable_is_named_and_everything_stays(
 
 
 def test_all_faults_are_named_together(function: Function) -> None:
-    """One look at the log is enough, however many variables are wrong."""
+    """One log line names all variables that are wrong."""
     function.set(**{name: values[0] for name, values in FAULTS.items()})
 
     invocation = function.invoke(*records_of(1)[1])
@@ -68,7 +68,7 @@ def test_all_faults_are_named_together(function: Function) -> None:
 
 @pytest.mark.parametrize("account", ["", "account"])
 def test_neither_a_secret_nor_both_variables_is_a_fault(function: Function, account: str) -> None:
-    """Half of the credentials is none."""
+    """An account without its password is not enough."""
     function.set(MIXPANEL_SECRET_ARN="", MIXPANEL_SERVICE_ACCOUNT=account)
 
     invocation = function.invoke(*records_of(1)[1])
@@ -77,10 +77,10 @@ def test_neither_a_secret_nor_both_variables_is_a_fault(function: Function, acco
     assert len(invocation.failed_ids) == 1
 
 
-def test_settings_put_right_are_used_by_the_next_invocation(
+def test_fixed_settings_are_used_by_the_next_invocation(
     function: Function, mixpanel: MixpanelSimulator
 ) -> None:
-    """A container whose settings were faulty is not stuck with them."""
+    """A container reads faulty settings again at each invocation."""
     events, records = records_of(2)
     function.set(SENDER_THREADS="0")
     function.invoke(*records)
@@ -93,7 +93,7 @@ def test_settings_put_right_are_used_by_the_next_invocation(
 
 
 def test_no_setting_shows_in_the_settings_own_text(function: Function) -> None:
-    """Whatever prints them by mistake prints no password."""
+    """Printing the settings by mistake does not print the password."""
     function.set(MIXPANEL_SERVICE_ACCOUNT=SHOWN, MIXPANEL_SERVICE_PASSWORD=SHOWN)
     settings = read_settings(os.environ)
 

@@ -1,10 +1,19 @@
-"""Settings that are allowed each by itself, and not together."""
+"""The Lambda's settings: each by itself, and those that are not allowed together."""
+
+from dataclasses import fields
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from whyness_events.delivery.settings import SettingsFault, read_settings
+from whyness_events.delivery.settings import (
+    REGIONS,
+    SETTINGS,
+    Setting,
+    Settings,
+    SettingsFault,
+    read_settings,
+)
 
 SOUND = {
     "MIXPANEL_PROJECT_ID": "1",
@@ -14,17 +23,93 @@ SOUND = {
     "DEAD_LETTER_QUEUE_URL": "http://127.0.0.1/dead",
     "LOG_TABLE_NAME": "log",
 }
+# Each variable with a value that is not its default.
+CHOSEN = {
+    **SOUND,
+    "MIXPANEL_REGION": "eu",
+    "MIXPANEL_API_URL": "https://api.example.com",
+    "MIXPANEL_IDENTITY": "simplified",
+    "MIXPANEL_SECRET_ARN": "arn",
+    "MAX_RECEIVE_COUNT": "900",
+    "SENDER_THREADS": "5",
+    "ANSWER_TIMEOUT_S": "29.5",
+    "REDELIVERY_BASE_S": "16",
+    "REDELIVERY_CAP_S": "901",
+    "EXHAUST_AFTER_S": "86400",
+    "BREAKER_S": "0",
+}
+MARKER = "MARKER-4711"
 DAY_S = 86_400.0
 LONGEST_HELD_S = 900.0
 
 
 def fault(**variables: object) -> str:
-    """Return what is wrong with these settings, `""` where nothing is."""
+    """Return what is wrong with these settings among sound ones, `""` where nothing is."""
+    return fault_of(SOUND | {name: str(value) for name, value in variables.items()})
+
+
+def fault_of(environment: dict[str, str]) -> str:
+    """Return what is wrong with an environment, `""` where nothing is."""
     try:
-        read_settings(SOUND | {name: str(value) for name, value in variables.items()})
-    except SettingsFault as found:
-        return str(found)
+        read_settings(environment)
+    except SettingsFault as error:
+        return str(error)
     return ""
+
+
+def test_every_variable_reaches_its_field_in_its_fields_type() -> None:
+    """A number is converted, and no variable is missing or in another's field."""
+    chosen = read_settings(CHOSEN)
+    values = [getattr(chosen, field.name) for field in fields(Settings)]
+
+    assert [str(value).removesuffix(".0") for value in values] == [CHOSEN[s.name] for s in SETTINGS]
+    assert [type(value) for value in values] == [field.type for field in fields(Settings)]
+    assert len(CHOSEN) == len(SETTINGS) == 17
+
+
+@pytest.mark.parametrize("name", CHOSEN)
+def test_blanks_around_a_value_are_ignored(name: str) -> None:
+    """A pasted newline does no harm; blanks alone mean that it is not set."""
+    without = {other: value for other, value in CHOSEN.items() if other != name}
+
+    assert read_settings(CHOSEN | {name: f" {CHOSEN[name]}\r\n"}) == read_settings(CHOSEN)
+    assert fault_of(without | {name: " \n"}) == fault_of(without)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "url"),
+    [
+        ({}, REGIONS["us"]),
+        ({"MIXPANEL_REGION": "in"}, REGIONS["in"]),
+        ({"MIXPANEL_REGION": "in", "MIXPANEL_API_URL": "http://127.0.0.1:1/"}, "http://127.0.0.1:1"),
+    ],
+)
+def test_the_address_is_the_regions_unless_another_is_set(chosen: dict[str, str], url: str) -> None:
+    """It has no slash at its end, as paths begin with one."""
+    assert read_settings(SOUND | chosen).api_url == url
+
+
+# Any text is allowed.
+FREE = {"MIXPANEL_SECRET_ARN", "MIXPANEL_SERVICE_ACCOUNT", "MIXPANEL_SERVICE_PASSWORD", "LOG_TABLE_NAME"}
+
+
+@pytest.mark.parametrize("setting", [s for s in SETTINGS if s.name not in FREE], ids=lambda s: s.name)
+def test_a_fault_names_variable_and_range_and_never_the_value(setting: Setting) -> None:
+    """A secret may have been pasted into the wrong line."""
+    told = fault(**{setting.name: MARKER})
+
+    assert told == f"Invalid settings: {setting.name} must be {setting.allowed}."
+
+
+def test_what_is_missing_is_named_all_together() -> None:
+    """One log line names every variable that must be set."""
+    needed = [setting for setting in SETTINGS if setting.default is None]
+
+    told = fault_of({})
+
+    assert [s.name for s in needed if f"{s.name} must be set to {s.allowed}" not in told] == []
+    assert "MIXPANEL_SECRET_ARN must be set, or" in told
+    assert told.count("; ") == len(needed)
 
 
 @pytest.mark.parametrize(
@@ -32,33 +117,33 @@ def fault(**variables: object) -> str:
     [
         ({}, []),
         ({"EXHAUST_AFTER_S": 946_440}, []),
-        ({"EXHAUST_AFTER_S": 946_441}, ["EXHAUST_AFTER_S: must be 1 to 946440", "REDELIVERY_CAP_S"]),
-        ({"EXHAUST_AFTER_S": 1_036_800}, ["EXHAUST_AFTER_S: must be 1 to 946800"]),
+        ({"EXHAUST_AFTER_S": 946_441}, ["EXHAUST_AFTER_S must be 1 to 946440", "REDELIVERY_CAP_S"]),
+        ({"EXHAUST_AFTER_S": 1_036_800}, ["EXHAUST_AFTER_S must be 1 to 946800"]),
         ({"EXHAUST_AFTER_S": 939_960, "REDELIVERY_CAP_S": 3_600}, []),
         (
             {"EXHAUST_AFTER_S": 939_961, "REDELIVERY_CAP_S": 3_600},
             ["must be 1 to 939960", "REDELIVERY_CAP_S"],
         ),
         ({"MAX_RECEIVE_COUNT": 475}, []),
-        ({"MAX_RECEIVE_COUNT": 474}, ["MAX_RECEIVE_COUNT: must be 475 to 1000", "EXHAUST_AFTER_S"]),
-        ({"MAX_RECEIVE_COUNT": 20}, ["MAX_RECEIVE_COUNT: must be 110 to 1000"]),
+        ({"MAX_RECEIVE_COUNT": 474}, ["MAX_RECEIVE_COUNT must be 475 to 1000", "EXHAUST_AFTER_S"]),
+        ({"MAX_RECEIVE_COUNT": 20}, ["MAX_RECEIVE_COUNT must be 110 to 1000"]),
         ({"MAX_RECEIVE_COUNT": 111, "EXHAUST_AFTER_S": 1}, []),
-        ({"REDELIVERY_CAP_S": 300}, ["REDELIVERY_CAP_S: must be longer", "MAX_RECEIVE_COUNT"]),
+        ({"REDELIVERY_CAP_S": 300}, ["REDELIVERY_CAP_S must be longer", "MAX_RECEIVE_COUNT"]),
         ({"REDELIVERY_BASE_S": 0.1, "REDELIVERY_CAP_S": 0.1}, ["REDELIVERY_BASE_S", "REDELIVERY_CAP_S"]),
         (
             {"EXHAUST_AFTER_S": 946_700, "MAX_RECEIVE_COUNT": 150},
-            ["EXHAUST_AFTER_S: must be 1 to 946440", "MAX_RECEIVE_COUNT: must be 475 to 1000"],
+            ["EXHAUST_AFTER_S must be 1 to 946440", "MAX_RECEIVE_COUNT must be 475 to 1000"],
         ),
     ],
 )
 def test_settings_that_break_a_promise_together_are_named_with_what_is_allowed(
     variables: dict[str, object], named: list[str]
 ) -> None:
-    """SQS must neither forget a record nor count it out before the function has given it up."""
-    found = fault(**variables)
+    """SQS must neither forget a record nor use up its receives before the function has given it up."""
+    told = fault(**variables)
 
-    assert [text for text in named if text not in found] == []
-    assert bool(named) == bool(found)
+    assert [text for text in named if text not in told] == []
+    assert bool(named) == bool(told)
 
 
 @given(

@@ -23,8 +23,10 @@ IMMEDIATE = {"transaction_mode": "IMMEDIATE"}
 
 def run_checks(*, deploy: bool = False) -> dict[str, checks.CheckMessage]:
     """Return the app's own messages by id."""
-    found = checks.run_checks(include_deployment_checks=deploy)
-    return {str(message.id): message for message in found if str(message.id).startswith("whyness_mixpanel.")}
+    messages = checks.run_checks(include_deployment_checks=deploy)
+    return {
+        str(message.id): message for message in messages if str(message.id).startswith("whyness_mixpanel.")
+    }
 
 
 @dataclass(frozen=True)
@@ -32,16 +34,16 @@ class Site:
     """A site, and what the checks say about it.
 
     Args:
-        chosen: the settings in WHYNESS_MIXPANEL; alone, nothing is to be told.
-        says: the id, a part of the message, and a part of the hint; empty where all is well.
+        chosen: the settings in WHYNESS_MIXPANEL.
+        says: the id, a part of the message, and a part of the hint; empty where nothing is wrong.
         django: other Django settings.
         environment: variables.
-        deploy: whether it is about to be deployed.
+        deploy: whether the checks run with --deploy.
         missing: modules that are not installed.
         uwsgi: the options of the uWSGI that it runs under.
         sqlite: the options of its database, which then is SQLite in a file.
-        vendor: what that database is instead.
-        routed: whether its router lets the app into that database.
+        vendor: of that database.
+        routed: whether its router allows the app's tables in that database.
     """
 
     chosen: Mapping[str, Any]
@@ -158,22 +160,24 @@ SITES = [
 
 @pytest.mark.parametrize("site", SITES)
 def test_each_fault_has_its_id_and_its_remedy(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The message names what is wrong, the hint is what to do; a site that is well has nothing to read."""
+    """The message says what is wrong, the hint what to do; a sound site gets no message."""
     be(site, monkeypatch)
 
     with override(**site.chosen), override_settings(**site.django):
-        found = run_checks(deploy=site.deploy)
+        messages = run_checks(deploy=site.deploy)
 
     id_, in_message, in_hint = site.says
-    assert list(found) == ([f"whyness_mixpanel.{id_}"] if id_ else [])
-    for message in found.values():
+    assert list(messages) == ([f"whyness_mixpanel.{id_}"] if id_ else [])
+    for message in messages.values():
         assert in_message in message.msg
         assert in_hint in str(message.hint)
+        assert message.msg.endswith(".")
+        assert str(message.hint).endswith((".", "?"))
         assert message.is_serious() == id_.startswith("E")
 
 
 def be(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let this process be one of the site."""
+    """Make this process one of the site's."""
     for name, value in site.environment.items():
         monkeypatch.setenv(name, value)
     if site.missing:
@@ -191,15 +195,15 @@ def be(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class _Elsewhere:
-    """A router that lets no app into any database."""
+    """A router that allows no app in any database."""
 
     def allow_migrate(self, *_: object, **__: object) -> bool:
         """Say no."""
         return False
 
 
-def test_a_dictionary_that_is_none_is_an_error() -> None:
-    """E001: everything else would silently be the default."""
+def test_a_value_that_is_not_a_dictionary_is_an_error() -> None:
+    """E001: otherwise every setting would silently be its default."""
     with override_settings(WHYNESS_MIXPANEL=["QUEUE_URL"]):
         (message,) = run_checks().values()
 
@@ -208,7 +212,7 @@ def test_a_dictionary_that_is_none_is_an_error() -> None:
 
 
 def test_every_wrong_value_is_named_at_once() -> None:
-    """E002 once per setting, so that one look is enough."""
+    """E002 is raised once for each setting."""
     with override(READ_TIMEOUT_S=0, CONNECT_TIMEOUT_S=0):
         messages = [message.msg for message in checks.run_checks() if message.id == "whyness_mixpanel.E002"]
 
@@ -216,7 +220,7 @@ def test_every_wrong_value_is_named_at_once() -> None:
 
 
 def test_the_direct_backend_needs_a_project(monkeypatch: pytest.MonkeyPatch) -> None:
-    """W004 where Whyness's tables are not: there its project is nobody's default."""
+    """W004: without Whyness's tables, PROJECT_ID has no default."""
     account = {"SERVICE_ACCOUNT": "a", "SERVICE_PASSWORD": "b"}
     with override(BACKEND="mixpanel", **account):
         with_tables = run_checks()

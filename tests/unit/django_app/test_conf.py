@@ -30,7 +30,7 @@ def test_a_setting_is_looked_up_in_order(monkeypatch: pytest.MonkeyPatch) -> Non
 
 @pytest.mark.parametrize("unset", [None, ""])
 def test_none_and_empty_text_mean_not_set(unset: str | None) -> None:
-    """`os.environ.get(…)` in a settings module may find nothing: the next place counts."""
+    """`os.environ.get(…)` in a settings module may return nothing: the next place counts."""
     with override_settings(MIXPANEL_PROJECT_ID=22), override(PROJECT_ID=unset):
         assert conf.PROJECT_ID.get() == 22
 
@@ -55,7 +55,7 @@ def test_none_and_empty_text_mean_not_set(unset: str | None) -> None:
 def test_each_setting_can_come_from_the_environment(
     setting: conf.Setting[Any], text: str, expected: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An environment variable is text, and becomes what the setting is."""
+    """An environment variable is text, and is converted to the setting's type."""
     monkeypatch.setenv(setting.environment, text)
 
     with override_settings(WHYNESS_MIXPANEL={}):
@@ -102,7 +102,7 @@ def test_each_setting_can_come_from_the_environment(
     ],
 )
 def test_a_value_that_is_not_allowed_is_refused(key: str, wrong: object) -> None:
-    """Nothing is guessed: the fault names the place and what is allowed."""
+    """The error names the place and what is allowed."""
     setting = next(setting for setting in conf.SETTINGS if setting.key == key)
 
     with override(**{key: wrong}), pytest.raises(conf.SettingError) as caught:
@@ -131,7 +131,7 @@ def test_a_fault_never_shows_the_value() -> None:
     ],
 )
 def test_the_region_is_the_queues(chosen: dict[str, object], expected: str | None) -> None:
-    """A queue's URL names its region, so that it need not be said twice."""
+    """A queue's URL names its region, so REGION can be left out."""
     with override(**chosen):
         assert conf.region() == expected
 
@@ -166,10 +166,8 @@ WITH_BLANKS = {
 
 
 @pytest.mark.parametrize("key", WITH_BLANKS)
-def test_what_a_file_or_a_console_puts_around_a_value_is_gone(
-    key: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """In the settings and in the environment; and blanks alone are no value."""
+def test_blanks_that_a_file_or_a_console_adds_are_ignored(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the settings and in the environment; blanks alone mean that it is not set."""
     text, expected = WITH_BLANKS[key]
     setting = next(setting for setting in conf.SETTINGS if setting.key == key)
 
@@ -184,26 +182,26 @@ def test_what_a_file_or_a_console_puts_around_a_value_is_gone(
 
 
 def test_members_of_a_list_lose_their_blanks_too() -> None:
-    """Lines of a file make such lists."""
+    """The lines of a file are such a list."""
     with override(ANONYMOUS_USERS=["1\n", 7], TRUSTED_PROXIES=[" 10.0.0.1\n"]):
         assert conf.ANONYMOUS_USERS.get() == {"1", "7"}
         assert [str(network) for network in conf.TRUSTED_PROXIES.get()] == ["10.0.0.1/32"]
 
 
 def test_a_pattern_keeps_its_blanks_and_a_lazy_secret_is_read() -> None:
-    """A blank is part of a regular expression; a vault may give its secrets late."""
+    """A blank is part of a regular expression, and a vault may return its secrets lazily."""
     with override(SCRUB_PATTERNS="card: ", SERVICE_PASSWORD=lazystr("secret\n")):
         assert conf.SCRUB_PATTERNS.get() == ("card: ",)
         assert conf.SERVICE_PASSWORD.get() == "secret"
 
 
 def test_every_setting_of_text_is_among_those() -> None:
-    """A new one needs a line above."""
+    """A new setting needs a line above."""
     assert {setting.key for setting in conf.SETTINGS} - WITH_BLANKS.keys() == {"SCRUB_PATTERNS", "OPT_OUT"}
 
 
-def test_a_setting_that_is_needed_and_missing_is_not_set() -> None:
-    """The text says so, and where to set it."""
+def test_a_required_setting_that_is_missing_is_an_error() -> None:
+    """The error says where to set it, and to what."""
     with override(), pytest.raises(conf.NotSet) as caught:
         conf.GDPR_TOKEN.require()
 
@@ -217,14 +215,14 @@ def test_a_setting_that_is_needed_and_missing_is_not_set() -> None:
 def test_whynesss_own_values_hold_where_its_tables_are(
     installed: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Another site's user 1 is somebody, and its events are not Whyness's project's."""
+    """On another site, user 1 is a person, and events belong to another project."""
     monkeypatch.setattr(apps, "app_configs", {"whyness_mixpanel": None, installed or "shop": None})
 
     with override_settings(WHYNESS_MIXPANEL={}):
-        found = conf.ANONYMOUS_USERS.get(), conf.PROJECT_ID.get()
+        values = conf.ANONYMOUS_USERS.get(), conf.PROJECT_ID.get()
         filtered = conf.BOT_USERAGENTS.get()
 
-    assert found == ((frozenset({"1"}), 2780485) if installed else (frozenset(), None))
+    assert values == ((frozenset({"1"}), 2780485) if installed else (frozenset(), None))
     assert filtered == ()
 
 
@@ -240,7 +238,7 @@ OTHER_VARIABLES = {
 
 
 def test_a_declaration_gives_key_environment_and_meaning() -> None:
-    """The variable's name is the key, and the environment's name follows from it but for those above."""
+    """The variable's name is the key, and gives the environment variable's name, except those above."""
     declared = {name: value for name, value in vars(conf).items() if isinstance(value, conf.Setting)}
     environment = {name: f"WHYNESS_MIXPANEL_{name}" for name in declared} | OTHER_VARIABLES
 
@@ -250,7 +248,7 @@ def test_a_declaration_gives_key_environment_and_meaning() -> None:
 
 
 def test_nothing_is_read_at_import() -> None:
-    """Where Django has no settings yet, or has none at all, the declarations can be imported."""
+    """The declarations can be imported before Django has settings, as the tables in the docs need it."""
     command = [sys.executable, "-c", "import whyness_mixpanel.conf"]
 
     done = subprocess.run(command, env={"PYTHONPATH": os.pathsep.join(sys.path)}, check=False)  # noqa: S603  (our own)
@@ -271,12 +269,12 @@ def test_nothing_is_read_at_import() -> None:
     ],
 )
 def test_a_text_is_split_at_its_commas_and_a_collection_stays(value: object, expected: list[object]) -> None:
-    """Every setting that takes several values reads them so."""
+    """Every setting with several values is parsed like this."""
     assert setting_parsers.members(value) == expected
 
 
 @pytest.mark.parametrize("wrong", [7, None, b"a,b", {"a": 1}, object()])
 def test_what_is_neither_a_collection_nor_text_is_refused(wrong: object) -> None:
-    """Nothing is guessed."""
+    """A dictionary and bytes, too, would have members."""
     with pytest.raises(TypeError):
         setting_parsers.members(wrong)
