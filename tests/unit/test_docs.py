@@ -23,21 +23,21 @@ def _default(default: str | None) -> str:
 
 
 def metrics_table() -> str:
-    """Return the runbook's table of metrics."""
+    """Return the table of metrics."""
     rows = [f"| `{m.name}` | {m.unit.value} | {m.meaning} |" for m in METRICS]
     return "\n".join(["| metric | unit | meaning |", "|---|---|---|", *rows])
 
 
 def log_fields_table() -> str:
-    """Return the runbook's table of the fields of the line `invocation`."""
+    """Return the table of the fields of the line `invocation`."""
     rows = [f"| `{field.name}` | {field.meaning} |" for field in LOG_FIELDS]
     return "\n".join(["| field | meaning |", "|---|---|", *rows])
 
 
 TABLES = [
     ("README.md", "settings", settings_table),
-    ("docs/runbook.md", "metrics", metrics_table),
-    ("docs/runbook.md", "log fields", log_fields_table),
+    ("docs/reference/metrics.md", "metrics", metrics_table),
+    ("docs/reference/metrics.md", "log fields", log_fields_table),
 ]
 
 
