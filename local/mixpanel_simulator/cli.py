@@ -13,7 +13,7 @@ from .settings import COUNTS, DEFAULTS, IDENTITIES, REGIONS, Project, Settings, 
 from .simulator import Simulator
 from .sink import Sink
 
-_EPILOG = """examples:
+EPILOG = """examples:
   # one project, any free port; the first line of output is JSON with the URL
   .venv/bin/python -m local.mixpanel_simulator --project 123 --account acct --password-file secret.txt
 
@@ -49,7 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m local.mixpanel_simulator",
         description="A Mixpanel on 127.0.0.1: POST /import as Mixpanel answers it, with faults to order.",
-        epilog=_EPILOG,
+        epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument

@@ -96,6 +96,39 @@ def test_an_old_path_leads_to_where_its_page_is_now(old: str) -> None:
     assert [target for target in targets if target.parent == DOCS and target.stem in OLD] == []
 
 
+# The sections of pages that are several now. Links from elsewhere name them.
+SECTIONS = {
+    "backfill": ["after-an-interruption", "history", "single-rows", "a-source-of-your-own"],
+    "django": [
+        *(
+            "install",
+            "send-an-event",
+            "what-values-become",
+            "what-send-does-and-what-it-returns",
+            "the-relay",
+        ),
+        *("the-outbox-and-its-drain", "without-aws-the-backend-mixpanel", "a-backend-of-your-own", "health"),
+        *("the-queues-host", "signals", "settings", "system-checks", "counts-and-log"),
+        *("processes-and-threads", "tests-of-your-site", "upgrading-from-the-old-app"),
+    ],
+    "identity": ["the-event-that-links-a-prospect-to-the-registered-user", "events-of-programs"],
+    "privacy": [
+        *("secrets-in-events", "opt-out", "forget-a-person", "the-address-of-a-request"),
+        "is-everything-there",
+    ],
+}
+
+
+@pytest.mark.parametrize("old", SECTIONS)
+def test_an_old_section_leads_to_where_its_text_is_now(old: str) -> None:
+    """Each has a heading with its old anchor, and a link below it."""
+    page = DOCS / f"{old}.md"
+    sections = re.split(r"^## ", page.read_text(), flags=re.MULTILINE)[1:]
+
+    assert set(SECTIONS[old]) <= anchors(page)
+    assert [section for section in sections if not _LINK.search(section)] == []
+
+
 def test_every_page_that_a_file_names_is_there() -> None:
     """Code, template, alarms, messages, help texts, comments: whatever git tracks."""
     listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True)  # noqa: S607

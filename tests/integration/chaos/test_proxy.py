@@ -10,9 +10,9 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError, HTTPClientError
 
-from local.chaos.control import Aws
 from local.chaos.proxy.faults import AwsFault, Effect
 from local.chaos.proxy.server import FaultProxy
+from local.control import Aws
 from local.emulator import REGION, Account
 
 if TYPE_CHECKING:

@@ -9,29 +9,33 @@ import sys
 import traceback
 from collections.abc import Callable
 from datetime import UTC, datetime
+from importlib import import_module
 from typing import Any
 
 import django
 
 django.setup()
 
-from django.contrib.auth.models import User  # noqa: E402  (Django must be set up first)
+from django.conf import settings as django_settings  # noqa: E402  (Django must be set up first)
+from django.contrib.auth.models import User  # noqa: E402
 from django.core.management import call_command  # noqa: E402
 from django.test import AsyncRequestFactory, RequestFactory  # noqa: E402
 
-from whyness_mixpanel import conf, counters, scrub, testing  # noqa: E402
+from tests.shipped.pages import blocks  # noqa: E402
+from whyness_mixpanel import conf, counters, scrub, sources, testing  # noqa: E402
+from whyness_mixpanel.management.commands import mixpanel_backfill  # noqa: E402
 from whyness_mixpanel.models import Event  # noqa: E402
 
 call_command("migrate", verbosity=0, run_syncdb=True)
 
-from shop.models import Click, OptOut, Payment, Plan  # type: ignore[import-not-found]  # noqa: E402
+models = import_module("shop.models")
 
 ADA = User.objects.create(username="ada", date_joined=datetime(2026, 1, 1, tzinfo=UTC))
-PLAN = Plan.objects.create(title="Gold")
+PLAN = models.Plan.objects.create(title="Gold")
 BROWSER = "Mozilla/5.0"
 
 
-def request(path: str = "/", *, useragent: str = BROWSER, is_async: bool = False, **meta: str) -> Any:
+def request(path: str = "/", *, useragent: str = BROWSER, is_async: bool = False, **meta: Any) -> Any:
     """Return a request of Ada's."""
     if is_async:
         made: Any = AsyncRequestFactory().get(path, headers={"User-Agent": useragent})
@@ -55,7 +59,7 @@ def published(*fields: str) -> list[Any]:
 
 def view() -> None:
     """Each function of the page sends what it says."""
-    from shop import views  # type: ignore[import-not-found]  # noqa: PLC0415
+    views = import_module("shop.views")
 
     views.listen(request())
     assert published("event", "user", "useragent") == [["Audio played", str(ADA.pk), BROWSER]]
@@ -69,7 +73,7 @@ def view() -> None:
 
 def async_code() -> None:
     """The same, in an event loop."""
-    from shop import async_views  # type: ignore[import-not-found]  # noqa: PLC0415
+    async_views = import_module("shop.async_views")
 
     asyncio.run(async_views.listen(request(is_async=True)))
     asyncio.run(async_views.upload(request(is_async=True)))
@@ -79,9 +83,9 @@ def async_code() -> None:
 
 def task() -> None:
     """A task that runs twice sends one event twice."""
-    from shop import tasks  # type: ignore[import-not-found]  # noqa: PLC0415
+    tasks = import_module("shop.tasks")
 
-    payment = Payment.objects.create(user=ADA, plan=PLAN)
+    payment = models.Payment.objects.create(user=ADA, plan=PLAN)
     for _ in range(2):
         tasks.send_payment(payment.pk)
         tasks.send_reminded(7, 1, "2026-01-01T09:00:00+00:00")
@@ -92,20 +96,20 @@ def task() -> None:
 
 def user_and_address() -> None:
     """The proxy's header is believed, and programs send nothing."""
-    from shop import mails  # type: ignore[import-not-found]  # noqa: PLC0415
+    mails = import_module("shop.mails")
 
     mails.clicked(request(REMOTE_ADDR="10.1.2.3", HTTP_X_FORWARDED_FOR="6.6.6.6, 81.2.69.142"), 45)
     assert published("user", "ip") == [["p:45", "81.2.69.142"]]
     mails.clicked(request(useragent="our-Monitor/1.0"), 45)
     mails.follow(request(useragent="our-Monitor/1.0"))
-    assert (published("user"), Click.objects.count()) == ([], 0)
+    assert (published("user"), models.Click.objects.count()) == ([], 0)
     mails.follow(request())
     assert published("event") == [["Click"]]
 
 
 def prospect() -> None:
     """The event that links the two is the same each time."""
-    from shop.registering import registered  # type: ignore[import-not-found]  # noqa: PLC0415
+    registered = import_module("shop.registering").registered
 
     registered(ADA, 45)
     at_ms = int(ADA.date_joined.timestamp() * 1000)
@@ -123,7 +127,7 @@ def secrets() -> None:
 
 def opt_outs() -> None:
     """Nothing about them leaves; the others do."""
-    OptOut.objects.create(person="p:46")
+    models.OptOut.objects.create(person="p:46")
     before = counters.snapshot()["suppressed"]
     assert Event(event="A", user="p:46").send() is True
     Event(event="A", user="p:47").send()
@@ -133,25 +137,36 @@ def opt_outs() -> None:
 
 def source() -> None:
     """A row is one event, live and in the backfill."""
-    from shop.paying import pay  # type: ignore[import-not-found]  # noqa: PLC0415
-
-    Payment.objects.all().delete()
+    models.Payment.objects.all().delete()
+    pay = import_module("shop.paying").pay
     pay(ADA, PLAN)
-    live = published("event", "user", "insert_id", "time")
-    Payment.objects.update(create_date=datetime(2026, 1, 1, tzinfo=UTC))
+    row = models.Payment.objects.get()
+    at_ms = int(row.create_date.timestamp() * 1000)
+    fields = ("event", "user", "insert_id", "time", "properties")
+    live = published(*fields)
+    assert live == [["Payment", str(ADA.pk), f"payments-{row.pk}", at_ms, {"plan": "Gold"}]]
+
+    models.Payment.objects.update(create_date=datetime(2026, 1, 1, tzinfo=UTC))
+    row.refresh_from_db()
+    sources.event_for(row).send()
     call_command("mixpanel_backfill", "payments", verbosity=0, stdout=sys.stderr, stderr=sys.stderr)
-    backfilled = published("event", "user", "insert_id", "time")
-    assert [event[:3] for event in live] == [event[:3] for event in backfilled]
-    assert live[0][2] == f"payments-{Payment.objects.get().pk}"
+    live, backfilled = published(*fields)
+    assert live == backfilled
+
+
+def backfill() -> None:
+    """The setting, and how to go on after an interruption."""
+    page = next(block.text for block in blocks("how-to/backfill.md") if block.text.startswith("To go on"))
+    options = {"source": "activity", "since": datetime(2026, 1, 1, tzinfo=UTC), "until": None, "rate": None}
+    assert page == f"To go on: {mixpanel_backfill._again(options, 481216)}\n"
+    assert conf.HISTORY_BEFORE.get() == datetime(2026, 1, 31, 12, tzinfo=UTC)
 
 
 def settings() -> None:
     """What the pages set is what the app reads."""
-    from django.conf import settings as django_settings  # noqa: PLC0415
-
-    assert django_settings.DATABASES["default"]["OPTIONS"] == {"transaction_mode": "IMMEDIATE"}
+    databases: Any = django_settings.DATABASES
+    assert databases["default"]["OPTIONS"] == {"transaction_mode": "IMMEDIATE"}
     assert conf.RELAY.get() == "command"
-    assert conf.HISTORY_BEFORE.get() == datetime(2026, 1, 31, 12, tzinfo=UTC)
 
 
 CHECKS: dict[str, Callable[[], None]] = {
@@ -163,7 +178,7 @@ CHECKS: dict[str, Callable[[], None]] = {
     "keep-secrets-out": secrets,
     "honour-opt-outs": opt_outs,
     "add-a-source": source,
-    "backfill": settings,
+    "backfill": backfill,
     "set-up-your-server": settings,
     "run-the-drain": settings,
 }

@@ -51,7 +51,7 @@ def test_number_of_events_is_checked(events: str) -> None:
         _, err = demo.communicate(timeout=30)
 
     assert demo.returncode == 2
-    assert "not a whole number of 1 or more" in err
+    assert "is not a positive integer" in err
 
 
 @pytest.mark.parametrize("moment", ["starting the example site", "visiting"])

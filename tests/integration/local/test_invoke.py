@@ -31,7 +31,7 @@ def test_source_handles_the_sample() -> None:
     assert "REPORT RequestId" in done.stdout
     assert "Events at Mixpanel: 4" in done.stdout
     assert 'Answer: {"batchItemFailures": []}' in done.stdout
-    assert "Of 3 records 3 are acknowledged." in done.stdout
+    assert "Acknowledged 3 of 3 records." in done.stdout
 
 
 def test_dead_letters_are_shown_with_their_reason() -> None:
@@ -52,7 +52,7 @@ def test_event_that_is_handed_back_makes_the_command_fail(tmp_path: Path) -> Non
     done = invoke("--source", str(path))
 
     assert done.returncode == 1
-    assert "Of 1 records 0 are acknowledged." in done.stdout
+    assert "Acknowledged 0 of 1 records." in done.stdout
 
 
 @pytest.mark.build
@@ -68,4 +68,4 @@ def test_built_function_handles_the_sample() -> None:
     done = invoke()
 
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "Of 3 records 3 are acknowledged." in done.stdout
+    assert "Acknowledged 3 of 3 records." in done.stdout

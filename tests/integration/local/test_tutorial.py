@@ -17,7 +17,8 @@ from local.emulator import MINISTACK
 from local.keep import exports
 from local.loopback import free_port
 from local.stack import LocalStack
-from tests.shipped.pages import ROOT, Block, blocks
+from tests.shipped.collect import ROOT
+from tests.shipped.pages import Block, blocks
 
 PAGE = "tutorial.md"
 _PORT = "8765"  # of the reader's site

@@ -243,11 +243,11 @@ def test_mapping_without_properties_has_lambda_s_defaults() -> None:
 @pytest.mark.parametrize(
     ("batch_size", "window_s", "max_concurrency", "message"),
     [
-        (0, 0, 2, "BatchSize 0"),
-        (10_001, 1, 2, "BatchSize 10001"),
-        (10, 301, 2, "MaximumBatchingWindowInSeconds 301"),
+        (0, 0, 2, "BatchSize is 0"),
+        (10_001, 1, 2, "BatchSize is 10001"),
+        (10, 301, 2, "MaximumBatchingWindowInSeconds is 301"),
         (11, 0, 2, "needs a MaximumBatchingWindowInSeconds"),
-        (10, 0, 0, "MaximumConcurrency 0"),
+        (10, 0, 0, "MaximumConcurrency is 0"),
     ],
 )
 def test_mapping_refuses_what_lambda_refuses(

@@ -35,7 +35,7 @@ def test_missing_file_and_missing_build_are_told_on_the_command_line(
     said = capsys.readouterr().err
     assert statuses == [1, 1]
     assert "absent.json cannot be read: No such file" in said
-    assert "run `make build` first" in said
+    assert "Run `make build` first" in said
 
 
 @pytest.mark.parametrize("machine", ["x86_64", "AMD64", "aarch64", "arm64"])
@@ -45,7 +45,7 @@ def test_a_function_built_for_the_other_processor_is_refused(machine: str) -> No
     built = "Parameters: {{Architecture: {{Default: {}}}}}"
 
     check_processor(built.format(here), machine)
-    with pytest.raises(InvokeError, match=f"built for {other}, and this machine is {here}: run `make build`"):
+    with pytest.raises(InvokeError, match=f"built for {other}, and this machine is {here}. Run `make build`"):
         check_processor(built.format(other), machine)
 
 

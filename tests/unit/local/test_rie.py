@@ -51,7 +51,7 @@ def test_file_that_cannot_run_here_is_refused(tmp_path: Path, binary: bytes) -> 
 
 def test_wheel_without_the_emulator_is_refused(tmp_path: Path) -> None:
     """A later release may move the file; the error says what to do."""
-    with pytest.raises(RieUnavailable, match="pin another aws-sam-cli"):
+    with pytest.raises(RieUnavailable, match="Pin another aws-sam-cli"):
         extract(make_wheel(tmp_path), "x86_64", X86_64)
 
 

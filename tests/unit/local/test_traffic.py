@@ -1,10 +1,10 @@
-import threading
 from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import ClassVar
 
 import pytest
 
+from local.loopback import LOOPBACK, Service
 from local.traffic import People, Request, TrafficError, drive, plan
 
 PEOPLE = People([2, 3], ["user-a", "user-b"], ["contact-a"], ["link-a", "link-b"])
@@ -48,12 +48,8 @@ class Handler(BaseHTTPRequestHandler):
 def url() -> object:
     """Address of a small site."""
     Handler.seen.clear()
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}/"
-        server.shutdown()
-        thread.join()
+    with Service(ThreadingHTTPServer((LOOPBACK, 0), Handler)) as service:
+        yield f"{service.url}/"
 
 
 def test_every_request_is_made_once(url: str) -> None:
