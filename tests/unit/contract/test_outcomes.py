@@ -127,6 +127,13 @@ def test_dashboard_shows_each_reason() -> None:
     assert set(shown) | {Reason.DELIVERED} == set(Reason)
 
 
+def test_saved_query_has_each_reason() -> None:
+    """The query `outcomes over time` adds up all of them."""
+    template = (ROOT / "infra" / "template.yaml").read_text()
+
+    assert re.findall(r"sum\(outcomes\.(\w+)\)", template) == list(Reason)
+
+
 def test_chart_has_a_colour_for_each_reason() -> None:
     """Those of letters that say why; the others share one."""
     css = (ROOT / "whyness_mixpanel" / "static" / "whyness_mixpanel" / "admin.css").read_text()
