@@ -43,10 +43,7 @@ _KINDS = (
     (r"whyness-mixpanel ", Kind.PIPELINE),
     (r"curl .*\$URL/|.*local\.mixpanel_simulator", Kind.SIMULATOR),
     (r"python -c .import whyness_mixpanel|.*-m bench --help$|.*-m local\.chaos --list", Kind.SHORT),
-    (
-        r".*-m (bench|local\.chaos|local\.invoke|pytest|tests\.(simulation|unit\.test_docs))",
-        Kind.MINUTES,
-    ),
+    (r".*-m (bench|local\.chaos|local\.invoke|tests\.simulation|tests\.unit|pytest)", Kind.MINUTES),
 )
 
 
