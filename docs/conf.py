@@ -15,3 +15,5 @@ html_static_path = ["_static"]
 html_css_files = ["site.css"]
 # A block that names no language is a terminal or a drawing.
 highlight_language = "none"
+# Messages are quoted as they are printed.
+smartquotes = False

@@ -27,8 +27,8 @@ def test_every_module_and_test_it_names_is_there() -> None:
 
 
 def test_the_page_has_figures_for_the_same_modules() -> None:
-    """What is measured and what docs/architecture.md tells of are one list."""
-    page = (ROOT / "docs/architecture.md").read_text()
+    """What is measured and what docs/explanation/testing.md tells of are one list."""
+    page = (ROOT / "docs/explanation/testing.md").read_text()
     _, _, figures = page.partition("<!-- mutation -->")
     modules = [
         name.removeprefix("src/whyness_events/").removesuffix(".py").replace("/", ".")

@@ -3,56 +3,58 @@
 import inspect
 import re
 from collections.abc import Iterator
+from importlib import import_module
 from typing import Any
 
-import whyness_mixpanel
+from django.db.models import Model
+
 from tests import django_support  # noqa: F401  (it sets Django up)
 from tests.reference.markdown import code
-from whyness_mixpanel import backends, counters, event, pytest_plugin, signals, sources, testing, track, views
+from tests.unit.django_app.test_public_paths import PUBLIC
 
-_EVENT = event.Event
-# By the name under which a site imports it.
-API: dict[str, Any] = {
-    "whyness_mixpanel.track.track": track.track,
-    "whyness_mixpanel.track.atrack": track.atrack,
-    "whyness_mixpanel.track.event_of": track.event_of,
-    "whyness_mixpanel.track.address_of": track.address_of,
-    "whyness_mixpanel.models.Event": _EVENT,
-    "whyness_mixpanel.models.Event.send": _EVENT.send,
-    "whyness_mixpanel.models.Event.asend": _EVENT.asend,
-    "whyness_mixpanel.models.Event.json": _EVENT.json,
-    "whyness_mixpanel.send_many": whyness_mixpanel.send_many,
-    "whyness_mixpanel.sources.event_for": sources.event_for,
-    "whyness_mixpanel.sources.register": sources.register,
-    "whyness_mixpanel.sources.Source": sources.Source,
-    "whyness_mixpanel.backends.Answer": backends.Answer,
-    "whyness_mixpanel.backends.CannotSend": backends.CannotSend,
-    "whyness_mixpanel.counters.snapshot": counters.snapshot,
-    "whyness_mixpanel.signals": signals,
-    "whyness_mixpanel.testing.sent_events": testing.sent_events,
-    "whyness_mixpanel.testing.published_events": testing.published_events,
-    "whyness_mixpanel.testing.clear": testing.clear,
-    "whyness_mixpanel.pytest_plugin": pytest_plugin,
-    "whyness_mixpanel.views.health": views.health,
-}
+# Those of Event that a site calls.
+_METHODS = {"Event": ("send", "asend", "json")}
 _SECTION = re.compile(r"^(Args|Returns|Raises):\n((?: .*\n|\n)*)", re.MULTILINE)
 _ITEM = re.compile(r"^    ([\w., ]+): (.*(?:\n     .*)*)", re.MULTILINE)
 
 
 def python_api() -> str:
-    """Return a section for each public name."""
-    return "\n\n".join(part for name, thing in API.items() for part in _section(name, thing))
+    """Return a section for each public module."""
+    return "\n\n".join(part for path, names in PUBLIC.items() for part in _module(path, names))
 
 
-def _section(name: str, thing: Any) -> Iterator[str]:
-    yield f"### {name.removeprefix('whyness_mixpanel.').removeprefix('models.')}"
-    yield code(name + _signature(thing))
+def _module(path: str, names: list[str]) -> Iterator[str]:
+    module = import_module(path)
+    yield f"### {path}"
+    yield from _docstring(inspect.getdoc(module) or "")
+    things = {name: getattr(module, name) for name in names}
+    data = [code(name) for name, thing in things.items() if not _has_docstring(thing)]
+    if data:
+        yield f"Names: {', '.join(data)}."
+    for name, thing in things.items():
+        if _has_docstring(thing):
+            yield from _member(path, name, thing)
+        for method in _METHODS.get(name, ()):
+            yield from _member(path, f"{name}.{method}", getattr(thing, method))
+
+
+def _has_docstring(thing: Any) -> bool:
+    """Return whether it explains itself; a tuple or a signal has its class's docstring."""
+    return callable(thing) and bool(inspect.getdoc(thing))
+
+
+def _member(path: str, name: str, thing: Any) -> Iterator[str]:
+    short = path.rpartition(".")[2]
+    yield f"#### {name}" if short == "whyness_mixpanel" else f"#### {short}.{name}"
+    yield code(f"{path}.{name}{_signature(thing)}")
     yield from _docstring(inspect.getdoc(thing) or "")
 
 
 def _signature(thing: Any) -> str:
     """Return the parameters without their types, which are long: mypy and editors show those."""
-    if not callable(thing) or (inspect.isclass(thing) and issubclass(thing, Exception)):
+    if inspect.isclass(thing) and (
+        issubclass(thing, Exception | Model) or getattr(thing, "_is_protocol", False)
+    ):
         return ""
     signature = inspect.signature(thing)
     bare = [

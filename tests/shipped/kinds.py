@@ -31,7 +31,7 @@ _KINDS = (
     (r"sam (build|validate)", Kind.MINUTES),
     (r"apt-get |systemctl ", Kind.ROOT),
     (r"bash \.ci/run", Kind.MINUTES),
-    (r"pip install |git rm ", Kind.PLACEHOLDER),
+    (r"pip install |git (rm|checkout) ", Kind.PLACEHOLDER),
     (r".*manage\.py mixpanel_forget", Kind.MIXPANEL),
     (r".*manage\.py mixpanel_check", Kind.MIXPANEL),
     (r".*manage\.py (events --activity ID|mixpanel_backfill$)", Kind.PLACEHOLDER),
@@ -43,7 +43,7 @@ _KINDS = (
     (r"whyness-mixpanel ", Kind.PIPELINE),
     (r"curl .*\$URL/|.*local\.mixpanel_simulator", Kind.SIMULATOR),
     (r"python -c .import whyness_mixpanel|.*-m bench --help$|.*-m local\.chaos --list", Kind.SHORT),
-    (r".*-m (bench|local\.chaos|local\.invoke|tests\.simulation)", Kind.MINUTES),
+    (r".*-m (bench|local\.chaos|local\.invoke|tests\.simulation|tests\.unit|pytest)", Kind.MINUTES),
 )
 
 

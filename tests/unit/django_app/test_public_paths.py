@@ -10,7 +10,7 @@ import whyness_mixpanel
 
 PUBLIC = {
     "whyness_mixpanel": ["send_many"],
-    "whyness_mixpanel.backends": ["Answer", "Backend"],
+    "whyness_mixpanel.backends": ["Answer", "Backend", "CannotSend"],
     "whyness_mixpanel.bots": ["DEFAULT", "from_bot"],
     "whyness_mixpanel.counters": ["snapshot"],
     "whyness_mixpanel.models": ["DeliveryFailure", "Event", "Log", "Outbox", "Suppression", "send_many"],
@@ -20,7 +20,7 @@ PUBLIC = {
     "whyness_mixpanel.signals": ["event_parked", "event_published", "publish_failed"],
     "whyness_mixpanel.sources": ["NoEvent", "Source", "event_for", "history_before", "register"],
     "whyness_mixpanel.testing": ["clear", "published_events", "sent_events"],
-    "whyness_mixpanel.track": ["track"],
+    "whyness_mixpanel.track": ["atrack", "event_of", "track"],
     "whyness_mixpanel.urls": ["urlpatterns"],
 }
 

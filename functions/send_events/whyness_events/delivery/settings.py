@@ -1,6 +1,6 @@
 """The environment into one frozen Settings; all faults are named together.
 
-Each field of Settings declares its environment variable. The README's table is generated from SETTINGS.
+Each field of Settings declares its variable; docs/reference/settings.md is generated from SETTINGS.
 """
 
 from collections.abc import Callable, Iterator, Mapping
