@@ -21,7 +21,7 @@ _DRIP_PAUSE_S = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request as it came over the wire; header names in lower case."""
+    """A request as received; header names in lower case."""
 
     method: str
     target: str
@@ -31,7 +31,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """A whole answer, which comes `after_s`."""
+    """A whole answer, sent after `after_s`."""
 
     status: int = 200
     body: bytes = b""
@@ -40,7 +40,7 @@ class Response:
 
 
 class Trouble(Enum):
-    """What a request gets instead of a whole answer; HANG and the drips last until the client goes away."""
+    """Replaces a whole answer; HANG and the drips last until the client leaves."""
 
     RESET = auto()
     GARBAGE = auto()
@@ -108,7 +108,7 @@ class _Server(socketserver.ThreadingTCPServer):
         super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Clients go away in mid-request: nothing to tell. What the script raises is noted in `_answer`."""
+        """Ignore clients that leave; errors of the script are recorded in `do_POST`."""
 
     def server_close(self) -> None:
         """End the open connections first, so that no thread waits for a client for ever."""

@@ -41,9 +41,7 @@ class Result:
     def problems(self) -> list[str]:
         """What is wrong, for people; empty if all is well."""
         problems = self.account.problems
-        return (
-            problems if self.struck else [*problems, "the fault never struck, so that the run shows nothing"]
-        )
+        return problems if self.struck else [*problems, "the fault never struck, so the row proves nothing"]
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON data."""

@@ -35,7 +35,7 @@ def test_source_handles_the_sample() -> None:
 
 
 def test_dead_letters_are_shown_with_their_reason() -> None:
-    """What cannot be read is acknowledged, for the dead-letter queue has it."""
+    """An unreadable record is acknowledged, because the dead-letter queue has it."""
     done = invoke("--source", "events/unreadable.json")
 
     assert done.returncode == 0, done.stdout + done.stderr
@@ -43,7 +43,7 @@ def test_dead_letters_are_shown_with_their_reason() -> None:
 
 
 def test_event_that_is_handed_back_makes_the_command_fail(tmp_path: Path) -> None:
-    """A message of a later version stays in the queue: the exit status says that not all is done."""
+    """A message of a later version stays in the queue, and the exit status is 1."""
     path = tmp_path / "event.json"
     path.write_text(
         '{"Records": [{"messageId": "m", "body": "{\\"schema_version\\": 999, \\"events\\": []}"}]}'
@@ -57,7 +57,7 @@ def test_event_that_is_handed_back_makes_the_command_fail(tmp_path: Path) -> Non
 
 @pytest.mark.build
 def test_built_function_handles_the_sample() -> None:
-    """What would be deployed runs on the Python it is deployed for."""
+    """The built function runs on the Python it is deployed for."""
     if not (BUILD_DIR / "handler.py").exists():
         pytest.skip(f"{BUILD_DIR} is missing: `make build` makes it")
     try:

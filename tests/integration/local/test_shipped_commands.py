@@ -75,5 +75,5 @@ def until_it_holds(block: str) -> str:
 
 
 def test_the_drill_is_the_demos() -> None:
-    """What the demo prints at its end leads here."""
+    """The demo writes its variables where the drill reads them."""
     assert CACHE_DIR == ROOT / ".cache"

@@ -7,7 +7,7 @@ NOW_MS = 1_763_900_000_000
 
 
 def test_every_event_is_in_a_message_and_has_a_fate() -> None:
-    """The bodies hold exactly the events whose fates are known, each once."""
+    """The bodies have exactly the events with a fate, once each."""
     load = make_load("row", 500, Mix(bad_share=0.02, poison=True), now_ms=NOW_MS)
 
     assert Counter(key for body in load.bodies for key in keys_in(body)) == Counter(
@@ -34,7 +34,7 @@ def test_the_smallest_load_has_every_kind_of_bad_event() -> None:
 
 
 def test_no_two_events_share_an_insert_id() -> None:
-    """The insert id alone tells the events of a load apart, and they all begin with its prefix."""
+    """Insert ids are unique within a load, and all begin with its prefix."""
     load = make_load("row", 300, Mix(poison=True), now_ms=NOW_MS)
 
     ids = {key.insert_id for key in load.expected.fates}
@@ -44,7 +44,7 @@ def test_no_two_events_share_an_insert_id() -> None:
 
 
 def test_the_poison_is_one_event_that_dies_with_its_message_only() -> None:
-    """Its message has two others, whose fate is the same; nobody else's is."""
+    """Its message has two others with the same fate; no other event has it."""
     load = make_load("row", 100, Mix(poison=True), now_ms=NOW_MS)
 
     [body] = [body for body in load.bodies if poison_id("row") in body]
@@ -53,7 +53,7 @@ def test_the_poison_is_one_event_that_dies_with_its_message_only() -> None:
 
 
 def test_events_that_only_mixpanel_refuses_may_be_delivered_in_the_end() -> None:
-    """A mix says what becomes of its bad events."""
+    """A mix decides what becomes of its bad events."""
     load = make_load("row", 100, Mix(bad_share=0.1, kinds=(Bad.AT_MIXPANEL,), fate=""), now_ms=NOW_MS)
 
     assert set(load.expected.fates.values()) == {""}

@@ -69,7 +69,7 @@ def test_a_fault_that_cannot_be_meant_is_refused(value: dict[str, Any]) -> None:
 
 
 def test_failing_entries_are_not_forwarded_and_reported() -> None:
-    """The others are, and the answer speaks of all."""
+    """The others are, and the answer names all."""
     rest = partial.without("SendMessageBatch", SEND, frozenset({1}))
     answer = partial.answered(
         "SendMessageBatch", SEND, frozenset({1}), {"Successful": [{"Id": "0"}, {"Id": "2"}]}

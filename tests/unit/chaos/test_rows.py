@@ -16,7 +16,7 @@ SOUND = Account(10, delivered=9, dead=1, lost=0, double_counted=0, unexplained=0
 
 
 def test_names_tell_the_rows_apart() -> None:
-    """None is another's beginning, as insert ids show them, and those that take longest are among them."""
+    """No name is the beginning of another one in insert ids, and LONGEST_FIRST has only names of rows."""
     names = [row.name for row in ROWS]
 
     for name in names:
@@ -25,7 +25,7 @@ def test_names_tell_the_rows_apart() -> None:
 
 
 def test_the_page_names_every_row() -> None:
-    """docs/reference/chaos.md says what each does."""
+    """docs/reference/chaos.md describes every row."""
     page = (Path(__file__).parents[3] / "docs" / "reference/chaos.md").read_text()
 
     assert [row.name for row in ROWS if f"`{row.name}`" not in page] == []
@@ -97,12 +97,12 @@ def test_any_event_without_its_one_fate_fails_the_run(
 
 
 def test_a_fault_that_never_struck_fails_the_run(tmp_path: Path) -> None:
-    """Such a row has shown nothing."""
+    """Such a row proves nothing."""
     assert cli._report([result(ROWS[0], struck=0)], 1, 3.0, tmp_path) == 1
 
 
 @pytest.mark.parametrize("arguments", [["--scale", "0"], ["--scale", "x"], ["--row", "no-such-row"]])
-def test_a_command_line_that_cannot_be_meant_is_refused(arguments: list[str]) -> None:
+def test_an_invalid_command_line_is_refused(arguments: list[str]) -> None:
     """With argparse's status, before anything is started."""
     with pytest.raises(SystemExit, match="2"):
         cli.main(arguments)

@@ -87,7 +87,7 @@ def test_each_event_with_its_own_fate_is_no_problem() -> None:
     ],
 )
 def test_each_way_to_go_wrong_is_a_problem(changes: dict[str, Any], problems: list[str]) -> None:
-    """What is missing, counted twice, wrong or late is counted under its name, and nothing else is."""
+    """Missing, duplicate, wrong and late events are counted under their name only."""
     assert accounted(**changes).problems == problems
 
 
@@ -96,7 +96,7 @@ def test_each_way_to_go_wrong_is_a_problem(changes: dict[str, Any], problems: li
     [("rejected", 1), ("oversized", 1), ("unknown", 1), ("crashed", 0), ("exhausted", 0)],
 )
 def test_delivered_and_dead_is_double_unless_the_last_answer_was_unknown(reason: str, double: int) -> None:
-    """A redrive would count it again, for a reason that says it never counted; it is unexplained anyway."""
+    """The reason says that it never counted, so that a redrive would count it again."""
     counts = accounted(letters=[*LETTERS, letter(reason, GOOD)])
 
     assert counts.double_counted == double

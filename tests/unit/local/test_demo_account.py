@@ -28,7 +28,7 @@ def accounted(
 
 
 def test_all_that_was_sent_is_accounted_for() -> None:
-    """Where each event is where it should be, there are no problems, and the figures add up."""
+    """If every event has arrived, there are no problems, and the figures add up."""
     account = accounted()
 
     assert account.problems == []

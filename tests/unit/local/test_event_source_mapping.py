@@ -36,7 +36,7 @@ def records_of_sizes(*sizes_bytes: int) -> list[Record]:
 
 
 def deleted(message_ids: list[str], answer: object) -> frozenset[str]:
-    """Return what is deleted after an answer: JSON text, or a value that is made into it."""
+    """Return the deleted ids after an answer, given as JSON text or as a value."""
     body = answer if isinstance(answer, str) else json.dumps(answer)
     return ids_to_delete(message_ids, InvocationResult(body), reports_item_failures=True)
 
@@ -183,7 +183,7 @@ def test_malformed_answer_deletes_nothing(answer: object) -> None:
 
 @pytest.mark.parametrize("fault", list(Fault))
 def test_failed_invocation_deletes_nothing(fault: Fault) -> None:
-    """After an error, a timeout or a crash every message comes again, whatever was printed."""
+    """After an error, a timeout or a crash every message is delivered again, whatever was printed."""
     result = InvocationResult('{"batchItemFailures": []}', fault)
 
     assert ids_to_delete(["a"], result, reports_item_failures=True) == frozenset()

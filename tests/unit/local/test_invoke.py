@@ -40,7 +40,7 @@ def test_missing_file_and_missing_build_are_told_on_the_command_line(
 
 @pytest.mark.parametrize("machine", ["x86_64", "AMD64", "aarch64", "arm64"])
 def test_a_function_built_for_the_other_processor_is_refused(machine: str) -> None:
-    """What `make deploy` leaves behind is named, instead of an import error in the function."""
+    """The error names the cause, instead of an import error in the function."""
     here, other = ("x86_64", "arm64") if machine in ("x86_64", "AMD64") else ("arm64", "x86_64")
     built = "Parameters: {{Architecture: {{Default: {}}}}}"
 

@@ -17,7 +17,7 @@ def elf(machine: int) -> bytes:
 
 
 def make_wheel(directory: Path, version: str = "1.0", **binaries: bytes) -> Path:
-    """Write a wheel of the tool that pip would take, with these emulators in it."""
+    """Write a wheel of the tool with these emulators."""
     path = directory / f"aws_sam_cli-{version}-py3-none-any.whl"
     info = f"aws_sam_cli-{version}.dist-info"
     with zipfile.ZipFile(path, "w") as archive:
@@ -32,7 +32,7 @@ def make_wheel(directory: Path, version: str = "1.0", **binaries: bytes) -> Path
 
 
 def test_the_one_file_for_the_processor_is_taken(tmp_path: Path) -> None:
-    """The wheel holds one emulator per processor; the right one comes out."""
+    """The wheel holds one emulator per processor, and the right one is extracted."""
     wheel = make_wheel(tmp_path, x86_64=elf(X86_64), arm64=elf(ARM64))
 
     assert extract(wheel, "arm64", ARM64) == elf(ARM64)
@@ -56,7 +56,7 @@ def test_wheel_without_the_emulator_is_refused(tmp_path: Path) -> None:
 
 
 def test_installed_file_is_executable_and_alone(tmp_path: Path) -> None:
-    """The file appears complete, executable, and nothing is left beside it."""
+    """The file is complete and executable, and no other file is left."""
     path = tmp_path / "aws-lambda-rie"
 
     install(elf(X86_64), path)

@@ -17,7 +17,7 @@ def test_same_seed_gives_the_same_visits() -> None:
 
 
 def test_visits_are_of_every_kind() -> None:
-    """Users, prospects and nobody act; links are clicked with GET only; agents and addresses vary."""
+    """Users, prospects and anonymous visitors act; clicks are GET requests; agents and addresses vary."""
     requests = list(plan(1_000, PEOPLE, seed=1))
 
     kinds = Counter((request.path.split("/")[1], request.path.split("/")[-2]) for request in requests)
@@ -53,7 +53,7 @@ def url() -> object:
 
 
 def test_every_request_is_made_once(url: str) -> None:
-    """Each answer is told; a redirect is an answer and is not followed."""
+    """Each answer is reported; a redirect is an answer and is not followed."""
     told: list[None] = []
 
     drive(url, iter([Request("GET", "/200", {}), Request("GET", "/302", {})] * 10), lambda: told.append(None))

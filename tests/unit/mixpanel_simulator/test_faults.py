@@ -352,7 +352,7 @@ def test_faults_can_be_removed_one_by_one_or_all() -> None:
         ({"connection": "refuse", "for_s": 1, "probability": 0.5}, "refuse sees no request"),
     ],
 )
-def test_fault_that_cannot_be_meant_is_refused(fields: dict[str, Any], said: str) -> None:
+def test_fault_that_is_invalid_is_refused(fields: dict[str, Any], said: str) -> None:
     """The error names the field and what is allowed; nothing is armed."""
     simulator = make_simulator()
 
