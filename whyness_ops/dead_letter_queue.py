@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -26,8 +26,6 @@ _EMPTY_RECEIVES = 2
 _IDLE_RECEIVES = 20
 # ... plus one for this many that were received: they reappear when HIDDEN_S is over.
 _LETTERS_PER_IDLE = 10
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,22 +198,17 @@ class Hold:
 
     def _release(self) -> None:
         handles = [handle for handle in self._handles.values() if handle]
-        for done, some in enumerate(chunks(handles)):
+        self.not_released = len(handles)
+        for call in sqs_batch.in_calls(handles):
             entries = sqs_batch.numbered(
-                [{"ReceiptHandle": handle, "VisibilityTimeout": 0} for handle in some]
+                [{"ReceiptHandle": handle, "VisibilityTimeout": 0} for handle in call]
             )
             try:
                 # Entries that SQS reports as failed are visible already: their time was up.
                 self._queue.sqs.change_message_visibility_batch(QueueUrl=self._queue.url, Entries=entries)
             except (BotoCoreError, ClientError):
-                self.not_released = len(handles) - done * limits.BATCH_ENTRIES
                 return
-
-
-def chunks(values: Sequence[T]) -> Iterator[Sequence[T]]:
-    """Yield the values ten at a time, as many as one call of SQS takes."""
-    for start in range(0, len(values), limits.BATCH_ENTRIES):
-        yield values[start : start + limits.BATCH_ENTRIES]
+            self.not_released -= len(call)
 
 
 def queue_arn(sqs: Any, url: str) -> str:

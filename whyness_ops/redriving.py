@@ -7,6 +7,7 @@ the same deduplication fields and counts once.
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from operator import attrgetter
 from typing import Any
 
 from whyness_events import limits, sqs_batch
@@ -150,7 +151,7 @@ class Redrive:
         self, matched: Sequence[DeadLetter], hold: Hold, log: LogTable | None, report: Redriven
     ) -> None:
         resends = [resend for letter in matched if (resend := self._resend(letter, report))]
-        for some in _pack(resends, self._most_a_call):
+        for some in sqs_batch.in_calls(resends, attrgetter("size_bytes"), most_entries=self._most_a_call):
             if log is None:
                 report.sent += len(some)
                 continue
@@ -202,15 +203,3 @@ class Redrive:
         key = letter.log_key
         letter_id, now_ms = letter.message_id, self.now_ms()
         return key is None or log.mark_redriven(key, dead_letter_message_id=letter_id, now_ms=now_ms)
-
-
-def _pack(resends: Sequence[_Resend], most: int) -> list[list[_Resend]]:
-    """Return the resends in calls of at most `most` entries and 1 MiB."""
-    calls: list[list[_Resend]] = []
-    for resend in resends:
-        held_bytes = sum(p.size_bytes for p in calls[-1]) if calls else 0
-        if calls and len(calls[-1]) < most and held_bytes + resend.size_bytes <= limits.BATCH_BYTES:
-            calls[-1].append(resend)
-        else:
-            calls.append([resend])
-    return calls
