@@ -31,6 +31,10 @@ class CannotEdit(Exception):
     """The dead letter is not sent; the text says why, without any value of the event."""
 
 
+class Withheld(Exception):
+    """Raised by an edit function to leave the dead letter in its queue; the report shows the text."""
+
+
 def load_edit(name: str) -> Edit:
     """Return the function that `package.module:function` names.
 
@@ -91,7 +95,7 @@ def edit_body(letter: DeadLetter, edit: Edit, *, now_ms: int) -> str:
     body = to_sqs_json({**fields, **(message.fields if message else {}), "events": edited})
     if size_bytes(body) > limits.MESSAGE_BYTES:
         raise CannotEdit(
-            f"the edited message has {size_bytes(body)} bytes; at most {limits.MESSAGE_BYTES} are allowed"
+            f"the message to send has {size_bytes(body)} bytes; at most {limits.MESSAGE_BYTES} are allowed"
         )
     return body
 
@@ -110,6 +114,8 @@ def _message(letter: DeadLetter) -> Any:
 def _edit_one(raw: object, edit: Edit, letter: DeadLetter, now_ms: int) -> dict[str, Any]:
     try:
         edited = edit(copy.deepcopy(raw))
+    except Withheld as reason:
+        raise CannotEdit(str(reason)) from reason
     except Exception as error:  # a user's function can raise anything, and must not stop the others
         raise CannotEdit(f"the edit function raised {_where(error)}") from error
     if not isinstance(edited, dict):
@@ -125,9 +131,9 @@ def _check_event(edited: dict[str, Any], now_ms: int) -> None:
         encode_event(parse_event(edited, now_ms=now_ms))
         to_sqs_json(edited)
     except (InvalidEvent, EventTooLarge) as fault:
-        raise CannotEdit(f"the event is not valid after the edit: {fault}") from fault
+        raise CannotEdit(f"the event to send is not valid: {fault}") from fault
     except (TypeError, ValueError, RecursionError) as fault:
-        raise CannotEdit("after the edit the event has a value that JSON cannot represent") from fault
+        raise CannotEdit("the event to send has a value that JSON cannot represent") from fault
 
 
 def _check_unchanged(raw: object, edited: Mapping[str, Any], reason: str) -> None:

@@ -321,7 +321,7 @@ def test_a_letter_of_somebody_whom_the_site_suppresses_stays(
     assert run.returncode == 1, run.stderr
     report = json.loads(run.stdout)
     assert (report["sent"], len(report["left"])) == (1, 1)
-    assert "Suppressed" in report["left"][0]["why"]
+    assert report["left"][0]["why"] == "its user is suppressed"
     assert names(desk.queued()) == ["good"]
     assert names(desk.dead()) == ["unwanted"]
     assert [desk.states(each) for each in ("good", "unwanted")] == [["redriven"], ["dead"]]

@@ -142,7 +142,7 @@ def _raise(event: dict[str, Any]) -> object:
         (lambda event: {**event, "time": "soon"}, "time: found"),
         (lambda event: {**event, "user": "null"}, "user: found a placeholder"),
         (lambda event: {**event, "more": object()}, "JSON cannot represent"),
-        (lambda event: {**event, "properties": {"a": {1, 2}}}, "after the edit"),
+        (lambda event: {**event, "properties": {"a": {1, 2}}}, "event to send is not valid"),
         (lambda event: {**event, "properties": large_properties(1_000_001)}, "1000000 bytes"),
     ],
 )
