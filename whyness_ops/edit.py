@@ -2,7 +2,6 @@
 
 import copy
 import importlib
-import os
 import traceback
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -57,24 +56,18 @@ def load_edit(name: str) -> Edit:
     return function  # type: ignore[no-any-return]  # getattr gives Any
 
 
-def load_site_check(settings: str) -> Edit:
-    """Return the Django site's function that raises for an event of a suppressed user.
+def with_check(edit: Edit | None, check: Edit | None) -> Edit | None:
+    """Return the edit function with a check of each event, before and after it; None if there is neither.
 
-    Args:
-        settings: the site's settings module, as in DJANGO_SETTINGS_MODULE.
-
-    Raises:
-        EditFault: the site cannot be loaded, or has not installed whyness_mixpanel.
+    A body that cannot be read is no event: the check gets what the edit function makes of it.
     """
-    os.environ["DJANGO_SETTINGS_MODULE"] = settings
-    try:
-        importlib.import_module("django").setup()
-        check: Edit = importlib.import_module("whyness_mixpanel.privacy").refuse_suppressed
-    except Exception as error:  # a site's settings can raise anything
-        raise EditFault(
-            f"--site {settings}: loading the site raised {_where(error)}. Fix it, or check the name."
-        ) from error
-    return check
+    if edit is None or check is None:
+        return edit or check
+
+    def check_event(raw: Any) -> Any:
+        return check(raw) if isinstance(raw, dict) else raw
+
+    return lambda raw: check_event(edit(check_event(raw)))
 
 
 def edit_body(letter: DeadLetter, edit: Edit, *, now_ms: int) -> str:
