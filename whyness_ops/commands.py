@@ -15,7 +15,7 @@ from whyness_ops.aws import Aws, Stack
 from whyness_ops.dead_letter_queue import DeadLetterQueue
 from whyness_ops.edit import Edit, load_edit, with_check
 from whyness_ops.errors import NotFound, UsageFault
-from whyness_ops.inspecting import count_rows, export, find_letter, overview, show
+from whyness_ops.inspecting import count_rows, export, find_dead_letter, overview, show
 from whyness_ops.log_table import LogTable, Row, last_days
 from whyness_ops.moving import redrive_all
 from whyness_ops.progress import Progress
@@ -46,11 +46,11 @@ def dlq_list(options: argparse.Namespace, stop: Stop) -> int:
 
 def dlq_show(options: argparse.Namespace, stop: Stop) -> int:
     """Show one dead letter."""
-    letter = find_letter(
+    dead_letter = find_dead_letter(
         _queue(options), message_id=options.message or "", insert_id=options.insert_id or "", stop=stop
     )
     log = _log(options) if options.log_table else None
-    output.emit(show(letter, log), output.pretty, as_json=options.json)
+    output.emit(show(dead_letter, log), output.pretty, as_json=options.json)
     return 0
 
 

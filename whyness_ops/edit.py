@@ -19,8 +19,8 @@ from whyness_events import (
 )
 from whyness_events.values import size_bytes
 from whyness_events.wire import to_sqs_json
+from whyness_ops.dead_letter_message import DeadLetter
 from whyness_ops.errors import EditFault
-from whyness_ops.letters import DeadLetter
 
 Edit = Callable[[Any], object]
 DEDUPLICATION_FIELDS = ("insert_id", "event", "user", "time")
@@ -70,7 +70,7 @@ def with_check(edit: Edit | None, check: Edit | None) -> Edit | None:
     return lambda raw: check_event(edit(check_event(raw)))
 
 
-def edit_body(letter: DeadLetter, edit: Edit, *, now_ms: int) -> str:
+def edit_body(dead_letter: DeadLetter, edit: Edit, *, now_ms: int) -> str:
     """Return the body with each event as the function returns it.
 
     The function takes one event, a dict, and returns it fixed. If the body cannot be read at all, it takes
@@ -79,9 +79,9 @@ def edit_body(letter: DeadLetter, edit: Edit, *, now_ms: int) -> str:
     Raises:
         CannotEdit: it raised, did not return a valid event, or changed a field that it must not change.
     """
-    message = _message(letter)
-    raws = message.raw_events if message else [letter.body]
-    edited = [_edit_one(raw, edit, letter, now_ms) for raw in raws]
+    message = _message(dead_letter)
+    raws = message.raw_events if message else [dead_letter.body]
+    edited = [_edit_one(raw, edit, dead_letter, now_ms) for raw in raws]
     fields: dict[str, Any] = {"schema_version": message.schema_version if message else SCHEMA_VERSION}
     if message and message.identity:
         fields["identity"] = message.identity
@@ -93,9 +93,9 @@ def edit_body(letter: DeadLetter, edit: Edit, *, now_ms: int) -> str:
     return body
 
 
-def _message(letter: DeadLetter) -> Any:
+def _message(dead_letter: DeadLetter) -> Any:
     try:
-        return decode_message(letter.body)
+        return decode_message(dead_letter.body)
     except UnknownVersion as fault:
         raise CannotEdit(
             f"the message is newer than this version of whyness-mixpanel; upgrade it: {fault}"
@@ -104,7 +104,7 @@ def _message(letter: DeadLetter) -> Any:
         return None
 
 
-def _edit_one(raw: object, edit: Edit, letter: DeadLetter, now_ms: int) -> dict[str, Any]:
+def _edit_one(raw: object, edit: Edit, dead_letter: DeadLetter, now_ms: int) -> dict[str, Any]:
     try:
         edited = edit(copy.deepcopy(raw))
     except Withheld as reason:
@@ -114,8 +114,8 @@ def _edit_one(raw: object, edit: Edit, letter: DeadLetter, now_ms: int) -> dict[
     if not isinstance(edited, dict):
         raise CannotEdit(f"the edit function returned {_kind(edited)}; it must return the event as a dict")
     _check_event(edited, now_ms)
-    if letter.may_count:
-        _check_unchanged(raw, edited, letter.reason)
+    if dead_letter.may_count:
+        _check_unchanged(raw, edited, dead_letter.reason)
     return edited
 
 

@@ -29,8 +29,8 @@ def test_a_command_of_the_tool_succeeds(
     (tmp_path / "fixes.py").write_text("def shorten_names(event):\n    return event\n")
     (tmp_path / "mine.toml").write_text("sqs_request = 0.0000005\n")
     events = [make_event() for _ in range(3)]
-    letters = [desk.bury(event) for event in events]
-    words = shlex.split(text.replace("MESSAGE_ID", letters[0]).replace("INSERT_ID", events[0].insert_id))
+    dead_letters = [desk.bury(event) for event in events]
+    words = shlex.split(text.replace("MESSAGE_ID", dead_letters[0]).replace("INSERT_ID", events[0].insert_id))
 
     assert desk.run(*words[1:]) == 0
 

@@ -11,10 +11,11 @@ PURE = (
     "columns",
     "edit",
     "help_texts",
-    "letters",
+    "dead_letter_message",
     "option_types",
     "output",
     "redriven",
+    "resend",
     "selection",
     "snapshot",
 )
