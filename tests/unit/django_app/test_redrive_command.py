@@ -97,15 +97,20 @@ def test_stack_is_that_of_the_settings_unless_an_option_names_another(
 ) -> None:
     """Variables that only whyness-mixpanel reads are not asked."""
     given: list[Any] = []
+
+    def redrive(options: Any, *_: object, **__: object) -> int:
+        given.append(options)
+        return 0
+
     monkeypatch.setenv("QUEUE_URL", "elsewhere")
-    monkeypatch.setattr(redrive_command, "redrive", lambda options, *_, **__: given.append(options) or 0)
+    monkeypatch.setattr(redrive_command, "redrive", redrive)
 
     with override(**SETTINGS, **chosen):
         call_command("mixpanel_redrive", "--all", *arguments)
 
     (options,) = given
-    found = options.queue_url, options.dead_letter_queue_url, options.log_table, options.region
-    assert found == expected
+    chosen_stack = options.queue_url, options.dead_letter_queue_url, options.log_table, options.region
+    assert chosen_stack == expected
 
 
 @pytest.mark.parametrize(
