@@ -1,4 +1,4 @@
-"""Pure: a dead letter as SQS returns it, and what it tells."""
+"""Pure: a dead letter as SQS returns it, and what can be read from it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

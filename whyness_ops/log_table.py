@@ -79,7 +79,7 @@ class LogTable:
         return self._mark_dead(key, {REDRIVEN_AS: str(edited)}, dead_letter_message_id)
 
     def mark_redriven(self, key: LogKey, *, dead_letter_message_id: str, now_ms: int) -> bool:
-        """Set the row's state to `redriven`; return False only if the table could not be asked.
+        """Set the row's state to `redriven`; return False only if the table could not be reached.
 
         Only a row that is `dead` and names this dead letter is changed: the event may have been delivered
         already, or have failed again. Neither is an error.

@@ -74,7 +74,7 @@ def wrong(given: str, allowed: str) -> argparse.ArgumentTypeError:
 
 
 def shown(given: str) -> str:
-    """Return what was given in quotation marks, not endless and without control characters."""
+    """Return what was given in quotation marks, shortened and without control characters."""
     return repr(given if len(given) <= _MOST_SHOWN else f"{given[:_MOST_SHOWN]}…")
 
 

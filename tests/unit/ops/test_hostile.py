@@ -99,7 +99,7 @@ def test_what_is_shown_of_a_deep_event_is_its_body(
 
 
 def test_a_row_of_endless_attributes_is_one_that_dynamodb_takes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One dead letter that nobody can note must not keep the rows of all others back."""
+    """A dead letter that cannot be recorded must not hold back the rows of all others."""
     names = ("reason", "detail", "insert_id", "log_key", "source_message_id", "http_status", "failed_at")
     texts = {name: {"DataType": "String", "StringValue": "9" * 140_000} for name in names}
     aws = an_aws([{"Body": "no JSON", "MessageAttributes": texts}], [])
