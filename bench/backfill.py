@@ -49,6 +49,7 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
+        allow_abbrev=False,
         prog="python -m bench.backfill",
         description="Measure a backfill and the simplest loop (json.dumps and send_message for each row).",
         epilog=_EPILOG,

@@ -183,6 +183,7 @@ def _cpu_s(work: Callable[[], object]) -> float:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
+        allow_abbrev=False,
         prog="python -m bench.candidates",
         description="Compare steps of the hot path with those they replaced: microseconds of CPU per event.",
         epilog=_EPILOG,

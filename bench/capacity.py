@@ -207,6 +207,7 @@ def written(page: str) -> str:
 def main() -> None:
     """Write the page, and the plots if wanted; print one line of JSON."""
     parser = argparse.ArgumentParser(
+        allow_abbrev=False,
         prog="python -m bench.capacity",
         description="Update the tables and plots of docs/reference/capacity.md.",
         epilog=_EPILOG,

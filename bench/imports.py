@@ -107,6 +107,7 @@ def _import_times(code: str, environment: Mapping[str, str]) -> str:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
+        allow_abbrev=False,
         prog="python -m bench.imports",
         description="Measure what importing the handler costs, by library.",
         epilog=_EPILOG,

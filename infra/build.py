@@ -135,7 +135,7 @@ def compile_bytecode(python: Path, folder: Path) -> None:
 
 def main() -> int:
     """Run the command line; return 2 if something is missing."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(allow_abbrev=False, description=__doc__)
     parser.add_argument(
         "--deploy",
         metavar="ENV",

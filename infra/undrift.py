@@ -183,7 +183,7 @@ def _ask() -> bool:
 
 def main() -> int:
     """Run the command line; return 1 if the operator said no, 2 after an error."""
-    parser = argparse.ArgumentParser(prog="make undrift", description=__doc__)
+    parser = argparse.ArgumentParser(allow_abbrev=False, prog="make undrift", description=__doc__)
     parser.add_argument("environment", help="environment in samconfig.toml: dev or prod")
     try:
         stack, region = stack_of((ROOT / "samconfig.toml").read_text(), parser.parse_args().environment)

@@ -61,6 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
+        allow_abbrev=False,
         prog="make demo",
         description="Send events of a Django site through the whole pipeline, and account for each.",
         epilog=_EPILOG,

@@ -6,8 +6,8 @@ from typing import Any
 from local.accounting import DeadLetter, Fate, Snapshot, Waiting, key_at_mixpanel, keys_in
 from local.control import ask
 from local.stack import LocalStack
-from whyness_ops.letters import DeadLetter as DeadLetterMessage
-from whyness_ops.letters import read_letter
+from whyness_ops.dead_letter_message import DeadLetter as DeadLetterMessage
+from whyness_ops.dead_letter_message import read_dead_letter
 
 # Longer than any inspection: a dead letter must not be received twice.
 _HIDDEN_S = 3_600
@@ -33,7 +33,7 @@ def dead_letters(stack: LocalStack) -> list[DeadLetterMessage]:
         MessageAttributeNames=["All"],
         MessageSystemAttributeNames=["All"],
     ).get("Messages"):
-        letters += map(read_letter, messages)
+        letters += map(read_dead_letter, messages)
     for letter in letters:
         sqs.change_message_visibility(
             QueueUrl=queue_url, ReceiptHandle=letter.receipt_handle, VisibilityTimeout=0

@@ -42,7 +42,7 @@ def _event(name: str, number: int) -> Event:
 
 
 def _read(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m local.publish", description=__doc__)
+    parser = argparse.ArgumentParser(allow_abbrev=False, prog="python -m local.publish", description=__doc__)
     parser.add_argument("--count", type=int, default=500, help="number of events (default 500)")
     parser.add_argument(
         "--bad", action="store_true", help="give them a blank name, so that they are rejected"

@@ -1,21 +1,18 @@
-"""The commands and their options: what a person can give, in the groups in which `--help` lists it."""
+"""The commands and their options, in the groups in which `--help` lists them."""
 
 import argparse
 import os
 from collections.abc import Callable
 from typing import NamedTuple
 
-from whyness_events.outcomes import DEAD_REASONS, LOG_REASONS
-from whyness_ops import commands, help_texts
+from whyness_events.outcomes import LOG_REASONS
+from whyness_ops import commands, help_texts, site, stack_options
 from whyness_ops.argument_parser import ArgumentParser, Commands, ShowVersion, add_parser
 from whyness_ops.capacity.command import add_capacity
 from whyness_ops.completion import add_completion
-from whyness_ops.option_types import Number, Whole, moment, path, text
+from whyness_ops.option_types import Whole, count, moment, path, text
 
-_count = Whole(1, 10**9)
 _days = Whole(1, commands.KEPT_DAYS)
-# Below, the dead letters of a call would reappear meanwhile; above, SQS's move task refuses.
-_rate = Number(0.1, 500)
 
 
 class _Command(NamedTuple):
@@ -61,7 +58,7 @@ def _dlq_commands() -> list[_Command]:
 
 def _redrive_command() -> _Command:
     help_ = "send dead letters to the queue again"
-    return _Command("redrive", help_, commands.redrive, _add_redrive, help_texts.REDRIVE)
+    return _Command("redrive", help_, site.redrive, site.add_redrive, help_texts.REDRIVE)
 
 
 def _log_commands() -> list[_Command]:
@@ -83,7 +80,7 @@ def _add_dlq_list(parser: argparse.ArgumentParser) -> None:
         "--days", type=_days, metavar="N", default=7, help="days of the Log to count, 1 to 90 (default 7)"
     )
     group.add_argument(
-        "--sample", type=_count, metavar="N", default=20, help="dead letters to sample (default 20)"
+        "--sample", type=count, metavar="N", default=20, help="dead letters to sample (default 20)"
     )
 
 
@@ -98,47 +95,6 @@ def _add_dlq_show(parser: argparse.ArgumentParser) -> None:
 def _add_dlq_export(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", type=path, metavar="FILE", help="new file in an existing directory")
     parser.add_argument("--force", action="store_true", help="replace the file if it exists")
-
-
-def _add_redrive(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("selection", "Filters are combined: a dead letter must match all.")
-    group.add_argument("--all", action="store_true", help="all dead letters, moved by SQS itself")
-    group.add_argument(
-        "--reason",
-        choices=DEAD_REASONS,
-        help="why it failed: %(choices)s (crashed: moved by SQS; unknown: no reason recorded)",
-        metavar="REASON",
-    )
-    group.add_argument("--event", type=text, metavar="NAME", help="name of the event")
-    group.add_argument(
-        "--user", type=text, metavar="ID", help='user id: "123" for a user, "p:45" for a prospect'
-    )
-    group.add_argument("--insert-id", type=text, metavar="ID", help="insert id of the event")
-    group.add_argument(
-        "--since",
-        type=moment,
-        metavar="TIME",
-        help="failed at or after: 2026-11-23 or 2026-11-23T10:00+01:00 (default UTC)",
-    )
-    group.add_argument("--until", type=moment, metavar="TIME", help="failed before; same formats")
-    group.add_argument("--limit", type=_count, metavar="N", help="at most this many dead letters")
-    how = parser.add_argument_group("sending")
-    how.add_argument("--dry-run", action="store_true", help="inspect, edit and report; change nothing")
-    how.add_argument("--rate", type=_rate, metavar="N", help="at most this many dead letters a second")
-    how.add_argument(
-        "--edit",
-        type=text,
-        metavar="PACKAGE.MODULE:FUNCTION",
-        help="function that takes each event and returns it fixed; the current directory is searched too",
-    )
-    how.add_argument(
-        "--site",
-        type=text,
-        metavar="SETTINGS_MODULE",
-        default=os.environ.get("WHYNESS_MIXPANEL_SITE", ""),
-        help="Django site that knows the suppressed users, whose dead letters are not sent "
-        "(or WHYNESS_MIXPANEL_SITE)",
-    )
 
 
 def _add_rows(parser: argparse.ArgumentParser) -> "argparse._ArgumentGroup":
@@ -156,7 +112,7 @@ def _add_log_list(parser: argparse.ArgumentParser) -> None:
     group = _add_rows(parser)
     group.add_argument("--insert-id", type=text, metavar="ID", help="insert id of the event, on any day")
     group.add_argument(
-        "--limit", type=_count, metavar="N", default=100, help="at most this many rows (default 100)"
+        "--limit", type=count, metavar="N", default=100, help="at most this many rows (default 100)"
     )
 
 
@@ -173,19 +129,11 @@ def _add_command(group: Commands, command: _Command) -> None:
     parser = add_parser(group, command.name, command.help, command.examples)
     parser.set_defaults(run=command.run)
     command.add_options(parser)
-    output = parser.add_argument_group("output")
-    output.add_argument("--json", action="store_true", help="one JSON object instead of text")
-    _add_connection(parser)
+    add_output(parser)
+    stack_options.add_connection(parser, os.environ, "or {}")
 
 
-def _add_connection(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("connection")
-    for option, metavar, what, variable in (
-        ("--queue-url", "URL", "the queue", "QUEUE_URL"),
-        ("--dead-letter-queue-url", "URL", "the dead-letter queue", "DEAD_LETTER_QUEUE_URL"),
-        ("--log-table", "NAME", "the Log table", "LOG_TABLE_NAME"),
-    ):
-        default, help_ = os.environ.get(variable, ""), f"{what} (or {variable})"
-        group.add_argument(option, type=text, default=default, metavar=metavar, help=help_)
-    for option, metavar in (("--profile", "NAME"), ("--region", "NAME"), ("--endpoint-url", "URL")):
-        group.add_argument(option, type=text, metavar=metavar, help="as in the AWS CLI")
+def add_output(parser: argparse.ArgumentParser) -> None:
+    """Add --json."""
+    group = parser.add_argument_group("output")
+    group.add_argument("--json", action="store_true", help="one JSON object instead of text")

@@ -120,6 +120,7 @@ def _logs_are_in(work_dir: Path) -> str:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
+        allow_abbrev=False,
         prog="make chaos",
         description="Run the local pipeline under each fault it must survive; account for every event.",
         epilog=_EPILOG,

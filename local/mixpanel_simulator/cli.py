@@ -47,6 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
+        allow_abbrev=False,
         prog="python -m local.mixpanel_simulator",
         description="Simulate Mixpanel's POST /import on 127.0.0.1, with faults on request.",
         epilog=EPILOG,

@@ -3,7 +3,6 @@
 import functools
 import json
 from collections.abc import Sequence
-from typing import Any
 
 from django.db import Error, connections, router, transaction
 
@@ -25,10 +24,6 @@ class OptOutFailed(CannotFilter):
 
 class SuppressionUnreadable(CannotFilter):
     """The database does not say who is suppressed: the events wait."""
-
-
-class Suppressed(Exception):
-    """Nothing may be sent about the person any more."""
 
 
 def scrubber() -> Scrubber:
@@ -61,18 +56,6 @@ def unwanted_among(people: set[str]) -> set[str]:
     OPT_OUT is asked in this thread: the relay's or a drain's, where there is no request.
     """
     return _suppressed(people) | _opted_out(people) if people else set()
-
-
-def refuse_suppressed(raw: dict[str, Any]) -> dict[str, Any]:
-    """Return the event as it is, for `whyness_ops.Redrive(edit=…)`: its letter stays where this raises.
-
-    Raises:
-        Suppressed: nothing may be sent about its person any more.
-        CannotFilter: nobody can tell.
-    """
-    if not filter_suppressed([json.dumps(raw)]):
-        raise Suppressed
-    return raw
 
 
 def people_of(raw: object) -> set[str]:

@@ -11,7 +11,7 @@ from local.chaos.proxy.server import FaultProxy
 def main() -> None:
     """Serve until SIGTERM or SIGINT."""
     parser = argparse.ArgumentParser(
-        description="Run a fault proxy in front of an AWS emulator, on 127.0.0.1."
+        allow_abbrev=False, description="Run a fault proxy in front of an AWS emulator, on 127.0.0.1."
     )
     parser.add_argument("--upstream", required=True, metavar="URL", help="URL of the emulator")
     stop = threading.Event()

@@ -143,7 +143,7 @@ def test_chart_has_a_colour_for_each_reason() -> None:
 
 # Words of the list that are also other things' names.
 ALSO = {
-    "redrive": {"whyness_ops/options.py", "whyness_ops/redriving.py"},  # the command; a message group
+    "redrive": {"whyness_ops/options.py", "whyness_ops/resend.py"},  # the command; a message group
     # A placeholder that Mixpanel refuses as an id; a field of the command's report.
     "unknown": {
         "functions/send_events/whyness_events/limits.py",

@@ -1,16 +1,17 @@
 """`manage.py mixpanel_forget`: send nothing more about a person, and have deleted what was sent."""
 
 import json
-from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from argparse import ArgumentParser
 from collections.abc import Sequence
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError
 from django.db import Error
 from django.utils import timezone
 
 from whyness_events import InvalidEvent
 from whyness_mixpanel import conf
+from whyness_mixpanel.management.our_command import OurCommand
 from whyness_mixpanel.privacy import dead_letters, forget
 from whyness_mixpanel.privacy.deletion_api import NotAsked, from_settings
 from whyness_mixpanel.privacy.suppression import Suppression
@@ -31,16 +32,12 @@ exit codes: 0 all is done or on its way; 1 it was stopped, or the request makes 
 """
 
 
-class Command(BaseCommand):
+class Command(OurCommand):
     """Forget people. May be run again at any time."""
 
     help = "Send nothing more about people, delete what waits, and have Mixpanel delete what it has."
 
-    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
-        """Return the parser, with examples."""
-        parser = super().create_parser(prog_name, subcommand, epilog=_EXAMPLES, **kwargs)
-        parser.formatter_class = RawDescriptionHelpFormatter
-        return parser
+    examples = _EXAMPLES
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Add the users and the options."""
