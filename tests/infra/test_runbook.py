@@ -17,7 +17,9 @@ Template = dict[str, Any]
 
 def alarm_names(template: Template) -> set[str]:
     """Return the alarms' names without the stack's."""
-    alarms = [r["Properties"] for r in template["Resources"].values() if r["Type"] == "AWS::CloudWatch::Alarm"]
+    alarms = [
+        r["Properties"] for r in template["Resources"].values() if r["Type"] == "AWS::CloudWatch::Alarm"
+    ]
     return {alarm["AlarmName"]["Fn::Sub"].removeprefix("${AWS::StackName}-") for alarm in alarms}
 
 
