@@ -30,8 +30,9 @@ class _NoTable:
 
     def __get__(self, _instance: object, _owner: type) -> Never:
         raise AttributeError(
-            f"Event.{self._name} does not exist: Event has no table. What waits to be published is in "
-            "whyness_mixpanel.models.Outbox; what older versions sent is in whyness_mixpanel.models.Log."
+            f"Event.{self._name} does not exist, because Event has no table. Events that wait to be "
+            "published are in whyness_mixpanel.models.Outbox; events that older versions sent are in "
+            "whyness_mixpanel.models.Log."
         )
 
 
@@ -174,7 +175,7 @@ def lose(error: Exception) -> None:
     """Count an event that cannot even be parked; what a signal handler raised is raised again."""
     if is_of_signal(error):
         raise error
-    memory.lose(1, f"they cannot be made: {type_name(error)}")
+    memory.lose(1, f"they could not be built ({type_name(error)})")
 
 
 def _listed(events: Iterable[Event]) -> tuple[list[Event], bool]:
@@ -211,12 +212,12 @@ def _refuse(fault: Fault) -> None:
     counters.add("invalid")
     if isinstance(fault, WhynessEventsError) and _must_raise():
         raise fault
-    publisher.logger.warning("An event breaks a rule and is parked in the outbox: %s", public_text(fault))
+    publisher.logger.warning("An event is invalid and was parked in the outbox: %s", public_text(fault))
 
 
 def _must_raise() -> bool:
     try:
         return conf.raise_invalid()
     except conf.SettingError as error:
-        publisher.logger.warning("Nobody can tell whether an invalid event raises: %s", error)
+        publisher.logger.warning("A setting is invalid, so invalid events do not raise: %s", error)
         return False

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 Fault: TypeAlias = WhynessEventsError | conf.SettingError
 
-_CANNOT_BE_RELEASED = ". Not all of it could be encoded: it cannot be released"
+_CANNOT_BE_RELEASED = ". Part of the event could not be encoded, so it cannot be released"
 
 
 class Made:

@@ -30,6 +30,6 @@ def refuse_reversal(*, plan: Sequence[tuple[Migration, bool]], using: str, apps:
         try:
             refuse(apps, editor)
         except IrreversibleError as error:
-            raise CommandError(f"Nothing is undone. {error}") from error
+            raise CommandError(f"Nothing was reversed. {error}") from error
         except Error:  # there is no such table (--fake); if something else is wrong, the migration says so
             continue

@@ -31,7 +31,7 @@ def health(request: HttpRequest) -> JsonResponse:
     """Return the figures of each database; 503 where one fails, or an event is older than `?max_age_s=`."""
     max_age_s = request.GET.get("max_age_s", "")
     if max_age_s and not _SECONDS.fullmatch(max_age_s):
-        error = "max_age_s: allowed is a whole number of seconds, at most 9 digits"
+        error = "max_age_s must be a number of seconds: an integer of at most 9 digits."
         return JsonResponse({"error": error}, status=400)
     try:
         by_alias = {alias: figures(alias) for alias in outbox.aliases()}
@@ -40,7 +40,10 @@ def health(request: HttpRequest) -> JsonResponse:
     ages_s = [numbers["oldest_pending_s"] or 0 for numbers in by_alias.values()]
     is_ok = bool(by_alias) and not (max_age_s and max(ages_s) > int(max_age_s))
     late = [alias for alias, numbers in by_alias.items() if (numbers["oldest_pending_s"] or 0) > LATE_S]
-    warnings = [f"{alias}: the oldest event has been waiting for more than 10 minutes" for alias in late]
+    warnings = [
+        f"{alias}: the oldest event has been waiting for more than 10 minutes. Run manage.py mixpanel_check."
+        for alias in late
+    ]
     document = {"ok": is_ok, "databases": by_alias} | ({"warnings": warnings} if warnings else {})
     return JsonResponse(document, status=200 if is_ok else 503)
 

@@ -76,7 +76,7 @@ def _key(row: Mapping[str, Any]) -> LogKey | None:
 
 def _one_of(text: str, allowed: tuple[str, ...], name: str, wrong: list[str]) -> str:
     if text and text not in allowed:
-        wrong.append(f"There is no such {name}; it is not filtered by.")
+        wrong.append(f"Unknown {name}: the filter was ignored.")
         return ""
     return text
 
@@ -87,7 +87,7 @@ def _read_day(text: str, wrong: list[str]) -> date | None:
     try:
         return date.fromisoformat(text)
     except ValueError:
-        wrong.append("The day is no date, such as 2026-11-23; it is not filtered by.")
+        wrong.append("The day is not a date such as 2026-11-23: the filter was ignored.")
         return None
 
 

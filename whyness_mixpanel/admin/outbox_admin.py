@@ -65,14 +65,14 @@ class OutboxAdmin(_Admin):
         released, kept = parked.release(ids, rows.db)
         if released:
             self.message_user(
-                request, f"{released} released: they are published within a minute, or with the next drain."
+                request, f"Released: {released}. They are published within a minute, or by the next drain."
             )
         if kept:
-            self.message_user(
-                request, f"{kept} stay parked: their reasons are shown below.", messages.WARNING
-            )
+            self.message_user(request, f"Still parked: {kept}. The list shows the reasons.", messages.WARNING)
         if not ids:
-            self.message_user(request, "None of the selected events is parked.", messages.WARNING)
+            self.message_user(
+                request, "None of the selected events is parked, so nothing was released.", messages.WARNING
+            )
 
     def delete_model(self, request: HttpRequest, obj: Outbox) -> None:  # noqa: ARG002  (Django's signature)
         """Give up a parked event; one that was released since the page was asked for stays."""

@@ -30,7 +30,7 @@ try:
     from whyness_events.delivery.settling.redelivery import Redelivery
     from whyness_mixpanel.backends.mixpanel_ports import Kept, NoLog, NoQueue
 except ModuleNotFoundError as missing:
-    raise CannotSend(f"the backend mixpanel needs {missing.name}: {INSTALL_DIRECT}") from missing
+    raise CannotSend(f"the backend mixpanel needs {missing.name}; run {INSTALL_DIRECT}") from missing
 
 # Of one call. Half the drain's 30 s: a page has stopped waiting long before, and a late success is harmless.
 DELIVERY_S = 15.0

@@ -47,8 +47,8 @@ _TOO_LONG = "BatchRequestTooLong"
 _SAYS_TOO_LONG = "must be shorter than"
 _BAD_TEXT = "InvalidMessageContents"
 _WHY = {
-    _TOO_LONG: "longer than the queue takes: raise its MaximumMessageSize to 1 MiB, then release",
-    _BAD_TEXT: "the queue does not take its characters (InvalidMessageContents)",
+    _TOO_LONG: "longer than the queue accepts: raise its MaximumMessageSize to 1 MiB, then release the event",
+    _BAD_TEXT: "the queue does not accept its characters (InvalidMessageContents)",
 }
 
 

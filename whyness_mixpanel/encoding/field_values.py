@@ -47,13 +47,13 @@ def identifier(value: Any) -> str:
         return ""
     if issubclass(kind, int) and kind is not bool:
         if int.bit_length(value) > _ID_BITS:
-            raise Refusal("a whole number of more than 300 digits", "an id of at most 255 bytes")
+            raise Refusal("an integer of more than 300 digits", "an id of at most 255 bytes")
         return str(int.__int__(value))
     if issubclass(kind, UUID):
         return UUID.__str__(value)
     if issubclass(kind, str):
         return str.__str__(value)
-    raise Refusal(kind_of(value), "text, a whole number, or a UUID")
+    raise Refusal(kind_of(value), "text, an integer, or a UUID")
 
 
 def user(value: Any) -> str:
@@ -110,7 +110,7 @@ def moment(value: Any) -> datetime | float:
 
 def _bounded(value: int) -> int:
     if int.bit_length(value) > _TIME_BITS:
-        raise Refusal("a whole number of thousands of digits", "a number of seconds or milliseconds")
+        raise Refusal("an integer of thousands of digits", "a number of seconds or milliseconds")
     return int.__int__(value)
 
 

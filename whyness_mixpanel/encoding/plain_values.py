@@ -119,7 +119,7 @@ def _plain(value: Any, levels: int, left: list[int]) -> Any:
 def _exact(value: int) -> int:
     number = int.__int__(value)
     if not _FROM <= number <= _TO:
-        raise Refusal("a whole number beyond 2**53", _AS_TEXT)
+        raise Refusal("an integer beyond 2**53", _AS_TEXT)
     return number
 
 

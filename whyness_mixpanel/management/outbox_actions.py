@@ -42,7 +42,7 @@ def list_parked(  # noqa: PLR0913  (the options of the action)
                 text = one_line(row.reason)[:_REASON_CHARACTERS]
                 write("  ".join([str(row.pk), *place, created_at, _name(row) or "-", text]))
         if rows[limit : limit + 1].exists():
-            note(f"{alias}: more than {limit} are parked: see --limit")
+            note(f"{alias}: more than {limit} events are parked. Use --limit to list more.")
 
 
 def show_row(aliases: Sequence[str], write: Write, *, id: int, as_json: bool, **_: Any) -> None:  # noqa: A002
@@ -61,10 +61,13 @@ def show_row(aliases: Sequence[str], write: Write, *, id: int, as_json: bool, **
 def release(aliases: Sequence[str], write: Write, **options: Any) -> None:
     """Release parked rows whose events keep the rules now."""
     done = [parked.release(ids, alias) for alias, ids in _chosen(aliases, **options).items()]
-    kept = sum(each.kept for each in done)
-    write(f"released {sum(each.released for each in done)}, still parked {kept}")
+    kept = sum(counts.kept for counts in done)
+    write(f"Released: {sum(counts.released for counts in done)}. Still parked: {kept}.")
     if kept:
-        raise CommandError("Not every row was released: 'list' shows why.", returncode=NOT_DONE)
+        raise CommandError(
+            f"{kept} events stay parked. Run 'manage.py mixpanel_outbox list' to see why.",
+            returncode=NOT_DONE,
+        )
 
 
 def delete(aliases: Sequence[str], write: Write, *, yes: bool, **options: Any) -> None:
@@ -74,16 +77,22 @@ def delete(aliases: Sequence[str], write: Write, *, yes: bool, **options: Any) -
     if count and not yes:
         _ask(count)
     deleted = sum(parked.delete(ids, alias) for alias, ids in chosen.items())
-    write(f"deleted {deleted}")
+    write(f"Deleted: {deleted}.")
     if deleted < count:
-        raise CommandError(f"{count - deleted} were not parked any more.", returncode=NOT_DONE)
+        raise CommandError(
+            f"{count - deleted} rows were not deleted, because they are no longer parked.",
+            returncode=NOT_DONE,
+        )
 
 
 def _ask(count: int) -> None:
     if not sys.stdin.isatty():
-        raise CommandError("There is no terminal to ask on: give --yes.", returncode=WRONG_ARGUMENTS)
+        raise CommandError(
+            "Nothing was deleted: there is no terminal to ask for a confirmation. Give --yes.",
+            returncode=WRONG_ARGUMENTS,
+        )
     try:
-        answer = input(f"Delete {count} parked events for good? [y/N] ")
+        answer = input(f"Delete {count} parked events permanently? [y/N] ")
     except (EOFError, UnicodeDecodeError):
         answer = ""
     if answer.strip().lower() not in ("y", "yes"):
@@ -99,7 +108,7 @@ def _chosen(
 ) -> dict[str, Sequence[int]]:
     """Return the ids of rows by database. All are those that are parked now, whatever is parked later."""
     if bool(ids) == all:
-        raise CommandError("Name rows by their ids, or all with --all.", returncode=WRONG_ARGUMENTS)
+        raise CommandError("Give either the ids of rows or --all.", returncode=WRONG_ARGUMENTS)
     if all:
         return {alias: parked.ids_of(outbox.parked(alias)) for alias in aliases}
     return _places(aliases, ids, outbox.parked, "parked row")
@@ -118,10 +127,10 @@ def _places(
         for some in outbox.slices(list(places)):
             for id_ in rows_of(alias).filter(pk__in=some).values_list("pk", flat=True):
                 places[id_].append(alias)
-    _refuse(f"There is no {what} {{}}.", [id_ for id_, found in places.items() if not found])
+    _refuse(f"There is no {what} with the id {{}}.", [id_ for id_, has in places.items() if not has])
     _refuse(
-        f"Several databases have a {what} {{}}: choose one with --database.",
-        [id_ for id_, found in places.items() if len(found) > 1],
+        f"Several databases have a {what} with the id {{}}. Choose one with --database.",
+        [id_ for id_, has in places.items() if len(has) > 1],
     )
     by_alias: dict[str, list[int]] = defaultdict(list)
     for id_, [alias] in places.items():

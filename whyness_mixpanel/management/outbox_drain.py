@@ -29,12 +29,15 @@ def drain_outboxes(
     """
     if dry_run:
         for alias in aliases:
-            write(f"{alias}: {in_words(bounded_count(outbox.pending(alias)))} events would be published")
+            write(f"{alias}: would publish {in_words(bounded_count(outbox.pending(alias)))} events.")
         return
     if not conf.ENABLED.get():
-        raise CommandError("ENABLED is False: nothing is published.")
+        raise CommandError("Nothing was published: the setting ENABLED is False.")
     if conf.BACKEND.get() == "sqs" and not conf.QUEUE_URL.get():
-        raise CommandError(f"There is no queue: set QUEUE_URL in {conf.DICT_NAME}.")
+        raise CommandError(
+            f"Nothing was published: QUEUE_URL is not set. Set it in {conf.DICT_NAME} to the stack's output "
+            "QueueUrl."
+        )
     stop = threading.Event()
     with _stopped_by_signals(stop) if is_own_program else nullcontext():
         if loop:
@@ -43,9 +46,12 @@ def drain_outboxes(
         done = _drain_once(aliases, write, stop, **options)
     if options["verbosity"]:
         left = sum(bounded_count(outbox.pending(alias)) for alias in aliases)
-        write(f"published {done.published}, left {in_words(left)}")
+        write(f"Published: {done.published}. Left: {in_words(left)}.")
     if done.refused:
-        raise CommandError(f"{done.refused} events were not taken ({done.fault}). They stay in the outbox.")
+        raise CommandError(
+            f"{done.refused} events were not published: {done.fault}. They stay in the outbox. Run the "
+            "command again."
+        )
 
 
 def _drain_for_ever(

@@ -17,7 +17,7 @@ def plain_errors() -> Iterator[None]:
     try:
         yield
     except Error as error:
-        raise CommandError(f"The database fails: {type(error).__name__}. Is the site migrated?") from error
+        raise CommandError(f"The database failed: {type(error).__name__}. Is the site migrated?") from error
     except ImproperlyConfigured as error:
         raise CommandError(str(error)) from error
     except KeyboardInterrupt:

@@ -14,8 +14,8 @@ def refuse_while_rows_wait(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) 
     rows = apps.get_model("whyness_mixpanel", "Outbox").objects.using(schema_editor.connection.alias)
     if count := rows.count():
         raise IrreversibleError(
-            f"The outbox has {count} events that are not published: run 'manage.py mixpanel_outbox drain', "
-            "and release or delete those that are parked, before this migration is reversed."
+            f"The outbox has {count} unpublished events. Before reversing this migration, run "
+            "'manage.py mixpanel_outbox drain', and release or delete the parked events."
         )
 
 

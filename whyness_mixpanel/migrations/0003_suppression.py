@@ -13,7 +13,9 @@ def refuse_while_people_are_suppressed(apps: Apps, schema_editor: BaseDatabaseSc
     """Raise IrreversibleError where dropping the table would make their events flow again."""
     rows = apps.get_model("whyness_mixpanel", "Suppression").objects.using(schema_editor.connection.alias)
     if count := rows.count():
-        raise IrreversibleError(f"{count} users are suppressed: keep their list before this is reversed.")
+        raise IrreversibleError(
+            f"{count} users are suppressed. Before reversing this migration, save and empty the list."
+        )
 
 
 class Migration(migrations.Migration):

@@ -23,10 +23,10 @@ _TIMEOUT_S = 30.0
 _ANSWER_BYTES = 1_000_000
 _TRACKING_ID = re.compile(r"[A-Za-z0-9_.:-]{1,255}").fullmatch
 _ADVICE = {
-    400: "Is PROJECT_TOKEN the token of the project?",
-    401: "Make a new GDPR_TOKEN: it is one person's, of an owner or admin, and ends after a year.",
-    403: "GDPR_TOKEN must be of an owner or admin of the project whose PROJECT_TOKEN is set.",
-    404: "Is MIXPANEL_URL the region of the project?",
+    400: "Check that PROJECT_TOKEN is the token of the project.",
+    401: "Create a new GDPR_TOKEN: it belongs to one person, an owner or admin, and expires after a year.",
+    403: "GDPR_TOKEN must belong to an owner or admin of the project of PROJECT_TOKEN.",
+    404: "Check that MIXPANEL_URL is the region of the project.",
     429: "Try again in a minute.",
 }
 

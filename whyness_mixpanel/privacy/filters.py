@@ -131,5 +131,5 @@ def _opted_out(people: set[str]) -> set[str]:
         if is_of_signal(error):
             raise
         raise OptOutFailed(
-            f"The function of OPT_OUT raised {type(error).__name__}: mend it, then release."
+            f"The function OPT_OUT raised {type(error).__name__}: fix it, then release the event."
         ) from error

@@ -27,7 +27,7 @@ def check_user(user: str) -> None:
     """Raise InvalidEvent where `user` cannot be a person of an event, or is nobody."""
     if user in conf.ANONYMOUS_USERS.get() or not user:
         raise InvalidEvent(
-            "user", "nobody (see ANONYMOUS_USERS)", 'an id such as 123, or "p:45" for a prospect'
+            "user", "an anonymous user (see ANONYMOUS_USERS)", 'an id such as 123, or "p:45" for a prospect'
         )
     now_ms = int(timezone.now().timestamp() * 1000)
     check_event(Event(insert_id="forget", event="forget", user=user, time=now_ms), now_ms=now_ms)

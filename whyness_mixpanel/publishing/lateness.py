@@ -36,8 +36,8 @@ def warn_of_late(alias: str) -> None:
     if age_s is not None and age_s > LATE_S:
         _next_look_s[alias] = now_s + _WARN_EACH_S
         logger.warning(
-            "The oldest event in the outbox of %s has been waiting for %d minutes: is a drain running? "
-            "(manage.py mixpanel_outbox drain)",
+            "The oldest event in the outbox of %s has been waiting for %d minutes. Check that "
+            "'manage.py mixpanel_outbox drain' is running.",
             alias,
             age_s // 60,
         )

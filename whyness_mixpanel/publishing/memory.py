@@ -35,7 +35,7 @@ def hold(rows: Sequence[Row]) -> None:
     with _lock:
         for place, row in enumerate(rows):
             if len(_held) >= MOST_EVENTS or _size_bytes + len(row.encoded) > MOST_BYTES:
-                lose(len(rows) - place, "the outbox does not take them, and memory has no room left")
+                lose(len(rows) - place, "the outbox does not accept them, and the buffer in memory is full")
                 return
             _held.append(row)
             _size_bytes += len(row.encoded)
@@ -58,5 +58,7 @@ def is_empty() -> bool:
 def lose(count: int, why: str, of: str = "") -> None:
     """Count events that neither outbox nor queue has; those of a database are logged once while it fails."""
     counters.add("lost", count)
-    text = "Events are lost: %s. Logged again when it begins anew; the counter `lost` has how many."
+    text = (
+        "Events were lost: %s. The counter `lost` has the number. Further losses are logged after a recovery."
+    )
     losing.begin(text, why, of=of)

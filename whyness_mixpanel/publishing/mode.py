@@ -67,7 +67,7 @@ def _is_uwsgi_without_threads() -> bool:
     if uwsgi is None or has_threads:
         return False
     _uwsgi.begin(
-        "uWSGI runs without threads, so that nothing publishes here: set enable-threads, "
+        "uWSGI runs without threads, so this process publishes nothing. Set enable-threads, "
         "or run 'manage.py mixpanel_outbox drain --loop'."
     )
     return True

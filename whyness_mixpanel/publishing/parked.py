@@ -116,7 +116,7 @@ def park(reasons: Mapping[int, str], claim: outbox.Claim) -> None:
 
 def tell(count: int, reason: str) -> None:
     """Log that events wait for a person, and send the signal."""
-    logger.warning("%d events are parked in the outbox: %s", count, reason)
+    logger.warning("Parked %d events in the outbox: %s", count, reason)
     signals.event_parked.send_robust(sender=Outbox, count=count, reason=reason)
 
 

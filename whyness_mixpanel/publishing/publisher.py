@@ -91,7 +91,7 @@ def attempt(
     return Published(
         confirmed=[fate is True for fate in told],
         dead={index: fate for index, fate in enumerate(told) if isinstance(fate, str)},
-        fault=(fault or "incomplete answer") if False in told else "",
+        fault=(fault or "the answer was incomplete") if False in told else "",
         is_call_refused=is_call_refused,
         has_answered=has_answered,
         early=frozenset(index for index, fate in enumerate(told) if fate is None),
@@ -114,12 +114,12 @@ def _send(  # noqa: PLR0913, PLR0917  (all that a call needs)
     refusal = ""
     while calls:
         if not is_wanted():
-            return refusal or "given up in time"
+            return refusal or "the time limit was reached"
         call = calls.popleft()
         with forks.allowed():
             answer = publish([message.body for message in call], group=group)
         if not isinstance(answer, backends.Answer):
-            raise backends.CannotSend("BACKEND returned something else than a backends.Answer")
+            raise backends.CannotSend("the publish function of BACKEND must return a backends.Answer")
         if not answer.confirmed <= set(range(len(call))):
             raise RuntimeError  # it speaks of messages that were not sent: nothing in it can be trusted
         refusal = refusal or _safe_code(answer.refusal)
@@ -151,7 +151,7 @@ def _count(done: Published) -> None:
     counters.add("failed", failed)
     counters.add("refused", len(done.dead))
     for reason, count in Counter(done.dead.values()).items():
-        logger.warning("%d events will never be delivered: %s", count, reason)
+        logger.warning("%d events were refused permanently: %s", count, reason)
     if published:
         signals.event_published.send_robust(sender=None, count=published)
     if failed:

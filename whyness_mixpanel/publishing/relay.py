@@ -146,7 +146,7 @@ class _Relay:
             self._worker.watch(DEFAULT_DB_ALIAS)
             self._worker.work()
         except Exception as error:  # noqa: BLE001  (whatever it is, the thread goes on)
-            logger.warning("The relay fails: %s. It goes on.", type(error).__name__)
+            logger.warning("The relay failed: %s. It continues.", type(error).__name__)
             self._hurry.wait(1.0)
         finally:
             self._turn_began_s = None
@@ -184,7 +184,7 @@ def stop() -> None:
         _relays.pop("relay", None)
     if not memory.is_empty():
         held = memory.take(memory.MOST_EVENTS)
-        memory.lose(len(held), "the outbox did not take them, the queue neither, and the process ends")
+        memory.lose(len(held), "neither the outbox nor the queue accepted them before the process ended")
 
 
 def _stop_at_exit() -> None:

@@ -33,7 +33,7 @@ def check_no_event_loop() -> None:
         return
     if not os.environ.get("DJANGO_ALLOW_ASYNC_UNSAFE"):
         raise SynchronousOnlyOperation(
-            "send() waits for the database: in async code use 'await event.asend()'."
+            "send() waits for the database. In async code, use 'await event.asend()'."
         )
 
 
@@ -52,7 +52,7 @@ def send(rows: Sequence[Row], using: str | None = None) -> bool:
     except Exception as error:
         if is_of_signal(error):
             raise
-        memory.lose(len(rows), f"they can be neither written nor held: {type_name(error)}")
+        memory.lose(len(rows), f"they could be neither written nor held in memory ({type_name(error)})")
         return False
 
 
@@ -67,7 +67,7 @@ def _send(rows: Sequence[Row], connection: BaseDatabaseWrapper, mode: Mode) -> b
             raise
         _hold(rows, connection, mode, error)
         return False
-    unwritable.end("The outbox takes events again.", of=connection.alias)
+    unwritable.end("The outbox accepts events again.", of=connection.alias)
     memory.losing.end(of=connection.alias)
     reasons = [row.told or row.reason for row in rows if row.reason]
     for reason in reasons:
@@ -78,7 +78,10 @@ def _send(rows: Sequence[Row], connection: BaseDatabaseWrapper, mode: Mode) -> b
         except Exception as error:  # they are written: a relay finds them within a minute, or a drain does
             if is_of_signal(error):
                 raise
-            logger.warning("Nobody could be told of events in the outbox: %s", type_name(error))
+            logger.warning(
+                "The relay could not be woken: %s. The events are published within a minute.",
+                type_name(error),
+            )
     return not reasons
 
 
@@ -110,14 +113,14 @@ def _hold(rows: Sequence[Row], connection: BaseDatabaseWrapper, mode: Mode, erro
     counters.add("unwritten", len(rows))
     if not isinstance(error, _Busy):
         unwritable.begin(
-            "The outbox does not take events: %s. Is the app migrated? They are published from the memory "
-            "of this process; logged again when it takes them.",
+            "The outbox does not accept events: %s. They are published from the memory of this process. "
+            "Check the database, and that the app is migrated. The end of this is logged.",
             type_name(error),
             of=alias,
         )
     held = [row for row in rows if not row.reason]
     if len(held) < len(rows):
-        memory.lose(len(rows) - len(held), "events that break a rule cannot be parked", of=alias)
+        memory.lose(len(rows) - len(held), "invalid events could not be parked", of=alias)
     if not held:
         return
 
@@ -131,7 +134,7 @@ def _hold(rows: Sequence[Row], connection: BaseDatabaseWrapper, mode: Mode, erro
     if connection.in_atomic_block:
         transaction.on_commit(hook, using=alias)
     elif connection.connection is not None and not connection.autocommit:
-        memory.lose(len(held), "nobody can tell whether they are committed", of=alias)
+        memory.lose(len(held), "the end of their transaction is unknown", of=alias)
     else:
         hook()
 

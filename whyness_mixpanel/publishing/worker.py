@@ -159,7 +159,7 @@ class Worker:
                 insert([row], connections[router.db_for_write(Outbox)])
                 parked.tell(1, reason)
             except Error:
-                memory.lose(1, "what the queue refuses for good cannot be parked")
+                memory.lose(1, "an event that the queue refuses permanently could not be parked")
         self._settle(lanes, lane, done, 0, is_last=memory.is_empty() or bool(done.early))
         if done.has_failed:
             lanes.fresh.tell(0, 0)
@@ -177,7 +177,7 @@ class Worker:
             lanes.take(lane, self._clock(), None if is_last else next_id)
         if done.left:
             place = "in the memory of this process" if lanes is self._lanes[None] else "in the outbox"
-            text = "Publishing fails: %s. Events wait %s; logged again when it works."
+            text = "Publishing failed: %s. Events wait %s and are retried. The end of this is logged."
             self._failing.begin(text, done.fault, place)
         self._has_worked = not done.left and bool(done.confirmed)
 
@@ -192,7 +192,7 @@ class Worker:
         """Pause where the database fails; forget it where it has no outbox, or takes none."""
         lanes.be_unread(lane, self._clock())
         if _is_read_only(error):
-            logger.info("The database %s is read-only: nothing is published from there.", alias)
+            logger.info("The database %s is read-only, so nothing is published from it.", alias)
             self._read_only.add(alias)
             self._lanes.pop(alias, None)
         elif _has_no_table(alias):
@@ -203,7 +203,7 @@ class Worker:
             connections[alias].close()
 
     def _begin_unread(self, alias: str, error: Exception) -> None:
-        text = "The outbox cannot be read: %s. Its events wait; logged again when it can."
+        text = "The outbox cannot be read: %s. Its events wait. The end of this is logged."
         self._unread.begin(text, type_name(error), of=alias)
 
 

@@ -142,7 +142,7 @@ class Backfill:
             return self._encode(key, row)
         except (NoEvent, InvalidEvent) as error:
             self.counts.invalid += 1
-            self._on_trouble(key, f"makes no event: {error}")
+            self._on_trouble(key, f"was skipped: {error}")
             return None
 
     def _encode(self, key: int, row: Any) -> Encoded | None:
@@ -160,7 +160,7 @@ class Backfill:
             return Encoded(key, self._source.encode(row))
         except Error as error:
             _check_database(self._source, key)
-            raise NoEvent(f"what it refers to cannot be read ({type(error).__name__})") from error
+            raise NoEvent(f"a row that it refers to cannot be read ({type(error).__name__})") from error
 
     def _send_call(self) -> None:
         packed = messages.pack([event.encoded for event in self._waiting], identity=self._identity)
@@ -169,7 +169,7 @@ class Backfill:
         sent = self._waiting[:count]
         parked = self._send([event.encoded for event in sent])
         for index, why in sorted(parked.items()):
-            self._on_trouble(sent[index].key, f"is parked in the outbox: {why}")
+            self._on_trouble(sent[index].key, f"was parked in the outbox: {why}")
         self.counts.parked += len(parked)
         self.counts.published += count - len(parked)
         self.counts.messages += len(call)

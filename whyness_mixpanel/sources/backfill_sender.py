@@ -10,7 +10,7 @@ PAUSES_S = (1, 2, 4, 8, 16, 32)
 _MOST_VAIN = 24
 # How often an event must be refused alone, while one that is safe passes each time.
 _TRIALS = 3
-_EARLY = "its time has not come"
+_EARLY = "the time of some events is in the future"
 
 
 class NotPublished(Exception):
@@ -110,12 +110,12 @@ class Sender:
                 return
             self._check_control(fault)
         [(index, encoded)] = event.items()
-        refused[index] = f"the queue refuses it, and takes others: {fault}"
+        refused[index] = f"the queue refuses it, and accepts others: {fault}"
         self._park([(encoded, refused[index])])
 
     def _park(self, events: Sequence[tuple[str, str]]) -> None:
         if not parked.keep(events, self._identity):
-            raise NotPublished("the outbox does not take what will never be delivered")
+            raise NotPublished("events that the queue always refuses could not be parked in the outbox")
 
     def _check_control(self, fault: str) -> None:
         """Raise NotPublished unless an event that passed before passes now: else none is to blame."""

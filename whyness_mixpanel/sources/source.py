@@ -22,7 +22,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class NoEvent(Exception):
-    """A row makes no event; the text says why, and shows no value."""
+    """A row has no valid event; the text says why, and shows no value."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Source:
 
     Args:
         name: 1 to 16 of `[a-z0-9-]`, the first a letter. Part of the insert ids: it may never change.
-        model: label such as `shop.Payment`; looked up when it is used. Its primary key is a whole number.
+        model: label such as `shop.Payment`; looked up when it is used. Its primary key is an integer.
         build: returns the event of a row, but for its insert id and its time, which the source sets. It gives
             the same for the same row whenever it is asked: no clock, nothing random.
         joins: the relations that `build` follows, as `select_related` takes them; others cost a query a row.
@@ -54,7 +54,7 @@ class Source:
 
     def __post_init__(self) -> None:
         if not _NAME(self.name):
-            raise ValueError("a source's name: allowed are 1 to 16 of a-z, 0-9 and -, the first a letter")
+            raise ValueError("A source's name must be 1 to 16 of a-z, 0-9 and -, and start with a letter.")
 
     @property
     def is_installed(self) -> bool:
@@ -86,7 +86,7 @@ class Source:
         """
         moment = getattr(row, self.created, None)
         if not isinstance(moment, datetime):
-            raise InvalidEvent("time", f"a row without a moment in {self.created}", "a datetime")
+            raise InvalidEvent("time", f"no datetime in {self.created} of the row", "a datetime")
         return moment if timezone.is_aware(moment) else moment.replace(tzinfo=timezone.get_default_timezone())
 
     def event(self, row: Any) -> Event:
@@ -98,7 +98,7 @@ class Source:
             InvalidEvent: the row has no moment, or no key yet.
         """
         if row.pk is None:
-            raise InvalidEvent("insert_id", "a row that is not saved", "a row with a key")
+            raise InvalidEvent("insert_id", "an unsaved row", "a row with a key")
         event, created = self.build(row), self.created_at(row)
         event.insert_id = row.pk if self.bare_key else f"{self.name}-{row.pk}"
         event.time = (created - _EPOCH) // timedelta(seconds=1) if self.whole_seconds else created
@@ -123,4 +123,4 @@ class Source:
         except Exception as error:
             if is_of_signal(error):
                 raise
-            raise NoEvent(f"it cannot be built ({type(error).__name__})") from error
+            raise NoEvent(f"its event cannot be built ({type(error).__name__})") from error

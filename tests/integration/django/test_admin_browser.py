@@ -257,7 +257,7 @@ def test_letters_are_sent_again_with_the_keyboard_alone(
     for name in rows[:-1]:
         tab_to(tab, name)
         tab.press("Space")
-    tab_to(tab, "Send the chosen again…")
+    tab_to(tab, "Send selected again…")
     tab.press("Enter")
     tab.wait_until("document.querySelector('[name=confirmed]')")
     tab_to(tab, "Send again")
@@ -288,7 +288,7 @@ def test_a_screen_reader_is_told_what_the_page_shows(desk: Desk, server: str, ta
     [chart] = by_role["image"]
     assert re.fullmatch(r"By day and reason 3 failures on [\d-]{10}: 3 exhausted\.", chart["name"])
     boxes = {box["name"] for box in by_role["checkbox"]}
-    assert boxes == {f"Choose letter-{index}, exhausted" for index in range(3)}
+    assert boxes == {f"Select letter-{index}, exhausted" for index in range(3)}
     columns = ["choose", "failed", "insert id", "event", "reason", "state", "why"]
     assert [header["name"].lower() for header in by_role["columnheader"]][-7:] == columns
     assert {header["name"] for header in by_role["rowheader"]} >= {"letter-0", "letter-1", "letter-2"}

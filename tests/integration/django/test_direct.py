@@ -207,7 +207,7 @@ def test_a_wrong_password_parks_nothing_and_is_told_without_the_secret(
             bad(2).send()
         during = waiting()
         Outbox.objects.update(claimed_until=None)
-        with pytest.raises(CommandError, match="2 events were not taken"):
+        with pytest.raises(CommandError, match="2 events were not published"):
             call_command("mixpanel_outbox", "drain", verbosity=0)
     with to_mixpanel():
         call_command("mixpanel_outbox", "drain", verbosity=0)

@@ -117,7 +117,7 @@ def test_a_process_killed_between_commit_and_publish_loses_nothing(project: Proj
     printed = project.run("-m", "django", "mixpanel_outbox", "drain")
 
     assert killed.returncode == -signal.SIGKILL
-    assert printed.endswith("published 1, left 0\n")
+    assert printed.endswith("Published: 1. Left: 0.\n")
     assert project.published() == ["1"]
 
 

@@ -156,7 +156,7 @@ assert (counters.snapshot()["unwritten"], counters.snapshot()["lost"]) == (12, 0
     printed = unmigrated.run(*unmigrated.script(text))
 
     assert sorted(map(int, unmigrated.published())) == list(range(2, 13))
-    assert printed.count("The outbox does not take events") == 1
+    assert printed.count("The outbox does not accept events") == 1
     assert "in the outbox" not in printed
 
 
@@ -184,7 +184,7 @@ until(lambda: "Publishing works again." in said, 40)
     printed = project.run(*project.script(text))
 
     assert sorted(map(int, project.published())) == list(range(1, 501))
-    assert printed.count("Publishing fails: TimeoutError. Events wait in the outbox") == 1
+    assert printed.count("Publishing failed: TimeoutError. Events wait in the outbox") == 1
     assert printed.count("Publishing works again.") == 1
 
 
@@ -309,7 +309,7 @@ assert threading.active_count() == 1
     printed, _ = loop.communicate(timeout=20)
 
     assert loop.returncode == 0, printed
-    assert "1 events are parked in the outbox: its JSON cannot be read" in printed
+    assert "Parked 1 events in the outbox: its JSON cannot be read" in printed
     assert os.environ.get("WHYNESS_MIXPANEL_RELAY") is None
 
 

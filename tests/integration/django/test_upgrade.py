@@ -1,4 +1,4 @@
-"""docs/how-to/upgrade.md, lived through: from the old app's database to this version, back, and forward again."""
+"""docs/how-to/upgrade.md, executed: from the old app's database to this version, back, and forward again."""
 
 import json
 import os
@@ -88,8 +88,8 @@ def test_call_sites_written_for_the_old_app_send_what_they_always_sent(lived: di
 @pytest.mark.parametrize(
     ("state", "says"),
     [
-        ("while one waits", "1 events that are not published"),
-        ("while one is parked", "1 events that are not published"),
+        ("while one waits", "1 unpublished events"),
+        ("while one is parked", "1 unpublished events"),
         ("while one is suppressed", "1 users are suppressed"),
     ],
 )
@@ -97,7 +97,7 @@ def test_the_way_back_is_refused_before_anything_is_undone(
     state: str, says: str, lived: dict[str, Any]
 ) -> None:
     """Tables, rows and migrations are the same after it (the site compares them)."""
-    assert lived[state].startswith("Nothing is undone. ")
+    assert lived[state].startswith("Nothing was reversed. ")
     assert says in lived[state]
 
 

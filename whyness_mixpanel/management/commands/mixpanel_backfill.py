@@ -32,17 +32,21 @@ _SLOWEST_RATE, _FASTEST_RATE = 0.01, 1_000_000.0
 class Command(BaseCommand):
     """Publish the rows of a source. Twice, or over rows that were sent live, they count once."""
 
-    help = "Publish the rows of a table as events; the last line is JSON with the counts. May be run again."
+    help = "Publish the rows of a table as events; safe to run again. The last line is JSON with the counts."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Add the source and the options."""
         there = [name for name in sources.names() if sources.get(name).is_installed]
-        parser.add_argument("source", choices=there, help="whose rows")
-        parser.add_argument("--since", type=_moment, help="only rows created at or after: 2026-01-31[T12:00]")
-        parser.add_argument("--until", type=_moment, help="only rows created before")
-        parser.add_argument("--dry-run", action="store_true", help="read, check and pack, but send nothing")
-        parser.add_argument("--rate", type=_rate, help="events a second on average (default: unlimited)")
-        parser.add_argument("--resume", type=int, metavar="KEY", help="go on after this key")
+        parser.add_argument("source", choices=there, help="the source whose rows are published")
+        parser.add_argument("--since", type=_moment, help="only rows created at or after 2026-01-31[T12:00]")
+        parser.add_argument("--until", type=_moment, help="only rows created before 2026-01-31[T12:00]")
+        parser.add_argument(
+            "--dry-run", action="store_true", help="read, check and pack the events, but send none"
+        )
+        parser.add_argument(
+            "--rate", type=_rate, help="average number of events a second (default: unlimited)"
+        )
+        parser.add_argument("--resume", type=int, metavar="KEY", help="continue after the row with this key")
 
     def handle(self, **options: Any) -> None:
         """Backfill."""
@@ -62,11 +66,11 @@ class Command(BaseCommand):
             backfill.run(after=after, upper=upper)
             finished = True
         except (NotPublished, filters.CannotFilter, conf.SettingError) as error:
-            raise CommandError(f"Not published: {error}") from error
+            raise CommandError(f"Publishing failed: {error}") from error
         finally:
             progress.close()
             if not finished:
-                self.stderr.write(f"To go on: {_again(options, backfill.done_key)}", style_func=str)
+                self.stderr.write(f"To continue, run: {_again(options, backfill.done_key)}", style_func=str)
         about = {"source": source.name, "dry_run": options["dry_run"], "resume": backfill.done_key}
         self.stdout.write(json.dumps(about | history | backfill.counts.as_dict()))
 
@@ -75,10 +79,10 @@ class Command(BaseCommand):
         if source.old_user is None:
             return {}
         try:
-            found = sources.history_before()
+            before = sources.history_before()
         except sources.HistoryUnknown as error:
             raise CommandError(str(error)) from error
-        moment = found.isoformat() if found else None
+        moment = before.isoformat() if before else None
         self.stderr.write(f"HISTORY_BEFORE: {moment}", style_func=str)
         return {"history_before": moment}
 
@@ -86,17 +90,18 @@ class Command(BaseCommand):
 def _keys(source: Source) -> tuple[int, int]:
     """Return the first key and the last, which stays the last however many rows come."""
     try:
-        found = source.rows().order_by().aggregate(first=Min("pk"), last=Max("pk"))
+        keys = source.rows().order_by().aggregate(first=Min("pk"), last=Max("pk"))
         source.joined_rows().explain()  # reads no row, and fails where one of the tables is missing
     except Error as error:
         raise CommandError(
-            f"{source.name}: its tables cannot be read ({type(error).__name__}). Is {source.model} migrated?"
+            f"The tables of {source.name} cannot be read ({type(error).__name__}). Check that {source.model} "
+            "and the models it refers to are migrated."
         ) from error
-    first, last = found["first"], found["last"]
+    first, last = keys["first"], keys["last"]
     if first is None:
         return 1, 0
     if not isinstance(first, int):
-        raise CommandError(f"{source.model}: its primary key is no whole number, so that no page has an end.")
+        raise CommandError(f"{source.model} cannot be backfilled: its primary key must be an integer.")
     return first, last
 
 
@@ -130,7 +135,9 @@ def _backfill(source: Source, tell: _Teller, publish: backends.Publish, options:
             rate=options["rate"],
             monotonic=time.monotonic,
             sleep=time.sleep,
-            on_fault=lambda fault, pause_s: tell.note(f"Publishing fails: {fault}. Again in {pause_s} s."),
+            on_fault=lambda fault, pause_s: tell.note(
+                f"Publishing failed: {fault}. Retrying in {pause_s} s."
+            ),
         ),
         identity=identity,
         on_page=tell.on_page,
@@ -142,32 +149,37 @@ def _publish(*, dry_run: bool) -> backends.Publish:
     if dry_run:
         return backends.all_of
     if not conf.ENABLED.get():
-        raise CommandError("ENABLED is False, so nothing may be sent. --dry-run sends nothing.")
+        raise CommandError(
+            "Nothing was sent: the setting ENABLED is False. Set it to True, or give --dry-run."
+        )
     return backends.get_publish(conf.BACKEND.get())
 
 
 def _again(options: dict[str, Any], key: int) -> str:
     """Return the command line that goes on after `key`."""
     words = ["manage.py mixpanel_backfill", options["source"]]
-    words += [f"--{name} {found.isoformat()}" for name in ("since", "until") if (found := options[name])]
+    words += [f"--{name} {bound.isoformat()}" for name in ("since", "until") if (bound := options[name])]
     words += [f"--rate {options['rate']:g}"] if options["rate"] else []
     return " ".join([*words, f"--resume {key}"])
 
 
 def _moment(text: str) -> datetime:
     try:
-        found = parse_datetime(text)
+        moment = parse_datetime(text)
     except ValueError:  # it looks like one, such as a 31 June
-        found = None
-    if found is None:
-        raise argparse.ArgumentTypeError(f"{text}: write a date or a time such as 2026-01-31T12:00")
-    return found if timezone.is_aware(found) else found.replace(tzinfo=timezone.get_default_timezone())
+        moment = None
+    if moment is None:
+        raise argparse.ArgumentTypeError(f"must be a date or a time such as 2026-01-31T12:00, not {text!r}")
+    return moment if timezone.is_aware(moment) else moment.replace(tzinfo=timezone.get_default_timezone())
 
 
 def _rate(text: str) -> float:
-    found = float(text)
-    if not _SLOWEST_RATE <= found <= _FASTEST_RATE:
+    try:
+        rate = float(text)
+    except ValueError:
+        rate = 0.0
+    if not _SLOWEST_RATE <= rate <= _FASTEST_RATE:
         raise argparse.ArgumentTypeError(
-            f"{text}: allowed is a number from {_SLOWEST_RATE:g} to {_FASTEST_RATE:,.0f}"
+            f"must be a number from {_SLOWEST_RATE:g} to {_FASTEST_RATE:,.0f}, not {text!r}"
         )
-    return found
+    return rate

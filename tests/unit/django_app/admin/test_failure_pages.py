@@ -211,8 +211,8 @@ def test_parked_events_are_released_if_they_keep_the_rules_now(sign_in: SignIn) 
 
     states = dict(Outbox.objects.values_list("pk", "state"))
     assert states == {good.pk: "pending", bad.pk: "parked"}
-    assert "1 released" in response.content.decode()
-    assert "1 stay parked" in response.content.decode()
+    assert "Released: 1" in response.content.decode()
+    assert "Still parked: 1" in response.content.decode()
 
 
 def test_who_may_only_look_at_the_outbox_releases_nothing(sign_in: SignIn) -> None:

@@ -28,7 +28,7 @@ def test_a_drain_that_does_not_run_is_told_once_an_hour(
         told.append(len(caplog.records))
 
     assert told == [0, 1, 1, 2]
-    assert "is a drain running?" in caplog.text
+    assert "Check that 'manage.py mixpanel_outbox drain' is running" in caplog.text
 
 
 @pytest.mark.usefixtures("db")
