@@ -7,25 +7,18 @@ value, except for what a signal handler raised.
 """
 
 import json
-import math
 from collections.abc import Callable, Iterable
-from datetime import UTC, date, datetime, time, timedelta
-from decimal import Decimal
 from enum import Enum
 from typing import Any, NamedTuple
-from uuid import UUID
 
-from django.conf import settings
-from django.utils import timezone
 from django.utils.datastructures import MultiValueDict
 from django.utils.functional import LazyObject, Promise, empty
 
 from whyness_events import limits
 from whyness_mixpanel.encoding.refusal import Refusal, refusal_of
+from whyness_mixpanel.encoding.scalars import HIGHEST, LOWEST, SCALARS
 from whyness_mixpanel.faults import kind_of, type_name
 
-# Beyond this a double, which is what Mixpanel reads, is not exact.
-_FROM, _TO = -(2**53), 2**53
 # One more than the contract takes, so that what it refuses is kept as it was.
 LEVELS = limits.NESTING_LEVELS + 1
 # An event of more members than this, or of more values, is too large in any case.
@@ -35,7 +28,6 @@ _NAME_CHARACTERS = 100
 # Of lazy objects, one in the other.
 _MOST_WRAPPINGS = 20
 
-_AS_TEXT = "a number that a double holds exactly: send it as text"
 _ALLOWED = "a JSON value, or another kind that docs/reference/django.md names"
 
 
@@ -101,61 +93,19 @@ def readable_name(key: object) -> str:
 
 def _plain(value: Any, levels: int, left: list[int]) -> Any:
     kind = type(value)
-    if kind is str or value is None or kind is bool or (kind is int and _FROM <= value <= _TO):
+    if kind is str or value is None or kind is bool or (kind is int and LOWEST <= value <= HIGHEST):
         return value  # as most of them are
     value = settled(value)
     kind = type(value)
     if value is None or kind is bool:
         return value
-    for known, convert in _SIMPLE:
+    for known, convert in SCALARS:
         if issubclass(kind, known):
             return convert(value)
     for known, build in _NESTED:
         if issubclass(kind, known):
             return build(value, levels, left)
     raise Refusal(kind_of(value), _ALLOWED)
-
-
-def _exact(value: int) -> int:
-    number = int.__int__(value)
-    if not _FROM <= number <= _TO:
-        raise Refusal("an integer beyond 2**53", _AS_TEXT)
-    return number
-
-
-def _finite(value: float) -> float:
-    number = float.__float__(value)
-    if not math.isfinite(number):
-        raise Refusal("NaN, or a number too large to read", "a finite number")
-    return number
-
-
-def exact_decimal(value: Decimal) -> float:
-    """Return the double that is exactly this number, in the shortest way of writing it.
-
-    Raises:
-        Refusal: there is none.
-    """
-    is_near = Decimal.is_finite(value) and Decimal.__le__(Decimal.copy_abs(value), _TO)
-    if not is_near:
-        raise Refusal("a Decimal that is not finite, or beyond 2**53", _AS_TEXT)
-    number = float(Decimal.__str__(value))
-    if Decimal(repr(number)) != Decimal(Decimal.__str__(value)):
-        raise Refusal("a Decimal that a double does not hold", _AS_TEXT)
-    return number
-
-
-def in_utc(value: datetime) -> datetime:
-    """Return the moment; a naive one is of the current time zone, where the site has no other.
-
-    Raises:
-        Refusal: it is naive.
-    """
-    if datetime.utcoffset(value) is None:
-        if settings.USE_TZ:
-            raise Refusal("a naive datetime", "an aware datetime")
-        value = datetime.replace(value, tzinfo=timezone.get_current_timezone())
-    return datetime.astimezone(value, UTC)
 
 
 def _new_name(key: object, made: dict[str, Any]) -> str:
@@ -226,18 +176,6 @@ def _take(count: int, what: str, levels: int, left: list[int]) -> None:
 
 
 _list = _array(list)
-# In this order: a datetime is a date, and a choice was settled before.
-_SIMPLE: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
-    (str, str.__str__),
-    (int, _exact),
-    (float, _finite),
-    (Decimal, exact_decimal),
-    (datetime, lambda value: datetime.isoformat(in_utc(value))),
-    (date, date.isoformat),
-    (time, time.isoformat),
-    (timedelta, timedelta.total_seconds),
-    (UUID, UUID.__str__),
-)
 _NESTED: tuple[tuple[Any, Callable[[Any, int, list[int]], Any]], ...] = (
     (dict, _object),
     (list, _list),

@@ -1,6 +1,7 @@
 """`mixpanel_outbox list`, `show`, `release` and `delete`: by the functions that the admin calls too."""
 
 import json
+import logging
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -14,6 +15,8 @@ from whyness_mixpanel.management.outbox_status import Write, one_line
 from whyness_mixpanel.publishing import outbox, parked
 from whyness_mixpanel.tables import Outbox
 from whyness_ops.output import pretty, printable
+
+logger = logging.getLogger("whyness_mixpanel")
 
 NOT_DONE, WRONG_ARGUMENTS = 1, 2
 # As much of a reason as the admin's list shows.
@@ -76,13 +79,24 @@ def delete(aliases: Sequence[str], write: Write, *, yes: bool, **options: Any) -
     count = sum(map(len, chosen.values()))
     if count and not yes:
         _ask(count)
-    deleted = sum(parked.delete(ids, alias) for alias, ids in chosen.items())
+    deleted = sum(_delete_and_log(ids, alias) for alias, ids in chosen.items())
     write(f"Deleted: {deleted}.")
     if deleted < count:
         raise CommandError(
             f"{count - deleted} rows were not deleted, because they are no longer parked.",
             returncode=NOT_DONE,
         )
+
+
+def _delete_and_log(ids: Sequence[int], alias: str) -> int:
+    """Delete rows that are still parked and log the ids, as the admin does; return how many."""
+    deleted = 0
+    for some in outbox.slices(ids):
+        count = parked.delete(some, alias)
+        deleted += count
+        listed = ", ".join(map(str, some))
+        logger.warning("Deleted %d parked rows from the outbox of %s. Ids: %s", count, alias, listed)
+    return deleted
 
 
 def _ask(count: int) -> None:

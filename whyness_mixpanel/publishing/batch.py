@@ -115,7 +115,7 @@ def _publish_same(rows: Sequence[Waiting], is_wanted: Callable[[], bool], done: 
     done.fault = done.fault or published.fault
     if any(published.confirmed) or published.dead or not published.fault:
         return 0
-    return 1 if published.is_call_refused else _MOST_VAIN
+    return 1 if published.answered is publisher.Answered.WHOLE_CALL else _MOST_VAIN
 
 
 def _filter(rows: Sequence[Waiting]) -> tuple[list[Waiting], Done]:

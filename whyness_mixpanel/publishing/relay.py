@@ -150,13 +150,12 @@ class _Relay:
             self._hurry.wait(1.0)
         finally:
             self._turn_began_s = None
-            for alias in _beside_pool:
+            for alias in filter(_is_pooled, connections):
                 connections[alias].close()
 
 
 # One relay, or none yet: `setdefault` of a dictionary needs no lock.
 _relays: dict[str, _Relay] = {}
-_beside_pool: set[str] = set()
 _is_stopped_at_exit = _is_ending = False
 
 
@@ -212,13 +211,16 @@ def _end_of_child(**_: object) -> None:
 
 
 def _use_own_connection(alias: str) -> None:
-    """Let this thread have a connection beside Django's pool, for which a page would have to wait."""
+    """Give this thread a connection outside Django's pool, so that no page waits for one."""
     connection = connections[alias]
-    options = connection.settings_dict.get("OPTIONS", {})
+    options = connection.settings_dict["OPTIONS"]
     if options.get("pool"):
         unpooled = {key: value for key, value in options.items() if key != "pool"}
         connections[alias] = type(connection)({**connection.settings_dict, "OPTIONS": unpooled}, alias)
-        _beside_pool.add(alias)
+
+
+def _is_pooled(alias: str) -> bool:
+    return bool(connections.settings[alias]["OPTIONS"].get("pool"))
 
 
 @forks.in_child

@@ -62,7 +62,7 @@ class Sender:
             self._sleep(pause_s)
         done = self._attempt(left, refused)
         if left:
-            if self._control or not done.has_answered:
+            if self._control or done.answered is publisher.Answered.NOTHING:
                 self._check_control(done.fault)
             self._part(left, refused)
         return refused

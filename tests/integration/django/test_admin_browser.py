@@ -289,7 +289,7 @@ def test_a_screen_reader_is_told_what_the_page_shows(desk: Desk, server: str, ta
     assert re.fullmatch(r"By day and reason 3 failures on [\d-]{10}: 3 exhausted\.", chart["name"])
     boxes = {box["name"] for box in by_role["checkbox"]}
     assert boxes == {f"Select letter-{index}, exhausted" for index in range(3)}
-    columns = ["choose", "failed", "insert id", "event", "reason", "state", "why"]
+    columns = ["select", "failed", "insert id", "event", "reason", "state", "detail"]
     assert [header["name"].lower() for header in by_role["columnheader"]][-7:] == columns
     assert {header["name"] for header in by_role["rowheader"]} >= {"letter-0", "letter-1", "letter-2"}
     assert by_role["table"][-1]["name"] == "3 rows, newest first, times in UTC"

@@ -365,6 +365,18 @@ def test_parked_rows_are_deleted_once_somebody_says_so(
         assert "Delete 2 parked events permanently?" in capsys.readouterr().out
 
 
+def test_deleted_rows_are_logged_by_their_ids(caplog: pytest.LogCaptureFixture) -> None:
+    """As the admin keeps a LogEntry; nothing of the events."""
+    ids = [park(reason="x", encoded="MARKER"), park(using="other", id=9_000)]
+
+    run("delete", "--all", "--yes")
+
+    assert [record.getMessage() for record in caplog.records] == [
+        f"Deleted 1 parked rows from the outbox of default. Ids: {ids[0]}",
+        "Deleted 1 parked rows from the outbox of other. Ids: 9000",
+    ]
+
+
 def test_what_is_parked_while_somebody_thinks_is_not_deleted(monkeypatch: pytest.MonkeyPatch) -> None:
     """The answer is about the rows that were counted; one that was released meanwhile stays, and is told."""
     rows = [park(), park()]
