@@ -1,9 +1,9 @@
-"""What a value of a call site is on the wire (the table in docs/reference/django.md).
+"""Converts values of call sites to JSON values (the table in docs/reference/django.md).
 
-No value is believed. Its type says what it is, not its `__class__`; what it holds is told by the methods of
-`str`, `dict` and so on, not by those that a class has put in their place. A value's own code runs only where
-nothing else can tell (a lazy object, a model's key, a time zone). Whatever that raises is a fault of the
-value, except for what a signal handler raised.
+No value is trusted. Its type decides, not its `__class__`, and it is read by the methods of `str`, `dict` and
+so on, not by overrides of its class. A value's own code runs only where there is no other way (a lazy object,
+a model's key, a time zone). Whatever that raises is a fault of the value, except for exceptions of a signal
+handler.
 """
 
 import json
@@ -19,20 +19,20 @@ from whyness_mixpanel.encoding.refusal import Refusal, refusal_of
 from whyness_mixpanel.encoding.scalars import HIGHEST, LOWEST, SCALARS
 from whyness_mixpanel.faults import kind_of, type_name
 
-# One more than the contract takes, so that what it refuses is kept as it was.
+# One more than the contract allows, so that what it refuses is kept unchanged.
 LEVELS = limits.NESTING_LEVELS + 1
-# An event of more members than this, or of more values, is too large in any case.
+# An event with more members or values than this is too large in any case.
 _MOST_MEMBERS = 10_000
 _MOST_VALUES = limits.EVENT_BYTES // 2
 _NAME_CHARACTERS = 100
-# Of lazy objects, one in the other.
+# Of lazy objects nested in each other.
 _MOST_WRAPPINGS = 20
 
 _ALLOWED = "a JSON value, or another kind that docs/reference/django.md names"
 
 
 class Refused(NamedTuple):
-    """A member of a dictionary that cannot travel."""
+    """A member of a dictionary that cannot be encoded."""
 
     key: object
     value: object
@@ -43,13 +43,13 @@ def plain(value: Any) -> Any:
     """Return the JSON value that `value` stands for.
 
     Raises:
-        Refusal: it stands for none.
+        Refusal: it has no JSON value.
     """
     return _plain(value, LEVELS, [_MOST_VALUES])
 
 
 def members(value: Any) -> tuple[dict[str, Any], list[Refused]]:
-    """Return the members of a dictionary as JSON values, and those that are none.
+    """Return the members of a dictionary as JSON values, and those that cannot be encoded.
 
     Raises:
         Refusal: there are too many.
@@ -66,7 +66,7 @@ def members(value: Any) -> tuple[dict[str, Any], list[Refused]]:
 
 
 def settled(value: Any) -> Any:
-    """Return what a lazy object, a lazy translation or a choice stands for, and anything else as it is."""
+    """Return the value of a lazy object, a lazy translation or a choice, and anything else unchanged."""
     for _ in range(_MOST_WRAPPINGS):
         kind = type(value)
         if issubclass(kind, LazyObject):
@@ -83,7 +83,7 @@ def settled(value: Any) -> Any:
 
 
 def readable_name(key: object) -> str:
-    """Return the name of a property on one line, however it was made."""
+    """Return a key as a short, printable property name."""
     if not issubclass(type(key), str):
         return f"<{type_name(key)}>"
     name = str.__str__(key)
@@ -94,7 +94,7 @@ def readable_name(key: object) -> str:
 def _plain(value: Any, levels: int, left: list[int]) -> Any:
     kind = type(value)
     if kind is str or value is None or kind is bool or (kind is int and LOWEST <= value <= HIGHEST):
-        return value  # as most of them are
+        return value  # the most frequent types
     value = settled(value)
     kind = type(value)
     if value is None or kind is bool:
@@ -144,7 +144,7 @@ def _array(kind: Any) -> Callable[[Any, int, list[int]], list[Any]]:
     def build(value: Any, levels: int, left: list[int]) -> list[Any]:
         _take(kind.__len__(value), "an array of {} elements", levels, left)
         made: list[Any] = []
-        for member in tuple(kind.__iter__(value)):  # a member's own code may add to it for ever
+        for member in tuple(kind.__iter__(value)):  # a copy, because a member's own code may append to it
             try:
                 made.append(_plain(member, levels - 1, left))
             except Exception as error:  # noqa: BLE001  (see the module)
@@ -167,7 +167,7 @@ def _within(place: str, error: Exception) -> Refusal:
 
 
 def _take(count: int, what: str, levels: int, left: list[int]) -> None:
-    """Refuse a container that no event can hold, before it is looked into."""
+    """Refuse a container that is too large for an event, before reading it."""
     if not levels:
         raise Refusal(f"more than {LEVELS} levels of nesting", f"at most {limits.NESTING_LEVELS}")
     left[0] -= count

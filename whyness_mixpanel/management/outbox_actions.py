@@ -1,4 +1,4 @@
-"""`mixpanel_outbox list`, `show`, `release` and `delete`: by the functions that the admin calls too."""
+"""The actions `list`, `show`, `release` and `delete` of `mixpanel_outbox`."""
 
 import json
 import logging
@@ -19,7 +19,7 @@ from whyness_ops.output import pretty, printable
 logger = logging.getLogger("whyness_mixpanel")
 
 NOT_DONE, WRONG_ARGUMENTS = 1, 2
-# As much of a reason as the admin's list shows.
+# As in the admin's list.
 _REASON_CHARACTERS, _NAME_CHARACTERS = 200, 60
 
 
@@ -33,7 +33,7 @@ def list_parked(  # noqa: PLR0913  (the options of the action)
     as_json: bool,
     **_: Any,
 ) -> None:
-    """Show a line for each parked row, oldest first, with nothing about a person; `note` what is left out."""
+    """Write a line for each parked row, oldest first, without personal data; `note` if rows are left out."""
     for alias in aliases:
         rows = outbox.parked(alias).filter(reason__icontains=reason).order_by("id")
         for row in rows[:limit].iterator(chunk_size=parked.ROWS_IN_MEMORY):
@@ -49,7 +49,7 @@ def list_parked(  # noqa: PLR0913  (the options of the action)
 
 
 def show_row(aliases: Sequence[str], write: Write, *, id: int, as_json: bool, **_: Any) -> None:  # noqa: A002
-    """Show all of a row, also of one that is pending."""
+    """Write all fields of a row, parked or pending."""
     [alias] = _places(aliases, [id], _all_rows, "row")
     row = _all_rows(alias).get(pk=id)
     values = {name: getattr(row, name) for name in parked.FIELDS}
@@ -62,7 +62,7 @@ def show_row(aliases: Sequence[str], write: Write, *, id: int, as_json: bool, **
 
 
 def release(aliases: Sequence[str], write: Write, **options: Any) -> None:
-    """Release parked rows whose events keep the rules now."""
+    """Release the selected parked rows whose events are valid now."""
     done = [parked.release(ids, alias) for alias, ids in _chosen(aliases, **options).items()]
     kept = sum(counts.kept for counts in done)
     write(f"Released: {sum(counts.released for counts in done)}. Still parked: {kept}.")
@@ -74,7 +74,7 @@ def release(aliases: Sequence[str], write: Write, **options: Any) -> None:
 
 
 def delete(aliases: Sequence[str], write: Write, *, yes: bool, **options: Any) -> None:
-    """Delete parked rows, once somebody has said yes."""
+    """Delete the selected parked rows, after a confirmation."""
     chosen = _chosen(aliases, **options)
     count = sum(map(len, chosen.values()))
     if count and not yes:
@@ -120,7 +120,7 @@ def _chosen(
     all: bool,  # noqa: A002  (the option's name)
     **_: Any,
 ) -> dict[str, Sequence[int]]:
-    """Return the ids of rows by database. All are those that are parked now, whatever is parked later."""
+    """Return the ids of the selected rows by database; with `all`, of those parked now."""
     if bool(ids) == all:
         raise CommandError("Give either the ids of rows or --all.", returncode=WRONG_ARGUMENTS)
     if all:
@@ -131,10 +131,10 @@ def _chosen(
 def _places(
     aliases: Sequence[str], ids: Sequence[int], rows_of: Callable[[str], QuerySet[Outbox]], what: str
 ) -> dict[str, Sequence[int]]:
-    """Return `ids`, ascending, by the database that they are in.
+    """Return `ids`, ascending, by their databases.
 
     Raises:
-        CommandError: one is in none, or in several.
+        CommandError: no database, or several, have one of them.
     """
     places: dict[int, list[str]] = {id_: [] for id_ in sorted(ids)}
     for alias in aliases:
@@ -166,7 +166,7 @@ def _json(alias: str, row: Outbox, **values: object) -> str:
 
 
 def _name(row: Outbox) -> str:
-    """Return an event's name; `""` where there is none that can be shown."""
+    """Return an event's name, `""` where it has none."""
     try:
         raw = json.loads(row.encoded)
     except (ValueError, RecursionError):  # a parked row may hold anything
@@ -176,7 +176,7 @@ def _name(row: Outbox) -> str:
 
 
 def _readable(encoded: str) -> str:
-    """Return JSON for people; as it stands where it is damaged."""
+    """Return indented JSON, or the text itself where it is damaged."""
     try:
         return pretty(json.loads(encoded))
     except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""`mixpanel_outbox drain`: once, in a loop, or only saying what would be published."""
+"""The action `drain` of `mixpanel_outbox`: once, in a loop, or as a dry run."""
 
 import signal
 import threading
@@ -16,16 +16,16 @@ from whyness_mixpanel.publishing.drain import Drained, drain
 from whyness_mixpanel.publishing.worker import Worker
 from whyness_mixpanel.views import MOST_COUNTED
 
-# Between two looks of a loop, where rows are about to be due.
+# The shortest pause of a loop.
 MOST_OFTEN_S = 0.2
 
 
 def drain_outboxes(
     aliases: Sequence[str], write: Write, *, loop: bool, dry_run: bool, is_own_program: bool, **options: Any
 ) -> None:
-    """Publish what waits.
+    """Publish the pending events.
 
-    In another program (`is_own_program` is false), such as a worker of Celery, signals are that program's.
+    Signals are handled only if `is_own_program`, not within another program such as a worker of Celery.
     """
     if dry_run:
         for alias in aliases:

@@ -1,4 +1,4 @@
-"""What becomes of events that are sent: a row in the transaction, and after its commit somebody is told."""
+"""Writes sent events into the outbox, and wakes their publisher after the commit."""
 
 import asyncio
 import logging
@@ -22,11 +22,11 @@ unwritable = Condition()
 
 
 class _Busy(Error):
-    """The connection is in the middle of a query: whoever sends interrupts it, and would wait for itself."""
+    """The connection is in the middle of a query that this send interrupts: waiting for it would deadlock."""
 
 
 def check_no_event_loop() -> None:
-    """Raise SynchronousOnlyOperation in an event loop, as Django does, under the same variable."""
+    """Raise SynchronousOnlyOperation in an event loop, as Django does, unless its variable allows it."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:
@@ -38,10 +38,10 @@ def check_no_event_loop() -> None:
 
 
 def send(rows: Sequence[Row], using: str | None = None) -> bool:
-    """Write `rows` into the outbox; they are published once that is committed.
+    """Write `rows` into the outbox; they are published after the commit.
 
     Returns:
-        Whether each is written, and none of them parked.
+        Whether each is written and none of them is parked.
     """
     if not rows:
         return True
@@ -62,7 +62,7 @@ def _send(rows: Sequence[Row], connection: BaseDatabaseWrapper, mode: Mode) -> b
     try:
         _check_not_busy(connection)
         tell = _write(rows, connection, mode)
-    except Exception as error:  # the database's own, or its driver's
+    except Exception as error:  # of the database or its driver
         if is_of_signal(error):
             raise
         _hold(rows, connection, mode, error)
@@ -75,7 +75,7 @@ def _send(rows: Sequence[Row], connection: BaseDatabaseWrapper, mode: Mode) -> b
     if len(reasons) < len(rows):
         try:
             tell()
-        except Exception as error:  # they are written: a relay finds them within a minute, or a drain does
+        except Exception as error:  # they are written, so a relay or a drain finds them
             if is_of_signal(error):
                 raise
             logger.warning(
@@ -86,11 +86,11 @@ def _send(rows: Sequence[Row], connection: BaseDatabaseWrapper, mode: Mode) -> b
 
 
 def _write(rows: Sequence[Row], connection: BaseDatabaseWrapper, mode: Mode) -> Callable[[], None]:
-    """Write `rows`; return what sees to it that they are published."""
+    """Write `rows`; return the function that has them published."""
     alias = connection.alias
     if not connection.in_atomic_block and is_in_transaction(connection):
         insert(rows, connection)
-        # Nobody can tell when it commits: a relay finds them within a minute, or a drain does.
+        # The time of the commit is unknown: a relay finds them within a minute, or a drain does.
         return (lambda: relay.wake(alias, None)) if mode is Mode.THREAD else lambda: None
     if mode is Mode.CALLER:
         batch = caller.Batch.of(connection)
@@ -108,7 +108,7 @@ def _check_not_busy(connection: BaseDatabaseWrapper) -> None:
 
 
 def _hold(rows: Sequence[Row], connection: BaseDatabaseWrapper, mode: Mode, error: Exception) -> None:
-    """Publish from memory what cannot be written, once the transaction has committed."""
+    """Publish events that cannot be written from memory, after the commit."""
     alias = connection.alias
     counters.add("unwritten", len(rows))
     if not isinstance(error, _Busy):

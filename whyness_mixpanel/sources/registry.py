@@ -1,4 +1,4 @@
-"""The sources by name: the three tables of Whyness, and whatever else is registered."""
+"""The sources by name: the three tables of Whyness, and those that a site registers."""
 
 from django.db.models import Model
 
@@ -23,7 +23,7 @@ class UnknownSource(LookupError):
 
 
 def register(source: Source) -> None:
-    """Add a source; call it in the `ready()` of an AppConfig. The same one may be added again.
+    """Register a source; call this in the `ready()` of an AppConfig. The same source may be registered again.
 
     Raises:
         ValueError: another source has its name.
@@ -36,7 +36,7 @@ def get(name: str) -> Source:
     """Return the source of that name.
 
     Raises:
-        UnknownSource: there is none.
+        UnknownSource: no source has this name.
     """
     try:
         return _sources[name]
@@ -56,7 +56,7 @@ def event_for(row: Model) -> Event:
     parks it, or raises where RAISE_INVALID holds.
 
     Raises:
-        UnknownSource: no source reads its table, or several do; then ask `get(name).event(row)`.
+        UnknownSource: no source reads its table, or several do; then use `get(name).event(row)`.
     """
     models = {type(row), row._meta.concrete_model}  # noqa: SLF001  (Django's public API for models)
     labels = {model._meta.label_lower for model in models if model}  # noqa: SLF001  (as above)

@@ -50,7 +50,7 @@ class Desk:
         self.client = Client()
 
     def bury(self, event: Event, reason: str, *, failed_at_ms: int, has_letter: bool = True) -> str:
-        """Put a row into the Log, and its letter into the dead-letter queue; return the row's key."""
+        """Put a row into the Log, and its dead letter into the queue; return the row's key."""
         key = log_key(event.to_wire(), message_id="m", position=0)
         entry = LogEntry(key, reason, "user is a number", event.event, last_failed_at_ms=failed_at_ms)
         item: Any = to_dynamodb(entry.to_item())
@@ -113,7 +113,7 @@ def test_some_hundred_failures_are_counted_and_paged(desk: Desk) -> None:
 
 
 def test_chosen_letters_are_sent_again_and_no_others(desk: Desk) -> None:
-    """The letter goes back into the queue, its row says so, and its neighbour stays where it is."""
+    """The dead letter returns to the queue, its row says so, and its neighbour stays."""
     now_ms = time.time_ns() // 1_000_000
     key = desk.bury(make_event(insert_id="chosen"), "exhausted", failed_at_ms=now_ms)
     desk.bury(make_event(insert_id="other"), "exhausted", failed_at_ms=now_ms)
@@ -128,7 +128,7 @@ def test_chosen_letters_are_sent_again_and_no_others(desk: Desk) -> None:
 
 
 def test_the_letters_of_a_suppressed_person_stay(desk: Desk) -> None:
-    """The page names the letter that was left."""
+    """The page names the dead letter that was left."""
     Suppression.objects.create(user="77")
     key = desk.bury(
         make_event(insert_id="theirs", user="77"), "exhausted", failed_at_ms=time.time_ns() // 1_000_000
@@ -219,7 +219,7 @@ def tab(chromium: Chromium, desk: Desk, server: str) -> Iterator[Tab]:
 
 
 def bury_some(desk: Desk, count: int) -> list[str]:
-    """Bury events with their letters, all of them now; return the rows' keys."""
+    """Bury events with their dead letters, all of them now; return the rows' keys."""
     now_ms = time.time_ns() // 1_000_000
     events = [make_event(insert_id=f"letter-{index}") for index in range(count)]
     return [desk.bury(event, "exhausted", failed_at_ms=now_ms) for event in events]

@@ -51,7 +51,7 @@ for words in (["--activity=2"], [f"--activity={2**63}"], [f"--activity={-10**30}
 
 
 def test_dates_that_python_does_not_have_and_lost_relations_are_named() -> None:
-    """By backfill and `events` alike; numbers that the column cannot hold are no row."""
+    """By backfill and `events` alike; for a number beyond the column there is no row."""
     try:
         with server() as port:
             command = [sys.executable, "-c", SCRIPT, str(port)]

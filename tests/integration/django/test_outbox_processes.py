@@ -166,7 +166,7 @@ def test_ten_workers_and_two_drains_lose_nothing_and_send_nothing_rolled_back(pr
 
 
 def test_two_drains_share_the_rows(project: Project) -> None:
-    """Each row is published once when nobody dies."""
+    """Each row is published once if no process is killed."""
     fill = """
 from whyness_mixpanel.models import Event, Outbox
 rows = [Outbox(encoded=Event(event="A", insert_id=n).json(), identity="distinct_id") for n in range(1, 2001)]

@@ -26,7 +26,7 @@ with suppress(Undo), transaction.atomic():
     raise Undo
 block = transaction.atomic()
 block.__enter__()
-transaction.on_commit(lambda: 1 / 0)  # Django drops the hooks after it: nobody is woken for this event
+transaction.on_commit(lambda: 1 / 0)  # Django drops the hooks after it, so the relay is not woken
 send(6)
 with suppress(ZeroDivisionError):
     block.__exit__(None, None, None)
@@ -212,7 +212,7 @@ print(time.monotonic() - began)
 
 
 def test_a_dropped_connection_costs_at_most_the_first_event(project: RelayProject) -> None:
-    """In a process that has no requests, so that nobody closes what is dead."""
+    """In a process without requests, which would close broken connections."""
     text = """
 send(1)
 if connection.vendor == "postgresql":

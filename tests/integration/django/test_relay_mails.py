@@ -36,7 +36,7 @@ def mails(project: RelayProject) -> list[str]:
     return [mail for file in files for mail in file.read_text().split("\n" + "-" * 79 + "\n") if mail]
 
 
-# Nobody can tell whether the transaction is committed, and the outbox has no table.
+# The end of the transaction is unknown, and the outbox has no table.
 LOST = """
 def lose(count):
     connection.set_autocommit(False)

@@ -79,7 +79,7 @@ def test_the_way_forward_touches_no_row(lived: dict[str, Any]) -> None:
 
 
 def test_call_sites_written_for_the_old_app_send_what_they_always_sent(lived: dict[str, Any]) -> None:
-    """Each kind once; user 1 is nobody; after the first upgrade and after the second."""
+    """Each kind once, after the first and the second upgrade; user 1 is the anonymous user."""
     for got, expected in (lived["events"], lived["events again"]):
         assert got == expected
         assert len(got) == 6

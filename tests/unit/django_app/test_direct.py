@@ -199,7 +199,7 @@ def letter(**attributes: str) -> DeadLetter:
 
 
 def test_only_a_letter_that_says_whose_it_is_and_why_is_kept() -> None:
-    """Else nobody could park the event: it stays where it is."""
+    """Without attributes the event cannot be parked, so it stays in the outbox."""
     kept = Kept()
     letters = [
         letter(reason="rejected", detail="too old", source_message_id="0.1"),
@@ -309,7 +309,7 @@ def test_a_backfill_parks_what_will_never_be_delivered() -> None:
 
 @pytest.mark.usefixtures("db")
 def test_a_backfill_does_not_go_past_what_it_cannot_park(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An event that nobody keeps is not done: the backfill stops before its row."""
+    """An event that cannot be parked is not done: the backfill stops before its row."""
 
     def fail(*_: object) -> int:
         raise DatabaseError
@@ -375,7 +375,7 @@ def test_mixpanel_check_asks_mixpanel_itself(status: int, code: int, words: str)
     ],
 )
 def test_mixpanel_check_says_why_mixpanel_cannot_be_asked(chosen: dict[str, str], words: str) -> None:
-    """A port where nobody listens, and credentials that are not there."""
+    """A closed port, and missing credentials."""
     with override(**CHOSEN | chosen):
         code, text = run()
 

@@ -204,7 +204,7 @@ def test_what_older_versions_may_have_sent_is_not_guessed() -> None:
 
 
 def test_a_list_of_suppressed_people_that_is_not_migrated_suppresses_nobody() -> None:
-    """Its table is missing: nobody can be on it."""
+    """Without its table, the list is empty."""
     make_activities()
     with connection.schema_editor() as editor:
         editor.delete_model(Suppression)

@@ -1,4 +1,4 @@
-"""`manage.py events`: publish single rows of the three Whyness tables, as it always did."""
+"""`manage.py events`: publish single rows of the three Whyness tables."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -18,12 +18,12 @@ _SOURCES = {
     "user_click": ("User click", USER_CLICK),
     "contact_click": ("Contact click", PROSPECT_CLICK),
 }
-# What databases raise where there is no table.
+# What databases raise if a table is missing.
 _MAY_BE_MISSING = (OperationalError, ProgrammingError)
 
 
 class Command(BaseCommand):
-    """Publish the rows named: the events that their call sites sent, so that they count once."""
+    """Publish the selected rows as the events that their call sites sent, so that each counts once."""
 
     help = "Publish the events of single rows. Each counts once, however often it is published."
 
@@ -45,7 +45,7 @@ class Command(BaseCommand):
             raise CommandError("\n".join(faults))
 
     def _check(self, asked: list[str]) -> None:
-        """Fail where nothing can be sent, whatever the rows."""
+        """Fail if no row can be sent."""
         if not conf.ENABLED.get():
             raise CommandError("Nothing was sent: the setting ENABLED is False.")
         missing = {_SOURCES[name][1].model for name in asked if not _SOURCES[name][1].is_installed}
@@ -60,7 +60,7 @@ class Command(BaseCommand):
         self.stdout.write(f"HISTORY_BEFORE: {before.isoformat() if before else None}")
 
     def _send(self, title: str, source: sources.Source, key: int) -> str:
-        """Publish a row; return what is wrong, `""` where nothing is."""
+        """Publish a row; return its fault, or `""`."""
         what = f'{title} "{key}"'
         try:
             _publish(_encoded(source, key))
@@ -73,7 +73,7 @@ class Command(BaseCommand):
 
 
 class _NotSentError(Exception):
-    """What is wrong with a row."""
+    """Why a row was not published."""
 
 
 def _encoded(source: sources.Source, key: int) -> str:
@@ -83,7 +83,7 @@ def _encoded(source: sources.Source, key: int) -> str:
         raise _NotSentError("the row does not exist") from error
     except sources.NoEvent as error:
         raise _NotSentError(f"{error}") from error
-    except (Error, ValueError) as error:  # what is in the database is not always what a field may hold
+    except (Error, ValueError) as error:  # a database may hold values that a field may not
         hint = f". Is {source.model} migrated?" if isinstance(error, _MAY_BE_MISSING) else ""
         raise _NotSentError(f"the row cannot be read ({type(error).__name__}){hint}") from error
 

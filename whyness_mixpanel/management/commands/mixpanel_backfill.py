@@ -1,4 +1,4 @@
-"""`manage.py mixpanel_backfill`: publish the rows of a table as the events they are."""
+"""`manage.py mixpanel_backfill`: publish the rows of a table as events."""
 
 import argparse
 import json
@@ -23,14 +23,14 @@ from whyness_mixpanel.sources.backfill_sender import NotPublished, Sender
 from whyness_mixpanel.sources.source import Source
 from whyness_ops.progress import Progress
 
-# Younger rows may still be on their way from their call site, or behind a transaction that is under way.
+# Call sites may still be sending younger rows, or a transaction with smaller keys may still be open.
 SETTLED_AFTER = timedelta(minutes=15)
 _LATEST = timedelta(milliseconds=limits.FUTURE_MS)
 _SLOWEST_RATE, _FASTEST_RATE = 0.01, 1_000_000.0
 
 
 class Command(BaseCommand):
-    """Publish the rows of a source. Twice, or over rows that were sent live, they count once."""
+    """Publish the rows of a source. Rows that were sent before count once."""
 
     help = "Publish the rows of a table as events; safe to run again. The last line is JSON with the counts."
 
@@ -75,7 +75,7 @@ class Command(BaseCommand):
         self.stdout.write(json.dumps(about | history | backfill.counts.as_dict()))
 
     def _history(self, source: Source) -> dict[str, str | None]:
-        """Say which rows count as history, and return it for the last line."""
+        """Write which rows count as history, and return it for the last line."""
         if source.old_user is None:
             return {}
         try:
@@ -88,10 +88,10 @@ class Command(BaseCommand):
 
 
 def _keys(source: Source) -> tuple[int, int]:
-    """Return the first key and the last, which stays the last however many rows come."""
+    """Return the first and the last key; rows added later are not published."""
     try:
         keys = source.rows().order_by().aggregate(first=Min("pk"), last=Max("pk"))
-        source.joined_rows().explain()  # reads no row, and fails where one of the tables is missing
+        source.joined_rows().explain()  # reads no row, and fails if one of the tables is missing
     except Error as error:
         raise CommandError(
             f"The tables of {source.name} cannot be read ({type(error).__name__}). Check that {source.model} "
@@ -107,19 +107,19 @@ def _keys(source: Source) -> tuple[int, int]:
 
 @dataclass(frozen=True, slots=True)
 class _Teller:
-    """Shows how far the walk from key `first` to key `upper` is. Each line ends in what `--resume` takes."""
+    """Shows the progress from key `first` to key `upper`. Each line ends with the value for `--resume`."""
 
     progress: Progress
     first: int
     upper: int
 
     def on_page(self, backfill: Backfill) -> None:
-        """Show how far it is."""
+        """Show the progress."""
         published = f"keys, {backfill.counts.published} events published, --resume {backfill.done_key}"
         self.progress(backfill.read_key - self.first + 1, self.upper - self.first + 1, published)
 
     def note(self, text: str) -> None:
-        """Show a line that stays."""
+        """Show a permanent line."""
         self.progress.note(text)
 
 
@@ -156,7 +156,7 @@ def _publish(*, dry_run: bool) -> backends.Publish:
 
 
 def _again(options: dict[str, Any], key: int) -> str:
-    """Return the command line that goes on after `key`."""
+    """Return the command that continues after `key`."""
     words = ["manage.py mixpanel_backfill", options["source"]]
     words += [f"--{name} {bound.isoformat()}" for name in ("since", "until") if (bound := options[name])]
     words += [f"--rate {options['rate']:g}"] if options["rate"] else []
@@ -166,7 +166,7 @@ def _again(options: dict[str, Any], key: int) -> str:
 def _moment(text: str) -> datetime:
     try:
         moment = parse_datetime(text)
-    except ValueError:  # it looks like one, such as a 31 June
+    except ValueError:  # well-formed, but not a date, such as 31 June
         moment = None
     if moment is None:
         raise argparse.ArgumentTypeError(f"must be a date or a time such as 2026-01-31T12:00, not {text!r}")

@@ -125,7 +125,7 @@ def test_only_who_may_sees_failures_and_sends_again(sign_in: SignIn) -> None:
 
 
 def test_nothing_is_sent_before_it_is_confirmed(sign_in: SignIn) -> None:
-    """The first post asks; a get is refused; keys that are none are dropped."""
+    """The first POST asks for a confirmation, a GET is refused, and invalid keys are dropped."""
     client = sign_in("redrive_deliveryfailure")
     key = "4711/" + "a" * 16
 

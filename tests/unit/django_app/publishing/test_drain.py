@@ -162,7 +162,7 @@ def test_what_the_queue_never_takes_is_parked_and_the_rest_goes_on(monkeypatch: 
 
 
 def test_parked_events_are_not_drained_until_they_are_released() -> None:
-    """Release looks at the rules again: what still breaks one stays, with its reason of today."""
+    """A release checks the rules again: an invalid event stays parked with its current reason."""
     fill(1, state="parked", reason="opt-out unknown")
     Outbox.objects.create(encoded='{"insert_id": "2"}', identity="distinct_id", state="parked", reason="old")
     Outbox.objects.create(encoded="{", identity="distinct_id", state="parked", reason="old")

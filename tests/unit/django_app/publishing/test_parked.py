@@ -189,7 +189,7 @@ def test_no_text_of_a_row_breaks_a_line_or_steers_a_terminal(name: str, reason: 
 
 
 def test_a_list_can_be_chosen_from_by_reason_and_cut(capsys: pytest.CaptureFixture[str]) -> None:
-    """In any case of letters; what is left out is said beside the list, not in it."""
+    """In upper or lower case; a note beside the list says that rows are left out."""
     ids = [park(reason=reason) for reason in ("Too large", "100%", "too LARGE", "opted out", "too large")]
 
     def listed(*arguments: str) -> list[int]:
@@ -266,7 +266,7 @@ def test_an_id_that_is_not_parked_is_named_and_nothing_is_done(action: tuple[str
 
 @pytest.mark.parametrize("action", [("show",), ("release",), ("delete", "--yes")])
 def test_an_id_of_several_databases_needs_the_name_of_one(action: tuple[str, ...]) -> None:
-    """Else a row would go that nobody has looked at."""
+    """Otherwise a row that was never shown would be deleted."""
     id_ = park(id=5)
     park(using="other", id=5)
 

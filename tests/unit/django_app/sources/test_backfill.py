@@ -85,7 +85,7 @@ def test_every_row_is_published_once_in_the_order_of_its_key() -> None:
 
 
 def test_no_rows_are_no_event() -> None:
-    """An empty table is no error."""
+    """An empty table is not an error."""
     assert backfill("activity")["published"] == 0
     assert locmem.messages == []
 
@@ -316,7 +316,7 @@ def test_people_who_opted_out_are_left_out() -> None:
 
 
 def test_a_source_that_was_never_sent_before_needs_no_history(monkeypatch: pytest.MonkeyPatch) -> None:
-    """All of its rows are new to Mixpanel, however old, and nobody is asked about older versions."""
+    """All of its rows are new to Mixpanel, however old, so HISTORY_BEFORE is not needed."""
     make_activities(1, created=LONG_BEFORE - timedelta(days=1))
     Log.objects.create(message="sent by an older version")
     monkeypatch.setattr(registry, "_sources", dict(registry._sources))
@@ -390,7 +390,7 @@ def test_where_the_app_is_off_nothing_is_sent() -> None:
 
 
 def test_without_a_queue_it_says_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A setting does not mend itself: no second attempt."""
+    """A wrong setting stays wrong, so there is no second attempt."""
     make_activities(1)
     monkeypatch.setattr(backfill_sender, "PAUSES_S", (60,))
 
