@@ -213,14 +213,14 @@ def _end_of_child(**_: object) -> None:
 def _use_own_connection(alias: str) -> None:
     """Give this thread a connection outside Django's pool, so that no page waits for one."""
     connection = connections[alias]
-    options = connection.settings_dict["OPTIONS"]
+    options = connection.settings_dict.get("OPTIONS", {})
     if options.get("pool"):
         unpooled = {key: value for key, value in options.items() if key != "pool"}
         connections[alias] = type(connection)({**connection.settings_dict, "OPTIONS": unpooled}, alias)
 
 
 def _is_pooled(alias: str) -> bool:
-    return bool(connections.settings[alias]["OPTIONS"].get("pool"))
+    return bool(connections.settings[alias].get("OPTIONS", {}).get("pool"))
 
 
 @forks.in_child
