@@ -1,4 +1,4 @@
-"""docs/how-to/upgrade.md, executed: from the old app's database to this version, back, and forward again."""
+"""docs/how-to/upgrade.md, lived through: from the old app's database to this version, back, and forward again."""
 
 import json
 import os

@@ -1,7 +1,7 @@
 """A site of the old app that is upgraded, rolled back and upgraded again: one process, started by the test.
 
-Its environment: DATABASE, a database as JSON; STATIC, a directory; COMMANDS, those of
-docs/how-to/upgrade.md by their headings. It prints the result of each step as JSON.
+Its environment: DATABASE, a database as JSON; STATIC, a directory; COMMANDS, those of docs/how-to/upgrade.md by the
+headings they stand under. It prints what came of each step as JSON.
 """
 
 import io
