@@ -3,12 +3,12 @@
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any
 
 from tests.builders import NOW_MS
-from whyness_events import limits
+from whyness_events import limits, sqs_batch
 from whyness_events.delivery.ports import Answer, DeadLetter, SetupFault, call_s
-from whyness_events.delivery.settling.dead_letter_writer import pack_entries
 from whyness_events.log_entry import REDRIVEN_AS, DeliveredRow, LogEntry
 from whyness_events.outcomes import State
 
@@ -148,7 +148,7 @@ class FakeDeadLetters:
     def send(self, letters: Sequence[DeadLetter], *, deadline_s: float) -> list[str | None]:
         """Keep what fits."""
         found: list[str | None] = []
-        for call in pack_entries(letters):
+        for call in sqs_batch.in_calls(letters, attrgetter("size_bytes")):
             in_time = takes_call(self.clock, self.call_s, deadline_s)
             found += [self._take(letter) if in_time else None for letter in call]
         return found

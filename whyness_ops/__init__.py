@@ -1,11 +1,11 @@
-"""Tools for operators: inspect dead letters, fix them and send them again. See docs/reference/command-line.md."""
+"""Tools for operators: inspect dead letters, fix them, send them again: docs/reference/command-line.md."""
 
 from whyness_ops.aws import Aws, Stack
+from whyness_ops.dead_letter_message import DeadLetter
 from whyness_ops.dead_letter_queue import DeadLetterQueue
-from whyness_ops.edit import CannotEdit, edit_body, load_edit
+from whyness_ops.edit import CannotEdit, Withheld, edit_body, load_edit
 from whyness_ops.errors import EditFault, FileFault, NotFound, OpsError, Refused, SetupFault
-from whyness_ops.inspecting import export, find_letter, overview, show
-from whyness_ops.letters import DeadLetter
+from whyness_ops.inspecting import export, find_dead_letter, overview, show
 from whyness_ops.log_table import LogTable, last_days
 from whyness_ops.moving import Move, redrive_all
 from whyness_ops.rebuilding import rebuild
@@ -35,9 +35,10 @@ __all__ = [
     "Snapshot",
     "Stack",
     "Stop",
+    "Withheld",
     "edit_body",
     "export",
-    "find_letter",
+    "find_dead_letter",
     "last_days",
     "load_edit",
     "overview",

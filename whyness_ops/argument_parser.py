@@ -21,7 +21,7 @@ class ArgumentParser(argparse.ArgumentParser):
     """A parser with examples in its help, and a usage of one line."""
 
     def __init__(self, *, examples: str, **options: Any) -> None:
-        super().__init__(epilog=examples, formatter_class=_HelpFormatter, **options)
+        super().__init__(epilog=examples, formatter_class=_HelpFormatter, allow_abbrev=False, **options)
         self.set_defaults(parser=self)
 
     def format_help(self) -> str:
@@ -75,8 +75,12 @@ def add_parser(group: Commands, name: str, help_: str, examples: str) -> Argumen
 
 
 def parse(root: ArgumentParser, arguments: Sequence[str] | None) -> argparse.Namespace:
-    """Return the options of the command; a wrong one ends with an error of that command's parser."""
-    options, unknown = root.parse_known_args(arguments)
+    """Return the options of the command, and `arguments` as given.
+
+    A wrong option ends with an error of that command's parser.
+    """
+    given = sys.argv[1:] if arguments is None else [*arguments]
+    options, unknown = root.parse_known_args(given, argparse.Namespace(arguments=given))
     parser: ArgumentParser = options.parser
     if unknown:
         parser.error(_unknown(unknown[0], parser))

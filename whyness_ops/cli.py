@@ -1,20 +1,16 @@
 """The command line: runs a command, and turns errors and signals into texts and exit codes."""
 
 import os
-import signal
 import sys
 from collections.abc import Sequence
 from io import TextIOWrapper
-from types import FrameType
 
 from whyness_ops import terminal
 from whyness_ops.argument_parser import parse
 from whyness_ops.errors import OpsError
 from whyness_ops.options import make_parser
 from whyness_ops.output import printable
-from whyness_ops.stop import Stop
-
-_STOPPED = 130
+from whyness_ops.stop import STOPPED, stopped_by_signals
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -22,34 +18,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parse(make_parser(), arguments)
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # dead letters hold any text, a terminal not
-    stop = Stop()
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    _stop_on_signals(stop)
-    try:
-        code: int = options.run(options, stop)
-        sys.stdout.flush()
-    except OpsError as error:
-        text = f"whyness-mixpanel: {terminal.red('error')}: {printable(str(error))}"
-        print(text, file=sys.stderr)  # noqa: T201  (a command line talks)
-        code = error.exit_code
-    except BrokenPipeError:  # the reader had enough, as in `| head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
-    except KeyboardInterrupt:  # the second one
-        code = _STOPPED
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-    return _STOPPED if stop.is_set() else code
-
-
-def _stop_on_signals(stop: Stop) -> None:
-    def handle(number: int, _: FrameType | None) -> None:
-        if stop.is_set():
-            raise KeyboardInterrupt
-        stop.set()
-        signal_name = signal.Signals(number).name
-        print(f"{signal_name}: stopping after the current call. Repeat it to stop at once.", file=sys.stderr)  # noqa: T201
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, handle)
+    with stopped_by_signals() as stop:
+        try:
+            code: int = options.run(options, stop)
+            sys.stdout.flush()
+        except OpsError as error:
+            text = f"whyness-mixpanel: {terminal.red('error')}: {printable(str(error))}"
+            print(text, file=sys.stderr)  # noqa: T201  (a command line talks)
+            code = error.exit_code
+        except BrokenPipeError:  # the reader had enough, as in `| head`
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            code = 0
+        except KeyboardInterrupt:  # the second one
+            code = STOPPED
+    return STOPPED if stop.is_set() else code

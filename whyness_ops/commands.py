@@ -13,9 +13,9 @@ from whyness_events.outcomes import LOG_REASONS
 from whyness_ops import output
 from whyness_ops.aws import Aws, Stack
 from whyness_ops.dead_letter_queue import DeadLetterQueue
-from whyness_ops.edit import Edit, load_edit, load_site_check
+from whyness_ops.edit import Edit, load_edit, with_check
 from whyness_ops.errors import NotFound, UsageFault
-from whyness_ops.inspecting import count_rows, export, find_letter, overview, show
+from whyness_ops.inspecting import count_rows, export, find_dead_letter, overview, show
 from whyness_ops.log_table import LogTable, Row, last_days
 from whyness_ops.moving import redrive_all
 from whyness_ops.progress import Progress
@@ -46,11 +46,11 @@ def dlq_list(options: argparse.Namespace, stop: Stop) -> int:
 
 def dlq_show(options: argparse.Namespace, stop: Stop) -> int:
     """Show one dead letter."""
-    letter = find_letter(
+    dead_letter = find_dead_letter(
         _queue(options), message_id=options.message or "", insert_id=options.insert_id or "", stop=stop
     )
     log = _log(options) if options.log_table else None
-    output.emit(show(letter, log), output.pretty, as_json=options.json)
+    output.emit(show(dead_letter, log), output.pretty, as_json=options.json)
     return 0
 
 
@@ -69,8 +69,10 @@ def dlq_export(options: argparse.Namespace, stop: Stop) -> int:
     return 0
 
 
-def redrive(options: argparse.Namespace, stop: Stop) -> int:
-    """Send dead letters to the queue again."""
+def redrive(
+    options: argparse.Namespace, stop: Stop, *, check: Edit | None = None, write: output.Write = print
+) -> int:
+    """Send dead letters to the queue again, but for those that `check` withholds."""
     given = [name for name in (*_SELECTING, "edit") if getattr(options, name) is not None]
     if options.all == bool(given):
         raise UsageFault(
@@ -78,16 +80,17 @@ def redrive(options: argparse.Namespace, stop: Stop) -> int:
             if given
             else "Nothing selected. Give --all, or a filter such as --reason rejected."
         )
-    # SQS moves dead letters unseen; if a site must be asked about each, they are sent one by one.
-    is_moved = options.all and not options.site
-    return _redrive_all(options, stop) if is_moved else _redrive_selection(options, stop)
+    # SQS moves dead letters unseen; if each must be checked, they are sent one by one.
+    if options.all and check is None:
+        return _redrive_all(options, stop, write)
+    return _redrive_selection(options, stop, check, write)
 
 
-def _redrive_all(options: argparse.Namespace, stop: Stop) -> int:
+def _redrive_all(options: argparse.Namespace, stop: Stop, write: output.Write) -> int:
     queue = _queue(options)
     if options.dry_run:
         found: dict[str, Any] = {"dry_run": True, "would_move": queue.depth().visible}
-        output.emit(found, output.would_move_text, as_json=options.json)
+        output.emit(found, output.would_move_text, as_json=options.json, write=write)
         return 0
     rate = None if options.rate is None else max(1, int(options.rate))
     with Progress() as progress:
@@ -98,11 +101,13 @@ def _redrive_all(options: argparse.Namespace, stop: Stop) -> int:
             stop=stop,
             progress=lambda m: progress(m.moved, m.to_move, f"dead letters moved ({m.status.lower()})"),
         )
-    output.emit(asdict(move), output.moved_text, as_json=options.json)
+    output.emit(asdict(move), output.moved_text, as_json=options.json, write=write)
     return 0 if move.status == "COMPLETED" and not move.came_back else _IN_PART
 
 
-def _redrive_selection(options: argparse.Namespace, stop: Stop) -> int:
+def _redrive_selection(
+    options: argparse.Namespace, stop: Stop, check: Edit | None, write: output.Write
+) -> int:
     selection = Selection(
         reason=options.reason,
         event=options.event,
@@ -117,27 +122,23 @@ def _redrive_selection(options: argparse.Namespace, stop: Stop) -> int:
             _aws(options),
             _stack(options),
             selection,
-            edit=_load_edit(options.edit, options.site),
+            edit=with_check(_load_edit(options.edit), check),
             edit_name=options.edit or "",
             rate_per_s=options.rate,
             dry_run=options.dry_run,
             stop=stop,
             progress=lambda r: progress(r.looked_at, r.total, _so_far(r)),
         ).run()
-    output.emit(report.to_json(), output.redriven_text, as_json=options.json)
+    output.emit(report.to_json(), output.redriven_text, as_json=options.json, write=write)
     return _IN_PART if report.left or report.stopped or report.came_back else 0
 
 
-def _load_edit(name: str | None, site: str) -> Edit | None:
-    """Return the edit function, preceded by the site's check for suppressed users; each only if given."""
-    if name or site:
-        # Last, and only if an option names a module: a boto3.py in that directory must not replace ours.
-        sys.path.append("")
-    edit = load_edit(name) if name else None
-    if not site:
-        return edit
-    refuse = load_site_check(site)
-    return (lambda raw: edit(refuse(raw))) if edit else refuse
+def _load_edit(name: str | None) -> Edit | None:
+    if not name:
+        return None
+    # Last, and only if an option names a module: a boto3.py in that directory must not replace ours.
+    sys.path.append("")
+    return load_edit(name)
 
 
 def log_list(options: argparse.Namespace, _: Stop) -> int:

@@ -4,15 +4,15 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from whyness_events import limits, sqs_batch
 from whyness_events.dead_letter import to_sqs_attributes
 from whyness_ops.aws import clock_ms, explained
+from whyness_ops.dead_letter_message import DeadLetter, read_dead_letter
 from whyness_ops.errors import Refused, SetupFault
-from whyness_ops.letters import DeadLetter, read_letter
 from whyness_ops.snapshot import Place, Snapshot, body_mark
 from whyness_ops.stop import Stop
 
@@ -25,9 +25,7 @@ _EMPTY_RECEIVES = 2
 # After this many receives without a dead letter of the start, nothing is left of them ...
 _IDLE_RECEIVES = 20
 # ... plus one for this many that were received: they reappear when HIDDEN_S is over.
-_LETTERS_PER_IDLE = 10
-
-T = TypeVar("T")
+_RECEIVED_PER_IDLE = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,14 +134,14 @@ class Hold:
         The list is empty if a receive returned only dead letters that arrived later.
         """
         empty = idle = 0
-        while empty < _EMPTY_RECEIVES and idle <= _IDLE_RECEIVES + self._known_count // _LETTERS_PER_IDLE:
+        while empty < _EMPTY_RECEIVES and idle <= _IDLE_RECEIVES + self._known_count // _RECEIVED_PER_IDLE:
             self.is_full = len(self._handles) >= HELD_MOST
             if self._stop.is_set() or self.is_full:
                 return
             received, now_ms = self._receive()
-            new = [letter for letter in received if letter.message_id not in self._handles]
-            again = [letter for letter in received if letter.message_id in self._done]
-            self._handles |= {letter.message_id: letter.receipt_handle for letter in received}
+            new = [dead_letter for dead_letter in received if dead_letter.message_id not in self._handles]
+            again = [dead_letter for dead_letter in received if dead_letter.message_id in self._done]
+            self._handles |= {dead_letter.message_id: dead_letter.receipt_handle for dead_letter in received}
             before = self._known_count
             there = self._there(new, now_ms)
             empty = 0 if received else empty + 1
@@ -158,25 +156,25 @@ class Hold:
         """The number received without those that others add, of which there may be no end."""
         return self.there_count + self.came_back
 
-    def _there(self, letters: Sequence[DeadLetter], now_ms: int | None) -> list[DeadLetter]:
+    def _there(self, dead_letters: Sequence[DeadLetter], now_ms: int | None) -> list[DeadLetter]:
         """Return those that were in the queue at the start; count the others."""
-        placed = [(letter, self.snapshot.place(letter, now_ms=now_ms)) for letter in letters]
-        places = Counter(place for _, place in placed)
-        self.there_count += places[Place.THERE]
-        self.came_back += places[Place.SENT_AGAIN]
-        self.arrived_since += places[Place.ELSEWHERE]
-        return [letter for letter, place in placed if place is Place.THERE]
+        places = [self.snapshot.place(dead_letter, now_ms=now_ms) for dead_letter in dead_letters]
+        counts = Counter(places)
+        self.there_count += counts[Place.THERE]
+        self.came_back += counts[Place.SENT_AGAIN]
+        self.arrived_since += counts[Place.ELSEWHERE]
+        return [d for d, place in zip(dead_letters, places, strict=True) if place is Place.THERE]
 
-    def delete(self, letters: Sequence[DeadLetter]) -> int:
+    def delete(self, dead_letters: Sequence[DeadLetter]) -> int:
         """Delete up to ten dead letters; return how many SQS did not confirm. Those may come back."""
-        self._done |= {letter.message_id for letter in letters}
-        entries = sqs_batch.numbered([{"ReceiptHandle": self._handles[each.message_id]} for each in letters])
+        ids = [dead_letter.message_id for dead_letter in dead_letters]
+        self._done.update(ids)
+        entries = sqs_batch.numbered([{"ReceiptHandle": self._handles[id_]} for id_ in ids])
         with explained(f"dead-letter queue {self._queue.url}"):
             answer = self._queue.sqs.delete_message_batch(QueueUrl=self._queue.url, Entries=entries)
-        deleted = [letters[index] for index in sqs_batch.read(answer, entries).confirmed]
-        for letter in deleted:
-            self._handles[letter.message_id] = ""
-        return len(letters) - len(deleted)
+        deleted = sqs_batch.read(answer, entries).confirmed
+        self._handles.update((ids[index], "") for index in deleted)
+        return len(ids) - len(deleted)
 
     def put(self, body: str, attributes: Mapping[str, str]) -> None:
         """Send a dead letter to the queue; `batches` does not yield it."""
@@ -196,26 +194,21 @@ class Hold:
                 MessageSystemAttributeNames=["All"],
                 MessageAttributeNames=["All"],
             )
-        return [read_letter(received) for received in answer.get("Messages", [])], clock_ms(answer)
+        return [read_dead_letter(received) for received in answer.get("Messages", [])], clock_ms(answer)
 
     def _release(self) -> None:
         handles = [handle for handle in self._handles.values() if handle]
-        for done, some in enumerate(chunks(handles)):
+        self.not_released = len(handles)
+        for call in sqs_batch.in_calls(handles):
             entries = sqs_batch.numbered(
-                [{"ReceiptHandle": handle, "VisibilityTimeout": 0} for handle in some]
+                [{"ReceiptHandle": handle, "VisibilityTimeout": 0} for handle in call]
             )
             try:
                 # Entries that SQS reports as failed are visible already: their time was up.
                 self._queue.sqs.change_message_visibility_batch(QueueUrl=self._queue.url, Entries=entries)
             except (BotoCoreError, ClientError):
-                self.not_released = len(handles) - done * limits.BATCH_ENTRIES
                 return
-
-
-def chunks(values: Sequence[T]) -> Iterator[Sequence[T]]:
-    """Yield the values ten at a time, as many as one call of SQS takes."""
-    for start in range(0, len(values), limits.BATCH_ENTRIES):
-        yield values[start : start + limits.BATCH_ENTRIES]
+            self.not_released -= len(call)
 
 
 def queue_arn(sqs: Any, url: str) -> str:

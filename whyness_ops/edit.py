@@ -2,7 +2,6 @@
 
 import copy
 import importlib
-import os
 import traceback
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -20,8 +19,8 @@ from whyness_events import (
 )
 from whyness_events.values import size_bytes
 from whyness_events.wire import to_sqs_json
+from whyness_ops.dead_letter_message import DeadLetter
 from whyness_ops.errors import EditFault
-from whyness_ops.letters import DeadLetter
 
 Edit = Callable[[Any], object]
 DEDUPLICATION_FIELDS = ("insert_id", "event", "user", "time")
@@ -29,6 +28,10 @@ DEDUPLICATION_FIELDS = ("insert_id", "event", "user", "time")
 
 class CannotEdit(Exception):
     """The dead letter is not sent; the text says why, without any value of the event."""
+
+
+class Withheld(Exception):
+    """Raised by an edit function to leave the dead letter in its queue; the report shows the text."""
 
 
 def load_edit(name: str) -> Edit:
@@ -53,27 +56,21 @@ def load_edit(name: str) -> Edit:
     return function  # type: ignore[no-any-return]  # getattr gives Any
 
 
-def load_site_check(settings: str) -> Edit:
-    """Return the Django site's function that raises for an event of a suppressed user.
+def with_check(edit: Edit | None, check: Edit | None) -> Edit | None:
+    """Return the edit function with a check of each event, before and after it; None if there is neither.
 
-    Args:
-        settings: the site's settings module, as in DJANGO_SETTINGS_MODULE.
-
-    Raises:
-        EditFault: the site cannot be loaded, or has not installed whyness_mixpanel.
+    A body that cannot be read is no event: the check gets what the edit function makes of it.
     """
-    os.environ["DJANGO_SETTINGS_MODULE"] = settings
-    try:
-        importlib.import_module("django").setup()
-        check: Edit = importlib.import_module("whyness_mixpanel.privacy").refuse_suppressed
-    except Exception as error:  # a site's settings can raise anything
-        raise EditFault(
-            f"--site {settings}: loading the site raised {_where(error)}. Fix it, or check the name."
-        ) from error
-    return check
+    if edit is None or check is None:
+        return edit or check
+
+    def check_event(raw: Any) -> Any:
+        return check(raw) if isinstance(raw, dict) else raw
+
+    return lambda raw: check_event(edit(check_event(raw)))
 
 
-def edit_body(letter: DeadLetter, edit: Edit, *, now_ms: int) -> str:
+def edit_body(dead_letter: DeadLetter, edit: Edit, *, now_ms: int) -> str:
     """Return the body with each event as the function returns it.
 
     The function takes one event, a dict, and returns it fixed. If the body cannot be read at all, it takes
@@ -82,23 +79,23 @@ def edit_body(letter: DeadLetter, edit: Edit, *, now_ms: int) -> str:
     Raises:
         CannotEdit: it raised, did not return a valid event, or changed a field that it must not change.
     """
-    message = _message(letter)
-    raws = message.raw_events if message else [letter.body]
-    edited = [_edit_one(raw, edit, letter, now_ms) for raw in raws]
+    message = _message(dead_letter)
+    raws = message.raw_events if message else [dead_letter.body]
+    edited = [_edit_one(raw, edit, dead_letter, now_ms) for raw in raws]
     fields: dict[str, Any] = {"schema_version": message.schema_version if message else SCHEMA_VERSION}
     if message and message.identity:
         fields["identity"] = message.identity
     body = to_sqs_json({**fields, **(message.fields if message else {}), "events": edited})
     if size_bytes(body) > limits.MESSAGE_BYTES:
         raise CannotEdit(
-            f"the edited message has {size_bytes(body)} bytes; at most {limits.MESSAGE_BYTES} are allowed"
+            f"the message to send has {size_bytes(body)} bytes; at most {limits.MESSAGE_BYTES} are allowed"
         )
     return body
 
 
-def _message(letter: DeadLetter) -> Any:
+def _message(dead_letter: DeadLetter) -> Any:
     try:
-        return decode_message(letter.body)
+        return decode_message(dead_letter.body)
     except UnknownVersion as fault:
         raise CannotEdit(
             f"the message is newer than this version of whyness-mixpanel; upgrade it: {fault}"
@@ -107,16 +104,18 @@ def _message(letter: DeadLetter) -> Any:
         return None
 
 
-def _edit_one(raw: object, edit: Edit, letter: DeadLetter, now_ms: int) -> dict[str, Any]:
+def _edit_one(raw: object, edit: Edit, dead_letter: DeadLetter, now_ms: int) -> dict[str, Any]:
     try:
         edited = edit(copy.deepcopy(raw))
+    except Withheld as reason:
+        raise CannotEdit(str(reason)) from reason
     except Exception as error:  # a user's function can raise anything, and must not stop the others
         raise CannotEdit(f"the edit function raised {_where(error)}") from error
     if not isinstance(edited, dict):
         raise CannotEdit(f"the edit function returned {_kind(edited)}; it must return the event as a dict")
     _check_event(edited, now_ms)
-    if letter.may_count:
-        _check_unchanged(raw, edited, letter.reason)
+    if dead_letter.may_count:
+        _check_unchanged(raw, edited, dead_letter.reason)
     return edited
 
 
@@ -125,9 +124,9 @@ def _check_event(edited: dict[str, Any], now_ms: int) -> None:
         encode_event(parse_event(edited, now_ms=now_ms))
         to_sqs_json(edited)
     except (InvalidEvent, EventTooLarge) as fault:
-        raise CannotEdit(f"the event is not valid after the edit: {fault}") from fault
+        raise CannotEdit(f"the event to send is not valid: {fault}") from fault
     except (TypeError, ValueError, RecursionError) as fault:
-        raise CannotEdit("after the edit the event has a value that JSON cannot represent") from fault
+        raise CannotEdit("the event to send has a value that JSON cannot represent") from fault
 
 
 def _check_unchanged(raw: object, edited: Mapping[str, Any], reason: str) -> None:

@@ -45,7 +45,7 @@ REDRIVE = """examples:
   whyness-mixpanel redrive --reason rejected --since 2026-11-23 --edit fixes:shorten_names
   whyness-mixpanel redrive --all
 
-An event counts once in Mixpanel, however often it is redriven.
+With --all SQS itself moves the dead letters. An event counts once in Mixpanel, however often it is redriven.
 """
 
 LOG = """examples:

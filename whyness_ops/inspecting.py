@@ -1,5 +1,6 @@
 """Inspecting the dead-letter queue: what was inspected is visible again at once."""
 
+import itertools
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -9,10 +10,10 @@ from typing import Any
 
 from whyness_events.dead_letter import moment
 from whyness_events.outcomes import CRASHED, DEAD_REASONS
+from whyness_ops.dead_letter_message import DeadLetter
 from whyness_ops.dead_letter_queue import DeadLetterQueue
 from whyness_ops.errors import NotFound, OpsError
 from whyness_ops.files import new_file
-from whyness_ops.letters import DeadLetter
 from whyness_ops.log_table import LogTable, Row
 from whyness_ops.stop import Stop
 
@@ -29,17 +30,17 @@ def overview(
     rows = log.rows(days, DEAD_REASONS)
     sample = take_sample(queue, sample_count, stop)
     depth = queue.depth()
-    oldest = min(sample, key=lambda letter: letter.sent_ms, default=None)
+    oldest = min(sample, key=lambda dead_letter: dead_letter.sent_ms, default=None)
     return {
         "days": len(days),
         "log": count_rows(rows, ("reason", "state")),
         "queue": {"visible": depth.visible, "hidden": depth.hidden},
         "sample": {
             "count": len(sample),
-            "by_reason": dict(Counter(letter.reason for letter in sample)),
+            "by_reason": dict(Counter(dead_letter.reason for dead_letter in sample)),
             "oldest": oldest.describe() if oldest else None,
-            "crashed": [letter.describe() for letter in sample if letter.reason == CRASHED],
-            "letters": [letter.describe() for letter in sample if letter.reason != CRASHED],
+            "crashed": [dead_letter.describe() for dead_letter in sample if dead_letter.reason == CRASHED],
+            "letters": [dead_letter.describe() for dead_letter in sample if dead_letter.reason != CRASHED],
         },
     }
 
@@ -65,7 +66,7 @@ def take_sample(queue: DeadLetterQueue, count: int, stop: Stop) -> list[DeadLett
     return sample[:count]
 
 
-def find_letter(
+def find_dead_letter(
     queue: DeadLetterQueue, *, message_id: str = "", insert_id: str = "", stop: Stop
 ) -> DeadLetter:
     """Return the dead letter with this message id, or with an event of this insert id.
@@ -74,9 +75,10 @@ def find_letter(
         NotFound: it is not in the queue, or is hidden while somebody inspects it.
     """
     with queue.hold(stop) as hold:
-        for letter in (letter for batch in hold.batches() for letter in batch):
-            if message_id == letter.message_id or (insert_id and insert_id in letter.values("insert_id")):
-                return letter
+        for dead_letter in itertools.chain.from_iterable(hold.batches()):
+            is_named = insert_id and insert_id in dead_letter.values("insert_id")
+            if is_named or message_id == dead_letter.message_id:
+                return dead_letter
     hidden = queue.depth().hidden
     raise NotFound(
         f"Dead letter {message_id or insert_id} is not in {queue.url}. It was redriven, or it is one of "
@@ -84,15 +86,15 @@ def find_letter(
     )
 
 
-def show(letter: DeadLetter, log: LogTable | None) -> dict[str, Any]:
+def show(dead_letter: DeadLetter, log: LogTable | None) -> dict[str, Any]:
     """Return all that is known about a dead letter, its body included, which may hold personal data."""
-    key = letter.log_key
+    key = dead_letter.log_key
     rows = log.get(key.pk) if log and key else []
     return {
-        **letter.describe(),
-        "attributes": dict(letter.attributes),
-        "body": letter.body,
-        "events": [raw for raw in letter.raw_events if not _is_deep(raw)],
+        **dead_letter.describe(),
+        "attributes": dict(dead_letter.attributes),
+        "body": dead_letter.body,
+        "events": [raw for raw in dead_letter.raw_events if not _is_deep(raw)],
         "log": [row for row in rows if key and row.get("sk") == key.sk],
     }
 
@@ -125,7 +127,7 @@ def export(
     """
     with new_file(path, force=force) as file, queue.hold(stop) as hold:
         for batch in hold.batches():
-            file.writelines(json.dumps(_line(letter)) + "\n" for letter in batch)
+            file.writelines(json.dumps(_line(dead_letter)) + "\n" for dead_letter in batch)
             progress(hold.there_count, hold.snapshot.total)
         if stop.is_set() or hold.is_full:
             raise OpsError(
@@ -134,13 +136,13 @@ def export(
     return {"letters": hold.there_count, "arrived_since": hold.arrived_since}
 
 
-def _line(letter: DeadLetter) -> Mapping[str, Any]:
+def _line(dead_letter: DeadLetter) -> Mapping[str, Any]:
     return {
-        "message_id": letter.message_id,
-        "reason": letter.reason,
-        "sent_at": moment(letter.sent_ms),
-        "attributes": dict(letter.attributes),
-        "body": letter.body,
+        "message_id": dead_letter.message_id,
+        "reason": dead_letter.reason,
+        "sent_at": moment(dead_letter.sent_ms),
+        "attributes": dict(dead_letter.attributes),
+        "body": dead_letter.body,
     }
 
 

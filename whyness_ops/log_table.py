@@ -90,14 +90,14 @@ class LogTable:
     def _mark_dead(self, key: LogKey, values: Mapping[str, Any], dead_letter_message_id: str) -> bool:
         names = {f"#n{index}": name for index, name in enumerate(values)}
         given = {f":v{index}": value for index, value in enumerate(values.values())}
-        given |= {":dead": State.DEAD, ":letter": dead_letter_message_id}
+        given |= {":dead": State.DEAD, ":id": dead_letter_message_id}
         try:
             self._dynamodb.update_item(
                 TableName=self.name,
                 Key=to_dynamodb({"pk": key.pk, "sk": key.sk}),
                 UpdateExpression="SET " + ", ".join(f"{n} = :v{n[2:]}" for n in names),
-                ConditionExpression="#state = :dead AND (attribute_not_exists(#letter) OR #letter = :letter)",
-                ExpressionAttributeNames={**names, "#state": "state", "#letter": "dead_letter_message_id"},
+                ConditionExpression="#state = :dead AND (attribute_not_exists(#id) OR #id = :id)",
+                ExpressionAttributeNames={**names, "#state": "state", "#id": "dead_letter_message_id"},
                 ExpressionAttributeValues=to_dynamodb(given),
             )
         except ClientError as error:

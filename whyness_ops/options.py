@@ -2,11 +2,11 @@
 
 import argparse
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from whyness_events.outcomes import DEAD_REASONS, LOG_REASONS
-from whyness_ops import commands, help_texts
+from whyness_ops import commands, help_texts, site
 from whyness_ops.argument_parser import ArgumentParser, Commands, ShowVersion, add_parser
 from whyness_ops.capacity.command import add_capacity
 from whyness_ops.completion import add_completion
@@ -61,7 +61,7 @@ def _dlq_commands() -> list[_Command]:
 
 def _redrive_command() -> _Command:
     help_ = "send dead letters to the queue again"
-    return _Command("redrive", help_, commands.redrive, _add_redrive, help_texts.REDRIVE)
+    return _Command("redrive", help_, site.redrive, _add_redrive_and_site, help_texts.REDRIVE)
 
 
 def _log_commands() -> list[_Command]:
@@ -100,9 +100,10 @@ def _add_dlq_export(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--force", action="store_true", help="replace the file if it exists")
 
 
-def _add_redrive(parser: argparse.ArgumentParser) -> None:
+def add_redrive(parser: argparse.ArgumentParser) -> None:
+    """Add what a redrive selects, and how it sends."""
     group = parser.add_argument_group("selection", "Filters are combined: a dead letter must match all.")
-    group.add_argument("--all", action="store_true", help="all dead letters, moved by SQS itself")
+    group.add_argument("--all", action="store_true", help="all dead letters")
     group.add_argument(
         "--reason",
         choices=DEAD_REASONS,
@@ -131,14 +132,11 @@ def _add_redrive(parser: argparse.ArgumentParser) -> None:
         metavar="PACKAGE.MODULE:FUNCTION",
         help="function that takes each event and returns it fixed; the current directory is searched too",
     )
-    how.add_argument(
-        "--site",
-        type=text,
-        metavar="SETTINGS_MODULE",
-        default=os.environ.get("WHYNESS_MIXPANEL_SITE", ""),
-        help="Django site that knows the suppressed users, whose dead letters are not sent "
-        "(or WHYNESS_MIXPANEL_SITE)",
-    )
+
+
+def _add_redrive_and_site(parser: argparse.ArgumentParser) -> None:
+    add_redrive(parser)
+    site.add_site(parser)
 
 
 def _add_rows(parser: argparse.ArgumentParser) -> "argparse._ArgumentGroup":
@@ -173,19 +171,31 @@ def _add_command(group: Commands, command: _Command) -> None:
     parser = add_parser(group, command.name, command.help, command.examples)
     parser.set_defaults(run=command.run)
     command.add_options(parser)
-    output = parser.add_argument_group("output")
-    output.add_argument("--json", action="store_true", help="one JSON object instead of text")
-    _add_connection(parser)
+    add_output(parser)
+    add_connection(parser, os.environ, "or {}")
 
 
-def _add_connection(parser: argparse.ArgumentParser) -> None:
+def add_output(parser: argparse.ArgumentParser) -> None:
+    """Add --json."""
+    group = parser.add_argument_group("output")
+    group.add_argument("--json", action="store_true", help="one JSON object instead of text")
+
+
+def add_connection(parser: argparse.ArgumentParser, defaults: Mapping[str, str], source: str) -> None:
+    """Add where the stack is.
+
+    Args:
+        parser: of a command.
+        defaults: the outputs of the stack by variable, `""` if not known.
+        source: where else they come from; `{}` stands for the variable.
+    """
     group = parser.add_argument_group("connection")
     for option, metavar, what, variable in (
         ("--queue-url", "URL", "the queue", "QUEUE_URL"),
         ("--dead-letter-queue-url", "URL", "the dead-letter queue", "DEAD_LETTER_QUEUE_URL"),
         ("--log-table", "NAME", "the Log table", "LOG_TABLE_NAME"),
     ):
-        default, help_ = os.environ.get(variable, ""), f"{what} (or {variable})"
+        default, help_ = defaults.get(variable, ""), f"{what} ({source.format(variable)})"
         group.add_argument(option, type=text, default=default, metavar=metavar, help=help_)
     for option, metavar in (("--profile", "NAME"), ("--region", "NAME"), ("--endpoint-url", "URL")):
         group.add_argument(option, type=text, metavar=metavar, help="as in the AWS CLI")

@@ -16,11 +16,12 @@ _ARRIVED = "Skipped, arrived after the start: {}."
 _STOPPED = "Stopped before the end. Run the command again for the rest."
 
 F = TypeVar("F")
+Write = Callable[[str], object]
 
 
-def emit(found: F, text: Callable[[F], str], *, as_json: bool) -> None:
+def emit(result: F, text: Callable[[F], str], *, as_json: bool, write: Write = print) -> None:
     """Print a result."""
-    print(json.dumps(found) if as_json else _styled(text(found)))  # noqa: T201  (a command line talks)
+    write(json.dumps(result) if as_json else _styled(text(result)))
 
 
 def printable(text: str) -> str:

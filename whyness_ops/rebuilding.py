@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from whyness_events import InvalidEvent, parse_event
 from whyness_events.log_entry import LogEntry, LogKey, log_key
 from whyness_events.outcomes import CRASHED, UNKNOWN
+from whyness_ops.dead_letter_message import DeadLetter
 from whyness_ops.dead_letter_queue import DeadLetterQueue
-from whyness_ops.letters import DeadLetter
 from whyness_ops.log_table import LogTable
 from whyness_ops.stop import Stop
 
@@ -37,7 +37,7 @@ def rebuild(
     counts = Counter[str]()
     with queue.hold(stop) as hold:
         for batch in hold.batches():
-            for entry in (entry for letter in batch for entry in entries(letter, now_ms=now_ms)):
+            for entry in (entry for dead_letter in batch for entry in entries(dead_letter, now_ms=now_ms)):
                 counts["rows" if log.put_new(entry.to_item()) else "present"] += 1
             progress(hold.there_count, hold.snapshot.total)
         is_stopped = stop.is_set() or hold.is_full
@@ -50,33 +50,33 @@ def rebuild(
     }
 
 
-def entries(letter: DeadLetter, *, now_ms: int) -> Iterator[LogEntry]:
+def entries(dead_letter: DeadLetter, *, now_ms: int) -> Iterator[LogEntry]:
     """Yield a row for each event of a dead letter, or one row if it has no event."""
-    raws = letter.raw_events or [None]
+    raws = dead_letter.raw_events or [None]
     for position, raw in enumerate(raws):
-        computed = log_key(raw, message_id=_source_id(letter), position=position)
-        key = letter.log_key if len(raws) == 1 else None
-        yield _entry(letter, key or computed, raw, now_ms)
+        computed = log_key(raw, message_id=_source_id(dead_letter), position=position)
+        key = dead_letter.log_key if len(raws) == 1 else None
+        yield _entry(dead_letter, key or computed, raw, now_ms)
 
 
-def _entry(letter: DeadLetter, key: LogKey, raw: object, now_ms: int) -> LogEntry:
-    detail = letter.told.detail or _DETAILS.get(letter.reason, "")
+def _entry(dead_letter: DeadLetter, key: LogKey, raw: object, now_ms: int) -> LogEntry:
+    detail = dead_letter.told.detail or _DETAILS.get(dead_letter.reason, "")
     return LogEntry(
         key=key,
-        reason=letter.reason[:_MOST_CHARACTERS],
+        reason=dead_letter.reason[:_MOST_CHARACTERS],
         detail=detail[:_MOST_DETAIL_CHARACTERS],
         event=_name(raw, now_ms),
-        http_status=letter.told.http_status,
-        message_id=_source_id(letter),
-        dead_letter_message_id=letter.message_id,
-        first_failed_at_ms=letter.sent_ms,
-        last_failed_at_ms=min(letter.died_ms or now_ms, now_ms),
+        http_status=dead_letter.told.http_status,
+        message_id=_source_id(dead_letter),
+        dead_letter_message_id=dead_letter.message_id,
+        first_failed_at_ms=dead_letter.sent_ms,
+        last_failed_at_ms=min(dead_letter.died_ms or now_ms, now_ms),
     )
 
 
-def _source_id(letter: DeadLetter) -> str:
+def _source_id(dead_letter: DeadLetter) -> str:
     # A message that SQS moved keeps its id.
-    return (letter.told.source_message_id or letter.message_id)[:_MOST_CHARACTERS]
+    return (dead_letter.told.source_message_id or dead_letter.message_id)[:_MOST_CHARACTERS]
 
 
 def _name(raw: object, now_ms: int) -> str:

@@ -5,64 +5,25 @@ the same deduplication fields and counts once.
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from operator import attrgetter
 
 from whyness_events import limits, sqs_batch
-from whyness_events.dead_letter import LOG_KEY, attributes_bytes, fit, to_sqs_attributes
-from whyness_events.log_entry import LogKey
 from whyness_events.outcomes import AuditState
-from whyness_events.values import size_bytes
 from whyness_ops.audit import Audit
 from whyness_ops.aws import Aws, Stack, explained
+from whyness_ops.dead_letter_message import DeadLetter
 from whyness_ops.dead_letter_queue import DeadLetterQueue, Hold, queue_arn
 from whyness_ops.edit import CannotEdit, Edit, edit_body
 from whyness_ops.errors import Refused, SetupFault
-from whyness_ops.letters import DeadLetter, event_key
 from whyness_ops.log_table import LogTable
 from whyness_ops.moving import RUNS_ALREADY, move_under_way
 from whyness_ops.redriven import Left, Redriven
+from whyness_ops.resend import Resend
 from whyness_ops.selection import Selection
-from whyness_ops.snapshot import Snapshot, marks
+from whyness_ops.snapshot import Snapshot
 from whyness_ops.stop import Stop
-
-# A group of its own for SQS's fair queues: redriven events must not delay today's events.
-MESSAGE_GROUP = "redrive"
-
-
-@dataclass(frozen=True, slots=True)
-class _Resend:
-    letter: DeadLetter
-    body: str
-
-    def entry(self) -> dict[str, Any]:
-        """Return it as SendMessageBatch takes it, without an id."""
-        entry = {"MessageBody": self.body, "MessageGroupId": MESSAGE_GROUP}
-        if not self._attributes:
-            return entry
-        return {**entry, "MessageAttributes": to_sqs_attributes(self._attributes)}
-
-    @property
-    def marks(self) -> set[str]:
-        """What identifies it if it comes back."""
-        edited = set() if self.body == self.letter.body else marks(replace(self.letter, body=self.body))
-        return marks(self.letter) | edited
-
-    @property
-    def size_bytes(self) -> int:
-        return size_bytes(self.body) + attributes_bytes(self._attributes)
-
-    @property
-    def edited_key(self) -> LogKey | None:
-        """The key of the event that is sent; None if it is the key of its row."""
-        key = event_key(replace(self.letter, body=self.body).raw_events)
-        return None if key == self.letter.log_key else key
-
-    @property
-    def _attributes(self) -> Mapping[str, str]:
-        key = self.letter.log_key
-        return fit({LOG_KEY: str(key)}, size_bytes(self.body)) if key else {}
 
 
 @dataclass(slots=True)
@@ -131,7 +92,7 @@ class Redrive:
         with queue.hold(self.stop, self.snapshot) as hold:
             report.total = self.snapshot.total
             for batch in hold.batches():
-                matched = [letter for letter in batch if self.selection.matches(letter)][: self._room(report)]
+                matched = list(filter(self.selection.matches, batch))[: self._room(report)]
                 report.looked_at += len(batch)
                 report.matched += len(matched)
                 report.came_back, report.arrived_since = hold.came_back, hold.arrived_since
@@ -149,37 +110,41 @@ class Redrive:
     def _redrive(
         self, matched: Sequence[DeadLetter], hold: Hold, log: LogTable | None, report: Redriven
     ) -> None:
-        resends = [resend for letter in matched if (resend := self._resend(letter, report))]
-        for some in _pack(resends, self._most_a_call):
+        resends = [resend for dead_letter in matched if (resend := self._resend(dead_letter, report))]
+        for call in sqs_batch.in_calls(resends, attrgetter("size_bytes"), most_entries=self._most_a_call):
             if log is None:
-                report.sent += len(some)
+                report.sent += len(call)
                 continue
             if self.stop.is_set():
                 return
-            untold = {resend.letter.message_id for resend in some if not self._mark_edited(resend, log)}
-            sent = self._send(some, report)
-            if sent:
-                for resend in sent:
-                    self.snapshot.note_sent(resend.marks)
-                report.not_deleted += hold.delete([resend.letter for resend in sent])
-                untold |= {resend.letter.message_id for resend in sent if not self._mark(resend.letter, log)}
-                report.rows_not_marked += len(untold.intersection(p.letter.message_id for p in sent))
+            self._redrive_call(call, hold, log, report)
             if self.rate_per_s:
-                self.stop.wait(len(some) / self.rate_per_s)
+                self.stop.wait(len(call) / self.rate_per_s)
 
-    def _resend(self, letter: DeadLetter, report: Redriven) -> _Resend | None:
+    def _redrive_call(self, resends: Sequence[Resend], hold: Hold, log: LogTable, report: Redriven) -> None:
+        unmarked = {resend.message_id for resend in resends if not self._mark_edited(resend, log)}
+        sent = self._send(resends, report)
+        if not sent:
+            return
+        for resend in sent:
+            self.snapshot.note_sent(resend.marks)
+        report.not_deleted += hold.delete([resend.dead_letter for resend in sent])
+        unmarked |= {resend.message_id for resend in sent if not self._mark_redriven(resend, log)}
+        report.rows_not_marked += len(unmarked.intersection(resend.message_id for resend in sent))
+
+    def _resend(self, dead_letter: DeadLetter, report: Redriven) -> Resend | None:
         try:
-            body = edit_body(letter, self.edit, now_ms=self.now_ms()) if self.edit else letter.body
+            body = edit_body(dead_letter, self.edit, now_ms=self.now_ms()) if self.edit else dead_letter.body
         except CannotEdit as fault:
-            report.left.append(Left(letter.message_id, letter.insert_id, str(fault)))
+            report.left.append(Left(dead_letter.message_id, dead_letter.insert_id, str(fault)))
             return None
-        return _Resend(letter, body)
+        return Resend(dead_letter, body)
 
     @property
     def _most_a_call(self) -> int:
         return max(1, min(limits.BATCH_ENTRIES, int(self.rate_per_s or limits.BATCH_ENTRIES)))
 
-    def _send(self, resends: Sequence[_Resend], report: Redriven) -> list[_Resend]:
+    def _send(self, resends: Sequence[Resend], report: Redriven) -> list[Resend]:
         """Send the entries of one call; return those that the queue confirmed."""
         entries = sqs_batch.numbered([resend.entry() for resend in resends])
         with explained(f"queue {self.stack.queue_url}"):
@@ -189,28 +154,14 @@ class Redrive:
         for index, resend in enumerate(resends):
             if index not in answered.confirmed:
                 why = f"the queue did not confirm it ({answered.code(index) or 'no answer'})"
-                report.left.append(Left(resend.letter.message_id, resend.letter.insert_id, why))
+                report.left.append(Left(resend.message_id, resend.dead_letter.insert_id, why))
         return [resend for index, resend in enumerate(resends) if index in answered.confirmed]
 
-    def _mark_edited(self, resend: _Resend, log: LogTable) -> bool:
+    def _mark_edited(self, resend: Resend, log: LogTable) -> bool:
         """Record in the row the event that is sent, before it can be delivered."""
-        row, event = resend.letter.log_key, resend.edited_key
-        letter_id = resend.letter.message_id
-        return not (row and event) or log.mark_edited(row, event, dead_letter_message_id=letter_id)
+        row, event = resend.dead_letter.log_key, resend.edited_key
+        return not (row and event) or log.mark_edited(row, event, dead_letter_message_id=resend.message_id)
 
-    def _mark(self, letter: DeadLetter, log: LogTable) -> bool:
-        key = letter.log_key
-        letter_id, now_ms = letter.message_id, self.now_ms()
-        return key is None or log.mark_redriven(key, dead_letter_message_id=letter_id, now_ms=now_ms)
-
-
-def _pack(resends: Sequence[_Resend], most: int) -> list[list[_Resend]]:
-    """Return the resends in calls of at most `most` entries and 1 MiB."""
-    calls: list[list[_Resend]] = []
-    for resend in resends:
-        held_bytes = sum(p.size_bytes for p in calls[-1]) if calls else 0
-        if calls and len(calls[-1]) < most and held_bytes + resend.size_bytes <= limits.BATCH_BYTES:
-            calls[-1].append(resend)
-        else:
-            calls.append([resend])
-    return calls
+    def _mark_redriven(self, resend: Resend, log: LogTable) -> bool:
+        key, now_ms = resend.dead_letter.log_key, self.now_ms()
+        return key is None or log.mark_redriven(key, dead_letter_message_id=resend.message_id, now_ms=now_ms)

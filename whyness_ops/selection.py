@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from whyness_events.dead_letter import moment
-from whyness_ops.letters import DeadLetter
+from whyness_ops.dead_letter_message import DeadLetter
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,16 +30,16 @@ class Selection:
     until_ms: int | None = None
     limit: int | None = None
 
-    def matches(self, letter: DeadLetter) -> bool:
+    def matches(self, dead_letter: DeadLetter) -> bool:
         """Whether the dead letter matches; the caller counts up to `limit`."""
-        if self.reason is not None and letter.reason != self.reason:
+        if self.reason is not None and dead_letter.reason != self.reason:
             return False
-        if self.since_ms is not None and letter.died_ms < self.since_ms:
+        if self.since_ms is not None and dead_letter.died_ms < self.since_ms:
             return False
-        if self.until_ms is not None and letter.died_ms >= self.until_ms:
+        if self.until_ms is not None and dead_letter.died_ms >= self.until_ms:
             return False
         wanted = (("event", self.event), ("user", self.user), ("insert_id", self.insert_id))
-        return all(value is None or value in letter.values(name) for name, value in wanted)
+        return all(value is None or value in dead_letter.values(name) for name, value in wanted)
 
     def describe(self) -> dict[str, Any]:
         """Return the filters for the audit row; of the user, who is a person, a hash."""

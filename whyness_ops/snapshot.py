@@ -8,7 +8,7 @@ from enum import Enum
 
 from whyness_events import valid_insert_id
 from whyness_events.log_entry import log_key
-from whyness_ops.letters import DeadLetter
+from whyness_ops.dead_letter_message import DeadLetter
 
 # The clocks of AWS's hosts differ by less than this; `Date` has whole seconds.
 _SKEW_MS = 2_000
@@ -48,17 +48,17 @@ class Snapshot:
         if self.opened_ms is None:
             self.opened_ms, self.total = now_ms, total
 
-    def place(self, letter: DeadLetter, *, now_ms: int | None) -> Place:
+    def place(self, dead_letter: DeadLetter, *, now_ms: int | None) -> Place:
         """Return where the dead letter was.
 
         Args:
-            letter: the dead letter as received.
+            dead_letter: as received.
             now_ms: AWS's time of that answer: no dead letter can be later; None if it did not say.
         """
-        since_ms = self._since_ms(letter.sent_ms, now_ms)
+        since_ms = self._since_ms(dead_letter.sent_ms, now_ms)
         if since_ms < -_SKEW_MS:
             return Place.THERE
-        if not self.sent.isdisjoint(marks(letter)):
+        if not self.sent.isdisjoint(marks(dead_letter)):
             return Place.SENT_AGAIN
         return Place.ELSEWHERE if since_ms > _LATE_MS else Place.THERE
 
@@ -73,10 +73,10 @@ class Snapshot:
             self.sent.update(some)
 
 
-def marks(letter: DeadLetter) -> set[str]:
+def marks(dead_letter: DeadLetter) -> set[str]:
     """Return what identifies the dead letter if it comes back, whole or event by event."""
-    found = {body_mark(letter.body), *map(_event_mark, letter.raw_events)}
-    return (found | {str(letter.log_key)} if letter.log_key else found) - {""}
+    found = {body_mark(dead_letter.body), *map(_event_mark, dead_letter.raw_events)}
+    return (found | {str(dead_letter.log_key)} if dead_letter.log_key else found) - {""}
 
 
 def body_mark(body: str) -> str:

@@ -1,6 +1,15 @@
 """How a person stops a command: between two calls, never within one."""
 
+import signal
+import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+# The exit code, as in shells.
+STOPPED = 130
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Stop:
@@ -22,3 +31,23 @@ class Stop:
         end_s = time.monotonic() + seconds
         while not self._is_set and (left_s := end_s - time.monotonic()) > 0:
             time.sleep(min(0.1, left_s))
+
+
+@contextmanager
+def stopped_by_signals() -> Iterator[Stop]:
+    """Yield a stop that Ctrl-C and SIGTERM set; a second one raises KeyboardInterrupt."""
+    stop = Stop()
+
+    def handle(number: int, _: FrameType | None) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+        signal_name = signal.Signals(number).name
+        print(f"{signal_name}: stopping after the current call. Repeat it to stop at once.", file=sys.stderr)  # noqa: T201
+
+    before = {number: signal.signal(number, handle) for number in _SIGNALS}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

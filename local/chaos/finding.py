@@ -6,7 +6,7 @@ from local import inventory
 from local.chaos.account import Found, Letter
 from local.reconcile import key_at_mixpanel, keys_in
 from local.stack import LocalStack
-from whyness_ops.letters import read_letter
+from whyness_ops.dead_letter_message import read_dead_letter
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs.type_defs import DeleteMessageBatchRequestEntryTypeDef
@@ -31,7 +31,7 @@ def take_letters(stack: LocalStack) -> list[Letter]:
         MessageAttributeNames=["All"],
         MessageSystemAttributeNames=["All"],
     ).get("Messages"):
-        letters = [read_letter(message) for message in received]
+        letters = [read_dead_letter(message) for message in received]
         found += [Letter(letter.reason, keys_in(letter.body)) for letter in letters]
         entries: list[DeleteMessageBatchRequestEntryTypeDef] = [
             {"Id": str(at), "ReceiptHandle": letter.receipt_handle} for at, letter in enumerate(letters)

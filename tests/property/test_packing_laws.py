@@ -6,11 +6,8 @@ from dataclasses import dataclass
 from hypothesis import given
 from hypothesis import strategies as st
 
-from whyness_events import limits
-from whyness_events.delivery.ports import DeadLetter
+from whyness_events import limits, sqs_batch
 from whyness_events.delivery.sending.packing import RequestLimits, body_bytes, pack
-from whyness_events.delivery.settling.dead_letter_writer import pack_entries
-from whyness_events.log_entry import LogKey
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,31 +65,18 @@ def test_record_that_fits_into_a_request_is_in_one(groups: list[list[Sized]], wi
             assert any(set(group) <= set(request) for request in requests)
 
 
-@given(st.lists(st.integers(1, limits.MESSAGE_BYTES) | st.integers(1, 200_000), max_size=25))
-def test_dead_letters_are_packed_within_what_sqs_takes(sizes: list[int]) -> None:
-    """All of them, in order, at most ten and a mebibyte a call, and no call is needless."""
-    letters = [_SizedLetter(size) for size in sizes]
+@given(
+    st.lists(st.integers(1, limits.BATCH_BYTES + 9) | st.integers(1, 200_000), max_size=25),
+    st.integers(1, limits.BATCH_ENTRIES),
+    st.sampled_from([limits.BATCH_BYTES, 100_000]),
+)
+def test_calls_to_sqs_keep_both_limits(sizes: list[int], most_entries: int, most_bytes: int) -> None:
+    """All items in order; only one that is too large by itself exceeds a limit; no call is needless."""
+    calls = [*sqs_batch.in_calls(sizes, int, most_entries=most_entries, most_bytes=most_bytes)]
 
-    calls = pack_entries(letters)
-
-    assert [letter for call in calls for letter in call] == letters
+    assert [*itertools.chain(*calls)] == sizes
     for call in calls:
-        assert 0 < len(call) <= limits.BATCH_ENTRIES
-        assert sum(letter.size_bytes for letter in call) <= limits.BATCH_BYTES
+        assert 0 < len(call) <= most_entries
+        assert sum(call) <= most_bytes or len(call) == 1
     for call, following in itertools.pairwise(calls):
-        together = sum(letter.size_bytes for letter in call) + following[0].size_bytes
-        assert len(call) == limits.BATCH_ENTRIES or together > limits.BATCH_BYTES
-
-
-class _SizedLetter(DeadLetter):
-    """A letter of which only the size counts: megabytes of text would only cost time."""
-
-    __slots__ = ("_size_bytes",)
-
-    def __init__(self, size_bytes: int) -> None:
-        super().__init__("", {}, LogKey("", ""))
-        object.__setattr__(self, "_size_bytes", size_bytes)
-
-    @property
-    def size_bytes(self) -> int:
-        return self._size_bytes  # type: ignore[attr-defined, no-any-return]  # set above, on a frozen class
+        assert len(call) == most_entries or sum(call) + following[0] > most_bytes

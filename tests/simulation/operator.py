@@ -11,8 +11,8 @@ from tests.simulation.traffic import expect
 from whyness_events import decode_message
 from whyness_events.dead_letter import LOG_KEY
 from whyness_events.log_entry import LogKey
+from whyness_ops.dead_letter_message import DeadLetter, event_key
 from whyness_ops.edit import CannotEdit, edit_body
-from whyness_ops.letters import DeadLetter, event_key
 
 HIDDEN_S = 600.0  # as there
 _SELECTED_PART = 0.8

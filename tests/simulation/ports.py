@@ -1,13 +1,13 @@
 """A container's ports to AWS over the models of a run: at each call the process may wait, or die."""
 
 from collections.abc import Callable, Iterator, Sequence
+from operator import attrgetter
 from typing import TypeVar
 
 from tests.simulation.process import Process
 from tests.simulation.queue_model import NotInFlight
-from whyness_events import limits
+from whyness_events import limits, sqs_batch
 from whyness_events.delivery.ports import DeadLetter, call_s
-from whyness_events.delivery.settling.dead_letter_writer import pack_entries
 from whyness_events.log_entry import DeliveredRow, LogEntry, LogKey
 
 _AWS_CALL_S = 0.02
@@ -25,7 +25,7 @@ class SimulatedDeadLetters:
     def send(self, letters: Sequence[DeadLetter], *, deadline_s: float) -> list[str | None]:
         """Send; the process may die between the sending and its confirmation."""
         found: list[str | None] = []
-        for call in pack_entries(letters):
+        for call in sqs_batch.in_calls(letters, attrgetter("size_bytes")):
             seconds = call_s(deadline_s - self._process.now_s())
             found += self._send_call(call, seconds) if seconds else [None] * len(call)
         return found

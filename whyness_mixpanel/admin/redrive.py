@@ -1,42 +1,36 @@
-"""Sending chosen letters again, some seconds at a time: no request runs into a server's time-out."""
+"""Redrives chosen dead letters, a few seconds at a time, so that no request exceeds a server's time limit."""
 
 import time
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.core import signing
 
 from whyness_mixpanel.admin import stack_clients
 from whyness_mixpanel.admin.stack_reader import read_stack
-from whyness_mixpanel.privacy import filters
-from whyness_ops import DeadLetter, Left, Redrive, Redriven, Selection, Snapshot, Stop
+from whyness_mixpanel.privacy.redrive_check import refuse_suppressed
+from whyness_ops import DeadLetter, Redrive, Redriven, Selection, Snapshot, Stop
 
 SLICE_S = 8.0
 _SALT = "whyness_mixpanel.admin.redrive"
-# What whyness_ops says of its edit function, and what it means where that only asks who is suppressed.
-_WHY = {
-    f"the edit function raised {filters.Suppressed.__name__} ": "nothing may be sent about its person",
-    "the edit function raised ": "nobody can tell now whether its person is suppressed (OPT_OUT, database)",
-    "the edit function returned ": "its body cannot be read; the command redrive can put it right (--edit)",
-}
 
 
 @dataclass(frozen=True, slots=True)
 class Chosen(Selection):
-    """The letters of rows that a person has ticked.
+    """The dead letters of the rows that a person has ticked.
 
     Args:
-        keys: of the rows, as letters carry them.
+        keys: of the rows, as dead letters carry them.
         who: the person's id in the admin; the audit row says it beside the ARN of the site.
     """
 
     keys: Collection[str] = field(default_factory=frozenset)
     who: str = ""
 
-    def matches(self, letter: DeadLetter) -> bool:
-        """Whether the letter's row is among them."""
-        return letter.log_key is not None and str(letter.log_key) in self.keys
+    def matches(self, dead_letter: DeadLetter) -> bool:
+        """Whether the row of the dead letter is among them."""
+        return dead_letter.log_key is not None and str(dead_letter.log_key) in self.keys
 
     def describe(self) -> dict[str, Any]:
         """Return what the audit row keeps."""
@@ -44,50 +38,42 @@ class Chosen(Selection):
 
 
 def redrive(keys: Collection[str], *, who: str, snapshot: Snapshot, slice_s: float = SLICE_S) -> Redriven:
-    """Send the letters of `keys` again for about `slice_s` seconds; `stopped` means that there is more to do.
+    """Redrive the dead letters of `keys` for about `slice_s` seconds; `stopped` means that more are left.
 
     Args:
         keys: of the rows.
         who: the person's id in the admin.
-        snapshot: of the slices before, which this one adds to: what they sent is not sent again.
-        slice_s: time for it.
+        snapshot: of the earlier slices, which this one extends: what they sent is not sent again.
+        slice_s: how long it may take.
 
     Raises:
-        OpsError, SettingError: the stack cannot be asked, or refuses.
+        OpsError, SettingError: a setting is missing, or AWS cannot be reached or refuses.
     """
     stop, end_s = Stop(), time.monotonic() + slice_s
 
-    def look_at_the_clock(_: Redriven) -> None:
+    def stop_in_time(_: Redriven) -> None:
         if time.monotonic() >= end_s:
             stop.set()
 
-    report = Redrive(
+    return Redrive(
         stack_clients.shared(),
         read_stack(),
         Chosen(keys=frozenset(keys), who=who),
-        edit=filters.refuse_suppressed,
+        edit=refuse_suppressed,
         stop=stop,
         snapshot=snapshot,
-        progress=look_at_the_clock,
+        progress=stop_in_time,
     ).run()
-    report.left = [in_words(left) for left in report.left]
-    return report
-
-
-def in_words(left: Left) -> Left:
-    """Return it with a reason that speaks of events, not of functions and their files."""
-    means = (text for says, text in _WHY.items() if left.why.startswith(says))
-    return replace(left, why=next(means, left.why).replace("not valid after the edit", "not valid"))
 
 
 def seal(snapshot: Snapshot, keys: Sequence[str]) -> str:
-    """Return when it began and which of `keys` are sent, signed: the form of the next slice carries it."""
+    """Return the start and the keys that were sent, signed: the form of the next slice carries it."""
     state = {"opened_ms": snapshot.opened_ms, "sent": sent_keys(snapshot, keys)}
     return signing.dumps(state, salt=_SALT, compress=True)
 
 
 def unseal(text: str) -> Snapshot | None:
-    """Return what `seal` was given; None where this is not what it returned."""
+    """Return the snapshot that `seal` was given; None if `text` is not from `seal`."""
     try:
         state = signing.loads(text, salt=_SALT)
     except signing.BadSignature:
@@ -96,5 +82,5 @@ def unseal(text: str) -> Snapshot | None:
 
 
 def sent_keys(snapshot: Snapshot, keys: Sequence[str]) -> list[str]:
-    """Return those that are sent."""
+    """Return the keys that were sent."""
     return [key for key in keys if key in snapshot.sent]

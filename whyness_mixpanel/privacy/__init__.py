@@ -3,8 +3,8 @@
 from typing import Any
 
 
-def refuse_suppressed(raw: dict[str, Any]) -> dict[str, Any]:
-    """Return the event unchanged, for `whyness_ops.Redrive(edit=…)`; see `filters.refuse_suppressed`."""
-    from whyness_mixpanel.privacy import filters  # noqa: PLC0415  (models cannot be imported while apps are loading)
+def refuse_suppressed(raw: Any) -> Any:
+    """Return the event unchanged, for `whyness_ops.Redrive(edit=…)`; see `redrive_check`."""
+    from whyness_mixpanel.privacy import redrive_check  # noqa: PLC0415  (models cannot be imported while apps are loading)
 
-    return filters.refuse_suppressed(raw)
+    return redrive_check.refuse_suppressed(raw)

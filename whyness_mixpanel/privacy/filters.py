@@ -3,7 +3,6 @@
 import functools
 import json
 from collections.abc import Sequence
-from typing import Any
 
 from django.db import Error, connections, router, transaction
 
@@ -25,10 +24,6 @@ class OptOutFailed(CannotFilter):
 
 class SuppressionUnreadable(CannotFilter):
     """The list of suppressed users cannot be read: the events wait."""
-
-
-class Suppressed(Exception):
-    """The person is suppressed or opted out: no event about them may be sent."""
 
 
 def scrubber() -> Scrubber:
@@ -61,18 +56,6 @@ def unwanted_among(people: set[str]) -> set[str]:
     OPT_OUT is called in this thread: the relay's or a command's, without a request.
     """
     return _suppressed(people) | _opted_out(people) if people else set()
-
-
-def refuse_suppressed(raw: dict[str, Any]) -> dict[str, Any]:
-    """Return the event unchanged, for `whyness_ops.Redrive(edit=…)`: if this raises, its dead letter stays.
-
-    Raises:
-        Suppressed: its person is suppressed or opted out.
-        CannotFilter: that is unknown.
-    """
-    if not filter_suppressed([json.dumps(raw)]):
-        raise Suppressed
-    return raw
 
 
 def people_of(raw: object) -> set[str]:

@@ -1,10 +1,10 @@
 """Packs encoded events into message bodies, and messages into calls. Pure."""
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple, TypeVar
+from collections.abc import Iterable
+from typing import NamedTuple
 
-from whyness_events import limits
+from whyness_events import limits, sqs_batch
 from whyness_events.values import size_bytes
 from whyness_events.wire import join_message
 
@@ -12,8 +12,6 @@ from whyness_events.wire import join_message
 MESSAGE_BYTES = limits.BILLED_BYTES - 536
 # Just below what SQS accepts in one call; one event, at most limits.EVENT_BYTES, always fits.
 CALL_BYTES = limits.BATCH_BYTES - 8_576
-
-T = TypeVar("T")
 
 
 class Packed(NamedTuple):
@@ -30,7 +28,8 @@ def pack(encoded: Iterable[str], *, identity: str, first: int = 0) -> list[Packe
     Each has at most MESSAGE_BYTES, except that an event larger than that travels alone.
     """
     envelope_bytes = size_bytes(join_message([], identity=identity))
-    groups = _groups(encoded, _comma_and, limit_bytes=MESSAGE_BYTES - envelope_bytes + 1)
+    room_bytes = MESSAGE_BYTES - envelope_bytes + 1
+    groups = sqs_batch.in_calls(encoded, _comma_and, most_entries=sys.maxsize, most_bytes=room_bytes)
     packed = []
     for group in groups:
         packed.append(Packed(join_message(group, identity=identity), len(group), first))
@@ -40,7 +39,8 @@ def pack(encoded: Iterable[str], *, identity: str, first: int = 0) -> list[Packe
 
 def calls(messages: Iterable[Packed]) -> list[list[Packed]]:
     """Return `messages` in order, in groups that fit into one call each."""
-    return list(_groups(messages, _body, limit_bytes=CALL_BYTES, limit_count=limits.BATCH_ENTRIES))
+    most = limits.BATCH_ENTRIES
+    return list(sqs_batch.in_calls(messages, _body, most_entries=most, most_bytes=CALL_BYTES))
 
 
 def _comma_and(event: str) -> int:
@@ -49,19 +49,3 @@ def _comma_and(event: str) -> int:
 
 def _body(message: Packed) -> int:
     return size_bytes(message.body)
-
-
-def _groups(
-    items: Iterable[T], measure: Callable[[T], int], *, limit_bytes: int, limit_count: int = sys.maxsize
-) -> Iterator[list[T]]:
-    group: list[T] = []
-    group_bytes = 0
-    for item in items:
-        item_bytes = measure(item)
-        if group and (group_bytes + item_bytes > limit_bytes or len(group) == limit_count):
-            yield group
-            group, group_bytes = [], 0
-        group.append(item)
-        group_bytes += item_bytes
-    if group:
-        yield group

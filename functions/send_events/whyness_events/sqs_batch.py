@@ -1,4 +1,6 @@
-"""Pure: the batches of SQS. Entries get ids that no other call has; an answer counts for what it refers to.
+"""Pure: the batches of SQS: what fits into one, and what its answer says.
+
+Entries get ids that no other call has, and an answer counts for what it refers to.
 
 On a connection that is kept, an answer may be another call's: late, twice, or never asked for. With ids that
 are the same in every call (`0`, `1`, ...) it would confirm what is stored nowhere.
@@ -6,10 +8,13 @@ are the same in every call (`0`, `1`, ...) it would confirm what is stored nowhe
 
 import hashlib
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
+from whyness_events import limits
+
+T = TypeVar("T")
 Entry = Mapping[str, Any]
 
 
@@ -30,6 +35,36 @@ class Answered:
     def code(self, index: int) -> str:
         """Return the error code of a refused entry, `""` for any other."""
         return str(self.refused.get(index, {}).get("Code") or "")
+
+
+def in_calls(
+    items: Iterable[T],
+    size_bytes: Callable[[T], int] = lambda _: 0,
+    *,
+    most_entries: int = limits.BATCH_ENTRIES,
+    most_bytes: int = limits.BATCH_BYTES,
+) -> Iterator[list[T]]:
+    """Yield the items in order, as few lists as hold them: each is one call to SQS.
+
+    An item that is larger than `most_bytes` is alone in its list.
+
+    Args:
+        items: what is sent.
+        size_bytes: returns the size of an item, its attributes included; 0 for what is as small as a handle.
+        most_entries: at most this many items a call.
+        most_bytes: at most this many bytes a call.
+    """
+    call: list[T] = []
+    call_bytes = 0
+    for item in items:
+        item_bytes = size_bytes(item)
+        if call and (len(call) == most_entries or call_bytes + item_bytes > most_bytes):
+            yield call
+            call, call_bytes = [], 0
+        call.append(item)
+        call_bytes += item_bytes
+    if call:
+        yield call
 
 
 def numbered(entries: Sequence[Entry]) -> list[Any]:

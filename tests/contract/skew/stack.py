@@ -24,7 +24,7 @@ from whyness_ops import (
     Selection,
     Stack,
     Stop,
-    find_letter,
+    find_dead_letter,
     show,
 )
 
@@ -76,7 +76,7 @@ class Pile:
     def show(self, message_id: str) -> dict[str, Any]:
         """Return all that is known about a letter."""
         queue = DeadLetterQueue(self.desk.sqs, self.desk.resources.dead_letter_queue_url)
-        return show(find_letter(queue, message_id=message_id, stop=Stop()), self.log)
+        return show(find_dead_letter(queue, message_id=message_id, stop=Stop()), self.log)
 
     def try_edit(self, edit: Callable[[Any], Any]) -> Redriven:
         """Return what a redrive of all letters with `edit` would do."""

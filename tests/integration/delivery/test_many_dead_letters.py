@@ -9,14 +9,15 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from operator import attrgetter
 from pathlib import Path
 
 from tests.builders import make_record
 from tests.fakes import FakeClock
 from tests.integration.delivery.lambda_process import peak_bytes
 from tests.world import World
+from whyness_events import sqs_batch
 from whyness_events.delivery.ports import DeadLetter
-from whyness_events.delivery.settling.dead_letter_writer import pack_entries
 from whyness_events.log_entry import LogEntry
 
 MEMORY_BYTES = 256 * 1024 * 1024
@@ -35,7 +36,7 @@ class Counting:
 
     def send(self, letters: Sequence[DeadLetter], *, deadline_s: float) -> list[str]:
         """Take them all."""
-        for call in pack_entries(letters):
+        for call in sqs_batch.in_calls(letters, attrgetter("size_bytes")):
             self._clock.sleep(CALL_S)
             self.letters.update(hash(letter.body) for letter in call)
         assert self._clock.monotonic_s() < deadline_s

@@ -137,7 +137,7 @@ def test_the_letters_of_a_suppressed_person_stay(desk: Desk) -> None:
     answer = desk.client.post(FAILURES + "redrive/", {"key": key, "confirmed": "1"})
 
     left = [(left.insert_id, left.why) for left in answer.context["report"].left]
-    assert left == [("theirs", "nothing may be sent about its person")]
+    assert left == [("theirs", "its user is suppressed")]
     assert desk.count(desk.resources.queue_url) == 0
     assert desk.count(desk.resources.dead_letter_queue_url) == 1
 

@@ -24,7 +24,7 @@ def test_list_counts_the_log_and_samples_the_queue(desk: Desk) -> None:
     assert len(desk.dead()) == 3
 
 
-def test_crashed_letters_are_listed_apart(desk: Desk) -> None:
+def test_crashed_dead_letters_are_listed_apart(desk: Desk) -> None:
     """A message that SQS itself moved has no reason, and is told from one that a person wrote."""
     sqs = desk.sqs
     desk.send_dead("written by hand")
@@ -44,13 +44,13 @@ def test_crashed_letters_are_listed_apart(desk: Desk) -> None:
 
     sample = desk.ask("dlq", "list", "--days", "1")["sample"]
 
-    assert [letter["insert_id"] for letter in sample["crashed"]] == ["crasher"]
-    assert [letter["reason"] for letter in sample["letters"]] == ["unknown"]
+    assert [dead_letter["insert_id"] for dead_letter in sample["crashed"]] == ["crasher"]
+    assert [dead_letter["reason"] for dead_letter in sample["letters"]] == ["unknown"]
 
 
 @pytest.mark.parametrize("by", ["message", "insert id"])
-def test_show_tells_all_about_one_letter(desk: Desk, by: str) -> None:
-    """`dlq show` finds a letter by either id, with its body and its Log row, and leaves all visible."""
+def test_show_tells_all_about_one_dead_letter(desk: Desk, by: str) -> None:
+    """`dlq show` finds a dead letter by either id, with its body and its Log row, and leaves all visible."""
     desk.bury(make_event())
     message_id = desk.bury(make_event(insert_id="wanted"))
     which = [message_id] if by == "message" else ["--insert-id", "wanted"]
@@ -64,7 +64,7 @@ def test_show_tells_all_about_one_letter(desk: Desk, by: str) -> None:
 
 
 def test_show_of_what_is_not_there_says_so(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
-    """A letter that is not there is exit code 5, and the others are visible."""
+    """A dead letter that is not there is exit code 5, and the others are visible."""
     desk.bury(make_event())
 
     code = desk.run("dlq", "show", "--insert-id", "nowhere")
@@ -74,8 +74,8 @@ def test_show_of_what_is_not_there_says_so(desk: Desk, capsys: pytest.CaptureFix
     assert len(desk.dead()) == 1
 
 
-def test_export_writes_every_letter_and_keeps_them(desk: Desk, tmp_path: Path) -> None:
-    """The file has a line for each letter, for its owner's eyes alone, and the queue keeps them."""
+def test_export_writes_every_dead_letter_and_keeps_them(desk: Desk, tmp_path: Path) -> None:
+    """The file has a line for each dead letter, for its owner's eyes alone, and the queue keeps them."""
     ids = {desk.bury(make_event()) for _ in range(23)} | {desk.send_dead("by hand \u2028 ü")}
     path = tmp_path / "dead.jsonl"
 

@@ -43,7 +43,7 @@ def test_show_of_an_unknown_id_is_not_found(desk: Desk, capsys: pytest.CaptureFi
 
 
 def test_rebuild_puts_the_rows_that_are_missing(desk: Desk) -> None:
-    """Rows come from the letters; one that is there already is left alone; the letters stay."""
+    """Rows come from the dead letters; one that is there already is left alone; the dead letters stay."""
     kept = make_event(insert_id="kept")
     desk.bury(kept)
     lost = make_event(insert_id="lost")

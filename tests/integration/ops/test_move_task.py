@@ -40,7 +40,7 @@ class MoveStub:
     Args:
         to_move: what the task says there were at its start; None where it does not say.
         visible: what the queue says.
-        come_back: letters that are dead again, and that the task goes on moving.
+        come_back: dead letters that are dead again, and that the task goes on moving.
     """
 
     to_move: int | None = 30
@@ -178,7 +178,7 @@ def run(stub: MoveStub, work: Callable[[Aws, Stack], Any], monkeypatch: pytest.M
         return work(Aws(), Stack(f"{queue}/live", f"{queue}/dead", "Log"))
 
 
-def test_all_letters_are_moved_to_the_named_queue(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_dead_letters_are_moved_to_the_named_queue(monkeypatch: pytest.MonkeyPatch) -> None:
     """The task names its destination and rate, progress is told live, and the audit row says how many."""
     stub, seen = MoveStub(), list[Move]()
 
@@ -215,7 +215,7 @@ def test_a_stop_cancels_the_task(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_task_that_moves_what_came_back_is_cancelled(
     to_move: int | None, visible: int, moved: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """SQS would go on as long as letters come back: it ends when those of its start are moved."""
+    """SQS would go on as long as dead letters come back: it ends when those of its start are moved."""
     stub = MoveStub(to_move=to_move, visible=visible, come_back=27)
 
     move = run(stub, lambda aws, stack: redrive_all(aws, stack, stop=QuickStop()), monkeypatch)

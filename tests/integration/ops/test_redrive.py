@@ -45,7 +45,7 @@ def test_a_selection_moves_what_it_means_and_nothing_else(desk: Desk) -> None:
 
 
 def test_a_dry_run_changes_nothing(desk: Desk) -> None:
-    """A dry run counts what would go and leaves letters, rows and queue as they were."""
+    """A dry run counts what would go and leaves dead letters, rows and queue as they were."""
     desk.bury(make_event(insert_id="a1"))
 
     found = desk.ask("redrive", "--reason", "rejected", "--dry-run")
@@ -58,7 +58,7 @@ def test_a_dry_run_changes_nothing(desk: Desk) -> None:
 
 
 def test_a_limit_is_kept(desk: Desk) -> None:
-    """No more letters go than asked for, and those that were looked at beside are visible at once."""
+    """No more dead letters go than asked for, and those that were looked at beside are visible at once."""
     for _ in range(17):
         desk.bury(make_event())
 
@@ -86,7 +86,7 @@ def test_every_redrive_leaves_an_audit_row(desk: Desk) -> None:
 
 
 def test_an_edit_puts_events_right_and_what_it_cannot_stays_named(desk: Desk) -> None:
-    """Edited events are sent; where the edit fails the letter stays, is named, and the exit is 1."""
+    """Edited events are sent; where the edit fails the dead letter stays, is named, and the exit is 1."""
     desk.bury(make_event(insert_id="good", time=LONG_AGO_MS))
     bad_id = desk.bury(make_event(insert_id="bad", time=LONG_AGO_MS))
 
@@ -102,7 +102,7 @@ def test_an_edit_puts_events_right_and_what_it_cannot_stays_named(desk: Desk) ->
 
 
 def test_what_comes_back_is_not_sent_again(desk: Desk) -> None:
-    """By the clock and the answers of a queue over HTTP: letters of this very second too, and each once."""
+    """By the clock and the answers of a queue over HTTP; also of this very second, and each once."""
     ids = sorted(f"x{n}" for n in range(30))
     for insert_id in ids:
         desk.bury(make_event(insert_id=insert_id))
@@ -120,8 +120,8 @@ def test_what_comes_back_is_not_sent_again(desk: Desk) -> None:
     assert len(back) == 30
 
 
-def test_two_redrives_at_once_move_each_letter_once(desk: Desk) -> None:
-    """Two people with the same selection share the letters; none is lost."""
+def test_two_redrives_at_once_move_each_dead_letter_once(desk: Desk) -> None:
+    """Two people with the same selection share the dead letters; none is lost."""
     ids = sorted(f"x{n}" for n in range(40))
     for insert_id in ids:
         desk.bury(make_event(insert_id=insert_id))
@@ -139,8 +139,10 @@ def test_two_redrives_at_once_move_each_letter_once(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_redrive_leaves_every_letter_in_one_place(desk: Desk, number: signal.Signals) -> None:
-    """After Ctrl-C each letter is visible in one of the queues, and exit and audit row say so."""
+def test_an_interrupted_redrive_leaves_every_dead_letter_in_one_place(
+    desk: Desk, number: signal.Signals
+) -> None:
+    """After Ctrl-C each dead letter is visible in one of the queues, and exit and audit row say so."""
     for n in range(30):
         desk.bury(make_event(insert_id=f"x{n}"), reason="rejected" if n % 2 else "oversized")
     command = [sys.executable, "-m", "whyness_ops", "redrive", "--reason", "rejected", "--rate", "1"]
@@ -161,7 +163,7 @@ def test_an_interrupted_redrive_leaves_every_letter_in_one_place(desk: Desk, num
     assert [row["state"] for row in desk.ask("log", "list", "--reason", "redrive")] == ["stopped"]
 
 
-def test_a_letter_written_by_hand_can_go_too(desk: Desk) -> None:
+def test_dead_letter_written_by_hand_can_go_too(desk: Desk) -> None:
     """A message without any attribute is `unknown`, and goes as it is."""
     desk.send_dead("no JSON at all")
 
@@ -216,7 +218,7 @@ def test_swapped_queues_are_noticed(
 def test_a_missing_queue_stops_it_before_anything_is_received(
     desk: Desk, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A queue to send to that is not there is named, and the letters were not touched."""
+    """A queue to send to that is not there is named, and the dead letters were not touched."""
     desk.bury(make_event(insert_id="a1"))
 
     code = desk.run("redrive", "--limit", "9", "--queue-url", desk.resources.queue_url + "-gone")
@@ -228,7 +230,7 @@ def test_a_missing_queue_stops_it_before_anything_is_received(
 
 
 def test_a_row_that_speaks_of_something_newer_is_left_alone(desk: Desk) -> None:
-    """A row that is delivered, or that is dead anew with another letter, is not set back to `redriven`."""
+    """A row that is delivered, or dead again with another dead letter, is not set back to `redriven`."""
     desk.bury(make_event(insert_id="delivered"))
     desk.bury(make_event(insert_id="anew"))
     for insert_id, values in (
@@ -309,7 +311,7 @@ def _with_paths() -> dict[str, str]:
 
 
 @pytest.mark.parametrize("selection", [("--all",), ("--reason", "rejected", "--edit", EDIT)])
-def test_a_letter_of_somebody_whom_the_site_suppresses_stays(
+def test_dead_letter_of_somebody_whom_the_site_suppresses_stays(
     desk: Desk, site: str, selection: tuple[str, ...]
 ) -> None:
     """The site is asked about each event, after the edit; also where all are meant."""
@@ -321,14 +323,14 @@ def test_a_letter_of_somebody_whom_the_site_suppresses_stays(
     assert run.returncode == 1, run.stderr
     report = json.loads(run.stdout)
     assert (report["sent"], len(report["left"])) == (1, 1)
-    assert "Suppressed" in report["left"][0]["why"]
+    assert report["left"][0]["why"] == "its user is suppressed"
     assert names(desk.queued()) == ["good"]
     assert names(desk.dead()) == ["unwanted"]
     assert [desk.states(each) for each in ("good", "unwanted")] == [["redriven"], ["dead"]]
 
 
 def test_a_site_that_does_not_load_is_named_and_nothing_is_sent(desk: Desk) -> None:
-    """Without the list no letter may go."""
+    """Without the list no dead letter may go."""
     desk.bury(make_event(insert_id="a1"))
 
     run = run_apart("redrive", "--limit", "9", "--site", "no.such.settings")

@@ -25,8 +25,8 @@ from whyness_events.delivery.ports import DeadLetter
 from whyness_events.log_entry import LogKey
 from whyness_mixpanel.backends import sqs
 from whyness_ops import Aws, DeadLetterQueue, Redrive, Selection, SetupFault, Snapshot, Stack, Stop
+from whyness_ops.dead_letter_message import read_dead_letter
 from whyness_ops.dead_letter_queue import Hold
-from whyness_ops.letters import read_letter
 from whyness_ops.redriven import Redriven
 from whyness_ops.redriving import _Resend
 
@@ -133,7 +133,7 @@ def letter_deletes(url: str) -> Iterator[Place]:
 def _resend(key: str) -> _Resend:
     attributes = {"log_key": {"StringValue": str(LogKey(key, "0" * 16))}}
     received = {"MessageId": key, "ReceiptHandle": key, "Body": key, "MessageAttributes": attributes}
-    return _Resend(read_letter(received), key)
+    return _Resend(read_dead_letter(received), key)
 
 
 PLACES: dict[str, Callable[[str], Iterator[Place]]] = {

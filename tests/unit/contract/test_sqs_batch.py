@@ -112,3 +112,21 @@ def test_a_body_with_a_lone_surrogate_can_be_read() -> None:
 
     assert sqs_batch.read({"Failed": [failed]}, numbered).code(0) == "InvalidMessageContents"
     assert not sqs_batch.read({"Successful": [{"Id": numbered[0]["Id"]}]}, numbered).confirmed
+
+
+@pytest.mark.parametrize(
+    ("sizes", "calls"),
+    [
+        ([], []),
+        ([1] * 10, [10]),
+        ([1] * 11, [10, 1]),
+        ([524_288, 524_288], [2]),
+        ([524_288, 524_289], [1, 1]),
+        ([1_048_576], [1]),
+        ([1, 1_048_576, 1], [1, 1, 1]),
+        ([1_048_575, 1, 1], [2, 1]),
+    ],
+)
+def test_call_has_at_most_ten_entries_and_a_mebibyte(sizes: list[int], calls: list[int]) -> None:
+    """To the byte."""
+    assert [len(call) for call in sqs_batch.in_calls(sizes, int)] == calls

@@ -65,3 +65,11 @@ def test_an_option_of_django_is_taken_on_both_sides_of_the_action(
 def test_what_is_not_given_behind_the_action_is_left_as_it_was() -> None:
     """A default of the action would undo what stands before it."""
     assert vars(base_options().parse_args([])) == {}
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_option_is_given_by_its_whole_name(name: str) -> None:
+    """To each command and each action: an abbreviation would mean something else once an option is added."""
+    parser = parser_of(name)
+
+    assert [inner.prog for inner in (parser, *actions_of(parser).values()) if inner.allow_abbrev] == []

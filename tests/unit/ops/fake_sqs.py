@@ -26,7 +26,7 @@ class FakeSqs:
         keep: whether the dead-letter queue reports a deletion as Failed.
         reappear: ids that become visible again by themselves after each receive.
         before: called with the name of each operation; may raise.
-        die_again: what the consumer makes of a message it was sent: letters, each a body and attributes.
+        die_again: what the consumer makes of a message it was sent: dead letters, each a body and attributes.
         dies_after: so many calls later they are in the dead-letter queue.
         now_ms: SQS's own clock.
         tells_time: whether its answers have a `Date`.
@@ -49,7 +49,7 @@ class FakeSqs:
     calls: list[str] = field(default_factory=list)
 
     def bury(self, message_id: str, body: str, *, sent_ms: object = 1795000000000, **attributes: str) -> None:
-        """Put a letter into the dead-letter queue."""
+        """Put a dead letter into the dead-letter queue."""
         self.messages[message_id] = {
             "MessageId": message_id,
             "ReceiptHandle": message_id,
@@ -80,7 +80,7 @@ class FakeSqs:
         refused = [entry for entry in Entries if self.refuse(entry)]
         taken = [entry for entry in Entries if entry not in refused]
         self.sent += taken
-        for body, attributes in (letter for entry in taken for letter in self.die_again(entry)):
+        for body, attributes in (dead_letter for entry in taken for dead_letter in self.die_again(entry)):
             self.under_way.append((len(self.calls) + self.dies_after, body, attributes))
         self._bury_due()
         return {
@@ -126,8 +126,8 @@ class FakeSqs:
         self.before(name)
 
     def _bury_due(self) -> None:
-        due = [letter for letter in self.under_way if letter[0] <= len(self.calls)]
-        self.under_way = [letter for letter in self.under_way if letter[0] > len(self.calls)]
+        due = [dead_letter for dead_letter in self.under_way if dead_letter[0] <= len(self.calls)]
+        self.under_way = [dead_letter for dead_letter in self.under_way if dead_letter[0] > len(self.calls)]
         for _, body, attributes in due:
             # Named so that it is handed out before those that were there.
             self.born += 1

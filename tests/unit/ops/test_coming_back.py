@@ -57,7 +57,7 @@ def without_a_key(entry: Mapping[str, Any]) -> Letters:
 
 
 def buried(count: int, **attributes: str) -> FakeAws:
-    """Return queues with so many letters that were there yesterday."""
+    """Return queues with so many dead letters that were there yesterday."""
     aws = FakeAws()
     for n in range(count):
         texts = {"reason": "rejected", "detail": "why", **attributes}
@@ -106,7 +106,7 @@ def test_what_comes_back_is_counted_and_not_sent_twice(
 @pytest.mark.parametrize("tells_time", [True, False])
 @pytest.mark.parametrize("off_ms", [-3_600_000, 3_600_000])
 def test_a_host_with_a_wrong_clock_sends_each_once(off_ms: int, *, tells_time: bool) -> None:
-    """An hour before or after AWS's time, it neither skips letters nor sends them for ever."""
+    """An hour before or after AWS's time, it neither skips dead letters nor sends them for ever."""
     aws = buried(0)
     for n in range(50):
         sent_ms = OPENED_MS - n * 200
@@ -174,7 +174,7 @@ def test_ctrl_c_while_everything_comes_back_leaves_all_visible() -> None:
 
 
 def test_two_redrives_side_by_side_end_both() -> None:
-    """Each sends a letter once at most, whatever the other one had back."""
+    """Each sends a dead letter once at most, whatever the other one had back."""
     aws = buried(300)
     aws.sqs.die_again = event_by_event
     second: list[Redriven] = []
@@ -213,7 +213,7 @@ def test_what_others_add_is_told_left_and_does_not_keep_it_running() -> None:
     assert aws.sqs.visible == set(aws.sqs.messages)
 
 
-def test_two_letters_of_one_event_go_both() -> None:
+def test_two_dead_letters_of_one_event_go_both() -> None:
     """The second is not taken for the first one come back, where it was there before."""
     aws = FakeAws()
     for name in ("a", "b", "c"):
@@ -243,7 +243,7 @@ def test_a_crashed_message_is_as_old_as_its_sending() -> None:
 
 @pytest.mark.parametrize("sent_ms", ["", "soon", "-5", "0", "1" * 5_000, "253402300799999", "²", "1e12"])
 @pytest.mark.parametrize("tells_time", [True, False])
-def test_a_letter_of_no_possible_time_goes_once(sent_ms: str, *, tells_time: bool) -> None:
+def test_dead_letter_of_no_possible_time_goes_once(sent_ms: str, *, tells_time: bool) -> None:
     """Where the time is missing, or lies beyond AWS's own, what was sent decides."""
     aws = FakeAws()
     aws.sqs.tells_time = tells_time
@@ -266,14 +266,14 @@ def test_a_letter_of_no_possible_time_goes_once(sent_ms: str, *, tells_time: boo
         (-3_001, True, Place.SENT_AGAIN),
     ],
 )
-def test_where_a_letter_was_is_told_by_its_time_and_by_what_was_sent(
+def test_where_a_dead_letter_was_is_told_by_its_time_and_by_what_was_sent(
     age_ms: int, place: Place, *, is_sent: bool
 ) -> None:
     """`Date` has whole seconds and clocks differ: of those few seconds what was sent decides."""
-    letter = DeadLetter("id", make_body(make_event()), {}, sent_ms=OPENED_MS - age_ms)
-    snapshot = Snapshot(OPENED_MS, sent=marks(letter) if is_sent else set())
+    dead_letter = DeadLetter("id", make_body(make_event()), {}, sent_ms=OPENED_MS - age_ms)
+    snapshot = Snapshot(OPENED_MS, sent=marks(dead_letter) if is_sent else set())
 
-    assert snapshot.place(letter, now_ms=OPENED_MS + 60_000) == place
+    assert snapshot.place(dead_letter, now_ms=OPENED_MS + 60_000) == place
 
 
 @given(
@@ -283,7 +283,7 @@ def test_where_a_letter_was_is_told_by_its_time_and_by_what_was_sent(
     tells_time=st.booleans(),
     body_kinds=st.lists(st.sampled_from(["event", "two events", "text", "no event"]), min_size=1, max_size=8),
 )
-def test_each_letter_that_was_there_goes_exactly_once(
+def test_each_dead_letter_that_was_there_goes_exactly_once(
     ages_ms: list[int],
     dies_after: int,
     again: Callable[[Mapping[str, Any]], Letters],
@@ -301,7 +301,7 @@ def test_each_letter_that_was_there_goes_exactly_once(
             "no event": json.dumps({"events": [{"n": n}]}),
         }
         aws.sqs.bury(f"id-{n}", bodies[body_kinds[n % len(body_kinds)]], sent_ms=OPENED_MS - age_ms)
-    before = Counter(letter["Body"] for letter in aws.sqs.messages.values())
+    before = Counter(dead_letter["Body"] for dead_letter in aws.sqs.messages.values())
 
     report = redrive(aws)
 

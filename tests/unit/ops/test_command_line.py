@@ -63,6 +63,7 @@ _TITLES = (
     "options",
     "selection",
     "sending",
+    "deprecated",
     "load",
     "stack",
     "prices",
@@ -103,8 +104,19 @@ def test_an_unknown_option_is_a_line_and_a_hint(
 
 
 @pytest.mark.parametrize("names", ALL, ids=" ".join)
+def test_option_is_given_by_its_whole_name(
+    names: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An abbreviation would mean something else once another option begins like it."""
+    options = [option for action in ALL[names]._actions for option in action.option_strings]
+    for option in (option for option in options if len(option) > 4 and option[:-1] not in options):
+        code, _, err = leave([*valid(names), option[:-1]], capsys)
+        assert (code, f"{option[:-1]!r} is not an option." in err) == (2, True)
+
+
+@pytest.mark.parametrize("names", ALL, ids=" ".join)
 def test_a_slip_of_the_pen_is_recognised(names: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
-    """Each option with a letter too many, and each command with one too few."""
+    """Each option with a character too many, and each command with one too few."""
     options = [option for action in ALL[names]._actions for option in action.option_strings]
     for option in (option for option in options if len(option) > 4):
         wrong = f"{option[:-1]}x{option[-1]}"

@@ -11,8 +11,8 @@ from whyness_ops import CannotEdit, DeadLetter, EditFault, edit_body, load_edit
 COUNTED = ["exhausted", "crashed", "unknown"]
 
 
-def make_letter(body: str, reason: str) -> DeadLetter:
-    """Return a letter that died of `reason`."""
+def make_dead_letter(body: str, reason: str) -> DeadLetter:
+    """Return a dead letter that died of `reason`."""
     attributes = {} if reason in ("crashed", "unknown") else {"reason": reason, "detail": "why"}
     return DeadLetter("id", body, attributes, source_arn="arn" if reason == "crashed" else "")
 
@@ -22,9 +22,9 @@ def make_letter(body: str, reason: str) -> DeadLetter:
 def test_what_never_counted_may_be_changed_in_every_field(reason: str, field: str) -> None:
     """Where Mixpanel cannot have counted the event, deduplication fields may be put right."""
     value = {"insert_id": "new", "event": "New", "user": "new", "time": NOW_MS - 5}[field]
-    letter = make_letter(make_body(make_event()), reason)
+    dead_letter = make_dead_letter(make_body(make_event()), reason)
 
-    body = edit_body(letter, lambda event: {**event, field: value}, now_ms=NOW_MS)
+    body = edit_body(dead_letter, lambda event: {**event, field: value}, now_ms=NOW_MS)
 
     assert json.loads(body)["events"][0][field] == value
 
@@ -35,10 +35,10 @@ def test_what_never_counted_may_be_changed_in_every_field(reason: str, field: st
 )
 def test_what_may_count_already_keeps_its_deduplication_fields(reason: str, field: str, value: Any) -> None:
     """Else the event would count twice; the text names the field and no value."""
-    letter = make_letter(make_body(make_event()), reason)
+    dead_letter = make_dead_letter(make_body(make_event()), reason)
 
     with pytest.raises(CannotEdit, match=f"changes {field}"):
-        edit_body(letter, lambda event: {**event, field: value}, now_ms=NOW_MS)
+        edit_body(dead_letter, lambda event: {**event, field: value}, now_ms=NOW_MS)
 
 
 @pytest.mark.parametrize(
@@ -55,45 +55,45 @@ def test_what_may_count_already_keeps_its_deduplication_fields(reason: str, fiel
 def test_what_was_refused_without_a_reason_may_count(status: str, detail: str, *, may_change: bool) -> None:
     """An answer that explains nothing may have come after the import; a name proves that it did not."""
     attributes = {"reason": "rejected", "http_status": status, "detail": detail}
-    letter = DeadLetter("id", make_body(make_event()), {n: v for n, v in attributes.items() if v})
+    dead_letter = DeadLetter("id", make_body(make_event()), {n: v for n, v in attributes.items() if v})
     refused = pytest.raises(CannotEdit, match="may already count")
 
     with nullcontext() if may_change else refused:
-        edit_body(letter, lambda event: {**event, "user": "new"}, now_ms=NOW_MS)
+        edit_body(dead_letter, lambda event: {**event, "user": "new"}, now_ms=NOW_MS)
 
 
 @pytest.mark.parametrize("detail", ["", "Mixpanel answered 400 to this event alone", "reworded"])
 @pytest.mark.parametrize("may_count", [False, True])
-def test_the_letter_says_itself_whether_it_may_count(detail: str, *, may_count: bool) -> None:
+def test_dead_letter_says_itself_whether_it_may_count(detail: str, *, may_count: bool) -> None:
     """Whatever its sentence for people says."""
     told = DeadLetterAttributes("rejected", may_count=may_count, detail=detail, http_status=400)
-    letter = DeadLetter("id", make_body(make_event()), told.encode())
+    dead_letter = DeadLetter("id", make_body(make_event()), told.encode())
     refused = pytest.raises(CannotEdit, match="may already count")
 
     with refused if may_count else nullcontext():
-        edit_body(letter, lambda event: {**event, "user": "new"}, now_ms=NOW_MS)
+        edit_body(dead_letter, lambda event: {**event, "user": "new"}, now_ms=NOW_MS)
 
 
 @pytest.mark.parametrize("reason", COUNTED)
 def test_other_fields_may_be_changed_whatever_the_reason(reason: str) -> None:
     """Properties decide nothing about what counts as the same event."""
-    letter = make_letter(make_body(make_event()), reason)
+    dead_letter = make_dead_letter(make_body(make_event()), reason)
 
-    body = edit_body(letter, lambda event: {**event, "properties": {"a": 1}}, now_ms=NOW_MS)
+    body = edit_body(dead_letter, lambda event: {**event, "properties": {"a": 1}}, now_ms=NOW_MS)
 
     assert json.loads(body)["events"][0]["properties"] == {"a": 1}
 
 
 def test_a_change_in_place_is_noticed() -> None:
     """The function may change the dict it gets: it is compared with what stood there before."""
-    letter = make_letter(make_body(make_event()), "exhausted")
+    dead_letter = make_dead_letter(make_body(make_event()), "exhausted")
 
     def rename(event: dict[str, Any]) -> dict[str, Any]:
         event["event"] = "New"
         return event
 
     with pytest.raises(CannotEdit, match="changes event"):
-        edit_body(letter, rename, now_ms=NOW_MS)
+        edit_body(dead_letter, rename, now_ms=NOW_MS)
 
 
 def test_the_envelope_is_kept_around_the_events() -> None:
@@ -106,7 +106,7 @@ def test_the_envelope_is_kept_around_the_events() -> None:
         seen.append(event["insert_id"])
         return event
 
-    edited = edit_body(make_letter(body, "crashed"), edit, now_ms=NOW_MS)
+    edited = edit_body(make_dead_letter(body, "crashed"), edit, now_ms=NOW_MS)
 
     assert seen == ["a", "b"]
     assert json.loads(edited) == json.loads(body)
@@ -114,9 +114,9 @@ def test_the_envelope_is_kept_around_the_events() -> None:
 
 def test_a_body_that_cannot_be_read_is_handed_over_as_text() -> None:
     """The function makes an event of it."""
-    letter = make_letter("title=Click", "unreadable")
+    dead_letter = make_dead_letter("title=Click", "unreadable")
 
-    body = edit_body(letter, lambda text: make_raw(event=text.partition("=")[2]), now_ms=NOW_MS)
+    body = edit_body(dead_letter, lambda text: make_raw(event=text.partition("=")[2]), now_ms=NOW_MS)
 
     assert json.loads(body)["events"][0]["event"] == "Click"
 
@@ -126,7 +126,7 @@ def test_a_newer_message_is_not_guessed_at() -> None:
     body = json.dumps({"schema_version": 2, "events": [make_raw()]})
 
     with pytest.raises(CannotEdit, match="newer than this version"):
-        edit_body(make_letter(body, "crashed"), lambda event: event, now_ms=NOW_MS)
+        edit_body(make_dead_letter(body, "crashed"), lambda event: event, now_ms=NOW_MS)
 
 
 def _raise(event: dict[str, Any]) -> object:
@@ -142,16 +142,16 @@ def _raise(event: dict[str, Any]) -> object:
         (lambda event: {**event, "time": "soon"}, "time: found"),
         (lambda event: {**event, "user": "null"}, "user: found a placeholder"),
         (lambda event: {**event, "more": object()}, "JSON cannot represent"),
-        (lambda event: {**event, "properties": {"a": {1, 2}}}, "after the edit"),
+        (lambda event: {**event, "properties": {"a": {1, 2}}}, "event to send is not valid"),
         (lambda event: {**event, "properties": large_properties(1_000_001)}, "1000000 bytes"),
     ],
 )
 def test_an_edit_that_fails_is_told_without_any_value(edit: Any, text: str) -> None:
-    """Whatever the function does, the letter can stay and the text says why, showing nothing of the event."""
-    letter = make_letter(make_body(make_event(insert_id="secret")), "rejected")
+    """Whatever the function does, the dead letter can stay; the text says why and shows no value."""
+    dead_letter = make_dead_letter(make_body(make_event(insert_id="secret")), "rejected")
 
     with pytest.raises(CannotEdit) as caught:
-        edit_body(letter, edit, now_ms=NOW_MS)
+        edit_body(dead_letter, edit, now_ms=NOW_MS)
 
     assert text in str(caught.value)
     assert "secret" not in str(caught.value)

@@ -61,7 +61,7 @@ def look(line: str, aws: FakeAws, *, as_json: bool) -> str:
 
 @settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large], max_examples=60)
 @given(found=st.lists(messages(), max_size=4), items=st.lists(rows(), max_size=4), as_json=st.booleans())
-def test_no_letter_and_no_row_breaks_a_command(
+def test_no_dead_letter_and_no_row_breaks_a_command(
     found: list[dict[str, Any]],
     items: list[dict[str, Any]],
     as_json: bool,  # noqa: FBT001  (drawn)
@@ -99,7 +99,7 @@ def test_what_is_shown_of_a_deep_event_is_its_body(
 
 
 def test_a_row_of_endless_attributes_is_one_that_dynamodb_takes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One letter that nobody can note must not keep the rows of all others back."""
+    """One dead letter that nobody can note must not keep the rows of all others back."""
     names = ("reason", "detail", "insert_id", "log_key", "source_message_id", "http_status", "failed_at")
     texts = {name: {"DataType": "String", "StringValue": "9" * 140_000} for name in names}
     aws = an_aws([{"Body": "no JSON", "MessageAttributes": texts}], [])
@@ -110,7 +110,7 @@ def test_a_row_of_endless_attributes_is_one_that_dynamodb_takes(monkeypatch: pyt
     check_batch([arguments["Item"] for arguments in aws.dynamodb.puts])
 
 
-def test_a_row_of_a_letter_from_the_future_is_of_today(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_row_of_a_dead_letter_from_the_future_is_of_today(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of a day to come no list would show it, and it would never expire."""
     failed_at = {"DataType": "String", "StringValue": "9999-12-31T00:00:00+00:00"}
     aws = an_aws([{"Body": "x", "MessageAttributes": {"failed_at": failed_at}}], [])

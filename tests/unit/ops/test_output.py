@@ -135,8 +135,8 @@ def test_a_table_fits_the_terminal(monkeypatch: pytest.MonkeyPatch, columns_coun
     width=st.integers(1, 200),
 )
 def test_no_width_loses_text(rows: list[tuple[str, str, str]], width: int) -> None:
-    """Whatever the layout, each letter of each cell is shown once."""
+    """Whatever the layout, each character of each cell is shown once."""
     shown = "".join(columns(("", "", ""), rows, width))
 
-    for letter in "abc-":
-        assert shown.count(letter) == sum(cell.count(letter) for row in rows for cell in row)
+    for character in "abc-":
+        assert shown.count(character) == sum(cell.count(character) for row in rows for cell in row)

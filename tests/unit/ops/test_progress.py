@@ -22,10 +22,10 @@ def test_lines_are_few_where_there_is_no_terminal(total: int, monkeypatch: pytes
 
     with Progress(now_s=lambda: 0.0) as progress:
         for done in range(10, 100_010, 10):
-            progress(done, total, "letters")
+            progress(done, total, "dead letters")
 
     lines = out.getvalue().splitlines()
-    assert lines[0] == f"10 of {max(10, total)} letters"
+    assert lines[0] == f"10 of {max(10, total)} dead letters"
     assert 10 <= len(lines) <= 110
 
 
@@ -38,7 +38,7 @@ def test_a_slow_command_says_a_line_every_ten_seconds(monkeypatch: pytest.Monkey
     with Progress(now_s=lambda: now_s) as progress:
         for second in range(31):
             now_s = float(second)
-            progress(1, 1_000, "letters")
+            progress(1, 1_000, "dead letters")
 
     assert len(out.getvalue().splitlines()) == 4
 
@@ -50,12 +50,12 @@ def test_a_terminal_gets_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
 
     with Progress() as progress:
         for done in (10, 20):
-            progress(done, 15, "letters")
+            progress(done, 15, "dead letters")
 
     shown = out.getvalue()
     assert "100% |" in shown
     assert shown.count("\n") == 1
-    assert shown.rstrip().rpartition("\r")[2].endswith(" left, 20 of 20 letters")
+    assert shown.rstrip().rpartition("\r")[2].endswith(" left, 20 of 20 dead letters")
 
 
 def test_without_tqdm_a_terminal_gets_lines(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,9 +66,9 @@ def test_without_tqdm_a_terminal_gets_lines(monkeypatch: pytest.MonkeyPatch) -> 
 
     with Progress(now_s=lambda: 0.0) as progress:
         for done in (10, 20):
-            progress(done, 20, "letters")
+            progress(done, 20, "dead letters")
 
-    assert out.getvalue() == "10 of 20 letters\n20 of 20 letters\n"
+    assert out.getvalue() == "10 of 20 dead letters\n20 of 20 dead letters\n"
 
 
 @pytest.mark.parametrize("stream", [Terminal, io.StringIO])
@@ -77,13 +77,13 @@ def test_a_note_is_a_line_that_stays(stream: type[io.StringIO]) -> None:
     out = stream()
 
     with Progress(out) as progress:
-        progress(10, 20, "letters")
+        progress(10, 20, "dead letters")
         progress.note("Row 7 makes no event.")
-        progress(20, 20, "letters")
+        progress(20, 20, "dead letters")
 
     lines = [line.rpartition("\r")[2] for line in out.getvalue().splitlines()]
     assert "Row 7 makes no event." in lines
-    assert lines[-1].endswith("20 of 20 letters")
+    assert lines[-1].endswith("20 of 20 dead letters")
 
 
 def test_a_command_that_does_nothing_shows_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ REJECTED = Selection(reason="rejected")
 
 
 def buried(count: int, **attributes: str) -> FakeAws:
-    """Return queues with so many letters, `x0` and on."""
+    """Return queues with so many dead letters, `x0` and on."""
     aws = FakeAws()
     for n in range(count):
         texts = {"reason": "rejected", "log_key": f"x{n}/{'0' * 16}", **attributes}
@@ -42,7 +42,7 @@ def raising(error: Exception, *, at: str, call: int = 1) -> Callable[[str], None
     return hook
 
 
-def test_a_letter_is_deleted_only_after_it_was_sent() -> None:
+def test_dead_letter_is_deleted_only_after_it_was_sent() -> None:
     """Receive, send, delete, in that order."""
     aws = buried(3)
 
@@ -54,7 +54,7 @@ def test_a_letter_is_deleted_only_after_it_was_sent() -> None:
 
 
 def test_what_the_queue_does_not_take_stays_and_is_named() -> None:
-    """An entry reported as Failed keeps its letter in the dead-letter queue, visible, and named."""
+    """An entry reported as Failed keeps its dead letter in the dead-letter queue, visible, and named."""
     aws = buried(4)
     aws.sqs.refuse = lambda entry: '"x2"' in entry["MessageBody"]
 
@@ -67,15 +67,15 @@ def test_what_the_queue_does_not_take_stays_and_is_named() -> None:
 
 @pytest.mark.parametrize("at", ["receive", "send", "delete", "attributes"])
 @pytest.mark.parametrize("call", [1, 2, 3])
-def test_a_failure_at_any_call_loses_no_letter_and_hides_none(at: str, call: int) -> None:
-    """Whatever call fails, each letter is sent, or visible in the dead-letter queue."""
+def test_a_failure_at_any_call_loses_no_dead_letter_and_hides_none(at: str, call: int) -> None:
+    """Whatever call fails, each dead letter is sent, or visible in the dead-letter queue."""
     aws = buried(25)
     aws.sqs.before = raising(ReadTimeoutError(endpoint_url="http://x"), at=at, call=call)
 
     with suppress(SetupFault):
         redrive(aws).run()
 
-    dead = {letter["Body"] for letter in aws.sqs.messages.values()}
+    dead = {dead_letter["Body"] for dead_letter in aws.sqs.messages.values()}
     sent = {entry["MessageBody"] for entry in aws.sqs.sent}
     assert len(dead | sent) == 25
     assert aws.sqs.hidden & set(aws.sqs.messages) == set()
@@ -93,8 +93,8 @@ def test_a_second_ctrl_c_still_makes_all_visible() -> None:
     assert aws.dynamodb.updates[-1]["ExpressionAttributeValues"][":v0"] == {"S": "failed"}
 
 
-def test_a_letter_that_could_not_be_deleted_is_counted_and_not_sent_again() -> None:
-    """A deletion that failed is tried again when the letter is seen again; the event goes once."""
+def test_dead_letter_that_could_not_be_deleted_is_counted_and_not_sent_again() -> None:
+    """A deletion that failed is tried again when the dead letter is seen again; the event goes once."""
     aws = buried(2)
     failures = ["id-01"]
     aws.sqs.keep = lambda handle: handle in failures and not failures.remove(handle)  # type: ignore[func-returns-value]  # None is what it wants
@@ -107,8 +107,8 @@ def test_a_letter_that_could_not_be_deleted_is_counted_and_not_sent_again() -> N
     assert aws.sqs.messages == {}
 
 
-def test_letters_that_reappear_for_ever_do_not_keep_it_running() -> None:
-    """A scan ends although the same letters come again and again, and gives them back."""
+def test_dead_letters_that_reappear_for_ever_do_not_keep_it_running() -> None:
+    """A scan ends although the same dead letters come again and again, and gives them back."""
     aws = buried(20, reason="oversized")
     aws.sqs.reappear = set(aws.sqs.messages)
 
@@ -118,8 +118,8 @@ def test_letters_that_reappear_for_ever_do_not_keep_it_running() -> None:
     assert aws.sqs.visible == set(aws.sqs.messages)
 
 
-def test_a_log_that_does_not_answer_keeps_no_letter_back() -> None:
-    """Rows that could not be marked are counted; the letters go."""
+def test_a_log_that_does_not_answer_keeps_no_dead_letter_back() -> None:
+    """Rows that could not be marked are counted; the dead letters go."""
     aws = buried(3)
 
     def denied() -> None:
@@ -155,7 +155,7 @@ def drop_data(event: Any) -> Any:
 
 
 def own_key(number: int, **fields: Any) -> LogKey:
-    """Return the key of a letter's event."""
+    """Return the key of a dead letter's event."""
     raw = {**make_event(insert_id=f"x{number}").to_wire(), **fields}
     return log_key(raw, message_id="", position=0)
 
@@ -184,7 +184,7 @@ def test_a_row_names_the_edited_event_before_it_is_sent(edit: Any, *, is_named: 
 
 
 def test_an_edited_row_that_cannot_be_named_is_counted_once() -> None:
-    """The letter goes, and the report says that its row was not told."""
+    """The dead letter goes, and the report says that its row was not told."""
     aws = buried(2, detail="why")
 
     def denied() -> None:
@@ -209,7 +209,7 @@ def test_a_body_without_room_for_the_log_key_goes_without_it() -> None:
 
 
 def test_a_call_holds_no_more_than_sqs_takes() -> None:
-    """Large letters are spread over calls of 1 MiB at most."""
+    """Large dead letters are spread over calls of 1 MiB at most."""
     aws = buried(0)
     for n in range(5):
         aws.sqs.bury(f"big-{n}", "x" * 400_000, reason="rejected")
@@ -234,7 +234,7 @@ class CountingStop(Stop):
 
 @pytest.mark.parametrize(("rate", "calls", "waited_s"), [(2.0, 4, 3.5), (70.0, 1, 0.1), (0.5, 7, 14.0)])
 def test_the_rate_is_kept(rate: float, calls: int, waited_s: float) -> None:
-    """Seven letters take seven times the time of one, in calls of no more than a second's worth."""
+    """Seven dead letters take seven times the time of one, in calls of no more than a second's worth."""
     aws, stop = buried(7), CountingStop()
 
     redrive(aws, rate_per_s=rate, stop=stop).run()
@@ -243,7 +243,7 @@ def test_the_rate_is_kept(rate: float, calls: int, waited_s: float) -> None:
     assert sum(stop.waited_s) == pytest.approx(waited_s)
 
 
-def test_letters_hidden_by_somebody_else_are_told() -> None:
+def test_dead_letters_hidden_by_somebody_else_are_told() -> None:
     """What another person looks at could not be considered, and the report says how many."""
     aws = buried(3)
     aws.sqs.hidden = {"id-00"}

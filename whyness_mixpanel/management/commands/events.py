@@ -4,10 +4,11 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.exceptions import ObjectDoesNotExist
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.db import Error, OperationalError, ProgrammingError
 
 from whyness_mixpanel import conf, sources
+from whyness_mixpanel.management.our_command import OurCommand
 from whyness_mixpanel.management.plain_errors import plain_errors
 from whyness_mixpanel.privacy import filters
 from whyness_mixpanel.publishing import publisher
@@ -22,7 +23,7 @@ _SOURCES = {
 _MAY_BE_MISSING = (OperationalError, ProgrammingError)
 
 
-class Command(BaseCommand):
+class Command(OurCommand):
     """Publish the selected rows as the events that their call sites sent, so that each counts once."""
 
     help = "Publish the events of single rows. Each counts once, however often it is published."

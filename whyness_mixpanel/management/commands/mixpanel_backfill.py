@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, TextIO, cast
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.db import Error
 from django.db.models import Max, Min
 from django.utils import timezone
@@ -16,6 +16,7 @@ from django.utils.dateparse import parse_datetime
 
 from whyness_events import limits
 from whyness_mixpanel import backends, conf, sources
+from whyness_mixpanel.management.our_command import OurCommand
 from whyness_mixpanel.management.plain_errors import plain_errors
 from whyness_mixpanel.privacy import filters
 from whyness_mixpanel.sources.backfill import Backfill, Period
@@ -29,7 +30,7 @@ _LATEST = timedelta(milliseconds=limits.FUTURE_MS)
 _SLOWEST_RATE, _FASTEST_RATE = 0.01, 1_000_000.0
 
 
-class Command(BaseCommand):
+class Command(OurCommand):
     """Publish the rows of a source. Rows that were sent before count once."""
 
     help = "Publish the rows of a table as events; safe to run again. The last line is JSON with the counts."

@@ -1,15 +1,14 @@
 """`manage.py mixpanel_check`: check everything that publishing needs."""
 
 import json
-from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from argparse import ArgumentParser
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
-
 from whyness_mixpanel.diagnosis.diagnose import diagnose
 from whyness_mixpanel.diagnosis.finding import Finding, State
+from whyness_mixpanel.management.our_command import OurCommand
 
 _EXAMPLES = """
 examples:
@@ -21,17 +20,12 @@ exit codes: 0 nothing is wrong; 1 something is wrong; 3 nothing is wrong, but so
 _EXIT_CODES = {State.OK: 0, State.WRONG: 1, State.SKIPPED: 3}
 
 
-class Command(BaseCommand):
+class Command(OurCommand):
     """Check the settings, the way to the queue or to Mixpanel, the outbox and the titles."""
 
     help = "Check what publishing needs: settings, credentials, queue or Mixpanel, outbox. Sends no event."
+    examples = _EXAMPLES
     requires_system_checks = ()  # they are part of what is shown
-
-    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
-        """Return the parser, with examples."""
-        parser = super().create_parser(prog_name, subcommand, epilog=_EXAMPLES, **kwargs)
-        parser.formatter_class = RawDescriptionHelpFormatter
-        return parser
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Add --json."""

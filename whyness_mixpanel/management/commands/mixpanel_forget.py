@@ -1,16 +1,17 @@
 """`manage.py mixpanel_forget`: stop sending events about a person, and delete those already sent."""
 
 import json
-from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from argparse import ArgumentParser
 from collections.abc import Sequence
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError
 from django.db import Error
 from django.utils import timezone
 
 from whyness_events import InvalidEvent
 from whyness_mixpanel import conf
+from whyness_mixpanel.management.our_command import OurCommand
 from whyness_mixpanel.privacy import dead_letters, forget
 from whyness_mixpanel.privacy.deletion_api import NotAsked, from_settings
 from whyness_mixpanel.privacy.suppression import Suppression
@@ -31,16 +32,12 @@ says what is missing, run the command again. The last line of the output is JSON
 """
 
 
-class Command(BaseCommand):
+class Command(OurCommand):
     """Forget people. Running it again is safe."""
 
     help = "Stop sending events about people, delete those that wait, and have Mixpanel delete those it has."
 
-    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
-        """Return the parser, with examples."""
-        parser = super().create_parser(prog_name, subcommand, epilog=_EXAMPLES, **kwargs)
-        parser.formatter_class = RawDescriptionHelpFormatter
-        return parser
+    examples = _EXAMPLES
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Add the users and the options."""

@@ -1,14 +1,15 @@
 """`manage.py mixpanel_outbox`: count, publish, list, release and delete the events in the outbox."""
 
-from argparse import ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter
+from argparse import ArgumentParser, ArgumentTypeError
 from functools import partial
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.db import connections
 
 from whyness_mixpanel.management import outbox_actions
 from whyness_mixpanel.management.base_options import base_options
+from whyness_mixpanel.management.our_command import OurCommand, help_options
 from whyness_mixpanel.management.outbox_drain import drain_outboxes
 from whyness_mixpanel.management.outbox_status import show_status
 from whyness_mixpanel.management.plain_errors import plain_errors
@@ -32,24 +33,17 @@ exit codes: 0 done; 1 some events are left: not published, still parked, no long
 because the answer was no; 2 wrong arguments or an unknown id, and nothing was done"""
 
 
-class Command(BaseCommand):
+class Command(OurCommand):
     """Publish, show, release and delete the events in the outbox."""
 
     help = "Publish the pending events of the outbox; list, release or delete the parked ones."
 
-    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> Any:
-        """Add the examples to --help."""
-        kwargs |= {"epilog": _EXAMPLES, "formatter_class": RawDescriptionHelpFormatter}
-        return super().create_parser(prog_name, subcommand, **kwargs)
+    examples = _EXAMPLES
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Add the actions."""
         actions = parser.add_subparsers(dest="action", required=False)
-        kept: dict[str, Any] = {
-            "epilog": _EXAMPLES,
-            "formatter_class": RawDescriptionHelpFormatter,
-            "parents": [base_options()],
-        }
+        kept: dict[str, Any] = {**help_options(_EXAMPLES), "parents": [base_options()]}
         status = actions.add_parser(
             "status", help="count pending and parked events (the default action)", **kept
         )

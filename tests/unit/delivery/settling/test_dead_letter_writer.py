@@ -11,7 +11,7 @@ from tests.corpus import event_text
 from whyness_events import limits
 from whyness_events.delivery.items import Item, RecordEvents
 from whyness_events.delivery.ports import DeadLetter
-from whyness_events.delivery.settling.dead_letter_writer import pack_entries, write_dead_letters
+from whyness_events.delivery.settling.dead_letter_writer import write_dead_letters
 from whyness_events.log_entry import LogKey, log_key
 from whyness_events.outcomes import DELIVERED, Outcome, Reason
 
@@ -246,40 +246,9 @@ def test_envelope_that_makes_the_body_too_large_is_left_off() -> None:
     assert letter.attributes == {}
 
 
-def _of(size_bytes: int) -> DeadLetter:
-    return DeadLetter("x" * size_bytes, {}, LogKey("a", "b"))
-
-
-@pytest.mark.parametrize(
-    ("sizes", "calls"),
-    [
-        ([], []),
-        ([1] * 10, [10]),
-        ([1] * 11, [10, 1]),
-        ([524_288, 524_288], [2]),
-        ([524_288, 524_289], [1, 1]),
-        ([1_048_576], [1]),
-        ([1, 1_048_576, 1], [1, 1, 1]),
-        ([1_048_575, 1, 1], [2, 1]),
-    ],
-)
-def test_calls_have_at_most_ten_letters_and_a_mebibyte(sizes: list[int], calls: list[int]) -> None:
-    """To the byte, and in order."""
-    letters = [_of(size) for size in sizes]
-
-    packed = pack_entries(letters)
-
-    assert [len(call) for call in packed] == calls
-    assert [letter for call in packed for letter in call] == letters
-
-
-def test_attributes_count_in_a_call() -> None:
-    """A call is measured with them, as SQS does."""
-    attributes = {"reason": "x" * 988}  # 1,000 bytes with name and type
-    letters = [DeadLetter("x" * 523_288, attributes, LogKey("a", "b")) for _ in range(2)]
-
-    assert [len(call) for call in pack_entries(letters)] == [2]
-    assert [len(call) for call in pack_entries([*letters[:1], _of(524_289)])] == [1, 1]
+def test_attributes_count_in_the_size() -> None:
+    """A dead letter is measured as SQS does: name, type and value of each attribute, and the body."""
+    assert DeadLetter("x" * 500, {"reason": "x" * 988}, LogKey("a", "b")).size_bytes == 1_500
 
 
 def test_event_of_a_valid_message_is_found_at_its_place() -> None:

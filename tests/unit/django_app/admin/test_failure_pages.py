@@ -1,4 +1,3 @@
-import re
 from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 from typing import Any
@@ -9,14 +8,9 @@ from django.db import connection
 from django.test import Client, override_settings
 from django.test.utils import CaptureQueriesContext
 
-from tests.builders import make_body, make_event
 from tests.django_support import override
 from whyness_mixpanel.admin import chart, log_filters, stack_clients
-from whyness_mixpanel.admin.redrive import in_words
-from whyness_mixpanel.models import Log, Outbox, Suppression
-from whyness_mixpanel.privacy import filters
-from whyness_ops import CannotEdit, Left, edit_body
-from whyness_ops.letters import read_letter
+from whyness_mixpanel.models import Log, Outbox
 
 TODAY = date(2026, 11, 23)
 FAILURES = "/admin/whyness_mixpanel/deliveryfailure/"
@@ -137,29 +131,6 @@ def test_nothing_is_sent_before_it_is_confirmed(sign_in: SignIn) -> None:
     assert asked_for.context["keys"] == [key]
     assert "Send again" in asked_for.content.decode()
     assert "LOG_TABLE_NAME is not set" in confirmed.content.decode()
-
-
-@pytest.mark.parametrize(
-    ("body", "expected"),
-    [
-        (make_body(make_event(user="5")), "nothing may be sent about its person"),
-        (make_body(make_event(user="6")), "nobody can tell now whether its person is suppressed"),
-        ("no JSON", "its body cannot be read"),
-        ('{"schema_version":1,"events":[{"insert_id":"1"}]}', "the event is not valid: event: found nothing"),
-    ],
-)
-@pytest.mark.usefixtures("db")
-def test_why_a_letter_stays_is_said_without_a_function_or_a_file(body: str, expected: str) -> None:
-    """Whoever reads it has written no edit function, and paths of the server are not for the page."""
-    Suppression.objects.create(user="5")
-    letter = read_letter({"MessageId": "m", "ReceiptHandle": "r", "Body": body})
-
-    with override(OPT_OUT=lambda users: 1 / 0 if "6" in users else set()), pytest.raises(CannotEdit) as fault:
-        edit_body(letter, filters.refuse_suppressed, now_ms=1_800_000_000_000)
-    said = in_words(Left("m", "1", str(fault.value))).why
-
-    assert said.startswith(expected)
-    assert not re.search(r"edit function|after the edit|\.py", said)
 
 
 def test_the_old_log_is_paged_by_key_and_never_counted(sign_in: SignIn) -> None:

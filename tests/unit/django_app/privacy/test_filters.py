@@ -136,16 +136,6 @@ def test_a_user_that_no_database_can_hold_is_not_suppressed() -> None:
     assert suppression.suppressed_among(["a\x00b", "\ud800", "8"]) == {"8"}
 
 
-@pytest.mark.usefixtures("db")
-def test_a_redrive_leaves_the_letters_of_suppressed_people() -> None:
-    """As the edit function of a redrive, which stays where it raises."""
-    Suppression.objects.create(user="8")
-
-    assert filters.refuse_suppressed(json.loads(encoded("7")))["user"] == "7"
-    with pytest.raises(filters.Suppressed):
-        filters.refuse_suppressed(json.loads(encoded("8")))
-
-
 @pytest.mark.parametrize("raw", [None, [], "x", {}, {"user": None, "prospect": []}, {"user": ""}])
 def test_what_names_nobody_is_about_nobody(raw: object) -> None:
     """A dead letter may hold anything."""

@@ -1,13 +1,14 @@
 """Edge: the dead-letter queue."""
 
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import Any
 
+from whyness_events import sqs_batch
 from whyness_events.dead_letter import to_sqs_attributes
 from whyness_events.delivery.aws.clients import LazyClient
 from whyness_events.delivery.aws.queue_calls import attempt_batch
 from whyness_events.delivery.ports import Clock, DeadLetter, call_s
-from whyness_events.delivery.settling.dead_letter_writer import pack_entries
 
 
 class SqsDeadLetterQueue:
@@ -27,7 +28,7 @@ class SqsDeadLetterQueue:
     def send(self, dead_letters: Sequence[DeadLetter], *, deadline_s: float) -> list[str | None]:
         """Send the dead letters; see DeadLetterQueue. What the deadline cuts off counts as not confirmed."""
         confirmed: list[str | None] = []
-        for call in pack_entries(dead_letters):
+        for call in sqs_batch.in_calls(dead_letters, attrgetter("size_bytes")):
             seconds = call_s(deadline_s - self._clock.monotonic_s())
             confirmed += self._send_call(call, seconds) if seconds else [None] * len(call)
         return confirmed

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from whyness_events import limits
+from whyness_events import sqs_batch
 from whyness_events.delivery.aws.clients import LazyClient
 from whyness_events.delivery.aws.queue_calls import attempt_batch
 from whyness_events.delivery.ports import Clock, call_s
@@ -35,11 +35,10 @@ class SqsSourceQueue:
 
     def _in_calls(self, operation: str, entries: Sequence[dict[str, Any]], deadline_s: float) -> int:
         confirmed = 0
-        for start in range(0, len(entries), limits.BATCH_ENTRIES):
+        for part in sqs_batch.in_calls(entries):
             seconds = call_s(deadline_s - self._clock.monotonic_s())
             if not seconds:
                 break
-            part = entries[start : start + limits.BATCH_ENTRIES]
             answered = attempt_batch(self._sqs, operation, seconds, queue_url=self._queue_url, entries=part)
             confirmed += len(answered.confirmed)
         return confirmed

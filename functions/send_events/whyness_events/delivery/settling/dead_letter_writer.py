@@ -1,6 +1,6 @@
-"""Pure: dead letters, what they carry, and how they fit into SQS."""
+"""Pure: dead letters, and what they carry."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 from whyness_events import limits
 from whyness_events.dead_letter import DeadLetterAttributes, fit
@@ -103,16 +103,3 @@ def _attributes(item: Item, key: LogKey, now_ms: int) -> DeadLetterAttributes:
         source_message_id=item.record.message_id,
         failed_at_ms=now_ms,
     )
-
-
-def pack_entries(dead_letters: Iterable[DeadLetter]) -> list[Sequence[DeadLetter]]:
-    """Return them in calls that SQS takes, in order: at most 10, and 1 MiB attributes included."""
-    calls: list[list[DeadLetter]] = []
-    room_bytes = 0
-    for dead_letter in dead_letters:
-        if not calls or len(calls[-1]) == limits.BATCH_ENTRIES or dead_letter.size_bytes > room_bytes:
-            calls.append([])
-            room_bytes = limits.BATCH_BYTES
-        calls[-1].append(dead_letter)
-        room_bytes -= dead_letter.size_bytes
-    return list(calls)

@@ -97,7 +97,7 @@ class DeadLetter:
         }
 
 
-def read_letter(received: Mapping[str, Any]) -> DeadLetter:
+def read_dead_letter(received: Mapping[str, Any]) -> DeadLetter:
     """Return the dead letter in an element of ReceiveMessage's `Messages`."""
     system = received.get("Attributes", {})
     return DeadLetter(

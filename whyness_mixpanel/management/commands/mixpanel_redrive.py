@@ -1,0 +1,65 @@
+"""`manage.py mixpanel_redrive`: send dead letters to the queue again, but not those of suppressed users."""
+
+import argparse
+from contextlib import nullcontext
+from typing import Any
+
+from django.core.management.base import CommandError
+
+from whyness_mixpanel import conf, sqs_hosts
+from whyness_mixpanel.management.our_command import OurCommand
+from whyness_mixpanel.management.plain_errors import plain_errors
+from whyness_mixpanel.privacy.redrive_check import refuse_suppressed
+from whyness_ops import OpsError, Stop, commands, options
+from whyness_ops.output import printable
+from whyness_ops.stop import STOPPED, stopped_by_signals
+
+_STACK = {
+    "queue_url": conf.QUEUE_URL,
+    "dead_letter_queue_url": conf.DEAD_LETTER_QUEUE_URL,
+    "log_table": conf.LOG_TABLE_NAME,
+}
+
+
+class Command(OurCommand):
+    """Redrive. `whyness-mixpanel redrive` does the same without asking who is suppressed."""
+
+    help = "Send dead letters to the queue again; those of suppressed users stay where they are."
+    examples = """examples:
+  manage.py mixpanel_redrive --reason rejected --dry-run
+  manage.py mixpanel_redrive --reason rejected --since 2026-11-23 --edit fixes:shorten_names
+  manage.py mixpanel_redrive --all
+
+exit codes: 0 success; 1 partly done: matched dead letters were not sent or came back, or a setting is wrong;
+2 wrong command line, or an edit function that cannot be loaded; 3 AWS refuses or cannot be reached;
+4 refused because it is unsafe now; 130 stopped by Ctrl-C"""
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Add the options of `whyness-mixpanel redrive`."""
+        options.add_redrive(parser)
+        options.add_output(parser)
+        options.add_connection(parser, {}, "default: the setting {}")
+
+    def handle(self, **given: Any) -> None:
+        """Redrive."""
+        is_own_program = getattr(self, "_called_from_command_line", False)
+        with plain_errors(), stopped_by_signals() if is_own_program else nullcontext(Stop()) as stop:
+            try:
+                code = commands.redrive(
+                    _with_settings(given), stop, check=refuse_suppressed, write=self.stdout.write
+                )
+            except OpsError as error:
+                raise CommandError(printable(str(error)), returncode=error.exit_code) from error
+        if stop.is_set():
+            raise CommandError("Stopped. Run the command again for the rest.", returncode=STOPPED)
+        if code:
+            raise CommandError(
+                "Partly done: dead letters were not sent, or came back. See the report.", returncode=code
+            )
+
+
+def _with_settings(given: dict[str, Any]) -> argparse.Namespace:
+    """Return the options; what is not given comes from the site's settings."""
+    stack = {name: given[name] or setting.get() for name, setting in _STACK.items()}
+    region = given["region"] or conf.REGION.get() or sqs_hosts.region_of(stack["queue_url"])
+    return argparse.Namespace(**{**given, **stack, "region": region})
