@@ -210,6 +210,7 @@ def _print_changes(path: Path, values: Mapping[str, float | None]) -> bool:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
+        allow_abbrev=False,
         prog="python -m bench",
         description="Measure the handler's CPU, throughput, memory and import beside other ways.",
         epilog=_EPILOG,

@@ -49,6 +49,7 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
+        allow_abbrev=False,
         prog="python -m bench.backfill",
         description="Measure a backfill beside the simplest loop: json.dumps and send_message per row.",
         epilog=_EPILOG,
@@ -56,7 +57,9 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--rows", type=int, default=1_000_000, help="rows of the table (default 1000000)")
     parser.add_argument("--loop-rows", type=int, default=20_000, help="rows of the loop (default 20000)")
-    parser.add_argument("--write-docs", action="store_true", help="write docs/reference/bench.md's table anew")
+    parser.add_argument(
+        "--write-docs", action="store_true", help="write docs/reference/bench.md's table anew"
+    )
     return parser.parse_args()
 
 

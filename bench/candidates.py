@@ -181,6 +181,7 @@ def _cpu_s(work: Callable[[], object]) -> float:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
+        allow_abbrev=False,
         prog="python -m bench.candidates",
         description="Compare steps of the hot path with what they replaced; CPU in microseconds an event.",
         epilog=_EPILOG,

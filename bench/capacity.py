@@ -199,6 +199,7 @@ def written(page: str) -> str:
 def main() -> None:
     """Write the page, and the plots where asked; end with one line of JSON."""
     parser = argparse.ArgumentParser(
+        allow_abbrev=False,
         prog="python -m bench.capacity",
         description="Write the tables and plots of docs/reference/capacity.md.",
         epilog=_EPILOG,

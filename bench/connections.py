@@ -140,6 +140,7 @@ def _ratio(ways: Mapping[str, _Spent], name: str) -> float:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
+        allow_abbrev=False,
         prog="python -m bench.connections",
         description="Measure a request on a connection of its own beside one on a connection that is kept.",
         epilog=_EPILOG,

@@ -89,6 +89,7 @@ def _rows(values: Values) -> list[dict[str, Any]]:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
+        allow_abbrev=False,
         prog="python -m bench.django_send",
         description="Measure what send() costs, beside json.dumps and send_message an event.",
         epilog=_EPILOG,

@@ -107,13 +107,16 @@ def _import_times(code: str, environment: Mapping[str, str]) -> str:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
+        allow_abbrev=False,
         prog="python -m bench.imports",
         description="Measure what importing the handler costs, by library.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--runs", type=int, default=9, help="runs of each (default 9)")
-    parser.add_argument("--write-docs", action="store_true", help="write docs/reference/bench.md's table anew")
+    parser.add_argument(
+        "--write-docs", action="store_true", help="write docs/reference/bench.md's table anew"
+    )
     return parser.parse_args()
 
 

@@ -85,6 +85,7 @@ def write(counts: Mapping[str, int]) -> None:
 def main() -> int:
     """Count, and compare or record; 1 where a figure is too high."""
     parser = argparse.ArgumentParser(
+        allow_abbrev=False,
         prog="make instructions",
         description=__doc__,
         epilog=_EPILOG,

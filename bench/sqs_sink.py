@@ -88,7 +88,7 @@ def _entry(message: Mapping[str, str]) -> dict[str, str]:
 
 def main() -> None:
     """Serve until terminated."""
-    parser = argparse.ArgumentParser(prog="python -m bench.sqs_sink", description=__doc__)
+    parser = argparse.ArgumentParser(allow_abbrev=False, prog="python -m bench.sqs_sink", description=__doc__)
     parser.add_argument("--delay-ms", type=float, default=0.0, help="how long an answer takes (default 0)")
     parser.add_argument("--record", action="store_true", help="note when each event was confirmed")
     options = parser.parse_args()

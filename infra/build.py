@@ -133,7 +133,7 @@ def compile_bytecode(python: Path, folder: Path) -> None:
 
 def main() -> int:
     """Build as the command line says; 2 where something is missing."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(allow_abbrev=False, description=__doc__)
     parser.add_argument("--deploy", metavar="ENV", help="build for dev or prod of samconfig.toml, and deploy")
     environment = parser.parse_args().deploy
     try:

@@ -63,6 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
+        allow_abbrev=False,
         prog="make demo",
         description="Send events of a real Django site through the whole pipeline on this machine.",
         epilog=_EPILOG,

@@ -45,6 +45,7 @@ class InvokeError(RuntimeError):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit status."""
     parser = argparse.ArgumentParser(
+        allow_abbrev=False,
         prog="python -m local.invoke",
         description="Run the built function once on an SQS event, as Lambda does, and show what comes of it.",
         epilog=_EPILOG,

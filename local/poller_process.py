@@ -71,7 +71,9 @@ def polling(config: PollerConfig, sqs: "SQSClient") -> Poller:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Poll until SIGTERM or SIGINT."""
-    parser = argparse.ArgumentParser(description="Feed a queue to the function, as Lambda does.")
+    parser = argparse.ArgumentParser(
+        allow_abbrev=False, description="Feed a queue to the function, as Lambda does."
+    )
     parser.add_argument("--config", type=Path, required=True, metavar="FILE", help="JSON of a PollerConfig")
     config = PollerConfig.from_json(parser.parse_args(arguments).config.read_text())
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(levelname)s %(message)s")

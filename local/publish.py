@@ -39,7 +39,7 @@ def _event(name: str, number: int) -> Event:
 
 
 def _read(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m local.publish", description=__doc__)
+    parser = argparse.ArgumentParser(allow_abbrev=False, prog="python -m local.publish", description=__doc__)
     parser.add_argument("--count", type=int, default=500, help="how many events (default 500)")
     parser.add_argument("--bad", action="store_true", help="with a blank name, which is rejected")
     return parser.parse_args(arguments)

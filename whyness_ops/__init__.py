@@ -7,7 +7,8 @@ from whyness_ops.edit import CannotEdit, Withheld, edit_body, load_edit
 from whyness_ops.errors import EditFault, FileFault, NotFound, OpsError, Refused, SetupFault
 from whyness_ops.inspecting import export, find_dead_letter, overview, show
 from whyness_ops.log_table import LogTable, last_days
-from whyness_ops.moving import Move, redrive_all
+from whyness_ops.move_task import Move
+from whyness_ops.moving import redrive_all
 from whyness_ops.rebuilding import rebuild
 from whyness_ops.redriven import Left, Redriven
 from whyness_ops.redriving import Redrive

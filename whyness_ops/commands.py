@@ -1,55 +1,45 @@
 """What each command does: call the library, print the result, return the exit code."""
 
 import argparse
-import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Any
 
 from whyness_events.log_entry import KEEP_S
 from whyness_events.outcomes import LOG_REASONS
 from whyness_ops import output
-from whyness_ops.aws import Aws, Stack
-from whyness_ops.dead_letter_queue import DeadLetterQueue
-from whyness_ops.edit import Edit, load_edit, with_check
-from whyness_ops.errors import NotFound, UsageFault
+from whyness_ops.errors import NotFound
 from whyness_ops.inspecting import count_rows, export, find_dead_letter, overview, show
-from whyness_ops.log_table import LogTable, Row, last_days
-from whyness_ops.moving import redrive_all
+from whyness_ops.log_table import Row, last_days
 from whyness_ops.progress import Progress
 from whyness_ops.rebuilding import rebuild
-from whyness_ops.redriven import Redriven
-from whyness_ops.redriving import Redrive
-from whyness_ops.selection import Selection
+from whyness_ops.stack_options import log_of, queue_of
 from whyness_ops.stop import Stop
 
 Run = Callable[[argparse.Namespace, Stop], int]
 KEPT_DAYS = KEEP_S // 86_400
 _IN_PART = 1
-_SELECTING = ("reason", "event", "user", "insert_id", "since", "until", "limit")
 
 
 def dlq_list(options: argparse.Namespace, stop: Stop) -> int:
     """Show counts and a sample of the dead letters."""
-    found = overview(
-        _queue(options),
-        _log(options),
+    summary = overview(
+        queue_of(options),
+        log_of(options),
         days=last_days(options.days, _now_ms()),
         sample_count=options.sample,
         stop=stop,
     )
-    output.emit(found, output.overview_text, as_json=options.json)
+    output.emit(summary, output.overview_text, as_json=options.json)
     return 0
 
 
 def dlq_show(options: argparse.Namespace, stop: Stop) -> int:
     """Show one dead letter."""
     dead_letter = find_dead_letter(
-        _queue(options), message_id=options.message or "", insert_id=options.insert_id or "", stop=stop
+        queue_of(options), message_id=options.message or "", insert_id=options.insert_id or "", stop=stop
     )
-    log = _log(options) if options.log_table else None
+    log = log_of(options) if options.log_table else None
     output.emit(show(dead_letter, log), output.pretty, as_json=options.json)
     return 0
 
@@ -58,87 +48,15 @@ def dlq_export(options: argparse.Namespace, stop: Stop) -> int:
     """Write all dead letters to a file."""
     with Progress() as progress:
         counts = export(
-            _queue(options),
+            queue_of(options),
             options.file,
             force=options.force,
             stop=stop,
             progress=lambda done, total: progress(done, total, "dead letters"),
         )
-    found = {**counts, "file": str(options.file)}
-    output.emit(found, output.exported_text, as_json=options.json)
+    result = {**counts, "file": str(options.file)}
+    output.emit(result, output.exported_text, as_json=options.json)
     return 0
-
-
-def redrive(
-    options: argparse.Namespace, stop: Stop, *, check: Edit | None = None, write: output.Write = print
-) -> int:
-    """Send dead letters to the queue again, but for those that `check` withholds."""
-    given = [name for name in (*_SELECTING, "edit") if getattr(options, name) is not None]
-    if options.all == bool(given):
-        raise UsageFault(
-            "--all cannot be combined with a filter or --edit. Remove one of them."
-            if given
-            else "Nothing selected. Give --all, or a filter such as --reason rejected."
-        )
-    # SQS moves dead letters unseen; if each must be checked, they are sent one by one.
-    if options.all and check is None:
-        return _redrive_all(options, stop, write)
-    return _redrive_selection(options, stop, check, write)
-
-
-def _redrive_all(options: argparse.Namespace, stop: Stop, write: output.Write) -> int:
-    queue = _queue(options)
-    if options.dry_run:
-        found: dict[str, Any] = {"dry_run": True, "would_move": queue.depth().visible}
-        output.emit(found, output.would_move_text, as_json=options.json, write=write)
-        return 0
-    rate = None if options.rate is None else max(1, int(options.rate))
-    with Progress() as progress:
-        move = redrive_all(
-            _aws(options),
-            _stack(options),
-            rate_per_s=rate,
-            stop=stop,
-            progress=lambda m: progress(m.moved, m.to_move, f"dead letters moved ({m.status.lower()})"),
-        )
-    output.emit(asdict(move), output.moved_text, as_json=options.json, write=write)
-    return 0 if move.status == "COMPLETED" and not move.came_back else _IN_PART
-
-
-def _redrive_selection(
-    options: argparse.Namespace, stop: Stop, check: Edit | None, write: output.Write
-) -> int:
-    selection = Selection(
-        reason=options.reason,
-        event=options.event,
-        user=options.user,
-        insert_id=options.insert_id,
-        since_ms=options.since,
-        until_ms=options.until,
-        limit=options.limit,
-    )
-    with Progress() as progress:
-        report = Redrive(
-            _aws(options),
-            _stack(options),
-            selection,
-            edit=with_check(_load_edit(options.edit), check),
-            edit_name=options.edit or "",
-            rate_per_s=options.rate,
-            dry_run=options.dry_run,
-            stop=stop,
-            progress=lambda r: progress(r.looked_at, r.total, _so_far(r)),
-        ).run()
-    output.emit(report.to_json(), output.redriven_text, as_json=options.json, write=write)
-    return _IN_PART if report.left or report.stopped or report.came_back else 0
-
-
-def _load_edit(name: str | None) -> Edit | None:
-    if not name:
-        return None
-    # Last, and only if an option names a module: a boto3.py in that directory must not replace ours.
-    sys.path.append("")
-    return load_edit(name)
 
 
 def log_list(options: argparse.Namespace, _: Stop) -> int:
@@ -151,14 +69,14 @@ def log_list(options: argparse.Namespace, _: Stop) -> int:
 def log_stats(options: argparse.Namespace, _: Stop) -> int:
     """Show how many rows there are by day, reason, event and state."""
     rows = [{**row, "day": str(row.get("gsi1pk", "")).partition("#")[0]} for row in _rows(options)]
-    found = count_rows(rows, ("day", "reason", "event", "state"))
-    output.emit(sorted(found, key=lambda row: str(row["day"])), output.rows_text, as_json=options.json)
+    counts = count_rows(rows, ("day", "reason", "event", "state"))
+    output.emit(sorted(counts, key=lambda row: str(row["day"])), output.rows_text, as_json=options.json)
     return 0
 
 
 def log_show(options: argparse.Namespace, _: Stop) -> int:
     """Show the rows of one insert id."""
-    rows = _log(options).get(options.insert_id)
+    rows = log_of(options).get(options.insert_id)
     if not rows:
         raise NotFound(
             f"Log table {options.log_table} has no row {options.insert_id}. "
@@ -171,19 +89,19 @@ def log_show(options: argparse.Namespace, _: Stop) -> int:
 def log_rebuild(options: argparse.Namespace, stop: Stop) -> int:
     """Add the missing rows."""
     with Progress() as progress:
-        found = rebuild(
-            _queue(options),
-            _log(options),
+        counts = rebuild(
+            queue_of(options),
+            log_of(options),
             stop=stop,
             now_ms=_now_ms(),
             progress=lambda done, total: progress(done, total, "dead letters"),
         )
-    output.emit(found, output.rebuilt_text, as_json=options.json)
-    return _IN_PART if found["cut_short"] else 0
+    output.emit(counts, output.rebuilt_text, as_json=options.json)
+    return _IN_PART if counts["cut_short"] else 0
 
 
 def _rows(options: argparse.Namespace) -> list[Row]:
-    log = _log(options)
+    log = log_of(options)
     if getattr(options, "insert_id", None):
         rows = [row for row in log.get(options.insert_id) if _is_named(row, options)]
         return [row for row in rows if options.reason in (None, row.get("reason"))]
@@ -196,26 +114,6 @@ def _rows(options: argparse.Namespace) -> list[Row]:
 
 def _is_named(row: Row, options: argparse.Namespace) -> bool:
     return options.event in (None, row.get("event", ""))
-
-
-def _aws(options: argparse.Namespace) -> Aws:
-    return Aws(profile=options.profile, region=options.region, endpoint_url=options.endpoint_url)
-
-
-def _stack(options: argparse.Namespace) -> Stack:
-    return Stack(options.queue_url, options.dead_letter_queue_url, options.log_table)
-
-
-def _queue(options: argparse.Namespace) -> DeadLetterQueue:
-    return DeadLetterQueue(_aws(options).sqs, options.dead_letter_queue_url)
-
-
-def _log(options: argparse.Namespace) -> LogTable:
-    return LogTable(_aws(options).dynamodb, options.log_table)
-
-
-def _so_far(report: Redriven) -> str:
-    return f"dead letters inspected: {report.matched} matched, {report.sent} sent"
 
 
 def _now_ms() -> int:

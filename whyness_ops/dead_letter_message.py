@@ -1,4 +1,4 @@
-"""Pure: a dead letter as SQS returns it, and what it tells."""
+"""Pure: a dead letter as SQS returns it, and what can be read from it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -74,9 +74,9 @@ class DeadLetter:
 
     def values(self, name: str) -> list[object]:
         """Return a field of each of its events, None for an event without it."""
-        found = [_field(raw, name) for raw in self.raw_events]
+        values = [_field(raw, name) for raw in self.raw_events]
         carried = self.told.insert_id if name == "insert_id" else ""
-        return [*found, carried] if carried else found
+        return [*values, carried] if carried else values
 
     @property
     def insert_id(self) -> str:

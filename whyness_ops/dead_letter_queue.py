@@ -60,8 +60,8 @@ class DeadLetterQueue:
         """Return the number of its messages."""
         names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
         with explained(f"dead-letter queue {self.url}"):
-            found = self.sqs.get_queue_attributes(QueueUrl=self.url, AttributeNames=names)["Attributes"]
-        return Depth(int(found[names[0]]), int(found[names[1]]))
+            attributes = self.sqs.get_queue_attributes(QueueUrl=self.url, AttributeNames=names)["Attributes"]
+        return Depth(int(attributes[names[0]]), int(attributes[names[1]]))
 
     def hold(self, stop: Stop, snapshot: Snapshot | None = None) -> "Hold":
         """Return a context in which the messages that are in the queue now can be inspected.

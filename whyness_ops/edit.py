@@ -59,7 +59,7 @@ def load_edit(name: str) -> Edit:
 def with_check(edit: Edit | None, check: Edit | None) -> Edit | None:
     """Return the edit function with a check of each event, before and after it; None if there is neither.
 
-    A body that cannot be read is no event: the check gets what the edit function makes of it.
+    A body that cannot be read is not an event: the check gets only what the edit function returns for it.
     """
     if edit is None or check is None:
         return edit or check

@@ -27,7 +27,7 @@ def new_file(path: Path, *, force: bool) -> Iterator[IO[str]]:
     unfinished: Path | None = None
     try:
         _check_name(path, force=force)
-        # Exclusive, and under a name that nobody can guess.
+        # Exclusive, and under a name that cannot be guessed.
         descriptor, name = tempfile.mkstemp(prefix=".unfinished-", dir=path.parent)
         unfinished = Path(name)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:

@@ -36,8 +36,8 @@ class LogTable:
         """Return the rows of the days, as the index projects them, newest first."""
         keys = [f"{day}#{reason}#{shard}" for day in days for reason in reasons for shard in range(SHARDS)]
         with ThreadPoolExecutor(_THREADS) as pool:
-            found = [row for rows in pool.map(self._query_index, keys) for row in rows]
-        return sorted(found, key=lambda row: str(row.get("gsi1sk", "")), reverse=True)
+            rows = [row for rows in pool.map(self._query_index, keys) for row in rows]
+        return sorted(rows, key=lambda row: str(row.get("gsi1sk", "")), reverse=True)
 
     def get(self, pk: str) -> list[Row]:
         """Return the complete rows of an insert id, or of another `pk`."""
@@ -79,7 +79,7 @@ class LogTable:
         return self._mark_dead(key, {REDRIVEN_AS: str(edited)}, dead_letter_message_id)
 
     def mark_redriven(self, key: LogKey, *, dead_letter_message_id: str, now_ms: int) -> bool:
-        """Set the row's state to `redriven`; return False only if the table could not be asked.
+        """Set the row's state to `redriven`; return False only if the table could not be reached.
 
         Only a row that is `dead` and names this dead letter is changed: the event may have been delivered
         already, or have failed again. Neither is an error.

@@ -37,6 +37,9 @@ class Whole:
         return int(given)
 
 
+count = Whole(1, 10**9)
+
+
 class Number:
     """Takes a number of a range."""
 
@@ -46,19 +49,19 @@ class Number:
     def __call__(self, given: str) -> float:
         """Return the number."""
         try:
-            found = float(given)
+            number = float(given)
         except ValueError:
-            found = math.nan
-        if not self._least <= found <= self._most:
+            number = math.nan
+        if not self._least <= number <= self._most:
             raise wrong(given, f"a number from {self._least} to {self._most}")
-        return found
+        return number
 
 
 def moment(given: str) -> int:
     """Return the epoch milliseconds of a date or time; in UTC if it has no offset."""
     try:
-        found = datetime.fromisoformat(given)
-        time_ms = int((found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp() * 1000)
+        parsed = datetime.fromisoformat(given)
+        time_ms = int((parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp() * 1000)
         datetime.fromtimestamp(time_ms / 1000, UTC)  # an offset may take it out of the years 1 to 9999
     except (ValueError, OverflowError):
         raise wrong(given, "a date or time such as 2026-11-23T10:00") from None
@@ -71,7 +74,7 @@ def wrong(given: str, allowed: str) -> argparse.ArgumentTypeError:
 
 
 def shown(given: str) -> str:
-    """Return what was given in quotation marks, not endless and without control characters."""
+    """Return what was given in quotation marks, shortened and without control characters."""
     return repr(given if len(given) <= _MOST_SHOWN else f"{given[:_MOST_SHOWN]}…")
 
 

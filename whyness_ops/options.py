@@ -1,21 +1,18 @@
-"""The commands and their options: what a person can give, in the groups in which `--help` lists it."""
+"""The commands and their options, in the groups in which `--help` lists them."""
 
 import argparse
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import NamedTuple
 
-from whyness_events.outcomes import DEAD_REASONS, LOG_REASONS
-from whyness_ops import commands, help_texts, site
+from whyness_events.outcomes import LOG_REASONS
+from whyness_ops import commands, help_texts, site, stack_options
 from whyness_ops.argument_parser import ArgumentParser, Commands, ShowVersion, add_parser
 from whyness_ops.capacity.command import add_capacity
 from whyness_ops.completion import add_completion
-from whyness_ops.option_types import Number, Whole, moment, path, text
+from whyness_ops.option_types import Whole, count, moment, path, text
 
-_count = Whole(1, 10**9)
 _days = Whole(1, commands.KEPT_DAYS)
-# Below, the dead letters of a call would reappear meanwhile; above, SQS's move task refuses.
-_rate = Number(0.1, 500)
 
 
 class _Command(NamedTuple):
@@ -61,7 +58,7 @@ def _dlq_commands() -> list[_Command]:
 
 def _redrive_command() -> _Command:
     help_ = "send dead letters to the queue again"
-    return _Command("redrive", help_, site.redrive, _add_redrive_and_site, help_texts.REDRIVE)
+    return _Command("redrive", help_, site.redrive, site.add_redrive, help_texts.REDRIVE)
 
 
 def _log_commands() -> list[_Command]:
@@ -83,7 +80,7 @@ def _add_dlq_list(parser: argparse.ArgumentParser) -> None:
         "--days", type=_days, metavar="N", default=7, help="days of the Log to count, 1 to 90 (default 7)"
     )
     group.add_argument(
-        "--sample", type=_count, metavar="N", default=20, help="dead letters to sample (default 20)"
+        "--sample", type=count, metavar="N", default=20, help="dead letters to sample (default 20)"
     )
 
 
@@ -98,45 +95,6 @@ def _add_dlq_show(parser: argparse.ArgumentParser) -> None:
 def _add_dlq_export(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", type=path, metavar="FILE", help="new file in an existing directory")
     parser.add_argument("--force", action="store_true", help="replace the file if it exists")
-
-
-def add_redrive(parser: argparse.ArgumentParser) -> None:
-    """Add what a redrive selects, and how it sends."""
-    group = parser.add_argument_group("selection", "Filters are combined: a dead letter must match all.")
-    group.add_argument("--all", action="store_true", help="all dead letters")
-    group.add_argument(
-        "--reason",
-        choices=DEAD_REASONS,
-        help="why it failed: %(choices)s (crashed: moved by SQS; unknown: no reason recorded)",
-        metavar="REASON",
-    )
-    group.add_argument("--event", type=text, metavar="NAME", help="name of the event")
-    group.add_argument(
-        "--user", type=text, metavar="ID", help='user id: "123" for a user, "p:45" for a prospect'
-    )
-    group.add_argument("--insert-id", type=text, metavar="ID", help="insert id of the event")
-    group.add_argument(
-        "--since",
-        type=moment,
-        metavar="TIME",
-        help="failed at or after: 2026-11-23 or 2026-11-23T10:00+01:00 (default UTC)",
-    )
-    group.add_argument("--until", type=moment, metavar="TIME", help="failed before; same formats")
-    group.add_argument("--limit", type=_count, metavar="N", help="at most this many dead letters")
-    how = parser.add_argument_group("sending")
-    how.add_argument("--dry-run", action="store_true", help="inspect, edit and report; change nothing")
-    how.add_argument("--rate", type=_rate, metavar="N", help="at most this many dead letters a second")
-    how.add_argument(
-        "--edit",
-        type=text,
-        metavar="PACKAGE.MODULE:FUNCTION",
-        help="function that takes each event and returns it fixed; the current directory is searched too",
-    )
-
-
-def _add_redrive_and_site(parser: argparse.ArgumentParser) -> None:
-    add_redrive(parser)
-    site.add_site(parser)
 
 
 def _add_rows(parser: argparse.ArgumentParser) -> "argparse._ArgumentGroup":
@@ -154,7 +112,7 @@ def _add_log_list(parser: argparse.ArgumentParser) -> None:
     group = _add_rows(parser)
     group.add_argument("--insert-id", type=text, metavar="ID", help="insert id of the event, on any day")
     group.add_argument(
-        "--limit", type=_count, metavar="N", default=100, help="at most this many rows (default 100)"
+        "--limit", type=count, metavar="N", default=100, help="at most this many rows (default 100)"
     )
 
 
@@ -172,30 +130,10 @@ def _add_command(group: Commands, command: _Command) -> None:
     parser.set_defaults(run=command.run)
     command.add_options(parser)
     add_output(parser)
-    add_connection(parser, os.environ, "or {}")
+    stack_options.add_connection(parser, os.environ, "or {}")
 
 
 def add_output(parser: argparse.ArgumentParser) -> None:
     """Add --json."""
     group = parser.add_argument_group("output")
     group.add_argument("--json", action="store_true", help="one JSON object instead of text")
-
-
-def add_connection(parser: argparse.ArgumentParser, defaults: Mapping[str, str], source: str) -> None:
-    """Add where the stack is.
-
-    Args:
-        parser: of a command.
-        defaults: the outputs of the stack by variable, `""` if not known.
-        source: where else they come from; `{}` stands for the variable.
-    """
-    group = parser.add_argument_group("connection")
-    for option, metavar, what, variable in (
-        ("--queue-url", "URL", "the queue", "QUEUE_URL"),
-        ("--dead-letter-queue-url", "URL", "the dead-letter queue", "DEAD_LETTER_QUEUE_URL"),
-        ("--log-table", "NAME", "the Log table", "LOG_TABLE_NAME"),
-    ):
-        default, help_ = defaults.get(variable, ""), f"{what} ({source.format(variable)})"
-        group.add_argument(option, type=text, default=default, metavar=metavar, help=help_)
-    for option, metavar in (("--profile", "NAME"), ("--region", "NAME"), ("--endpoint-url", "URL")):
-        group.add_argument(option, type=text, metavar=metavar, help="as in the AWS CLI")

@@ -29,9 +29,9 @@ def printable(text: str) -> str:
     return "".join(c if c == "\n" or c.isprintable() else f"\\x{ord(c):02x}" for c in text)
 
 
-def pretty(found: object) -> str:
-    """Return it as JSON for people."""
-    return json.dumps(found, indent=2, ensure_ascii=False)
+def pretty(value: object) -> str:
+    """Return a value as JSON for people."""
+    return json.dumps(value, indent=2, ensure_ascii=False)
 
 
 def title(text: str) -> str:
@@ -54,14 +54,14 @@ def rows_text(rows: Sequence[Mapping[str, Any]]) -> str:
     return table(rows, names)
 
 
-def overview_text(found: Mapping[str, Any]) -> str:
-    """Return what `inspecting.overview` found."""
-    sample, queue = found["sample"], found["queue"]
+def overview_text(summary: Mapping[str, Any]) -> str:
+    """Return the result of `inspecting.overview`."""
+    sample, queue = summary["sample"], summary["queue"]
     names = ("message_id", "reason", "insert_id", "event_count", "failed_at", "detail")
     oldest = f", the oldest sent {sample['oldest']['sent_at']}" if sample["oldest"] else ""
     parts = [
-        title(f"Log, last {_count(found['days'], 'day')}:"),
-        table(found["log"], ("reason", "state", "count")),
+        title(f"Log, last {_count(summary['days'], 'day')}:"),
+        table(summary["log"], ("reason", "state", "count")),
         f"\nDead-letter queue: about {queue['visible']} visible, {queue['hidden']} being inspected.\n",
         title(f"Sample of {_count(sample['count'], 'dead letter')}, as SQS chose them{oldest}:"),
         table(sample["letters"], names),
@@ -75,11 +75,11 @@ def overview_text(found: Mapping[str, Any]) -> str:
     return "\n".join(parts)
 
 
-def redriven_text(found: Mapping[str, Any]) -> str:
+def redriven_text(report: Mapping[str, Any]) -> str:
     """Return the result of a redrive."""
-    sent = "would be sent" if found["dry_run"] else "sent"
-    inspected = _count(found["looked_at"], "dead letter")
-    lines = [f"Inspected {inspected}: {found['matched']} matched, {found['sent']} {sent}."]
+    sent = "would be sent" if report["dry_run"] else "sent"
+    inspected = _count(report["looked_at"], "dead letter")
+    lines = [f"Inspected {inspected}: {report['matched']} matched, {report['sent']} {sent}."]
     notes = (
         ("came_back", "Came back, still failing: {}. Fix the cause, then redrive them again."),
         ("arrived_since", _ARRIVED),
@@ -87,45 +87,45 @@ def redriven_text(found: Mapping[str, Any]) -> str:
         ("rows_not_marked", "Sent, but not marked as redriven in the Log: {}."),
         ("hidden", "Hidden while somebody inspects them: {}. Run the command again in ten minutes."),
     )
-    lines += [note.format(found[name]) for name, note in notes if found[name]]
-    if found["stopped"]:
+    lines += [note.format(report[name]) for name, note in notes if report[name]]
+    if report["stopped"]:
         lines.append(_STOPPED)
-    if found["left"]:
+    if report["left"]:
         lines.append(title("Not sent, still in the dead-letter queue:"))
-        lines.append(table(found["left"], ("message_id", "insert_id", "why")))
+        lines.append(table(report["left"], ("message_id", "insert_id", "why")))
     return "\n".join(lines)
 
 
-def moved_text(found: Mapping[str, Any]) -> str:
+def moved_text(move: Mapping[str, Any]) -> str:
     """Return the result of a message move task."""
-    moved = f"Moved {found['moved']} of about {_count(found['to_move'], 'dead letter')}"
-    failure = f" ({found['failure']})" if found["failure"] else ""
-    lines = [f"{moved}: {found['status'].lower()}{failure}."]
-    if found["came_back"]:
-        lines.append(f"Came back, still failing, or arrived after the start: about {found['came_back']}.")
+    moved = f"Moved {move['moved']} of about {_count(move['to_move'], 'dead letter')}"
+    failure = f" ({move['failure']})" if move["failure"] else ""
+    lines = [f"{moved}: {move['status'].lower()}{failure}."]
+    if move["came_back"]:
+        lines.append(f"Came back, still failing, or arrived after the start: about {move['came_back']}.")
     return "\n".join(lines)
 
 
-def would_move_text(found: Mapping[str, Any]) -> str:
+def would_move_text(result: Mapping[str, Any]) -> str:
     """Return the result of a dry run of `redrive --all`."""
-    return f"Dry run: about {_count(found['would_move'], 'dead letter')} would be moved."
+    return f"Dry run: about {_count(result['would_move'], 'dead letter')} would be moved."
 
 
-def exported_text(found: Mapping[str, Any]) -> str:
-    """Return what was exported."""
-    line = f"Wrote {_count(found['letters'], 'dead letter')} to {found['file']}."
-    late = found["arrived_since"]
+def exported_text(result: Mapping[str, Any]) -> str:
+    """Return the result of an export."""
+    line = f"Wrote {_count(result['letters'], 'dead letter')} to {result['file']}."
+    late = result["arrived_since"]
     return f"{line} Not in the file, arrived after the start: {late}." if late else line
 
 
-def rebuilt_text(found: Mapping[str, Any]) -> str:
-    """Return what `rebuilding.rebuild` did."""
-    inspected = _count(found["letters"], "dead letter")
-    added = _count(found["rows"], "Log row")
-    lines = [f"Inspected {inspected}: added {added}, {found['present']} existed already."]
-    if found["arrived_since"]:
-        lines.append(_ARRIVED.format(found["arrived_since"]))
-    if found["cut_short"]:
+def rebuilt_text(result: Mapping[str, Any]) -> str:
+    """Return the result of `rebuilding.rebuild`."""
+    inspected = _count(result["letters"], "dead letter")
+    added = _count(result["rows"], "Log row")
+    lines = [f"Inspected {inspected}: added {added}, {result['present']} existed already."]
+    if result["arrived_since"]:
+        lines.append(_ARRIVED.format(result["arrived_since"]))
+    if result["cut_short"]:
         lines.append(_STOPPED)
     return "\n".join(lines)
 

@@ -16,9 +16,9 @@ from whyness_ops.aws import Aws, Stack, explained
 from whyness_ops.dead_letter_message import DeadLetter
 from whyness_ops.dead_letter_queue import DeadLetterQueue, Hold, queue_arn
 from whyness_ops.edit import CannotEdit, Edit, edit_body
-from whyness_ops.errors import Refused, SetupFault
+from whyness_ops.errors import SetupFault
 from whyness_ops.log_table import LogTable
-from whyness_ops.moving import RUNS_ALREADY, move_under_way
+from whyness_ops.move_task import check_none_runs
 from whyness_ops.redriven import Left, Redriven
 from whyness_ops.resend import Resend
 from whyness_ops.selection import Selection
@@ -67,8 +67,7 @@ class Redrive:
         if not self.stack.queue_url:
             raise SetupFault("The queue is not set. Give --queue-url, or set QUEUE_URL.")
         queue_arn(self.aws.sqs, self.stack.queue_url)  # it exists
-        if move_under_way(self.aws.sqs, queue.arn()):
-            raise Refused(RUNS_ALREADY)
+        check_none_runs(self.aws.sqs, queue.arn())
         report = Redriven(dry_run=self.dry_run)
         if self.dry_run:
             self._go_through(queue, None, report)

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import NoReturn
 
-from whyness_ops import commands, terminal
+from whyness_ops import redrive_command, terminal
 from whyness_ops.option_types import text
 from whyness_ops.stop import Stop
 
@@ -18,8 +18,9 @@ _WARNING = (
 )
 
 
-def add_site(parser: argparse.ArgumentParser) -> None:
-    """Add --site."""
+def add_redrive(parser: argparse.ArgumentParser) -> None:
+    """Add the options of redrive, and --site."""
+    redrive_command.add_redrive(parser)
     group = parser.add_argument_group("deprecated")
     group.add_argument(
         "--site",
@@ -34,7 +35,7 @@ def redrive(options: argparse.Namespace, stop: Stop) -> int:
     """Redrive; with --site this process becomes the site's command, which ends with its exit code."""
     if options.site:
         _become_command_of_site(options)
-    return commands.redrive(options, stop)
+    return redrive_command.redrive(options, stop)
 
 
 def _become_command_of_site(options: argparse.Namespace) -> NoReturn:

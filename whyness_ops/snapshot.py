@@ -75,8 +75,8 @@ class Snapshot:
 
 def marks(dead_letter: DeadLetter) -> set[str]:
     """Return what identifies the dead letter if it comes back, whole or event by event."""
-    found = {body_mark(dead_letter.body), *map(_event_mark, dead_letter.raw_events)}
-    return (found | {str(dead_letter.log_key)} if dead_letter.log_key else found) - {""}
+    of_parts = {body_mark(dead_letter.body), *map(_event_mark, dead_letter.raw_events)}
+    return (of_parts | {str(dead_letter.log_key)} if dead_letter.log_key else of_parts) - {""}
 
 
 def body_mark(body: str) -> str:

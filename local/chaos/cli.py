@@ -117,6 +117,7 @@ def _logs_are_in(work_dir: Path) -> str:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
+        allow_abbrev=False,
         prog="make chaos",
         description="The pipeline under every fault it has to come through, and an account of each event.",
         epilog=_EPILOG,

@@ -47,6 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
+        allow_abbrev=False,
         prog="python -m local.mixpanel_simulator",
         description="A Mixpanel on 127.0.0.1: POST /import as Mixpanel answers it, with faults to order.",
         epilog=_EPILOG,

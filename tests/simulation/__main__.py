@@ -70,7 +70,9 @@ def _progress(results: Iterable[Result], count: int) -> Iterator[Result]:
 
 
 def _read(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
+    parser = argparse.ArgumentParser(
+        allow_abbrev=False, prog="python -m tests.simulation", description=__doc__
+    )
     parser.add_argument("--seeds", type=int, default=200, help="how many (default 200)")
     parser.add_argument("--first", type=int, default=0, help="the first seed (default 0)")
     parser.add_argument("--days", type=float, default=1.0, help="virtual days of each (default 1)")

@@ -1,4 +1,4 @@
-"""Edge: the admin's AWS clients, one of each service in a process; building one takes some 50 ms."""
+"""Edge: the admin's AWS clients, one for each service and process; building one takes about 50 ms."""
 
 import threading
 from typing import Any
@@ -8,18 +8,18 @@ from whyness_mixpanel.forks import in_child
 from whyness_ops import Aws, SetupFault
 from whyness_ops.aws import explained
 
-# A person waits: two attempts of these, at worst.
+# A person waits for up to two attempts.
 _CONNECT_TIMEOUT_S = 2
 _READ_TIMEOUT_S = 5
 _ATTEMPT_COUNT = 2
 
 
 class AdminAws(Aws):
-    """Clients that give up while a person still waits; credentials and endpoints are boto3's own affair.
+    """Clients with short time-outs; credentials and endpoints are those that boto3 finds.
 
     Attributes:
-        region: theirs; None for boto3's own choice.
-        lacks_credentials: whether there were none when a client was built: it never gets any.
+        region: of the clients; None for boto3's own choice.
+        lacks_credentials: whether a client was built without credentials; it never gets any.
     """
 
     def __init__(self, region: str | None) -> None:
@@ -52,7 +52,9 @@ class AdminAws(Aws):
         try:
             client = self._session.client(service, region_name=self.region, config=config)
         except ValueError as error:
-            raise SetupFault("The endpoint or the region is none: see AWS_ENDPOINT_URL.") from error
+            raise SetupFault(
+                "The endpoint or the region is not valid. Check AWS_ENDPOINT_URL and REGION."
+            ) from error
         self.lacks_credentials = self._session.get_credentials() is None
         return client
 
@@ -62,10 +64,10 @@ _made: AdminAws | None = None
 
 
 def shared() -> AdminAws:
-    """Return this process's clients; made anew where the region changed, or credentials were missing.
+    """Return this process's clients; new ones if the region has changed or credentials were missing.
 
     Raises:
-        SettingError: a setting that the region comes from is not allowed.
+        SettingError: REGION or QUEUE_URL is not valid.
     """
     global _made  # noqa: PLW0603  (one per process; botocore's clients are thread-safe once built)
     region = conf.region()

@@ -1,4 +1,4 @@
-"""Edge: the stack as the admin asks it: settings, and a bound on what a page reads and how long it takes."""
+"""Edge: reads the stack for the admin, with bounds on what a page reads and on how long that takes."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -17,15 +17,15 @@ ROWS_PER_SHARD = 100
 _PAGE_S = 15
 
 Row = dict[str, Any]
-# What a page says instead of what it would show: every way of being misconfigured or cut off.
+# A page shows these instead of its content: a setting is wrong, or AWS refuses or cannot be reached.
 FAULTS = (OpsError, conf.SettingError)
 
 
 class _Bounded:
-    """A DynamoDB client for one page: queries of the index return the newest ROWS_PER_SHARD and no more.
+    """A DynamoDB client for one page: a query of the index returns the newest ROWS_PER_SHARD rows at most.
 
-    A month is thousands of queries. Where one of them got no answer no other is tried, for each would take
-    all of its time-outs; and none begins after _PAGE_S.
+    A month takes thousands of queries. After one that got no answer no other is tried, because each would
+    last until its time-out. None starts after _PAGE_S.
     """
 
     def __init__(self, dynamodb: Any) -> None:
@@ -35,7 +35,7 @@ class _Bounded:
         self.is_cut = False
 
     def query(self, **arguments: Any) -> Mapping[str, Any]:
-        """Return one page of a query, and say that there is no other."""
+        """Return the first page of a query as if it were the only one."""
         if self._fault:
             raise self._fault
         if _now_s() >= self._end_s:
@@ -53,7 +53,7 @@ def read_rows(days: Sequence[date], reasons: Sequence[str]) -> tuple[list[Row], 
     """Return the rows of `days`, newest first, and whether there are more than a page reads.
 
     Raises:
-        SetupFault, SettingError: the Log table is not named, or cannot be asked.
+        SetupFault, SettingError: the Log table is not set, or cannot be reached.
     """
     name = conf.LOG_TABLE_NAME.require()
     bounded = _Bounded(stack_clients.shared().dynamodb)
@@ -61,7 +61,7 @@ def read_rows(days: Sequence[date], reasons: Sequence[str]) -> tuple[list[Row], 
 
 
 def read_row(pk: str) -> list[Row]:
-    """Return the whole rows of an insert id.
+    """Return the complete rows of an insert id.
 
     Raises:
         SetupFault, SettingError: as above.

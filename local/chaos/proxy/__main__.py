@@ -10,7 +10,9 @@ from local.chaos.proxy.server import FaultProxy
 
 def main() -> None:
     """Serve until SIGTERM or SIGINT."""
-    parser = argparse.ArgumentParser(description="A fault proxy in front of an AWS emulator, on 127.0.0.1.")
+    parser = argparse.ArgumentParser(
+        allow_abbrev=False, description="A fault proxy in front of an AWS emulator, on 127.0.0.1."
+    )
     parser.add_argument("--upstream", required=True, metavar="URL", help="the emulator")
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

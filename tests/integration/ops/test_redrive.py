@@ -58,7 +58,7 @@ def test_a_dry_run_changes_nothing(desk: Desk) -> None:
 
 
 def test_a_limit_is_kept(desk: Desk) -> None:
-    """No more dead letters go than asked for, and those that were looked at beside are visible at once."""
+    """No more dead letters are sent than asked for; the others that were inspected are visible at once."""
     for _ in range(17):
         desk.bury(make_event())
 
@@ -200,7 +200,7 @@ def test_all_says_that_an_emulator_cannot(desk: Desk, capsys: pytest.CaptureFixt
 def test_swapped_queues_are_noticed(
     desk: Desk, command: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The queue that the Lambda works from is not looked at, nor emptied into the dead-letter queue."""
+    """The Lambda's own queue is neither inspected nor emptied into the dead-letter queue."""
     urls = desk.resources.queue_url, desk.resources.dead_letter_queue_url
     desk.sqs.send_message(QueueUrl=urls[0], MessageBody="live")
 
@@ -314,7 +314,7 @@ def _with_paths() -> dict[str, str]:
 def test_dead_letter_of_somebody_whom_the_site_suppresses_stays(
     desk: Desk, site: str, selection: tuple[str, ...]
 ) -> None:
-    """The site is asked about each event, after the edit; also where all are meant."""
+    """The site is asked about each event, before and after the edit; with --all too."""
     desk.bury(make_event(insert_id="good", user="8", time=LONG_AGO_MS))
     desk.bury(make_event(insert_id="unwanted", user="7", time=LONG_AGO_MS))
 

@@ -28,7 +28,7 @@ from whyness_ops import Aws, DeadLetterQueue, Redrive, Selection, SetupFault, Sn
 from whyness_ops.dead_letter_message import read_dead_letter
 from whyness_ops.dead_letter_queue import Hold
 from whyness_ops.redriven import Redriven
-from whyness_ops.redriving import _Resend
+from whyness_ops.resend import Resend
 
 PATIENCE_S = 60.0
 QUEUE_URL = "https://sqs.eu-west-1.amazonaws.com/123456789012/events"
@@ -120,7 +120,7 @@ def letter_deletes(url: str) -> Iterator[Place]:
 
     def delete(keys: Sequence[str]) -> int:
         hold = Hold(DeadLetterQueue(client, QUEUE_URL), Stop(), Snapshot())
-        letters = [_resend(key).letter for key in keys]
+        letters = [_resend(key).dead_letter for key in keys]
         hold._handles = {key: key for key in keys}
         try:
             return len(keys) - hold.delete(letters)
@@ -130,10 +130,10 @@ def letter_deletes(url: str) -> Iterator[Place]:
     yield Place(delete, client.close)
 
 
-def _resend(key: str) -> _Resend:
+def _resend(key: str) -> Resend:
     attributes = {"log_key": {"StringValue": str(LogKey(key, "0" * 16))}}
     received = {"MessageId": key, "ReceiptHandle": key, "Body": key, "MessageAttributes": attributes}
-    return _Resend(read_dead_letter(received), key)
+    return Resend(read_dead_letter(received), key)
 
 
 PLACES: dict[str, Callable[[str], Iterator[Place]]] = {

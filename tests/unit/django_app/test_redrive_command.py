@@ -9,7 +9,7 @@ from tests.builders import make_body, make_event
 from tests.django_support import override
 from tests.unit.ops.fake_sqs import DEAD, LIVE, FakeAws
 from whyness_mixpanel.models import Suppression
-from whyness_ops import commands
+from whyness_ops import redrive_command, stack_options
 
 QUEUE = "https://sqs.eu-west-3.amazonaws.com/1/live"
 DEAD_LETTER_QUEUE = "https://sqs.eu-west-3.amazonaws.com/1/dead"
@@ -24,7 +24,7 @@ def aws(db: None, monkeypatch: pytest.MonkeyPatch) -> FakeAws:  # noqa: ARG001  
     for user in ("5", "7"):
         aws.sqs.bury(f"of-{user}", make_body(make_event(insert_id=f"x{user}", user=user)), reason="rejected")
     aws.sqs.bury("unreadable", "no JSON", reason="unreadable")
-    monkeypatch.setattr(commands, "Aws", lambda **_: aws)
+    monkeypatch.setattr(stack_options, "Aws", lambda **_: aws)
     return aws
 
 
@@ -97,15 +97,20 @@ def test_stack_is_that_of_the_settings_unless_an_option_names_another(
 ) -> None:
     """Variables that only whyness-mixpanel reads are not asked."""
     given: list[Any] = []
+
+    def redrive(options: Any, *_: object, **__: object) -> int:
+        given.append(options)
+        return 0
+
     monkeypatch.setenv("QUEUE_URL", "elsewhere")
-    monkeypatch.setattr(commands, "redrive", lambda options, *_, **__: given.append(options) or 0)
+    monkeypatch.setattr(redrive_command, "redrive", redrive)
 
     with override(**SETTINGS, **chosen):
         call_command("mixpanel_redrive", "--all", *arguments)
 
     (options,) = given
-    found = options.queue_url, options.dead_letter_queue_url, options.log_table, options.region
-    assert found == expected
+    chosen_stack = options.queue_url, options.dead_letter_queue_url, options.log_table, options.region
+    assert chosen_stack == expected
 
 
 @pytest.mark.parametrize(

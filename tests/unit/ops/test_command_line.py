@@ -115,7 +115,7 @@ def test_option_is_given_by_its_whole_name(
 
 
 @pytest.mark.parametrize("names", ALL, ids=" ".join)
-def test_a_slip_of_the_pen_is_recognised(names: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+def test_typing_error_is_recognised(names: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
     """Each option with a character too many, and each command with one too few."""
     options = [option for action in ALL[names]._actions for option in action.option_strings]
     for option in (option for option in options if len(option) > 4):

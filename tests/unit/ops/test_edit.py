@@ -20,7 +20,7 @@ def make_dead_letter(body: str, reason: str) -> DeadLetter:
 @pytest.mark.parametrize("reason", ["rejected", "oversized", "unreadable"])
 @pytest.mark.parametrize("field", ["insert_id", "event", "user", "time"])
 def test_what_never_counted_may_be_changed_in_every_field(reason: str, field: str) -> None:
-    """Where Mixpanel cannot have counted the event, deduplication fields may be put right."""
+    """Where Mixpanel cannot have counted the event, deduplication fields may be changed."""
     value = {"insert_id": "new", "event": "New", "user": "new", "time": NOW_MS - 5}[field]
     dead_letter = make_dead_letter(make_body(make_event()), reason)
 

@@ -102,7 +102,7 @@ def test_force_replaces_the_file_or_the_link_itself(tmp_path: Path, make: Callab
 
 @pytest.mark.parametrize("make", [a_folder, a_pipe])
 def test_force_replaces_nothing_else(tmp_path: Path, make: Callable[[Path], None]) -> None:
-    """A folder or a device is a slip of the hand."""
+    """A folder or a device was named by mistake."""
     path = tmp_path / "dead.jsonl"
     make(path)
 

@@ -1,4 +1,4 @@
-"""The whole parser is walked: what cannot be meant is exit code 2 and a sentence, before AWS is asked."""
+"""Each option of each command: a wrong value is exit code 2 and a sentence, before AWS is called."""
 
 import argparse
 from collections.abc import Iterator

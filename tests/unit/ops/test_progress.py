@@ -30,7 +30,7 @@ def test_lines_are_few_where_there_is_no_terminal(total: int, monkeypatch: pytes
 
 
 def test_a_slow_command_says_a_line_every_ten_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
-    """So that nobody takes it for dead."""
+    """It must not look dead."""
     out = io.StringIO()
     monkeypatch.setattr(sys, "stderr", out)
     now_s = 0.0

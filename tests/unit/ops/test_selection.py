@@ -38,7 +38,7 @@ DIED_MS = 1_795_168_800_000
         ({"reason": "rejected", "event": "Other"}, False),
     ],
 )
-def test_dead_letter_is_meant_when_all_that_is_given_holds(given: dict[str, Any], expected: bool) -> None:  # noqa: FBT001  (a column)
+def test_dead_letter_matches_when_all_filters_do(given: dict[str, Any], expected: bool) -> None:  # noqa: FBT001  (a column)
     """Each condition counts, and all together; the moments are from-including and to-excluding."""
     assert Selection(**given).matches(DEAD_LETTER) is expected
 
@@ -46,7 +46,7 @@ def test_dead_letter_is_meant_when_all_that_is_given_holds(given: dict[str, Any]
 @pytest.mark.parametrize(
     "body", ["", "no JSON", "[]", "17", '{"events": 5}', '{"events": [1, null, {"user": []}]}', "[" * 9_000]
 )
-def test_dead_letter_of_any_body_can_be_looked_at(body: str) -> None:
+def test_dead_letter_of_any_body_can_be_described(body: str) -> None:
     """Whatever somebody wrote: it can be described, selected by reason, and gets a Log row."""
     dead_letter = DeadLetter(
         "id", body, {"failed_at": "yesterday", "log_key": "nonsense", "http_status": "²"}
@@ -61,7 +61,7 @@ def test_dead_letter_of_any_body_can_be_looked_at(body: str) -> None:
 
 
 def test_of_several_events_any_may_match() -> None:
-    """A message that crashed holds many events: it is meant as a whole."""
+    """A message that crashed holds many events: it matches as a whole."""
     dead_letter = DeadLetter(
         "id", make_body(make_event(user="1"), make_event(user="2")), {}, source_arn="arn"
     )

@@ -10,7 +10,8 @@ from whyness_mixpanel import conf, sqs_hosts
 from whyness_mixpanel.management.our_command import OurCommand
 from whyness_mixpanel.management.plain_errors import plain_errors
 from whyness_mixpanel.privacy.redrive_check import refuse_suppressed
-from whyness_ops import OpsError, Stop, commands, options
+from whyness_ops import OpsError, Stop, redrive_command, stack_options
+from whyness_ops.options import add_output
 from whyness_ops.output import printable
 from whyness_ops.stop import STOPPED, stopped_by_signals
 
@@ -36,16 +37,16 @@ exit codes: 0 success; 1 partly done: matched dead letters were not sent or came
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Add the options of `whyness-mixpanel redrive`."""
-        options.add_redrive(parser)
-        options.add_output(parser)
-        options.add_connection(parser, {}, "default: the setting {}")
+        redrive_command.add_redrive(parser)
+        add_output(parser)
+        stack_options.add_connection(parser, {}, "default: the setting {}")
 
     def handle(self, **given: Any) -> None:
         """Redrive."""
         is_own_program = getattr(self, "_called_from_command_line", False)
         with plain_errors(), stopped_by_signals() if is_own_program else nullcontext(Stop()) as stop:
             try:
-                code = commands.redrive(
+                code = redrive_command.redrive(
                     _with_settings(given), stop, check=refuse_suppressed, write=self.stdout.write
                 )
             except OpsError as error:
