@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def send_many(events: "Iterable[Event]", using: str | None = None) -> bool:
-    """Send `events` as `Event.send()` sends one, with few queries; True when each of them is safe."""
+    """Send several events with few queries; True when each of them is written (see `Event.send()`)."""
     from whyness_mixpanel import event  # noqa: PLC0415  (models cannot be imported while apps are loading)
 
     return event.send_many(events, using)

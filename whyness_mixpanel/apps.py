@@ -1,4 +1,4 @@
-"""The app's configuration: it registers the system checks and a guard of the migrations, and nothing else."""
+"""The app's configuration: registers the system checks and a guard of the migrations."""
 
 from django.apps import AppConfig
 from django.core import checks
@@ -9,7 +9,7 @@ from whyness_mixpanel.reversal import refuse_reversal
 
 
 class WhynessMixpanelConfig(AppConfig):
-    """The app under its old name, so that imports and migrations keep working."""
+    """The app, under the name that imports and migrations of older versions use."""
 
     name = "whyness_mixpanel"
     verbose_name = "Mixpanel"

@@ -1,6 +1,6 @@
-"""Programs that use a site: crawlers, previews of chats, what scans the links of an e-mail, HTTP libraries.
+"""Recognises programs by their User-Agent: crawlers, link previews, e-mail scanners, HTTP libraries.
 
-Off by default. A filter can only know what a program says of itself; whoever pretends to be a browser counts.
+Off by default. A program that pretends to be a browser is not recognised.
 """
 
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from django.http import HttpRequest
 
 from whyness_mixpanel import conf
 
-# A list that the community keeps, with the headers as they were seen.
+# A community list, with the headers as observed.
 _LISTED = "https://github.com/monperrus/crawler-user-agents"
 _GOOGLE = "https://developers.google.com/search/docs/crawling-indexing/overview-google-crawlers"
 _META = "https://developers.facebook.com/docs/sharing/webmasters/web-crawlers"
@@ -23,14 +23,14 @@ _SCANNERS = "https://check.live-direct-marketing.online/blog/bot-clicks-security
 # apps on telephones send.
 SOURCES: Mapping[str, str] = MappingProxyType(
     {
-        # The names of most: Googlebot/2.1, AdsBot-Google, "…; bot; …", YandexBot) and so on.
+        # Most names: Googlebot/2.1, AdsBot-Google, "…; bot; …", YandexBot) and so on.
         "bot/": _LISTED,
         "bot-": _LISTED,
         "bot;": _LISTED,
         "bot)": _LISTED,
         "crawl": _LISTED,
         "spider": _LISTED,
-        # Search engines and assistants whose names are no such.
+        # Search engines and assistants with other names.
         "applebot": "http://www.apple.com/go/applebot",
         "slurp": "http://help.yahoo.com/help/us/ysearch/slurp",
         "googleother": _GOOGLE,
@@ -53,7 +53,7 @@ SOURCES: Mapping[str, str] = MappingProxyType(
         "skypeuripreview": _LISTED,
         "bingpreview": "https://www.bing.com/webmaster/help/which-crawlers-does-bing-use-8c184ec0",
         "googleimageproxy": _LISTED,
-        # What looks at the links of letters and documents.
+        # Scanners of links in e-mails and documents.
         "microsoft office existence discovery": _OFFICE,
         "microsoft office protocol discovery": "https://stackoverflow.com/questions/8073908",
         "barracuda": _SCANNERS,
@@ -73,19 +73,19 @@ SOURCES: Mapping[str, str] = MappingProxyType(
 )
 # For BOT_USERAGENTS; a site adds its own: (*bots.DEFAULT, "our-monitor").
 DEFAULT = tuple(SOURCES)
-# Makers of telephones with names that end as a program's does.
+# Phone makers whose names end in "bot".
 _PHONES = ("cubot",)
 
 
 def is_bot(useragent: str) -> bool:
-    """Whether BOT_USERAGENTS has a part of this header, or it is empty, which no browser's is.
+    """Whether this header contains an entry of BOT_USERAGENTS, or is empty, as no browser's is.
 
-    Never where the setting is empty or cannot be read.
+    False where the setting is empty or invalid.
     """
     try:
         parts = conf.BOT_USERAGENTS.get()
     except conf.SettingError:
-        return False  # the event counts; the system check names the setting
+        return False  # the event counts; a system check names the setting
     header = useragent.strip().lower()
     for phone in _PHONES:
         header = header.replace(phone, phone[:-1])
@@ -93,5 +93,5 @@ def is_bot(useragent: str) -> bool:
 
 
 def from_bot(request: HttpRequest) -> bool:
-    """Whether a program asks: for a call site that stores a row for each click, before it does."""
+    """Whether the request comes from a program, for call sites that store a row per click."""
     return is_bot(request.META.get("HTTP_USER_AGENT") or "")

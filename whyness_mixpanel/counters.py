@@ -1,4 +1,4 @@
-"""What happened to the events of this process, counted. Each forked worker counts from zero."""
+"""Counters of this process's events. Each forked worker counts from zero."""
 
 import threading
 
@@ -6,7 +6,7 @@ from whyness_mixpanel.forks import in_child
 
 NAMES = ("published", "failed", "refused", "invalid", "unwritten", "lost", "suppressed", "bots")
 
-# A signal handler may send while its own thread counts.
+# Reentrant, because a signal handler may send while its own thread counts.
 _lock = threading.RLock()
 _counts = dict.fromkeys(NAMES, 0)
 
@@ -20,11 +20,11 @@ def add(name: str, count: int = 1) -> None:
 def snapshot() -> dict[str, int]:
     """Return the counts of this process by name.
 
-    `published`: confirmed by the queue. `failed`: not confirmed at an attempt; they wait.
-    `refused`: for good, by Mixpanel where there is no queue, or by the queue; they are parked in the outbox.
-    `invalid`: refused by `send()` for breaking a rule. `unwritten`: the outbox did not take them, and they
-    are published from memory. `lost`: not even that. `suppressed`: left out, for nothing may be sent about
-    their people. `bots`: what programs did, which `track()` does not send.
+    `published`: confirmed by the queue. `failed`: not confirmed at an attempt, and waiting for the next.
+    `refused`: permanently, by the queue, or by Mixpanel where there is no queue; parked in the outbox.
+    `invalid`: refused by `send()` for breaking a rule. `unwritten`: not accepted by the outbox, and published
+    from memory. `lost`: neither. `suppressed`: not sent, because their person is suppressed or opted out.
+    `bots`: events of programs, which `track()` does not send.
     """
     with _lock:
         return dict(_counts)
@@ -33,7 +33,7 @@ def snapshot() -> dict[str, int]:
 @in_child
 def reset() -> None:
     """Count from zero again."""
-    global _lock  # noqa: PLW0603  (a forked child may inherit it locked, by a thread that it does not have)
+    global _lock  # noqa: PLW0603  (a forked child may inherit it locked by a thread that it does not have)
     _lock = threading.RLock()
     with _lock:
         _counts.update(dict.fromkeys(NAMES, 0))

@@ -1,13 +1,13 @@
-"""What the admin's page about the Log table of the stack hangs on: a name and permissions, no rows."""
+"""The model behind the admin's page of delivery failures: a name and permissions, no rows."""
 
 from whyness_mixpanel.tables import Log
 
 
 class DeliveryFailure(Log):
-    """Events that did not reach Mixpanel, as DynamoDB knows them. Never query it: `Log` is another thing."""
+    """Events that did not reach Mixpanel. They are in DynamoDB: never query this model."""
 
     class Meta:
-        """Permissions of the page: to look, and to send again."""
+        """Permissions of the page: to view failures, and to send them again."""
 
         proxy = True
         verbose_name = "delivery failure"

@@ -1,4 +1,4 @@
-"""`Event`: what is published. A plain object without a table."""
+"""`Event`: what call sites send. A plain object, without a table."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Never
@@ -23,15 +23,16 @@ Text = str  # Event has a method named str
 
 
 class _NoTable:
-    """Stands where a model has its manager and its options, and says what is there instead."""
+    """Stands where a model has its manager and options, and says where the tables are."""
 
     def __set_name__(self, _owner: type, name: str) -> None:
         self._name = name
 
     def __get__(self, _instance: object, _owner: type) -> Never:
         raise AttributeError(
-            f"Event.{self._name} does not exist: Event has no table. What waits to be published is in "
-            "whyness_mixpanel.models.Outbox; what older versions sent is in whyness_mixpanel.models.Log."
+            f"Event.{self._name} does not exist, because Event has no table. Events that wait to be "
+            "published are in whyness_mixpanel.models.Outbox; events that older versions sent are in "
+            "whyness_mixpanel.models.Log."
         )
 
 
@@ -42,17 +43,17 @@ class Event:
 
     Args:
         event: its name, 1 to 255 bytes.
-        user: id of a registered user or the user itself, such as `request.user`; `"p:45"` a prospect, `""` or
-            an anonymous user nobody. One of ANONYMOUS_USERS is nobody.
-        data: what the request was, text or a dictionary. Where it is empty, an attribute `method` stands in.
-        insert_id: deduplication key, 1 to 36 of `[A-Za-z0-9-]`; missing, it is a UUID made once.
-        time: aware datetime or a number (below 1e11 in magnitude it is seconds, else milliseconds); missing,
-            it is the time of construction. It is cut to whole milliseconds, and nobody alters it; one that
-            is up to an hour ahead waits in the queue until then.
+        user: id of a registered user, or the user itself, such as `request.user`; `"p:45"` for a prospect.
+            Without a user: `""`, an anonymous user, or one of ANONYMOUS_USERS.
+        data: what was requested, text or a dictionary. Where it is empty, an attribute `method` replaces it.
+        insert_id: deduplication key, 1 to 36 of `[A-Za-z0-9-]`; by default a new UUID.
+        time: aware datetime or a number (below 1e11 in magnitude in seconds, else in milliseconds); by
+            default the time of construction. It is cut to milliseconds and never altered. An event whose
+            time is up to an hour ahead waits in the queue until then.
         ip: the person's address.
         useragent: the request's User-Agent header.
         properties: further properties, at most 230; docs/reference/django.md says what their values may be.
-        prospect: id of the prospect that this registered user used to be.
+        prospect: id of the prospect that this user was before the registration.
     """
 
     objects = _NoTable()
@@ -81,9 +82,9 @@ class Event:
         self.useragent = useragent
         self.properties: Any = {} if properties is None else properties
         self.prospect = prospect
-        # Of a row of an old table: when it was created, and the user that older versions of the app sent.
+        # Of a row of an old table: its time, and the user that older versions of the app sent.
         self._history: tuple[datetime, Text] | None = None
-        # Why the row that it should be made of makes none.
+        # Why no valid event can be built from the row.
         self._fault: InvalidEvent | None = None
         self._make_missing_insert_id()
 
@@ -96,27 +97,27 @@ class Event:
 
         Raises:
             InvalidEvent: it breaks a rule; the text names the field and never shows a value.
-            EventTooLarge: it is more than Mixpanel takes.
-            SettingError: ANONYMOUS_USERS, SCRUB_NAMES or SCRUB_PATTERNS is not what is allowed.
+            EventTooLarge: it is larger than Mixpanel accepts.
+            SettingError: ANONYMOUS_USERS, SCRUB_NAMES or SCRUB_PATTERNS is invalid.
         """
         return self._made().encode()
 
     def str(self) -> Text:
-        """Return what `json()` returns, under the old name."""
+        """Return `json()`, under its old name."""
         return self.json()
 
     def send(self, using: Text | None = None) -> bool:
-        """Encode the event now and write it into the outbox; it is published once that is committed.
+        """Encode the event now and write it into the outbox; it is published after the commit.
 
         Args:
-            using: alias of the database in whose transaction it is written; None is the default one.
+            using: alias of the database that it is written to, in the open transaction; by default `default`.
 
         Returns:
-            True: the row is written.
+            Whether the row is written and the event is valid.
 
         Raises:
-            InvalidEvent, EventTooLarge: it breaks a rule, and RAISE_INVALID holds.
-            SynchronousOnlyOperation: it is called in an event loop, where `await event.asend()` is right.
+            InvalidEvent, EventTooLarge: it breaks a rule, and RAISE_INVALID is in force.
+            SynchronousOnlyOperation: it is called in an event loop; use `await event.asend()` there.
                 Nothing else is raised, whatever fails.
         """
         return send_many([self], using)
@@ -127,17 +128,17 @@ class Event:
             return await sync_to_async(self.send)(using)
         except WhynessEventsError:
             raise
-        except Exception as error:  # noqa: BLE001  (the thread cannot be had, at the end of a process)
+        except Exception as error:  # noqa: BLE001  (at the end of a process there is no thread)
             lose(error)
             return False
 
     @staticmethod
     def send_many(events: "Iterable[Event]", using: Text | None = None) -> bool:
-        """Send several at once; see `send_many` of this module."""
+        """Send several events; see `send_many` of this module."""
         return send_many(events, using)
 
     def _row(self) -> Row:
-        """Return what stands for this event in the outbox; parked where it cannot travel."""
+        """Return the event's row for the outbox; a parked one where the event is invalid."""
         made = self._made()
         try:
             return made.row()
@@ -155,9 +156,9 @@ class Event:
 
 
 def send_many(events: Iterable[Event], using: Text | None = None) -> bool:
-    """Send `events` as `Event.send()` sends one, with few queries; True when each row is written.
+    """Send several events with few queries, as `Event.send()` sends one; True when each row is written.
 
-    Where one raises because it breaks a rule, none of them is sent.
+    Where an invalid event raises, none of them is sent.
     """
     send.check_no_event_loop()
     some, are_all = _listed(events)
@@ -171,30 +172,30 @@ def send_many(events: Iterable[Event], using: Text | None = None) -> bool:
 
 
 def lose(error: Exception) -> None:
-    """Count an event that cannot even be parked; what a signal handler raised is raised again."""
+    """Count an event that cannot be parked; re-raise what a signal handler raised."""
     if is_of_signal(error):
         raise error
-    memory.lose(1, f"they cannot be made: {type_name(error)}")
+    memory.lose(1, f"they could not be built ({type_name(error)})")
 
 
 def _listed(events: Iterable[Event]) -> tuple[list[Event], bool]:
-    """Return the events up to where their collection fails, and whether it does not."""
+    """Return the events up to where iterating fails, and whether it did not fail."""
     some: list[Event] = []
     try:
         some.extend(events)
-    except Exception as error:  # noqa: BLE001  (whatever it is)
+    except Exception as error:  # noqa: BLE001  (whatever the iterable raises)
         lose(error)
         return some, False
     return some, True
 
 
 def _row_of(event: Event) -> Row | None:
-    """Return what is written of an event, None where nothing can be."""
+    """Return an event's row, None where it cannot be built."""
     try:
         return event._row()  # noqa: SLF001  (of the same module)
     except WhynessEventsError:
         raise
-    except Exception as error:  # noqa: BLE001  (no page breaks for it)
+    except Exception as error:  # noqa: BLE001  (no page may fail for it)
         lose(error)
         return None
 
@@ -207,16 +208,16 @@ def _parked(row: Row, reason: str) -> Row:
 
 
 def _refuse(fault: Fault) -> None:
-    """Count what cannot travel; raise the fault where a developer is to see it."""
+    """Count an invalid event; raise its fault where RAISE_INVALID is in force, else log it."""
     counters.add("invalid")
     if isinstance(fault, WhynessEventsError) and _must_raise():
         raise fault
-    publisher.logger.warning("An event breaks a rule and is parked in the outbox: %s", public_text(fault))
+    publisher.logger.warning("An event is invalid and was parked in the outbox: %s", public_text(fault))
 
 
 def _must_raise() -> bool:
     try:
         return conf.raise_invalid()
     except conf.SettingError as error:
-        publisher.logger.warning("Nobody can tell whether an invalid event raises: %s", error)
+        publisher.logger.warning("A setting is invalid, so invalid events do not raise: %s", error)
         return False

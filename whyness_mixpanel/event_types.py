@@ -1,4 +1,4 @@
-"""What the fields of an event take, for mypy and editors; docs/reference/django.md says what becomes of it."""
+"""The types that the fields of an event accept, for mypy and editors (docs/reference/django.md)."""
 
 from datetime import datetime
 from decimal import Decimal

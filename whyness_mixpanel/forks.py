@@ -1,4 +1,4 @@
-"""What a forked child must not inherit from its parent."""
+"""Resets in a forked child what it must not inherit from its parent."""
 
 import os
 import sys
@@ -9,7 +9,7 @@ from contextvars import ContextVar
 
 _LONGEST_WAIT_S = 5.0
 
-# The relay's thread holds it, for a fork copies what that is in the middle of: an import, a query of SQLite.
+# Held by the relay's thread, because a fork copies what is in progress: an import, a query of SQLite.
 _busy = threading.Lock()
 _is_held = ContextVar("is_held", default=False)
 _pid = os.getpid()
@@ -17,13 +17,13 @@ _functions: list[Callable[[], None]] = []
 
 
 def in_child(function: Callable[[], None]) -> Callable[[], None]:
-    """Let `function` run in every forked child, before an event is sent there."""
+    """Register a function to run in every forked child, before an event is sent there."""
     _functions.append(function)
     return function
 
 
 def notice() -> None:
-    """Run the functions of `in_child` where this is a child, for uWSGI forks without telling Python."""
+    """Run the registered functions if this is a forked child: uWSGI forks without Python's hooks."""
     global _busy, _pid  # noqa: PLW0603  (one per process)
     if _pid != os.getpid():
         _pid = os.getpid()
@@ -34,7 +34,7 @@ def notice() -> None:
 
 @contextmanager
 def forbidden() -> Iterator[None]:
-    """Let a fork wait, for some seconds at most, until this ends or reaches `allowed`."""
+    """Delay forks, for a few seconds at most, until the block ends or enters `allowed`."""
     token = _is_held.set(True)
     try:
         with _busy:
@@ -45,7 +45,7 @@ def forbidden() -> Iterator[None]:
 
 @contextmanager
 def allowed() -> Iterator[None]:
-    """Let a fork happen in what would forbid it: a call over the network, say."""
+    """Allow forks within a block that delays them, during a network call for example."""
     is_held = _is_held.get()
     if is_held:
         _busy.release()

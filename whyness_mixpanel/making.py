@@ -1,6 +1,6 @@
-"""Makes the fields that travel from what was assigned to an event, each by itself, and its row in the outbox.
+"""Converts what was assigned to an event into the fields of the message and the row of the outbox.
 
-First a value's own code may run, and whatever that raises is a fault of its field. Then only ours does.
+Each field is converted on its own. Code of a value may run, and whatever that raises is a fault of its field.
 """
 
 from collections.abc import Callable
@@ -25,15 +25,15 @@ if TYPE_CHECKING:
 
 Fault: TypeAlias = WhynessEventsError | conf.SettingError
 
-_CANNOT_BE_RELEASED = ". Not all of it could be encoded: it cannot be released"
+_CANNOT_BE_RELEASED = ". Part of the event could not be encoded, so it cannot be released"
 
 
 class Made:
-    """An event's fields as they travel, and why others are none.
+    """The converted fields of an event, and the faults of the others.
 
     Args:
-        event: what was assigned.
-        now_ms: the time, epoch milliseconds.
+        event: the values as assigned.
+        now_ms: the current time, epoch milliseconds.
     """
 
     def __init__(self, event: "Event", now_ms: int) -> None:
@@ -55,13 +55,13 @@ class Made:
         self._user = self._fields.get("user", "")
         self._apply_settings()
         if event._history is not None:  # noqa: SLF001  (as above)
-            self._be_of_history(*event._history)  # noqa: SLF001  (as above)
+            self._apply_history(*event._history)  # noqa: SLF001  (as above)
 
     def encode(self) -> str:
-        """Return the event as it travels.
+        """Return the event's JSON.
 
         Raises:
-            InvalidEvent, EventTooLarge, SettingError: it cannot.
+            InvalidEvent, EventTooLarge, SettingError: it has a fault.
         """
         if self._faults:
             raise self._faults[0]
@@ -71,29 +71,29 @@ class Made:
             raise self._named(error) from error.__cause__
         except WhynessEventsError:
             raise
-        except Exception as error:  # no memory, or no room on the stack
+        except Exception as error:  # MemoryError, RecursionError
             if is_of_signal(error):
                 raise
             raise InvalidValue("event", type_name(error), "") from error
 
     def row(self) -> Row:
-        """Return what stands for the event in the outbox; raises as `encode()`."""
+        """Return the row for the outbox; raises like `encode()`."""
         return Row(self.encode(), conf.IDENTITY.get(), column_of(self._fields["user"]))
 
     def parked(self, fault: Fault) -> Row:
-        """Return what stands for it where `encode()` or `row()` raised."""
+        """Return a parked row, for where `encode()` or `row()` raised."""
         encoded, is_whole = parked_event.encode(self._fields, self._unencoded, self._scrub)
         told = public_text(fault)
         reason = str(fault) if is_whole else str(fault) + _CANNOT_BE_RELEASED
         try:
             identity = conf.IDENTITY.get()
         except conf.SettingError:
-            identity = ""  # it is released when the setting is right, which then holds
+            identity = ""  # the setting in force at the release is used
         user = self._fields.get("user", self._user)
         return Row(encoded, identity, column_of(user), reason, told)
 
     def _read_members(self, event: "Event") -> None:
-        """Read the fields that may be dictionaries, of which each member is by itself."""
+        """Read the fields that may be dictionaries; each member is converted on its own."""
         try:
             data = self._members("data", "data", event.data)
             is_empty = data in (None, "", {}) and not self._unencoded_in("data")
@@ -129,7 +129,7 @@ class Made:
             self._withhold("time", time, fault)
 
     def _apply_settings(self) -> None:
-        """Let nobody be nobody, and take the secrets out; a setting that is not allowed is a fault."""
+        """Clear anonymous users and scrub secrets; an invalid setting is a fault."""
         fields = self._fields
         try:
             if self._user in conf.ANONYMOUS_USERS.get() and "user" in fields:
@@ -147,8 +147,8 @@ class Made:
             if fields.get(name):
                 fields[name] = self._scrub(fields[name])
 
-    def _be_of_history(self, created: datetime, user: str) -> None:
-        """Let an event that older versions of the app have sent be that one: seconds, and its own user."""
+    def _apply_history(self, created: datetime, user: str) -> None:
+        """Give an event that older versions have sent the same time unit and user as then."""
         try:
             before = conf.HISTORY_BEFORE.get()
         except conf.SettingError as fault:
@@ -168,7 +168,7 @@ class Made:
         return any(unencoded.field == field for unencoded in self._unencoded)
 
     def _named(self, error: InvalidEvent) -> InvalidEvent:
-        """Return the error with the name of the property, for the developer."""
+        """Return the error with the property's name added, for the developer."""
         if error.path != "properties.*":
             return error
         for name, value in self._fields["properties"].items():

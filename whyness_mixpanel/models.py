@@ -1,4 +1,4 @@
-"""What the app offers under its old name: `Event`, and the tables `Outbox`, `Suppression` and `Log`."""
+"""The public import path of `Event` and of the tables `Outbox`, `Suppression` and `Log`."""
 
 from whyness_mixpanel.delivery_failure import DeliveryFailure
 from whyness_mixpanel.event import Event, send_many

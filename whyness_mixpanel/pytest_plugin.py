@@ -12,7 +12,7 @@ from whyness_mixpanel import conf, testing
 
 @pytest.fixture
 def mixpanel() -> Iterator[ModuleType]:
-    """`whyness_mixpanel.testing`, with the backend locmem in force and nothing sent yet."""
+    """The module `whyness_mixpanel.testing`, cleared, with the backend locmem in force."""
     chosen = {**getattr(settings, conf.DICT_NAME, {}), "BACKEND": "locmem"}
     testing.clear()
     with override_settings(**{conf.DICT_NAME: chosen}):

@@ -1,7 +1,7 @@
 """Refuses to reverse migrations that would lose rows, before the first of them is undone.
 
-Each migration is a transaction of its own: where only the last one to be reversed refused, those before it
-would be undone already, and the code that runs would miss their tables.
+Each migration runs in a transaction of its own. If only the last one refused, those before it would be
+reversed already, and the running code would miss their tables.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ _APP = "whyness_mixpanel"
 
 
 def refuse_reversal(*, plan: Sequence[tuple[Migration, bool]], using: str, apps: Apps, **_: object) -> None:
-    """Ask each migration that is to be reversed whether it may be; a receiver of pre_migrate.
+    """Check every migration of the plan that is reversed; a receiver of pre_migrate.
 
     Raises:
         CommandError: one of them would lose rows.
@@ -30,6 +30,6 @@ def refuse_reversal(*, plan: Sequence[tuple[Migration, bool]], using: str, apps:
         try:
             refuse(apps, editor)
         except IrreversibleError as error:
-            raise CommandError(f"Nothing is undone. {error}") from error
-        except Error:  # there is no such table (--fake); if something else is wrong, the migration says so
+            raise CommandError(f"Nothing was reversed. {error}") from error
+        except Error:  # the table is missing (--fake); any other fault the migration itself reports
             continue

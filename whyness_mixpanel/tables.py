@@ -1,19 +1,20 @@
-"""The app's tables: what waits to be published, and what older versions noted. Import from `models`."""
+"""The app's tables: the outbox, and the log of older versions. Import them from `models`."""
 
 from django.db import models
 from django.db.models.functions import Now
 
 
 class Outbox(models.Model):
-    """One event that is not known to be in the queue yet. All but empty while all is well.
+    """One event that is not confirmed by the queue yet. Nearly empty while the queue works.
 
-    `encoded` is the exact wire JSON of the event and `identity` the mode it travels in. A `parked` row waits
-    for a person, with a `reason` that shows no value. Who publishes a pending row marks it with `claimed_by`;
-    until `claimed_until` nobody takes it, also where the queue did not take it and nobody has claimed it.
+    `encoded` is the event's JSON exactly as it is sent, and `identity` its identity mode. A `parked` row
+    waits for a person, with a `reason` that shows no value. A publisher marks a pending row with
+    `claimed_by`; until `claimed_until` no other publisher claims it. A row that the queue refused keeps only
+    `claimed_until`.
     """
 
     class State(models.TextChoices):
-        """Whether the drain may take a row."""
+        """Whether a row may be published."""
 
         PENDING = "pending", "pending"
         PARKED = "parked", "parked"
@@ -30,7 +31,7 @@ class Outbox(models.Model):
     claimed_until = models.DateTimeField(null=True, blank=True)
 
     class Meta:
-        """Names and the drain's order."""
+        """Names, and the index in the order of publishing."""
 
         verbose_name = "event waiting"
         verbose_name_plural = "events waiting"
@@ -41,7 +42,7 @@ class Outbox(models.Model):
 
 
 class Log(models.Model):
-    """What older versions noted of each event they sent. Kept as it is; nothing is written to it any more."""
+    """The log of older versions, one row per event they sent. Read-only."""
 
     id = models.AutoField(primary_key=True)
     create_date = models.DateTimeField(auto_now_add=True)

@@ -1,4 +1,4 @@
-"""For the tests of a site, with the backend locmem: what was sent, and what has left."""
+"""For a site's tests, with the backend locmem: the events sent and those published."""
 
 import json
 from typing import Any
@@ -7,12 +7,12 @@ from whyness_mixpanel.backends import locmem
 
 
 def sent_events() -> list[dict[str, Any]]:
-    """Return the events that `send()` was called with, as they are on the wire, committed or not."""
+    """Return the events passed to `send()`, as in messages, whether committed or not."""
     return [json.loads(encoded) for encoded in locmem.sent]
 
 
 def published_events() -> list[dict[str, Any]]:
-    """Return the events that have left: of transactions that have committed, or outside of any."""
+    """Return the published events: those whose transaction has committed, or that had none."""
     return [event for body in locmem.messages for event in json.loads(body)["events"]]
 
 

@@ -1,4 +1,4 @@
-"""Events of a request: who, from where and with what is taken from it."""
+"""Events of a request: its user, address and User-Agent go into the event."""
 
 from typing import Any, Unpack
 
@@ -20,14 +20,14 @@ def track(
     using: str | None = None,
     **fields: Unpack[EventFields],
 ) -> bool:
-    """Send an event about `request`; see `event_of` for the fields and `Event.send()` for what it returns.
+    """Send an event about `request`; see `event_of` for the fields and `Event.send()` for the result.
 
-    What a program does (BOT_USERAGENTS) is not sent, and counted as `bots`: False.
+    Events of programs (BOT_USERAGENTS) are not sent but counted as `bots`; then the result is False.
     """
     try:
         made = event_of(request, event, properties, **fields)
         useragent = _text(made.useragent) or request.META.get("HTTP_USER_AGENT", "")
-    except Exception as error:  # noqa: BLE001  (of a request that is none)
+    except Exception as error:  # noqa: BLE001  (whatever an object that is not a request raises)
         lose(error)
         return False
     if bots.is_bot(useragent):
@@ -49,7 +49,7 @@ async def atrack(
         return await sync_to_async(track)(request, event, properties, using=using, **fields)
     except WhynessEventsError:
         raise
-    except Exception as error:  # noqa: BLE001  (the thread cannot be had, at the end of a process)
+    except Exception as error:  # noqa: BLE001  (at the end of a process there is no thread)
         lose(error)
         return False
 
@@ -60,15 +60,15 @@ def event_of(
     properties: dict[str, Any] | None = None,
     **fields: Unpack[EventFields],
 ) -> Event:
-    """Return the event, neither sent nor filtered. In async code await its `asend()`.
+    """Return the event, without sending or filtering it. In async code, await its `asend()`.
 
     Args:
-        request: its signed-in user, its address (by TRUSTED_PROXIES) and its User-Agent go into the event.
-            The user is looked up where the event is sent.
+        request: its user, its address (by TRUSTED_PROXIES) and its User-Agent go into the event. The user is
+            looked up when the event is sent.
         event: the event's name.
         properties: of the event.
-        fields: of `Event`, such as `insert_id`, `time` and `data`; one of `user`, `ip` or `useragent` stands
-            instead of the request's.
+        fields: other fields of `Event`, such as `insert_id`, `time` and `data`; `user`, `ip` and `useragent`
+            replace those of the request.
     """
     taken: EventFields = {
         "user": SimpleLazyObject(lambda: getattr(request, "user", None)),
@@ -80,11 +80,11 @@ def event_of(
 
 
 def address_of(request: HttpRequest) -> str:
-    """Return the address that `request` came from, `""` where it or a setting cannot be read."""
+    """Return the client's address, `""` where it or the setting cannot be read."""
     try:
         trusted = conf.TRUSTED_PROXIES.get()
     except conf.SettingError:
-        return ""  # a page goes on; the system check names the setting
+        return ""  # the page must not fail; a system check names the setting
     meta = request.META
     return proxies.client_address(
         meta.get("REMOTE_ADDR") or "", meta.get("HTTP_X_FORWARDED_FOR") or "", trusted
@@ -92,5 +92,5 @@ def address_of(request: HttpRequest) -> str:
 
 
 def _text(value: object) -> str:
-    """Return a text as it is, and of anything else none: nothing of a program is a lazy one."""
+    """Return a text, and `""` for anything else: a lazy User-Agent is not one of a program."""
     return str.__str__(value) if issubclass(type(value), str) else ""

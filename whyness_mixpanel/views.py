@@ -1,4 +1,4 @@
-"""The health view: how many events wait in the outbox, and for how long."""
+"""The health view: how many events wait in the outbox, and how long the oldest has been waiting."""
 
 import re
 from typing import TypedDict
@@ -17,7 +17,7 @@ _SECONDS = re.compile("[0-9]{1,9}")
 
 
 class Figures(TypedDict):
-    """What waits: `pending` and `parked` count to MOST_COUNTED; the age is None where nothing is pending."""
+    """The figures of a database: counts up to MOST_COUNTED; the age is None where nothing is pending."""
 
     pending: int
     parked: int
@@ -26,27 +26,30 @@ class Figures(TypedDict):
 
 @never_cache
 @require_safe
-@transaction.non_atomic_requests  # with ATOMIC_REQUESTS it would fail before or after this
+@transaction.non_atomic_requests  # with ATOMIC_REQUESTS a database error would be raised outside the view
 def health(request: HttpRequest) -> JsonResponse:
     """Return the figures of each database; 503 where one fails, or an event is older than `?max_age_s=`."""
     max_age_s = request.GET.get("max_age_s", "")
     if max_age_s and not _SECONDS.fullmatch(max_age_s):
-        error = "max_age_s: allowed is a whole number of seconds, at most 9 digits"
+        error = "max_age_s must be a number of seconds: an integer of at most 9 digits."
         return JsonResponse({"error": error}, status=400)
     try:
         by_alias = {alias: figures(alias) for alias in outbox.aliases()}
-    except Exception as error:  # noqa: BLE001  (whatever a database does, that is what was asked)
+    except Exception as error:  # noqa: BLE001  (any failure of the database is the answer)
         return JsonResponse({"ok": False, "error": type(error).__name__}, status=503)
     ages_s = [numbers["oldest_pending_s"] or 0 for numbers in by_alias.values()]
     is_ok = bool(by_alias) and not (max_age_s and max(ages_s) > int(max_age_s))
     late = [alias for alias, numbers in by_alias.items() if (numbers["oldest_pending_s"] or 0) > LATE_S]
-    warnings = [f"{alias}: the oldest event has been waiting for more than 10 minutes" for alias in late]
+    warnings = [
+        f"{alias}: the oldest event has been waiting for more than 10 minutes. Run manage.py mixpanel_check."
+        for alias in late
+    ]
     document = {"ok": is_ok, "databases": by_alias} | ({"warnings": warnings} if warnings else {})
     return JsonResponse(document, status=200 if is_ok else 503)
 
 
 def figures(alias: str) -> Figures:
-    """Return what waits in a database."""
+    """Return the figures of a database."""
     return {
         "pending": outbox.pending(alias)[:MOST_COUNTED].count(),
         "parked": outbox.parked(alias)[:MOST_COUNTED].count(),

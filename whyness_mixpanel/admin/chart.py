@@ -1,4 +1,4 @@
-"""Pure: rows of the Log as bars, one a day, stacked by reason. SVG coordinates; no colour, no style."""
+"""Pure: rows of the Log as bars, one per day, stacked by reason. SVG coordinates, no styles."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,13 +9,13 @@ from typing import Any
 WIDTH, HEIGHT = 720, 180
 _BASE, _TOP = 150, 20
 _GAP = 0.25
-# So many days have room for their labels.
+# With more days, labels would overlap.
 _MOST_LABELS = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """One rectangle: a reason's share of a day."""
+    """One rectangle: the failures of a reason on a day."""
 
     reason: str
     y: float
@@ -24,7 +24,7 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One day, with its place on the chart."""
+    """One day, with its position on the chart."""
 
     day: date
     x: float
@@ -39,7 +39,7 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """All of it; `bars` are oldest first, and `counts` of each bar are in the order of `reasons`."""
+    """The whole chart; `bars` are oldest first, and the `counts` of a bar are in the order of `reasons`."""
 
     reasons: tuple[str, ...]
     totals: tuple[int, ...]
@@ -51,7 +51,7 @@ class Chart:
 
     @property
     def summary(self) -> str:
-        """Return the chart in a sentence, for those who do not see it."""
+        """Return the chart as a sentence, for screen readers."""
         if not self.total:
             return "No failures in this period."
         worst = max(self.bars, key=lambda bar: bar.total)
@@ -63,7 +63,7 @@ class Chart:
 
 
 def draw(rows: Iterable[Mapping[str, Any]], days: Sequence[date]) -> Chart:
-    """Return the chart of `rows` (as the index has them) over `days`, in any order."""
+    """Return the chart of `rows` of the index over `days`, both in any order."""
     counts = Counter(day_and_reason(row) for row in rows)
     by_reason = Counter[str]()
     for (_, reason), count in counts.items():
@@ -81,7 +81,7 @@ def draw(rows: Iterable[Mapping[str, Any]], days: Sequence[date]) -> Chart:
 
 
 def day_and_reason(row: Mapping[str, Any]) -> tuple[str, str]:
-    """Return what the index's key says of a row."""
+    """Return the day and the reason in a row's index key."""
     day, _, rest = str(row.get("gsi1pk", "")).partition("#")
     return day, rest.partition("#")[0]
 

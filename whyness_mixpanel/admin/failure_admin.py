@@ -1,4 +1,4 @@
-"""The admin's pages of delivery failures: they read DynamoDB, and nothing of the model's table."""
+"""The admin's pages of delivery failures. They read DynamoDB, never the model's table."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -20,10 +20,10 @@ _TEMPLATES = "admin/whyness_mixpanel/failures"
 
 @admin.register(DeliveryFailure)
 class DeliveryFailureAdmin(_Admin):
-    """Counts, list, look-up, detail, and sending again. No page fails where AWS does."""
+    """Counts, list, look-up, detail, and sending again. No page fails when AWS does."""
 
     def get_urls(self) -> list[URLPattern]:
-        """Return the pages; there is no model's page among them."""
+        """Return the URLs of the pages, without those of a model."""
         wrap, name = self.admin_site.admin_view, "whyness_mixpanel_deliveryfailure"
         return [
             path("", wrap(self.changelist_view), name=f"{name}_changelist"),
@@ -42,14 +42,14 @@ class DeliveryFailureAdmin(_Admin):
         return self._page(request, "list", {**context, **(extra_context or {})})
 
     def row_view(self, request: HttpRequest) -> HttpResponse:
-        """Show all of a row."""
+        """Show all values of a row."""
         self._check(self.has_view_permission(request))
         from whyness_mixpanel.admin import failure_pages  # noqa: PLC0415  (as above)
 
         return self._page(request, "row", failure_pages.row_page(request.GET.dict()))
 
     def redrive_view(self, request: HttpRequest) -> HttpResponse:
-        """Ask whether the chosen letters are to be sent again; where that was confirmed, send a slice."""
+        """Ask for a confirmation; if it was given, send a part of the selected dead letters again."""
         self._check(self.has_redrive_permission(request))
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
@@ -59,23 +59,23 @@ class DeliveryFailureAdmin(_Admin):
         return self._page(request, name, context)
 
     def has_view_permission(self, request: HttpRequest, obj: DeliveryFailure | None = None) -> bool:
-        """Who may send again may look."""
+        """Whether the user may view failures; who may send them again may view them too."""
         return super().has_view_permission(request, obj) or self.has_redrive_permission(request)
 
     def has_redrive_permission(self, request: HttpRequest) -> bool:
-        """Whether the user may send letters again."""
+        """Whether the user may send dead letters again."""
         return request.user.has_perm("whyness_mixpanel.redrive_deliveryfailure")
 
     def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002  (Django's signature)
-        """There are no rows of this model."""
+        """Return False: this model has no rows."""
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: DeliveryFailure | None = None) -> bool:  # noqa: ARG002
-        """There are no rows of this model."""
+        """Return False: this model has no rows."""
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: DeliveryFailure | None = None) -> bool:  # noqa: ARG002
-        """There are no rows of this model."""
+        """Return False: this model has no rows."""
         return False
 
     def _check(self, is_allowed: bool) -> None:  # noqa: FBT001  (what it checks)

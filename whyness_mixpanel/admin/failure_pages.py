@@ -1,4 +1,4 @@
-"""What the pages of delivery failures show. Imported with the first of them: it needs the tools for AWS."""
+"""The contents of the pages of delivery failures. Imported with the first one: it needs botocore."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -40,7 +40,7 @@ def list_page(given: Mapping[str, str]) -> dict[str, Any]:
 
 
 def row_page(given: Mapping[str, str]) -> dict[str, Any]:
-    """Return all of a row."""
+    """Return all values of a row."""
     key = given.get("pk", ""), given.get("sk", "")
     rows: list[stack_reader.Row] = []
     fault = ""
@@ -53,7 +53,7 @@ def row_page(given: Mapping[str, str]) -> dict[str, Any]:
 
 
 def redrive_page(given: QueryDict, *, who: str) -> tuple[str, dict[str, Any]]:
-    """Send a slice of the chosen letters again where that was confirmed; return a page and what it shows."""
+    """Send a part of the selected dead letters again if this was confirmed; return a page and its context."""
     chosen = given.getlist("key")[: 2 * PER_PAGE]
     keys = sorted({text for text in chosen if LogKey.parse(text)})
     context: dict[str, Any] = {"keys": keys, "title": "Send again"}
@@ -94,7 +94,7 @@ def _look_up(insert_id: str) -> dict[str, Any]:
 
 
 def _shown(row: stack_reader.Row) -> dict[str, Any]:
-    """Return a row as templates show it."""
+    """Return a row with the values that templates need."""
     at = str(row.get("gsi1sk", "")).partition("#")[0]
     extra = {
         "key": log_filters.row_key(row),
@@ -105,7 +105,7 @@ def _shown(row: stack_reader.Row) -> dict[str, Any]:
 
 
 def _values(row: stack_reader.Row) -> Sequence[tuple[str, object]]:
-    """Return a row's attributes by name, moments as people read them."""
+    """Return a row's attributes by name, with readable times."""
     hidden = {"gsi1pk", "gsi1sk"}
     return [
         (name, _readable(name, value))

@@ -1,4 +1,4 @@
-"""The old log: read-only, by key alone, so that millions of rows are as quick as ten."""
+"""The old log, read-only. Paged by key alone, so that millions of rows are as fast as ten."""
 
 from typing import TYPE_CHECKING
 
@@ -17,14 +17,14 @@ else:
     _Admin = admin.ModelAdmin
 
 PER_PAGE = 100
-# Of the column: a larger one is none.
+# The largest value of the column.
 _LARGEST_KEY = 2**31 - 1
 _MESSAGE_CHARACTERS = 200
 
 
 @admin.register(Log)
 class LogAdmin(_Admin):
-    """A list that is paged by key; nothing is counted, sorted by another column, or searched."""
+    """A list paged by key. Nothing is counted, searched, or sorted by another column."""
 
     fields = ("id", "create_date", "status_code", "message")
     readonly_fields = fields
@@ -32,7 +32,7 @@ class LogAdmin(_Admin):
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, object] | None = None
     ) -> HttpResponse:
-        """Show PER_PAGE rows at and below a key, newest first."""
+        """Show PER_PAGE rows from a key downwards, newest first."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         top = whole_number(request.GET.get("from", ""), most=_LARGEST_KEY)
@@ -54,13 +54,13 @@ class LogAdmin(_Admin):
         return TemplateResponse(request, "admin/whyness_mixpanel/log_list.html", context)
 
     def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002  (Django's signature)
-        """Nothing is written to it any more."""
+        """Return False: the log is read-only."""
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Log | None = None) -> bool:  # noqa: ARG002
-        """It is kept as it is."""
+        """Return False: the log is read-only."""
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Log | None = None) -> bool:  # noqa: ARG002
-        """It is kept as it is."""
+        """Return False: the log is read-only."""
         return False

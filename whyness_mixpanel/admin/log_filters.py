@@ -1,4 +1,4 @@
-"""Pure: what the address of the page asks for, with anything unreadable left out and named."""
+"""Pure: the filters in the query of a page. Unreadable values are ignored and reported."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ PER_PAGE = 50
 
 @dataclass(frozen=True, slots=True)
 class LogFilters:
-    """What is shown: `days` newest first, and the filters; `""` where one is not set."""
+    """The days to show, newest first, and the filters; `""` where one is not set."""
 
     days: tuple[date, ...]
     period: int = 7
@@ -29,7 +29,7 @@ class LogFilters:
 
     @classmethod
     def read(cls, given: Mapping[str, str], *, today: date) -> "LogFilters":
-        """Return what `given`, an address's query, asks for."""
+        """Return the filters in a query."""
         wrong: list[str] = []
         day = _read_day(given.get("day", ""), wrong)
         period = int(given["period"]) if given.get("period", "") in map(str, PERIODS) else 7
@@ -47,15 +47,15 @@ class LogFilters:
 
     @property
     def reasons(self) -> tuple[str, ...]:
-        """Return the reasons to read: people's redrives are no failures."""
+        """Return the reasons to read; audit rows of redrives are not failures."""
         return (self.reason,) if self.reason else FAILURE_REASONS
 
     def matches(self, row: Mapping[str, Any]) -> bool:
-        """Whether a row of these days and reasons is meant."""
+        """Whether a row of these days and reasons matches the other filters."""
         return self.state in ("", row.get("state")) and self.event in ("", row.get("event", ""))
 
     def query(self, **changed: object) -> str:
-        """Return the address's query with something `changed`."""
+        """Return the query with the `changed` values."""
         values = {"period": self.period, "reason": self.reason, "state": self.state, "event": self.event}
         return urlencode({n: v for n, v in {**values, "day": self.day, **changed}.items() if v})
 
@@ -66,7 +66,7 @@ def has_dead_letter(row: Mapping[str, Any]) -> bool:
 
 
 def row_key(row: Mapping[str, Any]) -> str:
-    """Return a row's key as dead letters carry it."""
+    """Return a row's key in the format of dead letters."""
     return f"{row.get('pk', '')}/{row.get('sk', '')}"
 
 
@@ -76,7 +76,7 @@ def _key(row: Mapping[str, Any]) -> LogKey | None:
 
 def _one_of(text: str, allowed: tuple[str, ...], name: str, wrong: list[str]) -> str:
     if text and text not in allowed:
-        wrong.append(f"There is no such {name}; it is not filtered by.")
+        wrong.append(f"Unknown {name}: the filter was ignored.")
         return ""
     return text
 
@@ -87,7 +87,7 @@ def _read_day(text: str, wrong: list[str]) -> date | None:
     try:
         return date.fromisoformat(text)
     except ValueError:
-        wrong.append("The day is no date, such as 2026-11-23; it is not filtered by.")
+        wrong.append("The day is not a date such as 2026-11-23: the filter was ignored.")
         return None
 
 
@@ -96,7 +96,7 @@ def _read_page(text: str) -> int:
 
 
 def whole_number(text: str, *, most: int) -> int | None:
-    """Return the number that `text` is, at most `most`; None where it is none."""
+    """Return a text as a number, at most `most`; None if it is not a number."""
     text = text.strip()
     if not (text.isascii() and text.isdigit()):
         return None

@@ -1,4 +1,4 @@
-"""The outbox: what waits, what is parked and why, and its release."""
+"""The outbox: pending and parked events, and the release of parked ones."""
 
 from typing import TYPE_CHECKING
 
@@ -23,18 +23,18 @@ else:
 
 
 class BoundedPaginator(_Paginator):
-    """Counts no further than MOST_COUNTED: nobody pages through what is beyond, and it is not shown."""
+    """Counts up to MOST_COUNTED, and shows no rows beyond."""
 
     @cached_property
     def count(self) -> int:
-        """Return how many rows there are, at most MOST_COUNTED."""
+        """Return the number of rows, at most MOST_COUNTED."""
         rows = self.object_list[:MOST_COUNTED]
         return rows.count() if isinstance(rows, QuerySet) else len(rows)
 
 
 @admin.register(Outbox)
 class OutboxAdmin(_Admin):
-    """Read-only; a parked event can be released, or deleted by somebody who gives it up."""
+    """Read-only; a parked event can be released or deleted."""
 
     list_display = ("id", "state", "created_at", "attempts", "why")
     list_filter = ("state",)
@@ -46,7 +46,7 @@ class OutboxAdmin(_Admin):
     fields = readonly_fields = parked.FIELDS
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[Outbox]":
-        """Return the rows; in lists without the event itself, which is large and personal."""
+        """Return the rows; in the list without the event itself, which is large and personal data."""
         rows = super().get_queryset(request).using(router.db_for_write(Outbox))  # a replica may be behind
         match = request.resolver_match
         if match and match.url_name == "whyness_mixpanel_outbox_changelist":
@@ -60,42 +60,42 @@ class OutboxAdmin(_Admin):
 
     @admin.action(description="Release selected parked events", permissions=["release"])
     def release(self, request: HttpRequest, rows: "QuerySet[Outbox]") -> None:
-        """Let the relay have those that keep the rules now; the others keep a reason that is true today."""
+        """Release the rows whose events are valid now, and update the reasons of the others."""
         ids = parked.ids_of(rows)[:MOST_COUNTED]
         released, kept = parked.release(ids, rows.db)
         if released:
             self.message_user(
-                request, f"{released} released: they are published within a minute, or with the next drain."
+                request, f"Released: {released}. They are published within a minute, or by the next drain."
             )
         if kept:
-            self.message_user(
-                request, f"{kept} stay parked: their reasons are shown below.", messages.WARNING
-            )
+            self.message_user(request, f"Still parked: {kept}. The list shows the reasons.", messages.WARNING)
         if not ids:
-            self.message_user(request, "None of the selected events is parked.", messages.WARNING)
+            self.message_user(
+                request, "None of the selected events is parked, so nothing was released.", messages.WARNING
+            )
 
     def delete_model(self, request: HttpRequest, obj: Outbox) -> None:  # noqa: ARG002  (Django's signature)
-        """Give up a parked event; one that was released since the page was asked for stays."""
+        """Delete a parked event, unless it was released in the meantime."""
         if not parked.delete([obj.pk], router.db_for_write(Outbox)):
             raise PermissionDenied
 
     def has_release_permission(self, request: HttpRequest) -> bool:
-        """Who may change rows may release them."""
+        """Whether the user may release rows: with the permission to change them."""
         return request.user.has_perm("whyness_mixpanel.change_outbox")
 
     def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002  (Django's signature)
-        """Nobody writes rows by hand."""
+        """Return False: only `send()` writes rows."""
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Outbox | None = None) -> bool:  # noqa: ARG002
-        """Nobody edits rows: an event is what was sent."""
+        """Return False: an event stays as it was sent."""
         return False
 
     def has_view_permission(self, request: HttpRequest, obj: Outbox | None = None) -> bool:
-        """Who may release rows may look at them."""
+        """Whether the user may view rows; who may release them may view them too."""
         return super().has_view_permission(request, obj) or self.has_release_permission(request)
 
     def has_delete_permission(self, request: HttpRequest, obj: Outbox | None = None) -> bool:
-        """A single parked event can be given up; what is pending is the drain's."""
+        """Whether the user may delete this row: only a parked one, never a pending one."""
         is_parked = obj is not None and obj.state == Outbox.State.PARKED
         return is_parked and super().has_delete_permission(request, obj)

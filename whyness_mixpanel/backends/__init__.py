@@ -1,6 +1,6 @@
-"""Where message bodies go: one module per backend, each with a `publish`. They decide nothing.
+"""The backends, which send message bodies: one module each, with a function `publish`.
 
-A site may have a backend of its own: a module, or a class or an object in one, that is a `Backend`.
+A site may provide its own `Backend`: a module, or a class or an object in a module.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,22 +12,22 @@ from typing import Any, NamedTuple, Protocol, cast
 from whyness_events.version import __version__
 from whyness_mixpanel.forks import in_child
 
-# The wheel is on no index, so it is named by its file.
+# The wheel is not on an index, so it is installed from its file.
 INSTALL_DIRECT = f"pip install 'whyness_mixpanel-{__version__}-py3-none-any.whl[direct]'"
 
 
 class Answer(NamedTuple):
-    """What became of one call.
+    """The result of one call.
 
     Args:
         confirmed: the indexes of the bodies that are safe; all others are not.
-        refusal: the code of a refusal, where some were refused; free of what was sent.
-        dead: why events in confirmed bodies will never be delivered, a safe sentence each, by the index of
-            the body and the place in it. Nobody else keeps these events.
-        refused: why other bodies will never be taken as they are, a safe sentence each, by the index of the
-            body; fewer of its events may be.
-        early: events in confirmed bodies that are not delivered, for their time has not come; by the index of
-            the body and the place in it. Nobody else keeps these events.
+        refusal: the error code, if some bodies were refused; free of what was sent.
+        dead: the reasons of events in confirmed bodies that will never be delivered, by index of the body and
+            position in it; free of values. The caller must keep these events.
+        refused: the reasons of other bodies that will always be refused as they are, by index; free of
+            values. With fewer events, they may be accepted.
+        early: events in confirmed bodies that were not delivered because their time is in the future, by
+            index of the body and position in it. The caller must keep these events.
     """
 
     confirmed: frozenset[int]
@@ -38,22 +38,22 @@ class Answer(NamedTuple):
 
 
 class CannotSend(Exception):
-    """Nothing can be sent; the text is free of what was sent, and of secrets."""
+    """Nothing can be sent; the text is free of event data and secrets."""
 
 
-# SQS serves the groups of a fair queue in turn: a backfill then does not delay today's events.
+# SQS serves the message groups of a fair queue in turn, so a backfill does not delay live events.
 LIVE_GROUP, BACKFILL_GROUP = "live", "backfill"
 
 
 class Publish(Protocol):
-    """How a backend publishes."""
+    """The function of a backend."""
 
     def __call__(self, bodies: Sequence[str], *, group: str) -> Answer:
-        """Send `bodies` in one call, as messages of `group`; may raise anything: then no body is safe."""
+        """Send `bodies` in one call, as messages of `group`; if this raises, no body is safe."""
 
 
 class Backend(Protocol):
-    """What the setting BACKEND names. Threads may share it; a class is made once in each process."""
+    """What the setting BACKEND names. Shared by threads; a class is instantiated once per process."""
 
     @property
     def publish(self) -> Publish:
@@ -61,10 +61,10 @@ class Backend(Protocol):
 
 
 def get_publish(backend: str) -> Publish:
-    """Return the `publish` of a backend, by our name or its dotted path.
+    """Return the `publish` of a backend, by the name of one of ours or by a dotted path.
 
     Raises:
-        CannotSend: it is not there, or not a backend.
+        CannotSend: it cannot be imported, or is not a backend.
     """
     if "." not in backend:
         return cast("Publish", import_module(f"{__name__}.{backend}").publish)
@@ -76,7 +76,7 @@ def get_publish(backend: str) -> Publish:
 
 
 def find(path: str) -> Any:
-    """Import what a dotted path names, a module or something in it; may raise anything."""
+    """Import a module, or an object of one, by its dotted path; may raise anything."""
     try:
         return import_module(path)
     except ModuleNotFoundError as missing:

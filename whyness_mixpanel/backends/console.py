@@ -1,4 +1,4 @@
-"""Prints what would be published, for development. Whoever reads the terminal reads personal data."""
+"""Prints message bodies instead of sending them, for development. They contain personal data."""
 
 import sys
 from collections.abc import Sequence

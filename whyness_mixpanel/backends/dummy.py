@@ -1,4 +1,4 @@
-"""Discards everything and says that all is well."""
+"""Discards message bodies and confirms them."""
 
 from collections.abc import Sequence
 

@@ -1,12 +1,12 @@
-"""Keeps what is published in this process, for tests. With it, `send()` raises on an invalid event."""
+"""Keeps published messages in this process, for tests. With it, `send()` raises for an invalid event."""
 
 from collections.abc import Sequence
 
 from whyness_mixpanel.backends import LIVE_GROUP, Answer, all_of
 
-# What send() was called with, encoded, whether or not its transaction commits.
+# The encoded events passed to send(), whether or not their transaction commits.
 sent: list[str] = []
-# What was published: message bodies.
+# The published message bodies.
 messages: list[str] = []
 
 

@@ -1,7 +1,7 @@
-"""Posts to Mixpanel itself, with the Lambda's own delivery code: for low volume, and where there is no AWS.
+"""Posts to Mixpanel directly, with the Lambda's delivery code: for low volume, and without AWS.
 
-No queue stands behind it. What is not settled stays in the caller's outbox, and what Mixpanel refuses for
-good is named to the caller, who keeps it.
+There is no queue. Events that are not settled stay in the caller's outbox, and events that Mixpanel refuses
+permanently are reported to the caller, which keeps them.
 """
 
 import random
@@ -17,7 +17,7 @@ from whyness_mixpanel.backends import INSTALL_DIRECT, LIVE_GROUP, Answer, Cannot
 from whyness_mixpanel.forks import in_child
 
 try:
-    import ua_parser.regex  # noqa: F401  (imported late by describe_useragent: it must be missed here, not there)
+    import ua_parser.regex  # noqa: F401  (describe_useragent imports it late; fail here if it is missing)
 
     from whyness_events.delivery.clock import SystemClock
     from whyness_events.delivery.deliver import Deliverer
@@ -30,14 +30,14 @@ try:
     from whyness_events.delivery.settling.redelivery import Redelivery
     from whyness_mixpanel.backends.mixpanel_ports import Kept, NoLog, NoQueue
 except ModuleNotFoundError as missing:
-    raise CannotSend(f"the backend mixpanel needs {missing.name}: {INSTALL_DIRECT}") from missing
+    raise CannotSend(f"the backend mixpanel needs {missing.name}; run {INSTALL_DIRECT}") from missing
 
-# Of one call. Half the drain's 30 s: a page has stopped waiting long before, and a late success is harmless.
+# The time limit of one call: half of a batch's 30 s.
 DELIVERY_S = 15.0
 _ANSWER_TIMEOUT_S = 10.0
 _THREADS = 2
 
-# Where events are imported, by the region that MIXPANEL_URL names; a stand-in on loopback does both.
+# The import URL of each region of MIXPANEL_URL; a simulator on loopback serves both.
 _IMPORT_URLS = dict(
     zip(setting_parsers.MIXPANEL_URLS, (REGIONS[name] for name in ("us", "eu", "in")), strict=True)
 )
@@ -53,7 +53,7 @@ class _Options:
 
 @dataclass(frozen=True, slots=True)
 class _Made:
-    """What delivers. One thread decides in a Deliverer, so each thread that publishes has its own."""
+    """A Deliverer and its parts. It is used by one thread only, so each publishing thread has its own."""
 
     options: _Options
     pool: MixpanelPool
@@ -72,8 +72,8 @@ def publish(bodies: Sequence[str], *, group: str = LIVE_GROUP) -> Answer:  # noq
     """Deliver the events of `bodies` to Mixpanel within DELIVERY_S.
 
     Raises:
-        SettingError: credentials or project are not set, or a setting is not allowed.
-        CannotSend: nothing is settled; says why.
+        SettingError: credentials or project are not set, or a setting is invalid.
+        CannotSend: nothing was settled; the text says why.
     """
     made = _get()
     made.kept.reasons.clear()
@@ -98,10 +98,10 @@ def publish(bodies: Sequence[str], *, group: str = LIVE_GROUP) -> Answer:  # noq
 
 
 def read_options() -> _Options:
-    """Return what is needed to reach the project.
+    """Return the settings of the project.
 
     Raises:
-        SettingError: credentials or project are not set, or a setting is not allowed.
+        SettingError: credentials or project are not set, or a setting is invalid.
     """
     url = conf.MIXPANEL_URL.get()
     return _Options(
@@ -113,7 +113,7 @@ def read_options() -> _Options:
 
 
 def make_pool(options: _Options) -> MixpanelPool:
-    """Return what posts; nothing is connected yet."""
+    """Return a pool without connections."""
     credentials = FixedCredentials(options.account, options.password)
     return MixpanelPool(options.url, options.project_id, credentials)
 
@@ -144,7 +144,7 @@ def _make(options: _Options) -> _Made:
 
 
 def _records(index: int, body: str) -> Iterator[Record]:
-    """Return a record for each event, so that each is settled by itself; its id says where the event is."""
+    """Yield a record for each event, so that each is settled alone; its id is the event's position."""
     message = decode_message(body)
     identity = message.identity or conf.IDENTITY.get()
     for position, raw in enumerate(message.raw_events):
@@ -158,12 +158,12 @@ def _place(message_id: str) -> tuple[int, int]:
 
 
 def _troubles(report: Report) -> Iterator[str]:
-    """Return why events wait, in safe sentences; at least one."""
+    """Yield why events wait, free of values; at least one reason."""
     yield from (detail for reason, detail in report.details.items() if reason.is_waiting)
     yield "a dead letter was not kept"
 
 
 @in_child
 def _start_afresh() -> None:
-    global _local  # noqa: PLW0603  (a forked child learns and draws its pauses by itself)
+    global _local  # noqa: PLW0603  (a forked child has its own deliverer)
     _local = _Local()

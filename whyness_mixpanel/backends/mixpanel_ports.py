@@ -1,4 +1,4 @@
-"""What the delivery code finds in a Django process instead of AWS: the outbox is the queue and the record."""
+"""The ports of the delivery code in a Django process, where the outbox replaces AWS."""
 
 from collections.abc import Sequence
 
@@ -8,9 +8,9 @@ from whyness_events.log_entry import DeliveredRow, LogEntry
 
 
 class Kept:
-    """The DeadLetterQueue port: keeps why each event is dead, until the caller has parked it.
+    """The DeadLetterQueue port: keeps the reason of each dead event until the caller has parked it.
 
-    `reasons` has a safe sentence by the id of the event's record.
+    `reasons` are free of values, by the id of the event's record.
     """
 
     def __init__(self) -> None:
@@ -21,7 +21,7 @@ class Kept:
         return [self._keep(dead_letter) for dead_letter in dead_letters]
 
     def _keep(self, dead_letter: DeadLetter) -> str | None:
-        # A dead letter whose body left no room for them has none: its event stays where it is.
+        # Without attributes (the body left no room for them), the event stays in the outbox.
         told = DeadLetterAttributes.decode(dead_letter.attributes)
         if not (told.source_message_id and told.reason):
             return None
@@ -30,24 +30,24 @@ class Kept:
 
 
 class NoLog:
-    """The Log port: nothing to write, for the outbox shows what waits and what is dead."""
+    """The Log port: writes nothing, because the outbox shows what waits and what is dead."""
 
     def write(self, entries: Sequence[LogEntry], *, deadline_s: float) -> list[bool]:  # noqa: ARG002  (as above)
-        """Write nothing, and say that all is well."""
+        """Write nothing, and confirm all."""
         return [True] * len(entries)
 
     def mark_delivered(self, rows: Sequence[DeliveredRow], *, now_ms: int, deadline_s: float) -> int:  # noqa: ARG002  (as above)
-        """Mark nothing, and say that nothing is lost."""
+        """Mark nothing, and report no failure."""
         return 0
 
 
 class NoQueue:
-    """The SourceQueue port: nothing to hide or delete, for the outbox has leases of its own."""
+    """The SourceQueue port: hides and deletes nothing, because the outbox has its own leases."""
 
     def delay(self, delays: Sequence[tuple[str, int]], *, deadline_s: float) -> int:  # noqa: ARG002  (as above)
-        """Hide nothing, and say that all is hidden."""
+        """Hide nothing, and confirm all."""
         return len(delays)
 
     def delete(self, receipt_handles: Sequence[str], *, deadline_s: float) -> int:  # noqa: ARG002  (as above)
-        """Delete nothing, and say that all is deleted."""
+        """Delete nothing, and confirm all."""
         return len(receipt_handles)

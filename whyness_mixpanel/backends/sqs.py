@@ -1,4 +1,4 @@
-"""Publishes to SQS: one client per process, with short timeouts. Credentials are boto3's own affair."""
+"""Publishes to SQS: one client per process, with short timeouts. boto3 finds the credentials."""
 
 import threading
 import time
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 _ATTEMPT_COUNT = 2
 _POOL_CONNECTIONS = 50
-# A client built where there were no credentials never gets any; building anew asks for them again, which
-# takes time: not more often than this.
+# A client that was built without credentials never gets any. Building a new one looks for them again, which
+# takes time, so not more often than this.
 _RENEW_AFTER_S = 60.0
-# What AWS says to credentials that it does not take any more, or never took.
+# The error codes of AWS for credentials that it does not accept.
 _STALE_CREDENTIALS = frozenset(
     {
         "AuthFailure",
@@ -41,14 +41,14 @@ _STALE_CREDENTIALS = frozenset(
         "UnrecognizedClientException",
     }
 )
-# What a queue refuses each time. A call, or a message, longer than its MaximumMessageSize is
-# BatchRequestTooLong as a whole; other implementations of SQS name the entry, with a text that says so.
+# What a queue always refuses. AWS refuses a call or a message above MaximumMessageSize as a whole with
+# BatchRequestTooLong; other implementations of SQS name the entry, with a text that says so.
 _TOO_LONG = "BatchRequestTooLong"
 _SAYS_TOO_LONG = "must be shorter than"
 _BAD_TEXT = "InvalidMessageContents"
 _WHY = {
-    _TOO_LONG: "longer than the queue takes: raise its MaximumMessageSize to 1 MiB, then release",
-    _BAD_TEXT: "the queue does not take its characters (InvalidMessageContents)",
+    _TOO_LONG: "longer than the queue accepts: raise its MaximumMessageSize to 1 MiB, then release the event",
+    _BAD_TEXT: "the queue does not accept its characters (InvalidMessageContents)",
 }
 
 
@@ -72,11 +72,11 @@ def publish(bodies: Sequence[str], *, group: str = LIVE_GROUP) -> Answer:
     """Send `bodies` in one call; at most 10, at most 1 MiB together.
 
     Args:
-        bodies: of the messages.
-        group: of the fair queue: another one than the live events' does not delay them.
+        bodies: the message bodies.
+        group: the message group; a group of its own does not delay live events.
 
     Raises:
-        SettingError: there is no queue URL, or a setting is not allowed.
+        SettingError: QUEUE_URL is not set, or a setting is invalid.
         botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError: the call failed as a whole.
     """
     queue_url = conf.QUEUE_URL.require()
@@ -84,7 +84,7 @@ def publish(bodies: Sequence[str], *, group: str = LIVE_GROUP) -> Answer:
 
 
 def _send(queue_url: str, entries: Sequence[sqs_batch.Entry], first: int = 0) -> Answer:
-    """Send entries, whose indexes begin with `first`; in halves where the queue takes less at once."""
+    """Send entries, whose indexes begin with `first`; in halves if the queue accepts less at once."""
     numbered = sqs_batch.numbered(entries)
     try:
         answer = _client().send_message_batch(QueueUrl=queue_url, Entries=numbered)
@@ -95,7 +95,7 @@ def _send(queue_url: str, entries: Sequence[sqs_batch.Entry], first: int = 0) ->
     except ClientError as error:
         code = error.response.get("Error", {}).get("Code", "")
         if code in _STALE_CREDENTIALS:
-            _drop_client(older_than_s=0)  # boto3 reads files and variables only where a client is made
+            _drop_client(older_than_s=0)  # boto3 reads files and variables only when a client is built
         if not code.endswith(_TOO_LONG):
             raise
     if len(entries) == 1:
@@ -119,7 +119,7 @@ def _read(answered: sqs_batch.Answered, first: int) -> Answer:
 
 
 def _why_never(entry: sqs_batch.Entry) -> str:
-    """Return why an entry that was not taken never will be; `""` where it may be, next time."""
+    """Return why an entry will always be refused; `""` if it may be accepted next time."""
     if entry.get("SenderFault") is not True:
         return ""
     if _SAYS_TOO_LONG in str(entry.get("Message")):

@@ -1,1 +1,1 @@
-"""What `mixpanel_check` tries, and what it says of it."""
+"""What `mixpanel_check` checks, and its findings."""

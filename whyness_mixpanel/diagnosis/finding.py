@@ -1,20 +1,20 @@
-"""Pure: what came of trying one thing."""
+"""Pure: the result of one check."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 
 class State(StrEnum):
-    """What came of trying."""
+    """The result of a check."""
 
     OK = "ok"
     WRONG = "wrong"
-    NOT_TRIED = "could not be tried"
+    SKIPPED = "skipped"
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at, what was found, and how to mend it."""
+    """What was checked, its state, what was found, and how to fix it."""
 
     what: str
     state: State
@@ -22,8 +22,8 @@ class Finding:
     remedy: str = ""
 
 
-def not_tried(why: str, *names: str) -> list[Finding]:
-    """Return that these, or all that need the queue, could not be tried."""
+def skipped(why: str, *names: str) -> list[Finding]:
+    """Return a finding for each of `names`, by default for all checks that need the queue."""
     return [
-        Finding(name, State.NOT_TRIED, why) for name in names or ("region", "credentials", "queue", "clock")
+        Finding(name, State.SKIPPED, why) for name in names or ("region", "credentials", "queue", "clock")
     ]

@@ -1,4 +1,4 @@
-"""Edge: tries the queue, and reads AWS's clock off its answer. Sends no event."""
+"""Edge: checks the queue, and compares the clock with that of its answer. Sends no event."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 from django.utils import timezone
 
 from whyness_mixpanel import conf
-from whyness_mixpanel.diagnosis.finding import Finding, State, not_tried
+from whyness_mixpanel.diagnosis.finding import Finding, State, skipped
 from whyness_ops import SetupFault
 from whyness_ops.aws import error_code, explained
 
@@ -23,25 +23,25 @@ ROLE = "Attach the stack's output PublisherPolicyArn to the role that the site r
 
 @dataclass(frozen=True, slots=True)
 class _Reply:
-    """What SQS said: an error code, `""` for none, and its clock."""
+    """The answer of SQS: its error code, `""` for none, and its Date header."""
 
     code: str
     date: str
 
 
 def queue_and_clock(client: Callable[[], Any] | None = None) -> tuple[Finding, Finding]:
-    """Return what is found of both; `client` returns a boto3 SQS client, None builds that of the settings."""
+    """Return both findings; `client` returns a boto3 SQS client, None builds that of the settings."""
     try:
         with explained("the queue"):
             reply = _ask((client or _client)())
     except (SetupFault, ValueError) as error:
         queue = Finding("queue", State.WRONG, str(error), "Check QUEUE_URL, the network and its proxies.")
-        return queue, not_tried("the queue does not answer", "clock")[0]
+        return queue, skipped("The queue did not answer.", "clock")[0]
     return _queue(reply.code), _clock(reply.date, timezone.now())
 
 
 def _ask(client: Any) -> _Reply:
-    """Send a batch of no messages: it needs the permission to send, and sends nothing."""
+    """Send an empty batch: this needs the permission to send, and sends nothing."""
     try:
         answer = client.send_message_batch(QueueUrl=conf.QUEUE_URL.get(), Entries=[])
         code = ""
@@ -53,21 +53,19 @@ def _ask(client: Any) -> _Reply:
 
 def _queue(code: str) -> Finding:
     if code in {"", "EmptyBatchRequest"}:
-        return Finding("queue", State.OK, "it answers, and takes the credentials")
-    found, remedy = _REFUSALS.get(
-        code, (f"it refuses: {code}", "Look the code up in the documentation of SQS.")
-    )
-    return Finding("queue", State.WRONG, found, remedy)
+        return Finding("queue", State.OK, "The queue answers, and accepts the credentials.")
+    unknown = f"The queue refused the request: {code}.", "Look up the code in the documentation of SQS."
+    return Finding("queue", State.WRONG, *_REFUSALS.get(code, unknown))
 
 
 _REFUSALS = {
     **dict.fromkeys(
         ("QueueDoesNotExist", "NonExistentQueue", "InvalidAddress"),
-        ("there is no such queue", "Set QUEUE_URL to the stack's output QueueUrl."),
+        ("The queue does not exist.", "Set QUEUE_URL to the stack's output QueueUrl."),
     ),
     **dict.fromkeys(
         ("AccessDenied", "AccessDeniedException", "KMS.AccessDeniedException"),
-        ("the credentials may not send to it", ROLE),
+        ("The credentials do not allow sending to the queue.", ROLE),
     ),
     **dict.fromkeys(
         (
@@ -76,13 +74,13 @@ _REFUSALS = {
             "SignatureDoesNotMatch",
             "InvalidSignatureException",
         ),
-        ("AWS does not know the credentials", "Set those of the account that has the queue."),
+        ("AWS does not accept the credentials.", "Use credentials of the account that owns the queue."),
     ),
     **dict.fromkeys(
         ("ExpiredToken", "ExpiredTokenException"),
-        ("the credentials have expired", "Renew them, or use a role."),
+        ("The credentials have expired.", "Renew them, or use a role."),
     ),
-    "RequestExpired": ("the request's time is wrong", "Set this machine's clock."),
+    "RequestExpired": ("The time of the request is wrong.", "Set this machine's clock."),
 }
 
 
@@ -90,12 +88,14 @@ def _clock(date: str, now: datetime) -> Finding:
     try:
         off_s = (now - parsedate_to_datetime(date)).total_seconds()
     except (TypeError, ValueError):
-        return Finding("clock", State.NOT_TRIED, "the queue's answer has no time to compare with")
+        return Finding("clock", State.SKIPPED, "The queue's answer has no time to compare with.")
     if abs(off_s) <= CLOCK_TOLERANCE_S:
-        return Finding("clock", State.OK, "it agrees with that of AWS")
-    found = f"it is {abs(off_s):,.0f} s {'ahead' if off_s > 0 else 'behind'}"
+        return Finding("clock", State.OK, "The clock agrees with that of AWS.")
     return Finding(
-        "clock", State.WRONG, found, "Let NTP set it: AWS refuses requests that are 5 minutes off."
+        "clock",
+        State.WRONG,
+        f"The clock is {abs(off_s):,.0f} s {'ahead' if off_s > 0 else 'behind'}.",
+        "Synchronise it with NTP: AWS refuses requests that are 5 minutes off.",
     )
 
 

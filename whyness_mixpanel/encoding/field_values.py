@@ -1,4 +1,4 @@
-"""What may be assigned to the fields of an event, as the contract has it: texts, ids, addresses, moments."""
+"""Converts what call sites assign to the fields of an event: texts, ids, addresses, times."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -9,8 +9,9 @@ from uuid import UUID
 
 from django.db.models import Model
 
-from whyness_mixpanel.encoding.plain_values import exact_decimal, in_utc, plain, settled
+from whyness_mixpanel.encoding.plain_values import plain, settled
 from whyness_mixpanel.encoding.refusal import Refusal
+from whyness_mixpanel.encoding.scalars import exact_decimal, in_utc
 from whyness_mixpanel.faults import kind_of
 
 # An id of more bits has more digits than an id may have.
@@ -23,10 +24,8 @@ def text(value: Any) -> str:
     """Return a text.
 
     Raises:
-        Refusal: it is none.
+        Refusal: it is not a text.
     """
-    if type(value) is str:
-        return value
     value = settled(value)
     if issubclass(type(value), str):
         return str.__str__(value)
@@ -37,47 +36,44 @@ def identifier(value: Any) -> str:
     """Return an id as text, None as `""`.
 
     Raises:
-        Refusal: it is none.
+        Refusal: it is not an id.
     """
-    if type(value) is str:
-        return value
     value = settled(value)
     kind = type(value)
     if value is None:
         return ""
     if issubclass(kind, int) and kind is not bool:
         if int.bit_length(value) > _ID_BITS:
-            raise Refusal("a whole number of more than 300 digits", "an id of at most 255 bytes")
+            raise Refusal("an integer of more than 300 digits", "an id of at most 255 bytes")
         return str(int.__int__(value))
     if issubclass(kind, UUID):
         return UUID.__str__(value)
     if issubclass(kind, str):
         return str.__str__(value)
-    raise Refusal(kind_of(value), "text, a whole number, or a UUID")
+    raise Refusal(kind_of(value), "text, an integer, or a UUID")
 
 
 def user(value: Any) -> str:
-    """Return the id of a user as text: of a model its key, of nobody `""`.
+    """Return the id of a user as text: of a model its key, of an anonymous user `""`.
 
     Raises:
-        Refusal: it is none.
+        Refusal: it is neither an id nor a user.
     """
-    if type(value) is str:
-        return value
     value = settled(value)
-    if value is None or issubclass(type(value), str | int | UUID):
-        return identifier(value)
-    is_authenticated = getattr(value, "is_authenticated", None)
+    is_id = value is None or issubclass(type(value), str | int | UUID)
+    return identifier(value if is_id else _key_of(value))
+
+
+def _key_of(person: Any) -> Any:
+    is_authenticated = getattr(person, "is_authenticated", None)
     if is_authenticated is False:
-        return ""
-    is_person = is_authenticated is True or issubclass(type(value), Model)
-    return identifier(value.pk if is_person else value)
+        return None
+    is_user = is_authenticated is True or issubclass(type(person), Model)
+    return person.pk if is_user else person
 
 
 def address(value: Any) -> Any:
     """Return an address as text, None as `""`, and anything else as `plain()` does: it means no location."""
-    if type(value) is str:
-        return value
     value = settled(value)
     if value is None:
         return ""
@@ -110,7 +106,7 @@ def moment(value: Any) -> datetime | float:
 
 def _bounded(value: int) -> int:
     if int.bit_length(value) > _TIME_BITS:
-        raise Refusal("a whole number of thousands of digits", "a number of seconds or milliseconds")
+        raise Refusal("an integer of thousands of digits", "a number of seconds or milliseconds")
     return int.__int__(value)
 
 

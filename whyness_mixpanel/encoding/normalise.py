@@ -1,4 +1,4 @@
-"""Values as call sites assign them, into what the contract has."""
+"""Converts times to epoch milliseconds."""
 
 import math
 import time
@@ -13,10 +13,10 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def milliseconds(value: object) -> int:
-    """Return a time as whole epoch milliseconds, never rounded up.
+    """Return a time in epoch milliseconds, rounded down.
 
     Raises:
-        InvalidEvent: it is no instant.
+        InvalidEvent: it is not a time.
     """
     if isinstance(value, datetime):
         if value.utcoffset() is None:
@@ -29,5 +29,5 @@ def milliseconds(value: object) -> int:
 
 
 def now_ms() -> int:
-    """Return the time in epoch milliseconds."""
+    """Return the current time in epoch milliseconds."""
     return time.time_ns() // 1_000_000

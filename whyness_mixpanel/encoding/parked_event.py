@@ -1,8 +1,8 @@
-"""What a parked row keeps of an event: all of it, or what could be encoded beside what could not. Pure.
+"""Encodes the event of a parked row: all of it, or what could be encoded and a rendering of the rest. Pure.
 
-An event that is whole stands there as it would travel, and may be released. Any other has the fields that
-could be encoded exactly as they would travel, and under `unencoded` a rendering of the rest for people,
-scrubbed and short, which is never read back.
+A whole event is stored exactly as it would be sent, and may be released. Of any other, the fields that could
+be encoded are stored exactly, and the rest under `unencoded` as a short, scrubbed rendering for people, which
+is never read back.
 """
 
 import json
@@ -20,7 +20,7 @@ from whyness_mixpanel.encoding.plain_values import LEVELS, readable_name
 from whyness_mixpanel.faults import is_of_signal, type_name
 
 UNENCODED_BYTES = 65_536
-# Also as a unit of time, which does not exist: an older version of the app refuses to release the row for it.
+# Also stored as the time unit, which is invalid: so older versions of the app refuse to release the row.
 _UNENCODED = "unencoded"
 # What a list of members costs beside their texts, and the JSON around them.
 _MEMBER_BYTES = 600
@@ -29,7 +29,7 @@ _MOST_DIGITS_BITS, _EXACT_BITS = 1_000, 53
 
 
 class Unencoded(NamedTuple):
-    """A field of an event that cannot travel, or a member of one; no `key` is all of it."""
+    """A field that cannot be encoded, or a member of one; without `key`, the whole field."""
 
     field: str
     value: object
@@ -43,8 +43,8 @@ def encode(
 
     Args:
         fields: JSON values by the names of the contract.
-        unencoded: what is none.
-        scrub: replaces secrets; None where nobody can tell what is one: then nothing but types is shown.
+        unencoded: the values that have no JSON.
+        scrub: replaces secrets; None where the settings are invalid: then only types are shown.
     """
     kept, lone = _without_surrogates(fields)
     apart = [*unencoded, *lone]
@@ -58,12 +58,12 @@ def encode(
 
 
 def is_whole(raw: object) -> bool:
-    """Whether nothing is missing in the row of an event, by its JSON."""
+    """Whether the JSON of a row holds the whole event."""
     return not (isinstance(raw, dict) and _UNENCODED in raw)
 
 
 def _as_sent(fields: Mapping[str, Any]) -> str:
-    """Return the JSON as an event of these fields would travel, `""` where that is too much."""
+    """Return the JSON of an event with these fields, `""` where it is too large."""
     encoded = to_sqs_json(fields)
     if longer_than(encoded, limits.EVENT_BYTES):
         cut = {name: Cutter().cut(fields[name]) for name in CUT_FIELDS & fields.keys()}
@@ -72,7 +72,7 @@ def _as_sent(fields: Mapping[str, Any]) -> str:
 
 
 def _without_surrogates(fields: Mapping[str, Any]) -> tuple[dict[str, Any], list[Unencoded]]:
-    """Return the fields without lone surrogates, which JSON does not give back as they were."""
+    """Return the fields without lone surrogates, and those with; JSON does not preserve them."""
     kept: dict[str, Any] = {}
     lone: list[Unencoded] = []
     for field, value in fields.items():
@@ -121,7 +121,7 @@ def _text(part: Unencoded, scrub: Callable[[Any], Any] | None) -> str:
 
 
 def _cut(text: str, most_bytes: int) -> str:
-    """Return the beginning of a text that takes no more than that in JSON."""
+    """Return the beginning of a text, of at most `most_bytes` in JSON."""
     short = text[:most_bytes]
     while size_bytes(to_sqs_json(short)) > most_bytes:
         short = short[: len(short) // 2]
@@ -129,7 +129,7 @@ def _cut(text: str, most_bytes: int) -> str:
 
 
 def _rendered(value: Any, levels: int) -> Any:
-    """Return JSON for people, without asking a value's own code."""
+    """Return JSON for people, without running a value's own code."""
     kind = type(value)
     if issubclass(kind, str):
         return _utf8(value)

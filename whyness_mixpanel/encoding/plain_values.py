@@ -1,46 +1,38 @@
-"""What a value of a call site is on the wire (the table in docs/reference/django.md).
+"""Converts values of call sites to JSON values (the table in docs/reference/django.md).
 
-No value is believed. Its type says what it is, not its `__class__`; what it holds is told by the methods of
-`str`, `dict` and so on, not by those that a class has put in their place. A value's own code runs only where
-nothing else can tell (a lazy object, a model's key, a time zone). Whatever that raises is a fault of the
-value, except for what a signal handler raised.
+No value is trusted. Its type decides, not its `__class__`, and it is read by the methods of `str`, `dict` and
+so on, not by overrides of its class. A value's own code runs only where there is no other way (a lazy object,
+a model's key, a time zone). Whatever that raises is a fault of the value, except for exceptions of a signal
+handler.
 """
 
 import json
-import math
 from collections.abc import Callable, Iterable
-from datetime import UTC, date, datetime, time, timedelta
-from decimal import Decimal
 from enum import Enum
 from typing import Any, NamedTuple
-from uuid import UUID
 
-from django.conf import settings
-from django.utils import timezone
 from django.utils.datastructures import MultiValueDict
 from django.utils.functional import LazyObject, Promise, empty
 
 from whyness_events import limits
 from whyness_mixpanel.encoding.refusal import Refusal, refusal_of
+from whyness_mixpanel.encoding.scalars import HIGHEST, LOWEST, SCALARS
 from whyness_mixpanel.faults import kind_of, type_name
 
-# Beyond this a double, which is what Mixpanel reads, is not exact.
-_FROM, _TO = -(2**53), 2**53
-# One more than the contract takes, so that what it refuses is kept as it was.
+# One more than the contract allows, so that what it refuses is kept unchanged.
 LEVELS = limits.NESTING_LEVELS + 1
-# An event of more members than this, or of more values, is too large in any case.
+# An event with more members or values than this is too large in any case.
 _MOST_MEMBERS = 10_000
 _MOST_VALUES = limits.EVENT_BYTES // 2
 _NAME_CHARACTERS = 100
-# Of lazy objects, one in the other.
+# Of lazy objects nested in each other.
 _MOST_WRAPPINGS = 20
 
-_AS_TEXT = "a number that a double holds exactly: send it as text"
 _ALLOWED = "a JSON value, or another kind that docs/reference/django.md names"
 
 
 class Refused(NamedTuple):
-    """A member of a dictionary that cannot travel."""
+    """A member of a dictionary that cannot be encoded."""
 
     key: object
     value: object
@@ -51,13 +43,13 @@ def plain(value: Any) -> Any:
     """Return the JSON value that `value` stands for.
 
     Raises:
-        Refusal: it stands for none.
+        Refusal: it has no JSON value.
     """
     return _plain(value, LEVELS, [_MOST_VALUES])
 
 
 def members(value: Any) -> tuple[dict[str, Any], list[Refused]]:
-    """Return the members of a dictionary as JSON values, and those that are none.
+    """Return the members of a dictionary as JSON values, and those that cannot be encoded.
 
     Raises:
         Refusal: there are too many.
@@ -74,7 +66,7 @@ def members(value: Any) -> tuple[dict[str, Any], list[Refused]]:
 
 
 def settled(value: Any) -> Any:
-    """Return what a lazy object, a lazy translation or a choice stands for, and anything else as it is."""
+    """Return the value of a lazy object, a lazy translation or a choice, and anything else unchanged."""
     for _ in range(_MOST_WRAPPINGS):
         kind = type(value)
         if issubclass(kind, LazyObject):
@@ -91,7 +83,7 @@ def settled(value: Any) -> Any:
 
 
 def readable_name(key: object) -> str:
-    """Return the name of a property on one line, however it was made."""
+    """Return a key as a short, printable property name."""
     if not issubclass(type(key), str):
         return f"<{type_name(key)}>"
     name = str.__str__(key)
@@ -101,61 +93,19 @@ def readable_name(key: object) -> str:
 
 def _plain(value: Any, levels: int, left: list[int]) -> Any:
     kind = type(value)
-    if kind is str or value is None or kind is bool or (kind is int and _FROM <= value <= _TO):
-        return value  # as most of them are
+    if kind is str or value is None or kind is bool or (kind is int and LOWEST <= value <= HIGHEST):
+        return value  # the most frequent types
     value = settled(value)
     kind = type(value)
     if value is None or kind is bool:
         return value
-    for known, convert in _SIMPLE:
+    for known, convert in SCALARS:
         if issubclass(kind, known):
             return convert(value)
     for known, build in _NESTED:
         if issubclass(kind, known):
             return build(value, levels, left)
     raise Refusal(kind_of(value), _ALLOWED)
-
-
-def _exact(value: int) -> int:
-    number = int.__int__(value)
-    if not _FROM <= number <= _TO:
-        raise Refusal("a whole number beyond 2**53", _AS_TEXT)
-    return number
-
-
-def _finite(value: float) -> float:
-    number = float.__float__(value)
-    if not math.isfinite(number):
-        raise Refusal("NaN, or a number too large to read", "a finite number")
-    return number
-
-
-def exact_decimal(value: Decimal) -> float:
-    """Return the double that is exactly this number, in the shortest way of writing it.
-
-    Raises:
-        Refusal: there is none.
-    """
-    is_near = Decimal.is_finite(value) and Decimal.__le__(Decimal.copy_abs(value), _TO)
-    if not is_near:
-        raise Refusal("a Decimal that is not finite, or beyond 2**53", _AS_TEXT)
-    number = float(Decimal.__str__(value))
-    if Decimal(repr(number)) != Decimal(Decimal.__str__(value)):
-        raise Refusal("a Decimal that a double does not hold", _AS_TEXT)
-    return number
-
-
-def in_utc(value: datetime) -> datetime:
-    """Return the moment; a naive one is of the current time zone, where the site has no other.
-
-    Raises:
-        Refusal: it is naive.
-    """
-    if datetime.utcoffset(value) is None:
-        if settings.USE_TZ:
-            raise Refusal("a naive datetime", "an aware datetime")
-        value = datetime.replace(value, tzinfo=timezone.get_current_timezone())
-    return datetime.astimezone(value, UTC)
 
 
 def _new_name(key: object, made: dict[str, Any]) -> str:
@@ -194,7 +144,7 @@ def _array(kind: Any) -> Callable[[Any, int, list[int]], list[Any]]:
     def build(value: Any, levels: int, left: list[int]) -> list[Any]:
         _take(kind.__len__(value), "an array of {} elements", levels, left)
         made: list[Any] = []
-        for member in tuple(kind.__iter__(value)):  # a member's own code may add to it for ever
+        for member in tuple(kind.__iter__(value)):  # a copy, because a member's own code may append to it
             try:
                 made.append(_plain(member, levels - 1, left))
             except Exception as error:  # noqa: BLE001  (see the module)
@@ -217,7 +167,7 @@ def _within(place: str, error: Exception) -> Refusal:
 
 
 def _take(count: int, what: str, levels: int, left: list[int]) -> None:
-    """Refuse a container that no event can hold, before it is looked into."""
+    """Refuse a container that is too large for an event, before reading it."""
     if not levels:
         raise Refusal(f"more than {LEVELS} levels of nesting", f"at most {limits.NESTING_LEVELS}")
     left[0] -= count
@@ -226,18 +176,6 @@ def _take(count: int, what: str, levels: int, left: list[int]) -> None:
 
 
 _list = _array(list)
-# In this order: a datetime is a date, and a choice was settled before.
-_SIMPLE: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
-    (str, str.__str__),
-    (int, _exact),
-    (float, _finite),
-    (Decimal, exact_decimal),
-    (datetime, lambda value: datetime.isoformat(in_utc(value))),
-    (date, date.isoformat),
-    (time, time.isoformat),
-    (timedelta, timedelta.total_seconds),
-    (UUID, UUID.__str__),
-)
 _NESTED: tuple[tuple[Any, Callable[[Any, int, list[int]], Any]], ...] = (
     (dict, _object),
     (list, _list),

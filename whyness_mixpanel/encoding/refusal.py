@@ -1,13 +1,13 @@
-"""Why a value cannot travel: for the developer with the property's name, for everybody else without it."""
+"""Why a value cannot be encoded: with the property's name for the developer, without it for logs."""
 
 from whyness_events import InvalidEvent
 from whyness_mixpanel.faults import is_of_signal, type_name
 
 
 class InvalidValue(InvalidEvent):
-    """A value cannot travel. Its text names the property, for the developer; `public_text` does not.
+    """A value cannot be encoded. Its text names the property, for the developer; `public_text` does not.
 
-    `place` is where the value stands. `allowed` is `""` where the value's own code raised what was `found`.
+    `place` is the path to the value. `allowed` is `""` where the value's own code raised what `found` names.
     """
 
     def __init__(self, path: str, found: str, allowed: str, place: str = "") -> None:
@@ -19,7 +19,7 @@ class InvalidValue(InvalidEvent):
 
 
 def public_text(error: Exception) -> str:
-    """Return what logs may say of an event that cannot travel."""
+    """Return the text for logs about an event that cannot be encoded."""
     return _text(error.path, error) if isinstance(error, InvalidEvent) else str(error)
 
 
@@ -32,24 +32,24 @@ def _text(path: str, error: InvalidEvent) -> str:
 
 
 class Refusal(Exception):
-    """Why a value is none of those that travel, and where in what was given it stands."""
+    """Why a value cannot be encoded, and its place in the given value."""
 
     def __init__(self, found: str, allowed: str = "") -> None:
         super().__init__(found, allowed)
         self.found, self.allowed, self.place = found, allowed, ""
 
     def named(self, path: str, place: str = "") -> InvalidValue:
-        """Return it as the fault of an event, with the public path and the developer's."""
+        """Return it as an event's fault, with the path for logs and the place for the developer."""
         invalid = InvalidValue(path, self.found, self.allowed, (place or path) + self.place)
         invalid.__cause__ = self.__cause__
         return invalid
 
 
 def refusal_of(error: Exception) -> Refusal:
-    """Return why a value is refused that raised `error` when it was touched.
+    """Return the refusal of a value that raised `error` while it was read.
 
     Raises:
-        Exception: `error` itself, where a signal handler raised it.
+        Exception: `error` itself, if a signal handler raised it.
     """
     if type(error) is Refusal:
         return error

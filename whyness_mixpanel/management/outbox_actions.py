@@ -1,6 +1,7 @@
-"""`mixpanel_outbox list`, `show`, `release` and `delete`: by the functions that the admin calls too."""
+"""The actions `list`, `show`, `release` and `delete` of `mixpanel_outbox`."""
 
 import json
+import logging
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -15,8 +16,10 @@ from whyness_mixpanel.publishing import outbox, parked
 from whyness_mixpanel.tables import Outbox
 from whyness_ops.output import pretty, printable
 
+logger = logging.getLogger("whyness_mixpanel")
+
 NOT_DONE, WRONG_ARGUMENTS = 1, 2
-# As much of a reason as the admin's list shows.
+# As in the admin's list.
 _REASON_CHARACTERS, _NAME_CHARACTERS = 200, 60
 
 
@@ -30,7 +33,7 @@ def list_parked(  # noqa: PLR0913  (the options of the action)
     as_json: bool,
     **_: Any,
 ) -> None:
-    """Show a line for each parked row, oldest first, with nothing about a person; `note` what is left out."""
+    """Write a line for each parked row, oldest first, without personal data; `note` if rows are left out."""
     for alias in aliases:
         rows = outbox.parked(alias).filter(reason__icontains=reason).order_by("id")
         for row in rows[:limit].iterator(chunk_size=parked.ROWS_IN_MEMORY):
@@ -42,11 +45,11 @@ def list_parked(  # noqa: PLR0913  (the options of the action)
                 text = one_line(row.reason)[:_REASON_CHARACTERS]
                 write("  ".join([str(row.pk), *place, created_at, _name(row) or "-", text]))
         if rows[limit : limit + 1].exists():
-            note(f"{alias}: more than {limit} are parked: see --limit")
+            note(f"{alias}: more than {limit} events are parked. Use --limit to list more.")
 
 
 def show_row(aliases: Sequence[str], write: Write, *, id: int, as_json: bool, **_: Any) -> None:  # noqa: A002
-    """Show all of a row, also of one that is pending."""
+    """Write all fields of a row, parked or pending."""
     [alias] = _places(aliases, [id], _all_rows, "row")
     row = _all_rows(alias).get(pk=id)
     values = {name: getattr(row, name) for name in parked.FIELDS}
@@ -59,31 +62,51 @@ def show_row(aliases: Sequence[str], write: Write, *, id: int, as_json: bool, **
 
 
 def release(aliases: Sequence[str], write: Write, **options: Any) -> None:
-    """Release parked rows whose events keep the rules now."""
+    """Release the selected parked rows whose events are valid now."""
     done = [parked.release(ids, alias) for alias, ids in _chosen(aliases, **options).items()]
-    kept = sum(each.kept for each in done)
-    write(f"released {sum(each.released for each in done)}, still parked {kept}")
+    kept = sum(counts.kept for counts in done)
+    write(f"Released: {sum(counts.released for counts in done)}. Still parked: {kept}.")
     if kept:
-        raise CommandError("Not every row was released: 'list' shows why.", returncode=NOT_DONE)
+        raise CommandError(
+            f"{kept} events stay parked. Run 'manage.py mixpanel_outbox list' to see why.",
+            returncode=NOT_DONE,
+        )
 
 
 def delete(aliases: Sequence[str], write: Write, *, yes: bool, **options: Any) -> None:
-    """Delete parked rows, once somebody has said yes."""
+    """Delete the selected parked rows, after a confirmation."""
     chosen = _chosen(aliases, **options)
     count = sum(map(len, chosen.values()))
     if count and not yes:
         _ask(count)
-    deleted = sum(parked.delete(ids, alias) for alias, ids in chosen.items())
-    write(f"deleted {deleted}")
+    deleted = sum(_delete_and_log(ids, alias) for alias, ids in chosen.items())
+    write(f"Deleted: {deleted}.")
     if deleted < count:
-        raise CommandError(f"{count - deleted} were not parked any more.", returncode=NOT_DONE)
+        raise CommandError(
+            f"{count - deleted} rows were not deleted, because they are no longer parked.",
+            returncode=NOT_DONE,
+        )
+
+
+def _delete_and_log(ids: Sequence[int], alias: str) -> int:
+    """Delete rows that are still parked and log the ids, as the admin does; return how many."""
+    deleted = 0
+    for some in outbox.slices(ids):
+        count = parked.delete(some, alias)
+        deleted += count
+        listed = ", ".join(map(str, some))
+        logger.warning("Deleted %d parked rows from the outbox of %s. Ids: %s", count, alias, listed)
+    return deleted
 
 
 def _ask(count: int) -> None:
     if not sys.stdin.isatty():
-        raise CommandError("There is no terminal to ask on: give --yes.", returncode=WRONG_ARGUMENTS)
+        raise CommandError(
+            "Nothing was deleted: there is no terminal to ask for a confirmation. Give --yes.",
+            returncode=WRONG_ARGUMENTS,
+        )
     try:
-        answer = input(f"Delete {count} parked events for good? [y/N] ")
+        answer = input(f"Delete {count} parked events permanently? [y/N] ")
     except (EOFError, UnicodeDecodeError):
         answer = ""
     if answer.strip().lower() not in ("y", "yes"):
@@ -97,9 +120,9 @@ def _chosen(
     all: bool,  # noqa: A002  (the option's name)
     **_: Any,
 ) -> dict[str, Sequence[int]]:
-    """Return the ids of rows by database. All are those that are parked now, whatever is parked later."""
+    """Return the ids of the selected rows by database; with `all`, of those parked now."""
     if bool(ids) == all:
-        raise CommandError("Name rows by their ids, or all with --all.", returncode=WRONG_ARGUMENTS)
+        raise CommandError("Give either the ids of rows or --all.", returncode=WRONG_ARGUMENTS)
     if all:
         return {alias: parked.ids_of(outbox.parked(alias)) for alias in aliases}
     return _places(aliases, ids, outbox.parked, "parked row")
@@ -108,20 +131,20 @@ def _chosen(
 def _places(
     aliases: Sequence[str], ids: Sequence[int], rows_of: Callable[[str], QuerySet[Outbox]], what: str
 ) -> dict[str, Sequence[int]]:
-    """Return `ids`, ascending, by the database that they are in.
+    """Return `ids`, ascending, by their databases.
 
     Raises:
-        CommandError: one is in none, or in several.
+        CommandError: no database, or several, have one of them.
     """
     places: dict[int, list[str]] = {id_: [] for id_ in sorted(ids)}
     for alias in aliases:
         for some in outbox.slices(list(places)):
             for id_ in rows_of(alias).filter(pk__in=some).values_list("pk", flat=True):
                 places[id_].append(alias)
-    _refuse(f"There is no {what} {{}}.", [id_ for id_, found in places.items() if not found])
+    _refuse(f"There is no {what} with the id {{}}.", [id_ for id_, has in places.items() if not has])
     _refuse(
-        f"Several databases have a {what} {{}}: choose one with --database.",
-        [id_ for id_, found in places.items() if len(found) > 1],
+        f"Several databases have a {what} with the id {{}}. Choose one with --database.",
+        [id_ for id_, has in places.items() if len(has) > 1],
     )
     by_alias: dict[str, list[int]] = defaultdict(list)
     for id_, [alias] in places.items():
@@ -143,7 +166,7 @@ def _json(alias: str, row: Outbox, **values: object) -> str:
 
 
 def _name(row: Outbox) -> str:
-    """Return an event's name; `""` where there is none that can be shown."""
+    """Return an event's name, `""` where it has none."""
     try:
         raw = json.loads(row.encoded)
     except (ValueError, RecursionError):  # a parked row may hold anything
@@ -153,7 +176,7 @@ def _name(row: Outbox) -> str:
 
 
 def _readable(encoded: str) -> str:
-    """Return JSON for people; as it stands where it is damaged."""
+    """Return indented JSON, or the text itself where it is damaged."""
     try:
         return pretty(json.loads(encoded))
     except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""`mixpanel_outbox drain`: once, in a loop, or only saying what would be published."""
+"""The action `drain` of `mixpanel_outbox`: once, in a loop, or as a dry run."""
 
 import signal
 import threading
@@ -16,25 +16,28 @@ from whyness_mixpanel.publishing.drain import Drained, drain
 from whyness_mixpanel.publishing.worker import Worker
 from whyness_mixpanel.views import MOST_COUNTED
 
-# Between two looks of a loop, where rows are about to be due.
+# The shortest pause of a loop.
 MOST_OFTEN_S = 0.2
 
 
 def drain_outboxes(
     aliases: Sequence[str], write: Write, *, loop: bool, dry_run: bool, is_own_program: bool, **options: Any
 ) -> None:
-    """Publish what waits.
+    """Publish the pending events.
 
-    In another program (`is_own_program` is false), such as a worker of Celery, signals are that program's.
+    Signals are handled only if `is_own_program`, not within another program such as a worker of Celery.
     """
     if dry_run:
         for alias in aliases:
-            write(f"{alias}: {in_words(bounded_count(outbox.pending(alias)))} events would be published")
+            write(f"{alias}: would publish {in_words(bounded_count(outbox.pending(alias)))} events.")
         return
     if not conf.ENABLED.get():
-        raise CommandError("ENABLED is False: nothing is published.")
+        raise CommandError("Nothing was published: the setting ENABLED is False.")
     if conf.BACKEND.get() == "sqs" and not conf.QUEUE_URL.get():
-        raise CommandError(f"There is no queue: set QUEUE_URL in {conf.DICT_NAME}.")
+        raise CommandError(
+            f"Nothing was published: QUEUE_URL is not set. Set it in {conf.DICT_NAME} to the stack's output "
+            "QueueUrl."
+        )
     stop = threading.Event()
     with _stopped_by_signals(stop) if is_own_program else nullcontext():
         if loop:
@@ -43,9 +46,12 @@ def drain_outboxes(
         done = _drain_once(aliases, write, stop, **options)
     if options["verbosity"]:
         left = sum(bounded_count(outbox.pending(alias)) for alias in aliases)
-        write(f"published {done.published}, left {in_words(left)}")
+        write(f"Published: {done.published}. Left: {in_words(left)}.")
     if done.refused:
-        raise CommandError(f"{done.refused} events were not taken ({done.fault}). They stay in the outbox.")
+        raise CommandError(
+            f"{done.refused} events were not published: {done.fault}. They stay in the outbox. Run the "
+            "command again."
+        )
 
 
 def _drain_for_ever(

@@ -1,4 +1,4 @@
-"""How many rows wait, counted no further than anybody needs to know."""
+"""The action `status` of `mixpanel_outbox`, and bounded counts of rows."""
 
 import json
 from collections import Counter
@@ -19,22 +19,22 @@ _REASONS = 10
 
 
 def bounded_count(rows: QuerySet[Outbox]) -> int:
-    """Return how many rows there are, at most MOST_COUNTED + 1: counting a million takes half a second."""
+    """Return the number of rows, at most MOST_COUNTED + 1: counting a million takes half a second."""
     return rows[: MOST_COUNTED + 1].count()
 
 
 def in_words(count: int) -> str:
-    """Return one or several bounded counts as text."""
+    """Return a bounded count, or a sum of them, as text."""
     return str(count) if count <= MOST_COUNTED else f"more than {MOST_COUNTED:,}"
 
 
 def one_line(text: str) -> str:
-    """Return a reason or a name as one line that steers no terminal."""
+    """Return a reason or a name as one line without control characters."""
     return printable(" ".join(text.split()))
 
 
 def show_status(aliases: Sequence[str], write: Write, *, as_json: bool = False, **_: Any) -> None:
-    """Show how many rows wait and for how long, and why others are parked."""
+    """Write the number of pending rows, the age of the oldest, and the reasons of parked rows."""
     if as_json:
         write(json.dumps({alias: figures(alias) for alias in aliases}))
         return

@@ -1,4 +1,4 @@
-"""What a database, a setting or Ctrl-C does to a command is told in a line, without a traceback."""
+"""Ends a command with one line instead of a traceback after a database error, a wrong setting or Ctrl-C."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,11 +13,11 @@ INTERRUPTED = 130
 
 @contextmanager
 def plain_errors() -> Iterator[None]:
-    """Raise CommandError instead, without what was sent; `--traceback` shows the rest."""
+    """Raise CommandError instead, without texts that may quote data; `--traceback` shows the rest."""
     try:
         yield
     except Error as error:
-        raise CommandError(f"The database fails: {type(error).__name__}. Is the site migrated?") from error
+        raise CommandError(f"The database failed: {type(error).__name__}. Is the site migrated?") from error
     except ImproperlyConfigured as error:
         raise CommandError(str(error)) from error
     except KeyboardInterrupt:

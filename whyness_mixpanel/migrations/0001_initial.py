@@ -1,4 +1,4 @@
-"""What databases of the older versions have already applied: its name and its operations may not change."""
+"""Applied already in databases of older versions, so its name and its operations may not change."""
 
 from typing import ClassVar
 
@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    """Create the table of `Log`; `Event` had none, and its fields are only history."""
+    """Create the table of `Log`. `Event` had no table."""
 
     initial = True
     dependencies: ClassVar = []

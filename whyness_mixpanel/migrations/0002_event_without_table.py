@@ -1,4 +1,4 @@
-"""`Event` is no model any more, which no database notices; what waits to be published has a table."""
+"""`Event` is no longer a model, which changes no database. Adds the outbox."""
 
 from typing import ClassVar
 
@@ -10,17 +10,17 @@ from django.db.migrations.exceptions import IrreversibleError
 
 
 def refuse_while_rows_wait(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
-    """Raise IrreversibleError where dropping the table would lose events."""
+    """Raise IrreversibleError if dropping the table would lose events."""
     rows = apps.get_model("whyness_mixpanel", "Outbox").objects.using(schema_editor.connection.alias)
     if count := rows.count():
         raise IrreversibleError(
-            f"The outbox has {count} events that are not published: run 'manage.py mixpanel_outbox drain', "
-            "and release or delete those that are parked, before this migration is reversed."
+            f"The outbox has {count} unpublished events. Before reversing this migration, run "
+            "'manage.py mixpanel_outbox drain', and release or delete the parked events."
         )
 
 
 class Migration(migrations.Migration):
-    """Take `Event` out of the state, without SQL, and add the outbox."""
+    """Remove `Event` from the state, without SQL, and add the outbox."""
 
     refuse_reversal = staticmethod(refuse_while_rows_wait)
     dependencies: ClassVar = [("whyness_mixpanel", "0001_initial")]

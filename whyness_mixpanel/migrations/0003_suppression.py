@@ -1,4 +1,4 @@
-"""The list of those about whom nothing is sent."""
+"""The list of suppressed users."""
 
 from typing import ClassVar
 
@@ -10,10 +10,12 @@ from django.db.migrations.exceptions import IrreversibleError
 
 
 def refuse_while_people_are_suppressed(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
-    """Raise IrreversibleError where dropping the table would make their events flow again."""
+    """Raise IrreversibleError if dropping the table would let their events be sent again."""
     rows = apps.get_model("whyness_mixpanel", "Suppression").objects.using(schema_editor.connection.alias)
     if count := rows.count():
-        raise IrreversibleError(f"{count} users are suppressed: keep their list before this is reversed.")
+        raise IrreversibleError(
+            f"{count} users are suppressed. Before reversing this migration, save and empty the list."
+        )
 
 
 class Migration(migrations.Migration):

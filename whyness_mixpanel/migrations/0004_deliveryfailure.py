@@ -1,4 +1,4 @@
-"""A name for the admin's page about failures, with its permissions. No SQL."""
+"""The model of the admin's page of failures, with its permissions. No SQL."""
 
 from typing import ClassVar
 

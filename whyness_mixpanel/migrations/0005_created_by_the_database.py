@@ -1,4 +1,4 @@
-"""When a row was written is said by the clock of the database, which all processes share."""
+"""`created_at` is set by the database's clock, which all processes share."""
 
 from typing import ClassVar
 
@@ -7,7 +7,7 @@ from django.db.models.functions import Now
 
 
 class Migration(migrations.Migration):
-    """Give `created_at` a default in the database. Rows stay as they are; older code goes on as it did."""
+    """Give `created_at` a default in the database. Rows do not change; older code continues to work."""
 
     dependencies: ClassVar = [("whyness_mixpanel", "0004_deliveryfailure")]
     operations: ClassVar = [

@@ -1,1 +1,1 @@
-"""The app's migrations, from its oldest version on."""
+"""The app's migrations, since its first version."""

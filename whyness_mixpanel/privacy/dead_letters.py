@@ -1,4 +1,4 @@
-"""Takes a person's events out of the dead-letter queue, and leaves those of everybody else."""
+"""Deletes a person's events from the dead-letter queue, and keeps those of all others."""
 
 from collections.abc import Collection
 from dataclasses import asdict, dataclass
@@ -14,17 +14,17 @@ from whyness_ops.dead_letter_queue import Hold
 
 @dataclass(slots=True)
 class PurgeReport:
-    """What came of it.
+    """The counts of a purge.
 
     Attributes:
-        looked_at: dead letters received.
-        purged: dead letters of nobody else, deleted (in a dry run: that would be).
-        rewritten: dead letters with events of others too, replaced by dead letters of these alone.
-        unreadable: dead letters that do not say about whom they are; they stay.
+        looked_at: dead letters inspected.
+        purged: dead letters about these people only, deleted (in a dry run: to be deleted).
+        rewritten: dead letters about others too, replaced by dead letters with the others' events.
+        unreadable: dead letters whose people cannot be read; they stay.
         not_deleted: dead letters whose deletion the queue did not confirm.
-        hidden: messages that somebody else looks at.
-        arrived_since: dead letters that came while it lasted; they were not looked at.
-        complete: whether every dead letter was looked at.
+        hidden: messages that another process is inspecting.
+        arrived_since: dead letters that arrived during the purge, and were not inspected.
+        complete: whether every dead letter was inspected.
     """
 
     looked_at: int = 0
@@ -38,7 +38,7 @@ class PurgeReport:
 
     @property
     def is_clean(self) -> bool:
-        """Whether nothing of the person can be left."""
+        """Whether no event of the people can be left."""
         return self.complete and not self.not_deleted and not self.hidden
 
     def to_json(self) -> dict[str, Any]:
@@ -47,7 +47,7 @@ class PurgeReport:
 
 
 def queue_from_settings() -> DeadLetterQueue | None:
-    """Return the dead-letter queue, None where none is set."""
+    """Return the dead-letter queue, None if DEAD_LETTER_QUEUE_URL is not set."""
     url = conf.DEAD_LETTER_QUEUE_URL.get()
     if not url:
         return None
@@ -60,7 +60,7 @@ def purge(queue: DeadLetterQueue, users: Collection[str], *, dry_run: bool) -> P
     """Delete the events about `users`.
 
     Raises:
-        whyness_ops.OpsError: the queue cannot be asked.
+        whyness_ops.OpsError: the queue cannot be read.
     """
     report = PurgeReport()
     unwanted = set(users)
@@ -89,7 +89,7 @@ def _about(dead_letter: DeadLetter, unwanted: set[str]) -> bool:
 def _keep_others(
     dead_letter: DeadLetter, unwanted: set[str], hold: Hold, report: PurgeReport, *, dry_run: bool
 ) -> bool:
-    """Send what is about others as a dead letter of its own first; return whether this one may go."""
+    """Send the events of others as a new dead letter; return whether this one may be deleted."""
     others = [raw for raw in dead_letter.raw_events if not people_of(raw) & unwanted]
     if not others:
         report.purged += 1

@@ -1,4 +1,4 @@
-"""Edge: Mixpanel's API for deleting people. One request a second, which is all it takes.
+"""Edge: Mixpanel's API for deleting people. One request a second, which is its rate limit.
 
 Source: docs.mixpanel.com/reference/gdpr-api and openapi/gdpr.openapi.yaml of mixpanel/docs, 2026-11-23.
 """
@@ -23,26 +23,26 @@ _TIMEOUT_S = 30.0
 _ANSWER_BYTES = 1_000_000
 _TRACKING_ID = re.compile(r"[A-Za-z0-9_.:-]{1,255}").fullmatch
 _ADVICE = {
-    400: "Is PROJECT_TOKEN the token of the project?",
-    401: "Make a new GDPR_TOKEN: it is one person's, of an owner or admin, and ends after a year.",
-    403: "GDPR_TOKEN must be of an owner or admin of the project whose PROJECT_TOKEN is set.",
-    404: "Is MIXPANEL_URL the region of the project?",
+    400: "Check that PROJECT_TOKEN is the token of the project.",
+    401: "Create a new GDPR_TOKEN: it belongs to one person, an owner or admin, and expires after a year.",
+    403: "GDPR_TOKEN must belong to an owner or admin of the project of PROJECT_TOKEN.",
+    404: "Check that MIXPANEL_URL is the region of the project.",
     429: "Try again in a minute.",
 }
 
 
 class NotAsked(Exception):
-    """Mixpanel could not be asked, or refused; the text is safe and says what to do."""
+    """Mixpanel could not be reached, or refused; the text is safe and says what to do."""
 
 
 class DeletionApi:
-    """Deletions of one project.
+    """The deletions of one project.
 
     Args:
-        url: of the project's region, one of MIXPANEL_URL.
-        project_token: of the project.
+        url: the URL of the project's region, one of MIXPANEL_URL.
+        project_token: the token of the project.
         gdpr_token: the personal OAuth token of an owner or admin.
-        sleep: waits so many seconds.
+        sleep: waits for a number of seconds.
     """
 
     def __init__(
@@ -53,14 +53,14 @@ class DeletionApi:
         self._headers = {"Authorization": f"Bearer {gdpr_token}", "Content-Type": "application/json"}
         self._sleep = sleep
         self._is_first = True
-        # With a redirect the token would go to whatever host the answer names.
+        # A redirect would send the token to the host that the answer names.
         self._open = build_opener(_NoRedirect()).open
 
     def ask(self, distinct_ids: Sequence[str]) -> str:
-        """Ask for the deletion of all that is known under the ids, at most MOST_IDS; return its tracking id.
+        """Request the deletion of all data under the ids, at most MOST_IDS; return its tracking id.
 
         Raises:
-            NotAsked: it was refused, or nobody knows.
+            NotAsked: it was refused, or the result is unknown.
         """
         body = json.dumps({"compliance_type": "GDPR", "distinct_ids": list(distinct_ids)})
         tracking_id = self._call("POST", "/", body).get("task_id")
@@ -69,10 +69,10 @@ class DeletionApi:
         return tracking_id
 
     def status(self, tracking_id: str) -> str:
-        """Return how far a deletion is, one of STATUSES.
+        """Return the status of a deletion, one of STATUSES.
 
         Raises:
-            NotAsked: nobody knows.
+            NotAsked: the status is unknown.
         """
         state = self._call("GET", f"/{quote(tracking_id, safe='')}").get("status")
         return state if state in STATUSES else "UNKNOWN"
@@ -82,7 +82,7 @@ class DeletionApi:
             self._sleep(PAUSE_S)
         self._is_first = False
         data = body.encode() if body else None
-        # The URL is one of a few: conf.MIXPANEL_URL takes no other.
+        # The URL is one of a few: conf.MIXPANEL_URL allows no other.
         request = Request(  # noqa: S310  (as above)
             f"{self._url}{path}?{self._query}", data=data, headers=self._headers, method=method
         )
@@ -104,7 +104,7 @@ def from_settings() -> DeletionApi:
     """Return the API of the project in the settings.
 
     Raises:
-        NotAsked: there is no PROJECT_TOKEN, or no GDPR_TOKEN.
+        NotAsked: PROJECT_TOKEN or GDPR_TOKEN is not set.
     """
     tokens = (conf.PROJECT_TOKEN, conf.GDPR_TOKEN)
     if missing := [setting for setting in tokens if not setting.get()]:

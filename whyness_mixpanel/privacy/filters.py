@@ -1,4 +1,4 @@
-"""What may not leave the process: secrets in events, and events about people who do not want it."""
+"""Finds events that must not be sent (suppressed or opted-out people), and provides the scrubber."""
 
 import functools
 import json
@@ -15,22 +15,22 @@ _PROSPECT = "p:"
 
 
 class CannotFilter(Exception):
-    """Nobody can tell about whom events may be sent, so that none of them may be. The text shows no value."""
+    """It is unknown about whom events may be sent, so none may be. The text shows no value."""
 
 
 class OptOutFailed(CannotFilter):
-    """The function OPT_OUT raised, or returned no users: the events are parked."""
+    """The function OPT_OUT raised, or did not return users: the events are parked."""
 
 
 class SuppressionUnreadable(CannotFilter):
-    """The database does not say who is suppressed: the events wait."""
+    """The list of suppressed users cannot be read: the events wait."""
 
 
 def scrubber() -> Scrubber:
-    """Return what replaces the secrets in `data` and `properties`.
+    """Return the scrubber for `data` and `properties`.
 
     Raises:
-        SettingError: SCRUB_NAMES or SCRUB_PATTERNS is not what is allowed. Nothing else.
+        SettingError: SCRUB_NAMES or SCRUB_PATTERNS is invalid. Nothing else is raised.
     """
     return _scrubber(conf.SCRUB_NAMES.get(), conf.SCRUB_PATTERNS.get())
 
@@ -38,12 +38,12 @@ def scrubber() -> Scrubber:
 def filter_suppressed(encoded: Sequence[str]) -> Sequence[str]:
     """Return those of the encoded events that may be sent, in order.
 
-    Asks the database once per 500 people, and OPT_OUT once.
+    One query per 500 people, and one call of OPT_OUT.
 
     Raises:
-        OptOutFailed: it raised; park the events, its text is the reason.
-        SuppressionUnreadable: the database could not be asked; try again later.
-        SettingError: OPT_OUT is not what is allowed.
+        OptOutFailed: OPT_OUT raised; park the events with this text as the reason.
+        SuppressionUnreadable: the database failed; try again later.
+        SettingError: OPT_OUT is invalid.
     """
     people = [people_of(json.loads(event)) for event in encoded]
     unwanted = unwanted_among(set().union(*people))
@@ -51,15 +51,15 @@ def filter_suppressed(encoded: Sequence[str]) -> Sequence[str]:
 
 
 def unwanted_among(people: set[str]) -> set[str]:
-    """Return those of `people` about whom nothing may be sent; raises as `filter_suppressed`.
+    """Return those of `people` about whom no event may be sent; raises like `filter_suppressed`.
 
-    OPT_OUT is asked in this thread: the relay's or a drain's, where there is no request.
+    OPT_OUT is called in this thread: the relay's or a command's, without a request.
     """
     return _suppressed(people) | _opted_out(people) if people else set()
 
 
 def people_of(raw: object) -> set[str]:
-    """Return whom an event (decoded JSON of any kind) is about, each as `user` names them."""
+    """Return the people of an event (decoded JSON of any kind), each in the format of `user`."""
     if not isinstance(raw, dict):
         return set()
     user, prospect = raw.get("user"), raw.get("prospect")
@@ -70,28 +70,28 @@ def people_of(raw: object) -> set[str]:
 
 
 def spellings(user: str) -> list[str]:
-    """Return every `distinct_id` and device under which Mixpanel may know `user`, in either identity mode."""
+    """Return every `distinct_id` and device id of `user` at Mixpanel, in both identity modes."""
     if not user.startswith(_PROSPECT):
         return [user]
     prospect = user.removeprefix(_PROSPECT)
     return [user, f"$device:p-{prospect}", f"p-{prospect}"]
 
 
-@functools.lru_cache(maxsize=4)  # built anew it would cost each event more than its use
+@functools.lru_cache(maxsize=4)  # building one costs more than using it for an event
 def _scrubber(names: tuple[str, ...], patterns: tuple[str, ...]) -> Scrubber:
     return Scrubber(names, patterns)
 
 
 def _suppressed(people: set[str]) -> set[str]:
-    alias = router.db_for_write(Suppression)  # a replica may not know yet
+    alias = router.db_for_write(Suppression)  # a replica may be behind
     try:
-        if transaction.get_autocommit(using=alias):  # no transaction to break: none is begun only to read
+        if transaction.get_autocommit(using=alias):  # there is no transaction to protect
             return suppressed_among(people, alias)
         with transaction.atomic(using=alias):  # a savepoint: a missing table must not break the transaction
             return suppressed_among(people, alias)
     except Error as error:
         if _is_missing(Suppression._meta.db_table, alias):  # noqa: SLF001  (Django's public API for models)
-            return set()  # nobody can be on a list that is not migrated yet
+            return set()  # a list that is not migrated yet is empty
         raise SuppressionUnreadable(
             f"The list of suppressed users cannot be read ({type(error).__name__}). Is the app migrated?"
         ) from error
@@ -114,5 +114,5 @@ def _opted_out(people: set[str]) -> set[str]:
         if is_of_signal(error):
             raise
         raise OptOutFailed(
-            f"The function of OPT_OUT raised {type(error).__name__}: mend it, then release."
+            f"The function OPT_OUT raised {type(error).__name__}: fix it, then release the event."
         ) from error

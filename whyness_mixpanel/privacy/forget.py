@@ -1,4 +1,4 @@
-"""Forgetting people: nothing more is sent, what waits is deleted, and Mixpanel deletes what it has."""
+"""Forgets people: suppresses them, and requests the deletion of their data at Mixpanel."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -13,43 +13,43 @@ from whyness_mixpanel.privacy.deletion_api import MOST_IDS, DeletionApi
 from whyness_mixpanel.privacy.filters import spellings
 from whyness_mixpanel.privacy.suppression import Suppression
 
-# What was published before the suppression may lie in the queue for 14 days, and then as long among the dead
-# letters; a redrive may bring it to Mixpanel after the first deletion. So it is asked once more.
+# Events published before the suppression may stay in the queue for 14 days, and as long in the dead-letter
+# queue; a redrive may send them after the first deletion. So a second one is requested.
 ASK_AGAIN_AFTER = timedelta(days=29)
 ASK_COUNT = 2
-# After these Mixpanel deletes nothing by that request.
+# A request with one of these statuses deletes nothing.
 FAILED = frozenset({"FAILURE", "REVOKED", "NOT_FOUND"})
 
 _PEOPLE_PER_REQUEST = MOST_IDS // len(spellings("p:1"))
 
 
 def check_user(user: str) -> None:
-    """Raise InvalidEvent where `user` cannot be a person of an event, or is nobody."""
+    """Raise InvalidEvent if `user` is not a valid user id, or is an anonymous user."""
     if user in conf.ANONYMOUS_USERS.get() or not user:
         raise InvalidEvent(
-            "user", "nobody (see ANONYMOUS_USERS)", 'an id such as 123, or "p:45" for a prospect'
+            "user", "an anonymous user (see ANONYMOUS_USERS)", 'an id such as 123, or "p:45" for a prospect'
         )
     now_ms = int(timezone.now().timestamp() * 1000)
     check_event(Event(insert_id="forget", event="forget", user=user, time=now_ms), now_ms=now_ms)
 
 
 def suppress(users: Sequence[str]) -> int:
-    """Note that nothing may be sent about `users` any more; return how many were not noted yet."""
+    """Suppress `users`; return how many were not suppressed before."""
     return sum(Suppression.objects.get_or_create(user=user)[1] for user in users)
 
 
 def due(now: datetime) -> list[Suppression]:
-    """Return those about whom Mixpanel is to be asked: not yet, in vain, or long enough ago."""
+    """Return those whose deletion must be requested now, for the first time or again."""
     never = Q(ask_count=0) | Q(tracking_id="") | Q(status__in=FAILED)
     again = Q(ask_count__lt=ASK_COUNT, asked_at__lte=now - ASK_AGAIN_AFTER)
     return list(Suppression.objects.filter(never | again).order_by("pk"))
 
 
 def ask(api: DeletionApi, suppressions: Sequence[Suppression], now: datetime) -> None:
-    """Ask Mixpanel to delete what it has, and note that; few requests for many people.
+    """Request deletions at Mixpanel, for many people at once, and save their tracking ids.
 
     Raises:
-        NotAsked: it refused; those asked for until then are noted.
+        NotAsked: Mixpanel refused; the requests made until then are saved.
     """
     for start in range(0, len(suppressions), _PEOPLE_PER_REQUEST):
         some = suppressions[start : start + _PEOPLE_PER_REQUEST]
@@ -61,10 +61,10 @@ def ask(api: DeletionApi, suppressions: Sequence[Suppression], now: datetime) ->
 
 
 def refresh(api: DeletionApi) -> None:
-    """Ask how far the deletions are that have not ended, and note it.
+    """Read and save the status of deletions that have not ended.
 
     Raises:
-        NotAsked: it refused; what it said until then is noted.
+        NotAsked: Mixpanel refused; the statuses read until then are saved.
     """
     going_on = Suppression.objects.exclude(tracking_id="").exclude(status__in=FAILED | {"SUCCESS"})
     for tracking_id in going_on.order_by().values_list("tracking_id", flat=True).distinct():
@@ -73,12 +73,12 @@ def refresh(api: DeletionApi) -> None:
 
 
 def ask_again_at(suppression: Suppression) -> datetime | None:
-    """Return when Mixpanel is to be asked once more, None where it need not be."""
+    """Return when the next deletion must be requested, None if no more is needed."""
     if suppression.asked_at is None or suppression.ask_count >= ASK_COUNT:
         return None
     return suppression.asked_at + ASK_AGAIN_AFTER
 
 
 def _is_first_round(suppression: Suppression, now: datetime) -> bool:
-    """Whether the queue may still hold something, so that this request cannot be the last."""
+    """Whether the queues may still hold events, so that this request cannot be the last."""
     return now < suppression.created_at + ASK_AGAIN_AFTER

@@ -10,10 +10,10 @@ from whyness_mixpanel.scrub import plain_name
 
 REMOVED = "[removed]"
 
-# The contract refuses more levels than this, and more bytes: what lies beyond is never sent.
+# The contract refuses more levels and more bytes than this, so what lies beyond is never sent.
 _LEVELS = (
     limits.NESTING_LEVELS + 2
-)  # `data` and `properties` hold values of that many, and one is to be refused
+)  # values of `data` and `properties` have that many, and one more is refused
 _VALUES = int(limits.EVENT_BYTES)
 
 # `password=…`, `"api_key": "…"` also with its quotes escaped, `Authorization: Basic …`, up to the value. A
@@ -21,12 +21,12 @@ _VALUES = int(limits.EVENT_BYTES)
 _NAME_IS = re.compile(r"""(?<![\w.%\[\]-])([\w.%\[\]-]++)[\\"']{0,4}[ \t]{0,9}[:=][ \t]{0,9}(\\{0,3}["'])?""")
 _QUOTED = {quote: re.compile(rf"(?s:[^{quote}\\]|\\.)*+") for quote in "\"'"}
 _BARE = re.compile(r"""(?i:(?:basic|bearer|digest|token)[ ]+)?[^\s"'&;,}]*+""")
-# Longer keys are not kept in memory.
+# Longer keys are not cached.
 _KEY_CHARACTERS = 100
 
 
 class Scrubber:
-    """Replaces what is secret.
+    """Replaces secrets.
 
     Args:
         names: parts of keys, letters and digits.
@@ -40,8 +40,8 @@ class Scrubber:
     def scrub(self, value: Any) -> Any:
         """Return a copy of `value` without secrets.
 
-        It ends for whatever is nested, however deep, even in itself: containers too deep for the contract are
-        emptied and values too many are removed, and the contract refuses such an event as it did before.
+        Ends for any nesting, even of a container in itself: containers that are too deep are emptied, and
+        values beyond the limit are removed. The contract refuses such events anyway.
         """
         return self._scrub(value, _LEVELS, [_VALUES])
 
@@ -85,14 +85,14 @@ class Scrubber:
 
 
 def _end_of_value(text: str, start: int, quote: str) -> int:
-    """Return where the value that begins at `start`, after `quote`, ends."""
+    """Return the end of the value that begins at `start`, after `quote`."""
     if text.startswith(REMOVED, start):
         return start + len(REMOVED)
     if len(quote) > 1:
         end = text.find(quote, start)
         return len(text) if end < 0 else end
     if text.startswith(("{", "["), start):
-        return len(text)  # where it ends is not worth knowing: all the rest goes
+        return len(text)  # finding its end is not worth it: remove the rest
     rest = (_QUOTED[quote] if quote else _BARE).match(text, start)
     return rest.end() if rest else start
 
@@ -101,7 +101,5 @@ def _contains_one_of(names: Sequence[str]) -> Callable[[str], bool]:
     if not names:
         return lambda _: False
     search = re.compile("|".join(map(re.escape, names))).search
-    ask = lru_cache(maxsize=1_024)(
-        lambda key: search(plain_name(key)) is not None
-    )  # keys come again and again
+    ask = lru_cache(maxsize=1_024)(lambda key: search(plain_name(key)) is not None)  # keys repeat
     return lambda key: ask(key) if len(key) <= _KEY_CHARACTERS else search(plain_name(key)) is not None

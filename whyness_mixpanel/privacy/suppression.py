@@ -1,4 +1,4 @@
-"""Whom nothing may be sent about any more. Import the model from `models`."""
+"""The list of suppressed users. Import the model from `models`."""
 
 from collections.abc import Iterable
 
@@ -9,10 +9,10 @@ _CHARACTERS = 255
 
 
 class Suppression(models.Model):
-    """A person about whom nothing is sent, and how far Mixpanel is with deleting what it has.
+    """A person about whom no event is sent, and the status of the deletion at Mixpanel.
 
-    `user` is as in an event, `"123"` or `"p:45"`. `status` is Mixpanel's own word about the deletion
-    `tracking_id`, empty while none was asked for.
+    `user` is as in an event, `"123"` or `"p:45"`. `status` is Mixpanel's word for the deletion `tracking_id`;
+    both are empty before the first request.
     """
 
     id = models.BigAutoField(primary_key=True)
@@ -34,7 +34,7 @@ class Suppression(models.Model):
 
 
 def suppressed_among(users: Iterable[str], using: str | None = None) -> set[str]:
-    """Return those of `users` who are suppressed, by the list in the database `using` (the default one)."""
+    """Return those of `users` who are suppressed, by the list in the database `using`."""
     suppressed: set[str] = set()
     asked = sorted(filter(_can_be_stored, set(users)))
     for start in range(0, len(asked), 500):
@@ -46,14 +46,14 @@ def suppressed_among(users: Iterable[str], using: str | None = None) -> set[str]
 
 
 def column_of(user: object) -> str:
-    """Return what a column holds of a user: the id as events name it, or nothing where it cannot."""
+    """Return a user id for a column, `""` where the column cannot hold it."""
     if not isinstance(user, str) or len(user) > _CHARACTERS:
         return ""
     return user if _can_be_stored(user) else ""
 
 
 def _can_be_stored(user: str) -> bool:
-    """Whether a database takes the text; PostgreSQL would refuse the whole question."""
+    """Whether a database accepts the text; PostgreSQL would refuse the whole query."""
     if user.isascii():
         return "\x00" not in user
     return "\x00" not in user and not any("\ud800" <= character <= "\udfff" for character in user)

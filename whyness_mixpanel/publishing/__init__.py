@@ -1,1 +1,1 @@
-"""The way of an event to the queue: a row in the page's transaction, then the relay (docs/decisions/0010)."""
+"""Carries events to the queue: a row in the page's transaction, then the relay (docs/decisions/0010)."""

@@ -1,4 +1,4 @@
-"""Publishes a batch: nothing about people who do not want it, and a damaged row takes no other with it."""
+"""Publishes a batch: leaves out suppressed people, and isolates damaged rows from the others."""
 
 import json
 import random
@@ -13,22 +13,22 @@ from whyness_mixpanel.privacy import filters
 from whyness_mixpanel.publishing import outbox, parked, publisher
 from whyness_mixpanel.publishing.outbox import Claim, Waiting
 
-# After so many calls that were refused, the rest of a batch waits: it would fare no better.
+# After this many refused calls, the rest of a batch waits, because it would be refused too.
 _MOST_VAIN = 2
 
 
 @dataclass(slots=True)
 class Done:
-    """What became of rows, by their ids.
+    """The results of a batch, by the ids of its rows.
 
     Args:
-        confirmed: the queue has them.
-        suppressed: nothing may be sent about their people any more.
-        park: why others must wait for a person.
-        left: the rows that may be tried again.
-        fault: why, free of anything that was sent.
-        early: rows whose time has not come, which is no fault.
-        delay_s: when they, and what is left, are free for another try.
+        confirmed: rows that the queue has.
+        suppressed: rows whose person is suppressed or opted out.
+        park: the reasons of rows that must wait for a person.
+        left: rows to try again.
+        fault: why; free of anything that was sent.
+        early: rows whose time is in the future.
+        delay_s: seconds until `left` and `early` are free for another attempt.
     """
 
     confirmed: list[int] = field(default_factory=list)
@@ -41,20 +41,20 @@ class Done:
 
     @property
     def again(self) -> list[Waiting]:
-        """The rows that stay where they are."""
+        """The rows that stay pending."""
         return [*self.left, *self.early]
 
     @property
     def has_failed(self) -> bool:
-        """Whether none went and some are left."""
+        """Whether none was published and some are left."""
         return bool(self.left) and not (self.confirmed or self.park)
 
 
 def publish_claim(claim: Claim, is_wanted: Callable[[], bool]) -> Done:
-    """Publish what is claimed; delete what is done, park what must wait for a person, free the rest later.
+    """Publish claimed rows; delete those that are done, park those for a person, free the rest later.
 
     Raises:
-        django.db.Error: the database fails; what is not deleted yet is published again, and counts once.
+        django.db.Error: the database failed. Rows not deleted yet are published again, and count once.
     """
     done = publish(claim.rows, is_wanted)
     outbox.delete(sorted((*done.confirmed, *done.suppressed)), claim)
@@ -64,7 +64,7 @@ def publish_claim(claim: Claim, is_wanted: Callable[[], bool]) -> Done:
 
 
 def publish(rows: Sequence[Waiting], is_wanted: Callable[[], bool]) -> Done:
-    """Publish `rows`; raises nothing but what a signal handler does."""
+    """Publish `rows`; raises only what a signal handler raised."""
     try:
         wanted, done = _filter(rows)
     except filters.OptOutFailed as error:
@@ -75,7 +75,7 @@ def publish(rows: Sequence[Waiting], is_wanted: Callable[[], bool]) -> Done:
         counters.add("failed", len(rows))
         known = isinstance(error, filters.CannotFilter | conf.SettingError)
         return Done(left=list(rows), fault=str(error) if known else type_name(error))
-    turn = random.getrandbits(10)  # no group of rows comes first each time
+    turn = random.getrandbits(10)  # so that no group of rows always comes first
     by_group: dict[tuple[int, str, bool, int], list[Waiting]] = defaultdict(list)
     for row in wanted:
         by_group[_group(row, turn)].append(row)
@@ -86,17 +86,17 @@ def publish(rows: Sequence[Waiting], is_wanted: Callable[[], bool]) -> Done:
 
 
 def _group(row: Waiting, turn: int) -> tuple[int, str, bool, int]:
-    """Return what rows of a call have in common; what is fresh comes first.
+    """Return the group of rows that share a call; fresh rows come first.
 
-    Whoever was refused takes no fresh row with it, and with each attempt only a quarter of those that were
-    refused with it: an event for which the queue refuses whole calls is soon alone.
+    A refused row shares no call with fresh ones, and with each attempt only with a quarter of those that were
+    refused together with it. So an event for which the queue refuses whole calls is soon alone.
     """
     part = (row.id + turn) % (1 << min(2 * (row.attempts - 1), 10))
     return row.attempts, row.identity, row.is_old, part
 
 
 def _publish_same(rows: Sequence[Waiting], is_wanted: Callable[[], bool], done: Done) -> int:
-    """Publish rows in one go; return how much that says against other calls of the batch."""
+    """Publish the rows of a group; return how much this counts towards ending the batch."""
     published = publisher.publish_each(
         [row.encoded for row in rows],
         identity=rows[0].identity,
@@ -115,11 +115,11 @@ def _publish_same(rows: Sequence[Waiting], is_wanted: Callable[[], bool], done: 
     done.fault = done.fault or published.fault
     if any(published.confirmed) or published.dead or not published.fault:
         return 0
-    return 1 if published.is_call_refused else _MOST_VAIN
+    return 1 if published.answered is publisher.Answered.WHOLE_CALL else _MOST_VAIN
 
 
 def _filter(rows: Sequence[Waiting]) -> tuple[list[Waiting], Done]:
-    """Return the rows that may be sent, and what becomes of the others."""
+    """Return the rows that may be sent, and the results of the others."""
     about: dict[str, list[int]] = defaultdict(list)
     done = Done()
     for row in rows:
@@ -137,5 +137,5 @@ def _filter(rows: Sequence[Waiting]) -> tuple[list[Waiting], Done]:
 def _read(encoded: str) -> object:
     raw = json.loads(encoded)
     if not isinstance(raw, dict):
-        raise ValueError  # noqa: TRY004  (it is as damaged as what is no JSON)
+        raise ValueError  # noqa: TRY004  (handled like invalid JSON)
     return raw

@@ -1,4 +1,4 @@
-"""What stands for a while is logged where it begins and where it ends, however often it is met."""
+"""Logs a lasting condition once when it begins and once when it ends."""
 
 import logging
 import os
@@ -7,10 +7,10 @@ logger = logging.getLogger("whyness_mixpanel")
 
 
 class Condition:
-    """Something that may be wrong in this process, of each database, say; a forked child begins without it.
+    """A fault that may last, in this process and for each database. A forked child begins without it.
 
     Args:
-        level: of the line where it begins; the one where it ends is INFO.
+        level: of the line at the beginning; the line at the end is INFO.
     """
 
     def __init__(self, level: int = logging.WARNING) -> None:
@@ -18,12 +18,12 @@ class Condition:
         self._holding: dict[str, int] = {}
 
     def begin(self, text: str, *values: object, of: str = "") -> None:
-        """Log that it begins, unless it holds already."""
+        """Log the beginning, unless the condition holds already."""
         if self._holding.get(of) != os.getpid():
             self._holding[of] = os.getpid()
             logger.log(self._level, text, *values)
 
     def end(self, text: str = "", of: str = "") -> None:
-        """Log that it has ended, where it held and there is a text."""
+        """Log the end, if the condition held and there is a text."""
         if self._holding.pop(of, 0) == os.getpid() and text:
             logger.info(text)

@@ -1,4 +1,4 @@
-"""One run over an outbox, from its beginning to its end, in the thread that asks for it."""
+"""One run over an outbox, from its beginning to its end, in the calling thread."""
 
 import time
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from whyness_mixpanel.publishing.worker import BUDGET_S
 
 @dataclass(slots=True)
 class Drained:
-    """What a run has done: events published, not taken by the queue, and suppressed or parked."""
+    """The counts of a run: events published, refused by the queue, and withheld (suppressed or parked)."""
 
     published: int = 0
     refused: int = 0
@@ -18,7 +18,7 @@ class Drained:
     fault: str = ""
 
     def add(self, done: batch.Done) -> None:
-        """Add what became of a batch."""
+        """Add the results of a batch."""
         self.published += len(done.confirmed)
         self.refused += len(done.left)
         self.withheld += len(done.suppressed) + len(done.park)
@@ -33,17 +33,17 @@ def drain(
     is_wanted: Callable[[], bool] = lambda: True,
     progress: Callable[[Drained], None] = lambda _: None,
 ) -> Drained:
-    """Publish the rows of a database that wait, oldest first, each at most once in this run.
+    """Publish the pending rows of a database, oldest first, each at most once in this run.
 
     Args:
         alias: the database.
         claim_rows: events claimed at a time, at most.
-        limit: events in all, at most; None is no limit.
-        is_wanted: asked between two calls whether to go on.
-        progress: told after each claim.
+        limit: events in total, at most; None for no limit.
+        is_wanted: called between two calls to the backend; False ends the run.
+        progress: called after each claim.
 
     Raises:
-        django.db.Error: the database fails; what was claimed is free again after its lease.
+        django.db.Error: the database failed. Claimed rows are free again after their lease.
     """
     drained, from_id, left = Drained(), 0, claim_rows if limit is None else limit
     while is_wanted() and left > 0:
@@ -55,7 +55,7 @@ def drain(
         drained.add(done)
         progress(drained)
         if done.has_failed:
-            break  # the queue is down: the rest would fare no better
+            break  # the queue is down, so the rest would fail too
         from_id = claim.rows[-1].id + 1
         left -= 0 if limit is None else len(claim.rows)
     return drained

@@ -1,4 +1,4 @@
-"""Writes events into the outbox: one statement, in whatever transaction is open."""
+"""Writes events into the outbox: one statement, in the open transaction if there is one."""
 
 # ruff: noqa: S608  (no value is part of the text)
 
@@ -19,7 +19,7 @@ _ROLLBACK = "ROLLBACK TO SAVEPOINT whyness_mixpanel"
 
 
 class Row(NamedTuple):
-    """What is written of an event; with a `reason` it is parked. Logs and signals get what may be `told`."""
+    """The values of an event's row; with a `reason` it is parked. Logs and signals use `told` instead."""
 
     encoded: str
     identity: str
@@ -33,11 +33,11 @@ def insert(rows: Sequence[Row], connection: BaseDatabaseWrapper, claim: str = ""
 
     Args:
         rows: at least one.
-        connection: in a transaction that is open, a failure leaves that as it was.
-        claim: whose they are from the beginning; `""` is nobody.
+        connection: where a transaction is open, a failure does not break it.
+        claim: the claim that holds them from the beginning; `""` for none.
 
     Raises:
-        django.db.Error: they are not written, or only the first few hundred are.
+        django.db.Error: none is written, or only the first few hundred.
     """
     count = min(_ROWS_PER_STATEMENT, (connection.features.max_query_params or 65_535) // _PLACES_PER_ROW)
     ids = [_insert(rows[start : start + count], connection, claim) for start in range(0, len(rows), count)]
@@ -45,7 +45,7 @@ def insert(rows: Sequence[Row], connection: BaseDatabaseWrapper, claim: str = ""
 
 
 def is_in_transaction(connection: BaseDatabaseWrapper) -> bool:
-    """Whether what is written now can still be rolled back. It connects where nothing is connected yet."""
+    """Whether a transaction is open. Connects to the database if necessary."""
     return connection.in_atomic_block or not connection.get_autocommit()
 
 
@@ -62,7 +62,7 @@ def _insert(rows: Sequence[Row], connection: BaseDatabaseWrapper, claim: str) ->
     except (OperationalError, InterfaceError):
         if connection.connection is None or connection.is_usable():
             raise
-        connection.close()  # it has dropped, which nobody can know before: a fresh one is tried once
+        connection.close()  # it has dropped; try a new one once
         return _execute(text, given, connection)
 
 
@@ -77,7 +77,7 @@ def _text(vendor: str, row_count: int, *, is_claimed: bool) -> str:
 
 
 def _insert_in_transaction(text: str, given: Sequence[str], connection: BaseDatabaseWrapper) -> int:
-    """Insert so that a failure breaks nothing: only PostgreSQL ends a transaction for it."""
+    """Insert behind a savepoint on PostgreSQL, where a failure would break the transaction."""
     if connection.vendor != "postgresql":
         return _execute(text, given, connection)
     try:
@@ -86,7 +86,7 @@ def _insert_in_transaction(text: str, given: Sequence[str], connection: BaseData
         _execute(_SAVEPOINT, None, connection)
         lowest = _execute(text, given, connection)
         _execute(_RELEASE, None, connection)
-    except Exception:  # also what a driver raises of its own
+    except Exception:  # also those of the driver itself
         _undo(connection)
         raise
     return lowest
@@ -97,14 +97,14 @@ def _undo(connection: BaseDatabaseWrapper) -> None:
         with connection.cursor() as cursor:
             cursor.execute(_ROLLBACK)
             cursor.execute(_RELEASE)
-    except Error:  # the connection is gone, or the transaction was broken before: as it would be without us
+    except Error:  # the connection is lost, or the transaction was broken already
         pass
 
 
 def _execute(
     text: str, given: Sequence[str] | None, connection: BaseDatabaseWrapper, *, skip: int = 0
 ) -> int:
-    """Execute; return the lowest id that comes back, `skip` results after the first."""
+    """Execute; return the lowest id of the result that follows `skip` others."""
     with connection.cursor() as cursor:
         cursor.execute(text, given)
         for _ in range(skip):

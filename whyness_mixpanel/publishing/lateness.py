@@ -1,4 +1,4 @@
-"""How long the oldest pending event has been waiting, and who is told when that is too long."""
+"""The age of the oldest pending event, and the warning when it is too high."""
 
 import logging
 import time
@@ -17,14 +17,14 @@ _next_look_s: dict[str, float] = {}
 
 
 def oldest_pending_s(alias: str) -> int | None:
-    """Return the age of the oldest pending event in seconds, by the database's clock; None: there is none."""
+    """Return the age of the oldest pending event in seconds, by the database's clock; None without events."""
     rows = outbox.pending(alias).order_by("id").annotate(now=Now()).values_list("created_at", "now")
     row = rows.first()
     return None if row is None else max(0, int((row[1] - row[0]).total_seconds()))
 
 
 def warn_of_late(alias: str) -> None:
-    """Warn, once an hour, where no drain seems to run. Looks once a minute."""
+    """Warn, at most once an hour, when no drain seems to run. Checks at most once a minute."""
     now_s = time.monotonic()
     if now_s < _next_look_s.get(alias, 0.0):
         return
@@ -32,12 +32,12 @@ def warn_of_late(alias: str) -> None:
     try:
         age_s = oldest_pending_s(alias)
     except Error:
-        return  # the next send says so
+        return  # the next send logs it
     if age_s is not None and age_s > LATE_S:
         _next_look_s[alias] = now_s + _WARN_EACH_S
         logger.warning(
-            "The oldest event in the outbox of %s has been waiting for %d minutes: is a drain running? "
-            "(manage.py mixpanel_outbox drain)",
+            "The oldest event in the outbox of %s has been waiting for %d minutes. Check that "
+            "'manage.py mixpanel_outbox drain' is running.",
             alias,
             age_s // 60,
         )

@@ -1,6 +1,6 @@
-"""Events that the outbox did not take: held in this process until they are published, or lost.
+"""Events that the outbox did not accept: held in this process until they are published, or lost.
 
-Nobody else knows of them, and they end with the process. A forked child forgets what its parent holds.
+They exist nowhere else, and end with the process. A forked child drops those of its parent.
 """
 
 import logging
@@ -23,26 +23,26 @@ _size_bytes = 0
 
 @in_child
 def start_afresh() -> None:
-    """Hold nothing."""
+    """Start without events."""
     global _lock, _held, _size_bytes, losing  # noqa: PLW0603  (one memory per process)
     _lock, _held, _size_bytes = threading.RLock(), deque(), 0
     losing = Condition(logging.ERROR)
 
 
 def hold(rows: Sequence[Row]) -> None:
-    """Hold events; those for which there is no room are lost."""
+    """Hold events; those that do not fit are lost."""
     global _size_bytes  # noqa: PLW0603  (as above)
     with _lock:
         for place, row in enumerate(rows):
             if len(_held) >= MOST_EVENTS or _size_bytes + len(row.encoded) > MOST_BYTES:
-                lose(len(rows) - place, "the outbox does not take them, and memory has no room left")
+                lose(len(rows) - place, "the outbox does not accept them, and the buffer in memory is full")
                 return
             _held.append(row)
             _size_bytes += len(row.encoded)
 
 
 def take(count: int) -> list[Row]:
-    """Return up to `count` events, which are not held any more."""
+    """Remove and return up to `count` events."""
     global _size_bytes  # noqa: PLW0603  (as above)
     with _lock:
         taken = [_held.popleft() for _ in range(min(count, len(_held)))]
@@ -51,12 +51,14 @@ def take(count: int) -> list[Row]:
 
 
 def is_empty() -> bool:
-    """Whether nothing is held."""
+    """Whether no events are held."""
     return not _held
 
 
 def lose(count: int, why: str, of: str = "") -> None:
-    """Count events that neither outbox nor queue has; those of a database are logged once while it fails."""
+    """Count lost events; log the first loss, of each database `of`, until it recovers."""
     counters.add("lost", count)
-    text = "Events are lost: %s. Logged again when it begins anew; the counter `lost` has how many."
+    text = (
+        "Events were lost: %s. The counter `lost` has the number. Further losses are logged after a recovery."
+    )
     losing.begin(text, why, of=of)

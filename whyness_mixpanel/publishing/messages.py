@@ -1,4 +1,4 @@
-"""Encoded events into message bodies, and messages into calls. Pure."""
+"""Packs encoded events into message bodies, and messages into calls. Pure."""
 
 import sys
 from collections.abc import Iterable
@@ -8,14 +8,14 @@ from whyness_events import limits, sqs_batch
 from whyness_events.values import size_bytes
 from whyness_events.wire import join_message
 
-# Just under what SQS bills as one request; the margin is for what it may add to our count.
+# Just below what SQS bills as one request; the margin is for what it may add to our count.
 MESSAGE_BYTES = limits.BILLED_BYTES - 536
-# Just under what SQS takes in one call; one event, at most limits.EVENT_BYTES, always fits.
+# Just below what SQS accepts in one call; one event, at most limits.EVENT_BYTES, always fits.
 CALL_BYTES = limits.BATCH_BYTES - 8_576
 
 
 class Packed(NamedTuple):
-    """A message body, how many events are in it, and the index of the first of them."""
+    """A message body, the number of its events, and the index of the first one."""
 
     body: str
     event_count: int
@@ -38,7 +38,7 @@ def pack(encoded: Iterable[str], *, identity: str, first: int = 0) -> list[Packe
 
 
 def calls(messages: Iterable[Packed]) -> list[list[Packed]]:
-    """Return `messages` in order, grouped as single calls take them."""
+    """Return `messages` in order, in groups that fit into one call each."""
     most = limits.BATCH_ENTRIES
     return list(sqs_batch.in_calls(messages, _body, most_entries=most, most_bytes=CALL_BYTES))
 

@@ -1,4 +1,4 @@
-"""Who publishes what this process writes: a thread of its own, a drain, or whoever commits."""
+"""Who publishes what this process writes: its relay thread, a drain, or the thread that commits."""
 
 import sys
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ class Mode(Enum):
 
 
 def mode_of(connection: BaseDatabaseWrapper) -> Mode:
-    """Return who publishes what is written on a connection."""
+    """Return who publishes the rows written on a connection."""
     if _in_force(conf.BACKEND) in conf.LOCAL_BACKENDS:
         return Mode.CALLER
     if needs_drain() or _is_in_memory(connection):
@@ -31,12 +31,12 @@ def mode_of(connection: BaseDatabaseWrapper) -> Mode:
 
 
 def needs_drain() -> bool:
-    """Whether no thread may live in this process."""
+    """Whether this process may not run the relay thread."""
     return _in_force(conf.RELAY) != "thread" or is_testing() or _is_uwsgi_without_threads()
 
 
 def takes_second_writer(vendor: str, settings: Mapping[str, Any]) -> bool:
-    """Whether a relay may write while pages do: on SQLite only where transactions take turns."""
+    """Whether a relay may write beside pages: on SQLite only if transactions lock from their start."""
     mode = settings.get("OPTIONS", {}).get("transaction_mode") or ""
     return vendor != "sqlite" or str(mode).upper() in {"IMMEDIATE", "EXCLUSIVE"}
 
@@ -48,7 +48,7 @@ def is_testing() -> bool:
 
 
 def _in_force(setting: conf.Setting[str]) -> str:
-    """Return a setting's value; of one that is not allowed a check and the relay speak, and rows wait."""
+    """Return a setting's value, `""` if it is invalid: a system check and the relay report that."""
     try:
         return setting.get()
     except conf.SettingError:
@@ -67,7 +67,7 @@ def _is_uwsgi_without_threads() -> bool:
     if uwsgi is None or has_threads:
         return False
     _uwsgi.begin(
-        "uWSGI runs without threads, so that nothing publishes here: set enable-threads, "
+        "uWSGI runs without threads, so this process publishes nothing. Set enable-threads, "
         "or run 'manage.py mixpanel_outbox drain --loop'."
     )
     return True

@@ -1,7 +1,7 @@
-"""The rows of the outbox, on SQLite and PostgreSQL: claimed, deleted, freed again. No signals, no network.
+"""Claims, deletes and frees rows of the outbox, on SQLite and PostgreSQL. No signals, no network.
 
-Every statement stands for itself or in a short transaction, on the connection of the thread that asks, and
-goes by the clock of the database. No value is part of a text: names are the model's, numbers are constants.
+Every statement runs alone or in a short transaction, on the calling thread's connection, and uses the
+database's clock. No value is part of a statement's text: names are the model's, numbers are constants.
 """
 
 # ruff: noqa: S608  (as above)
@@ -20,21 +20,21 @@ from whyness_events.values import size_bytes
 from whyness_mixpanel.tables import Outbox
 
 CLAIM_ROWS = 500
-# What a claim holds in memory, at most, unless a single row is larger.
+# The most bytes of a claim, unless a single row is larger.
 CLAIM_BYTES = 4_000_000
-# How long a row stays with whoever has claimed it: longer than any publishing.
+# How long a claim lasts: longer than any publishing.
 LEASE_S = 120
-# Nobody claims for longer than this: such a lease is of a clock that was wrong, and binds nobody.
+# A lease longer than this was set by a wrong clock, and is ignored.
 _LONGEST_LEASE_S = 300
 GATHER_S = 0.2
-# What is older than this travels in the queue's group `backfill`.
+# Older rows are sent in the message group `backfill`.
 _OLD_S = 300
 _LONGEST_DELAY_S = 30
 
 TABLE = f'"{Outbox._meta.db_table}"'  # noqa: SLF001  (Django's public API for models)
 
-# PostgreSQL chooses and marks in one statement: under load, each round trip is a wait. Its statistics of a
-# table that was empty a minute ago make it sort a whole backlog for each claim; the index has the order.
+# PostgreSQL selects and marks in one statement, because under load each round trip costs time. With
+# statistics of a table that was empty a minute ago, it would sort a whole backlog for each claim.
 _BY_INDEX = "SET LOCAL enable_bitmapscan = off"
 _ANY = (
     "= ANY(ARRAY(SELECT id FROM (SELECT id, SUM(size) OVER (ORDER BY id) - size AS before FROM"
@@ -44,7 +44,7 @@ _ANY = (
 
 
 class Waiting(NamedTuple):
-    """A claimed row: `attempts` counts this one, `is_old` is the database's word."""
+    """A claimed row: `attempts` includes this one, `is_old` is by the database's clock."""
 
     id: int
     identity: str
@@ -54,7 +54,7 @@ class Waiting(NamedTuple):
 
 
 class Claim(NamedTuple):
-    """Rows of one publisher until its lease ends, oldest first; where `is_full` there may be more."""
+    """Rows of one publisher until its lease ends, oldest first; if `is_full`, there may be more."""
 
     id: str
     alias: str
@@ -63,14 +63,14 @@ class Claim(NamedTuple):
 
 
 def later(vendor: str, seconds: str) -> str:
-    """Return the database's time, `seconds` (an expression) later."""
+    """Return SQL for the database's time plus `seconds` (an expression)."""
     if vendor == "sqlite":
         return f"STRFTIME('%%Y-%%m-%%d %%H:%%M:%%f', 'NOW', ({seconds}) || ' seconds')"
     return f"(STATEMENT_TIMESTAMP() + ({seconds}) * INTERVAL '1 second')"
 
 
 def takes_several_statements(connection: BaseDatabaseWrapper) -> bool:
-    """Whether it is PostgreSQL, and the driver is psycopg and binds parameters itself."""
+    """Whether this is PostgreSQL with psycopg binding parameters on the client."""
     if connection.vendor != "postgresql":
         return False
     from django.db.backends.postgresql.psycopg_any import is_psycopg3  # noqa: PLC0415  (needs the driver)
@@ -79,7 +79,7 @@ def takes_several_statements(connection: BaseDatabaseWrapper) -> bool:
 
 
 def is_due(alias: str, from_id: int) -> bool | None:
-    """Whether the oldest free row from an id on has been gathered for long enough; None: there is none."""
+    """Whether the oldest free row from an id on is older than the gather time; None if there is none."""
     vendor = connections[alias].vendor
     age = f"created_at <= {later(vendor, f'-{GATHER_S}')} OR created_at > {later(vendor, '0')}"
     with connections[alias].cursor() as cursor:
@@ -98,14 +98,14 @@ def claim_oldest(
 ) -> Claim:
     """Claim the oldest free rows from an id on, for LEASE_S.
 
-    Any number of processes may do so at once: a row goes to one of them.
+    Any number of processes may claim at once: each row goes to one of them.
 
     Args:
         alias: the database.
-        from_id: lower ids are not looked at.
+        from_id: lower ids are skipped.
         count: rows, at most.
-        max_bytes: with so many, no further row is claimed.
-        even_delayed: also those that wait because the queue did not take them just now.
+        max_bytes: once reached, no further row is claimed.
+        even_delayed: claim also rows that wait after a refusal.
     """
     claim, vendor = uuid4().hex, connections[alias].vendor
     free = _free_from(vendor, "claimed_by = '' OR claimed_until IS NULL OR " if even_delayed else "")
@@ -120,7 +120,7 @@ def claim_oldest(
 
 
 def claimed_by(claim: str, alias: str, *, from_id: int) -> Claim:
-    """Return what was written under a claim and is still there, from an id on."""
+    """Return the rows written under a claim that still exist, from an id on."""
     fields = _fields(connections[alias].vendor)
     with connections[alias].cursor() as cursor:
         cursor.execute(
@@ -131,15 +131,15 @@ def claimed_by(claim: str, alias: str, *, from_id: int) -> Claim:
 
 
 def delete(ids: Sequence[int], claim: Claim) -> None:
-    """Delete those of `ids` that are still of the claim."""
+    """Delete those of `ids` that the claim still holds."""
     _each(f"DELETE FROM {TABLE}", ids, claim)
 
 
 def free_later(rows: Sequence[Waiting], claim: Claim) -> float:
-    """Let others have the rows that did not go, the later the more attempts there were.
+    """Free rows that were not published, the later the more attempts they had.
 
     Returns:
-        In how many seconds all of them are free: 1, doubling to 30, with jitter.
+        Seconds until all of them are free: 1, doubling to 30, with jitter.
     """
     jitter = random.uniform(0.7, 1)  # noqa: S311  (no secret)
     delay = f"{jitter} * CASE WHEN attempts > 5 THEN {_LONGEST_DELAY_S} ELSE 1 << (attempts - 1) END"
@@ -149,12 +149,12 @@ def free_later(rows: Sequence[Waiting], claim: Claim) -> float:
 
 
 def pending(alias: str) -> QuerySet[Outbox]:
-    """Return the rows that wait, claimed or not."""
+    """Return the pending rows, claimed or not."""
     return _of(alias).filter(state=Outbox.State.PENDING)
 
 
 def parked(alias: str) -> QuerySet[Outbox]:
-    """Return the rows that wait for a person."""
+    """Return the parked rows, which wait for a person."""
     return _of(alias).filter(state=Outbox.State.PARKED)
 
 
@@ -179,12 +179,12 @@ def _of(alias: str) -> QuerySet[Outbox]:
 
 
 def _free_from(vendor: str, or_else: str = "") -> str:
-    """Return FROM, WHERE and ORDER of the free rows from an id on."""
-    binds_nobody = f"claimed_until > {later(vendor, str(_LONGEST_LEASE_S))}"
-    # Releases before the relay publish such rows at the commit, and may be deployed beside this one.
+    """Return SQL from FROM to ORDER BY for the free rows from an id on."""
+    is_wrong_lease = f"claimed_until > {later(vendor, str(_LONGEST_LEASE_S))}"
+    # Releases without the relay publish such rows at the commit, and may run beside this one.
     is_theirs = f"claimed_by <> '' AND created_at > {later(vendor, '-30')}"
     free = f"claimed_until <= {later(vendor, '0')} OR claimed_until IS NULL AND NOT ({is_theirs})"
-    free = f"({or_else}{free} OR {binds_nobody})"
+    free = f"({or_else}{free} OR {is_wrong_lease})"
     return f"FROM {TABLE} WHERE state = 'pending' AND {free} AND id >= %s ORDER BY id"
 
 
@@ -197,7 +197,7 @@ def _oldest(alias: str, text: str, given: Sequence[int], max_bytes: int) -> list
     ids: list[int] = []
     with connections[alias].cursor() as cursor:
         cursor.execute(text, given)
-        for id_, row_bytes in cursor:  # SQLite reads no further than this asks
+        for id_, row_bytes in cursor:  # SQLite reads only as far as this loop
             ids.append(id_)
             max_bytes -= row_bytes
             if max_bytes <= 0:
@@ -206,7 +206,7 @@ def _oldest(alias: str, text: str, given: Sequence[int], max_bytes: int) -> list
 
 
 def _mark(alias: str, claim: str, which: str, given: Sequence[int], before: str = "") -> Sequence[Waiting]:
-    """Claim the rows `which`; return them. `before` is sent in the same round trip."""
+    """Claim the rows `which`, and return them. `before` is sent in the same round trip."""
     vendor = connections[alias].vendor
     text = (
         f"UPDATE {TABLE} SET claimed_by = %s, claimed_until = {later(vendor, str(LEASE_S))},"
@@ -220,7 +220,7 @@ def _mark(alias: str, claim: str, which: str, given: Sequence[int], before: str 
 
 
 def _mark_oldest(alias: str, claim: str, free: str, given: Sequence[int]) -> Sequence[Waiting]:
-    """Do that on PostgreSQL with the oldest rows."""
+    """Claim the oldest rows on PostgreSQL."""
     which = _ANY.format(free=free)
     if takes_several_statements(connections[alias]):
         return _mark(alias, claim, which, given, before=f"{_BY_INDEX}; ")

@@ -1,4 +1,4 @@
-"""Parked rows: events put aside for a person, and what that person can do with them."""
+"""Parked rows, which wait for a person: park, release and delete them."""
 
 import json
 import logging
@@ -21,9 +21,9 @@ from whyness_mixpanel.tables import Outbox
 
 logger = logging.getLogger("whyness_mixpanel")
 
-# What a person is shown of a row, in the admin and on the command line.
+# The fields shown in the admin and on the command line.
 FIELDS = ("state", "reason", "encoded", "identity", "created_at", "attempts", "claimed_until")
-# The event of a parked row may be of any size.
+# Few, because the event of a parked row may be of any size.
 ROWS_IN_MEMORY = 20
 
 _Change = tuple[tuple[str, object], ...]
@@ -38,15 +38,15 @@ class Released(NamedTuple):
 
 
 def ids_of(rows: QuerySet[Outbox]) -> Sequence[int]:
-    """Return the ids of those of `rows` that are parked now, oldest first: 8 bytes each."""
+    """Return the ids of those of `rows` that are parked now, oldest first, as an array of 8 bytes each."""
     parked = rows.filter(state=Outbox.State.PARKED).order_by("id")
     return array("q", parked.values_list("pk", flat=True).iterator())
 
 
 def release(ids: Sequence[int], alias: str) -> Released:
-    """Let the relay have those parked rows whose events keep the rules now; note of the others why not.
+    """Release parked rows whose events are valid now, and update the reasons of the others.
 
-    Each id is looked at once: a row that is parked again meanwhile stays so.
+    Each id is checked once: a row that is parked again meanwhile stays parked.
     """
     released = kept = 0
     for some in outbox.slices(ids, ROWS_IN_MEMORY):
@@ -62,7 +62,7 @@ def release(ids: Sequence[int], alias: str) -> Released:
 
 
 def delete(ids: Sequence[int], alias: str) -> int:
-    """Delete those rows that are still parked, without signals; return how many."""
+    """Delete those rows that are still parked, without signals; return their number."""
     return sum(
         outbox.parked(alias).filter(pk__in=some)._raw_delete(alias)  # noqa: SLF001  (as for forgetting)
         for some in outbox.slices(ids)
@@ -70,11 +70,11 @@ def delete(ids: Sequence[int], alias: str) -> int:
 
 
 def _change(encoded: str) -> _Change:
-    """Return what changes in a row: it is released, or has the reason of today."""
+    """Return the new values of a row: those of its release, or its current reason."""
     try:
         raw = json.loads(encoded)
         if not is_whole(raw):
-            return (("state", Outbox.State.PARKED),)  # its reason says so
+            return (("state", Outbox.State.PARKED),)  # its reason says why
         fresh = encode_event(parse_event(raw, now_ms=now_ms()))
     except WhynessEventsError as error:
         return (("reason", str(error)),)
@@ -85,10 +85,10 @@ def _change(encoded: str) -> _Change:
 
 
 def keep(events: Sequence[tuple[str, str]], identity: str) -> bool:
-    """Write parked rows for encoded events that will never be delivered, each with the reason why.
+    """Write parked rows for encoded events that will never be delivered, each with its reason.
 
     Returns:
-        Whether the outbox has them.
+        Whether they are written.
     """
     rows = [Row(encoded, identity, _user_of(encoded), reason) for encoded, reason in events]
     if not rows:
@@ -103,7 +103,7 @@ def keep(events: Sequence[tuple[str, str]], identity: str) -> bool:
 
 
 def park(reasons: Mapping[int, str], claim: outbox.Claim) -> None:
-    """Put rows aside, by their ids, that are still of the claim."""
+    """Park rows, by their ids, that the claim still holds."""
     by_reason: dict[str, list[int]] = defaultdict(list)
     for id_, reason in reasons.items():
         by_reason[reason].append(id_)
@@ -115,8 +115,8 @@ def park(reasons: Mapping[int, str], claim: outbox.Claim) -> None:
 
 
 def tell(count: int, reason: str) -> None:
-    """Log that events wait for a person, and send the signal."""
-    logger.warning("%d events are parked in the outbox: %s", count, reason)
+    """Log that events were parked, and send the signal."""
+    logger.warning("Parked %d events in the outbox: %s", count, reason)
     signals.event_parked.send_robust(sender=Outbox, count=count, reason=reason)
 
 

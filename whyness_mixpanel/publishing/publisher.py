@@ -1,9 +1,10 @@
-"""Packs encoded events and hands them to the backend; counts what comes of it. One thread, no waiting."""
+"""Packs encoded events, hands them to the backend, and counts the results. One thread, no waiting."""
 
 import logging
 import re
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
+from enum import Enum, auto
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -16,28 +17,34 @@ logger = logging.getLogger("whyness_mixpanel")
 _SAFE_CODE = re.compile(r"[A-Za-z0-9.]{1,100}").fullmatch
 
 
+class Answered(Enum):
+    """What the queue answered for."""
+
+    EACH_MESSAGE = auto()
+    WHOLE_CALL = auto()  # it refused the call, and any one of its events may be the cause
+    NOTHING = auto()  # no answer arrived, so no event is the cause
+
+
 class Published(NamedTuple):
-    """What became of events, in the order in which they were given.
+    """The results of publishing, in the order of the events.
 
     Args:
-        confirmed: for each whether it is delivered, or safe in the queue.
-        dead: why others never will be, by their indexes: whoever has these events must put them aside.
-        fault: why the rest was not taken, free of anything that was sent.
-        is_call_refused: whether the queue refused a call as a whole, for which one event may be to blame.
-        has_answered: whether the queue said so itself, so that an event may be to blame.
-        early: others whose time has not come: nothing is wrong with them.
+        confirmed: for each event whether it is delivered, or safe in the queue.
+        dead: reasons of events that will never be delivered, by index. The caller must park them.
+        fault: why the others were not published; free of anything that was sent.
+        answered: what the queue answered for.
+        early: indexes of events whose time is in the future. Nothing is wrong with them.
     """
 
     confirmed: list[bool]
     dead: Mapping[int, str] = MappingProxyType({})
     fault: str = ""
-    is_call_refused: bool = False
-    has_answered: bool = True
+    answered: Answered = Answered.EACH_MESSAGE
     early: frozenset[int] = frozenset()
 
 
-# What is told of an event: it is safe, it is not, why it never will be, or None: its time has not come.
-_Told = bool | str | None
+# Of an event: whether it is safe, or why it never will be, or None where its time is in the future.
+_Fate = bool | str | None
 
 
 def publish_each(
@@ -47,13 +54,13 @@ def publish_each(
     group: str = backends.LIVE_GROUP,
     is_wanted: Callable[[], bool] = lambda: True,
 ) -> Published:
-    """Publish events now; count and return what became of each.
+    """Publish events now, and count the results.
 
     Args:
         encoded: what `Event.json()` made.
-        identity: the mode they travel in; None is the setting's.
-        group: of the queue.
-        is_wanted: asked before each call whether to make it.
+        identity: the mode they travel in; None is that of the setting.
+        group: the message group.
+        is_wanted: called before each call to the backend; False ends it.
     """
     try:
         done = attempt(encoded, identity=identity, group=group, is_wanted=is_wanted)
@@ -71,30 +78,29 @@ def attempt(
     is_wanted: Callable[[], bool] = lambda: True,
     publish: backends.Publish | None = None,
 ) -> Published:
-    """Do what `publish_each` does, and count nothing; `publish` stands for the backend's.
+    """Do what `publish_each` does, without counting; `publish` is by default the backend's.
 
     Raises:
-        SettingError: a setting is not allowed, so that nothing can be sent.
+        SettingError: a setting is invalid, so nothing can be sent.
     """
-    told: list[_Told] = [False] * len(encoded)
-    fault, is_call_refused, has_answered = "", False, True
+    fates: list[_Fate] = [False] * len(encoded)
+    fault, answered = "", Answered.EACH_MESSAGE
     try:
         publish = publish or backends.get_publish(conf.BACKEND.get())
-        fault = _send(publish, encoded, identity or conf.IDENTITY.get(), group, is_wanted, told)
+        fault = _send(publish, encoded, identity or conf.IDENTITY.get(), group, is_wanted, fates)
     except conf.SettingError:
         raise
     except Exception as error:
         if is_of_signal(error):
             raise
         fault = name_fault(error)
-        is_call_refused = has_answered = bool(_code_of(error))
+        answered = Answered.WHOLE_CALL if _code_of(error) else Answered.NOTHING
     return Published(
-        confirmed=[fate is True for fate in told],
-        dead={index: fate for index, fate in enumerate(told) if isinstance(fate, str)},
-        fault=(fault or "incomplete answer") if False in told else "",
-        is_call_refused=is_call_refused,
-        has_answered=has_answered,
-        early=frozenset(index for index, fate in enumerate(told) if fate is None),
+        confirmed=[fate is True for fate in fates],
+        dead={index: fate for index, fate in enumerate(fates) if isinstance(fate, str)},
+        fault=(fault or "the answer was incomplete") if False in fates else "",
+        answered=answered,
+        early=frozenset(index for index, fate in enumerate(fates) if fate is None),
     )
 
 
@@ -104,24 +110,24 @@ def _send(  # noqa: PLR0913, PLR0917  (all that a call needs)
     identity: str,
     group: str,
     is_wanted: Callable[[], bool],
-    told: list[_Told],
+    fates: list[_Fate],
 ) -> str:
-    """Send events, one call after the other; note what is told of each, and return why others were not taken.
+    """Send events, one call after the other; set their fates, and return why others were not accepted.
 
-    A message that the queue never takes goes again in halves: one event must not hold up the others.
+    A message that the queue always refuses is sent again in halves, so that one event does not block others.
     """
     calls = deque(messages.calls(messages.pack(encoded, identity=identity)))
     refusal = ""
     while calls:
         if not is_wanted():
-            return refusal or "given up in time"
+            return refusal or "the time limit was reached"
         call = calls.popleft()
         with forks.allowed():
             answer = publish([message.body for message in call], group=group)
         if not isinstance(answer, backends.Answer):
-            raise backends.CannotSend("BACKEND returned something else than a backends.Answer")
+            raise backends.CannotSend("the publish function of BACKEND must return a backends.Answer")
         if not answer.confirmed <= set(range(len(call))):
-            raise RuntimeError  # it speaks of messages that were not sent: nothing in it can be trusted
+            raise RuntimeError  # it confirms messages that were not sent, so it cannot be trusted
         refusal = refusal or _safe_code(answer.refusal)
         again: list[messages.Packed] = []
         for index, (_, event_count, first) in enumerate(call):
@@ -130,13 +136,13 @@ def _send(  # noqa: PLR0913, PLR0917  (all that a call needs)
                 again += messages.pack(encoded[first:middle], identity=identity, first=first)
                 again += messages.pack(encoded[middle:end], identity=identity, first=middle)
             else:
-                told[first:end] = _each(answer, index, event_count)
+                fates[first:end] = _fates_in(answer, index, event_count)
         calls += messages.calls(again)
     return refusal
 
 
-def _each(answer: backends.Answer, index: int, event_count: int) -> list[_Told]:
-    """Return what an answer says of each event of a message."""
+def _fates_in(answer: backends.Answer, index: int, event_count: int) -> list[_Fate]:
+    """Return the fates of the events of a message."""
     if why := answer.refused.get(index):
         return [why] * event_count
     is_safe = index in answer.confirmed
@@ -151,7 +157,7 @@ def _count(done: Published) -> None:
     counters.add("failed", failed)
     counters.add("refused", len(done.dead))
     for reason, count in Counter(done.dead.values()).items():
-        logger.warning("%d events will never be delivered: %s", count, reason)
+        logger.warning("%d events were refused permanently: %s", count, reason)
     if published:
         signals.event_published.send_robust(sender=None, count=published)
     if failed:
@@ -159,7 +165,7 @@ def _count(done: Published) -> None:
 
 
 def name_fault(error: Exception) -> str:
-    """Return what `error` is, without its text where that may quote what was sent."""
+    """Return the name of an error, without its text where that may quote what was sent."""
     if isinstance(error, backends.CannotSend):
         return str(error)
     code = _code_of(error)
@@ -167,7 +173,7 @@ def name_fault(error: Exception) -> str:
 
 
 def _code_of(error: Exception) -> str | None:
-    """Return what SQS said, of a botocore.exceptions.ClientError."""
+    """Return the error code of SQS, from a botocore.exceptions.ClientError."""
     answer = getattr(error, "response", None)
     code = answer.get("Error", {}).get("Code") if isinstance(answer, dict) else None
     return str(code) if code else None

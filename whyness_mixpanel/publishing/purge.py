@@ -1,4 +1,4 @@
-"""Deletes what waits in the outbox about people who are to be forgotten."""
+"""Deletes rows of the outbox about people who must be forgotten."""
 
 import json
 from collections.abc import Collection, Iterator
@@ -12,7 +12,7 @@ from whyness_mixpanel.tables import Outbox
 
 
 def purge_outbox(users: Collection[str], *, dry_run: bool) -> int:
-    """Delete what waits to be sent about `users`, parked or not, in every database; return how many rows."""
+    """Delete the rows about `users`, parked or pending, in every database; return their number."""
     count = 0
     unwanted = set(users)
     for alias in outbox.aliases():
@@ -22,12 +22,12 @@ def purge_outbox(users: Collection[str], *, dry_run: bool) -> int:
             with transaction.atomic(using=alias):
                 for start in range(0, len(ids), 500):
                     rows = Outbox.objects.using(alias).filter(pk__in=ids[start : start + 500])
-                    rows._raw_delete(alias)  # noqa: SLF001  (no receiver of a site is asked)
+                    rows._raw_delete(alias)  # noqa: SLF001  (without signals)
     return count
 
 
 def _ids_about(unwanted: set[str], alias: str) -> Iterator[int]:
-    """Yield the rows about them: a prospect may stand beside a user, and a parked row only in its text."""
+    """Yield the ids of their rows. A prospect, and the user of a parked row, may be only in the JSON."""
     unclear = Q(encoded__contains='"prospect"') | Q(state=Outbox.State.PARKED)
     rows = Outbox.objects.using(alias).filter(Q(user__in=unwanted) | unclear)
     for id_, user, encoded in rows.values_list("pk", "user", "encoded").iterator():

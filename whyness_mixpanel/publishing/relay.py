@@ -1,7 +1,7 @@
 """The relay: one thread per process that publishes what has been committed.
 
-It is made at the first wake, never at import and never in the hook of a fork, for gevent may be patched in
-between. Nothing in here can block whoever wakes it.
+It is made at the first wake, never at import or in the hook of a fork, because gevent may be patched in
+between. Nothing here blocks the thread that wakes it.
 """
 
 import atexit
@@ -25,12 +25,12 @@ MOST_MARKS = 1_000
 STOP_S = 2.0
 _IDLE_S = 10.0
 
-# Of a commit: the alias, None for what is in memory, and the lowest id, None for one not known.
+# Of a commit: the alias (None for events in memory), and the lowest id (None where it is not known).
 _Mark = tuple[str | None, int | None]
 
 
 class _Relay:
-    """One thread, and what it is told."""
+    """One thread, and the marks of commits for it."""
 
     def __init__(self) -> None:
         self._marks: queue.SimpleQueue[_Mark] = queue.SimpleQueue()
@@ -49,12 +49,12 @@ class _Relay:
 
     @property
     def is_given_up(self) -> bool:
-        """Whether a turn lasts longer than its rows are claimed for."""
+        """Whether a turn lasts longer than the lease of its rows."""
         began_s = self._turn_began_s
         return began_s is not None and time.monotonic() - began_s > LEASE_S
 
     def tell(self, mark: _Mark) -> None:
-        """Note a commit; see that the thread lives."""
+        """Note a commit, and start the thread if it does not run."""
         if self._marks.qsize() < MOST_MARKS:
             self._marks.put(mark)
         else:
@@ -78,7 +78,7 @@ class _Relay:
         try:
             thread = threading.Thread(target=self._run, name="whyness-mixpanel-relay", daemon=True)
             thread.start()
-        except RuntimeError:  # no more threads here, or none at all, or the interpreter ends: others publish
+        except RuntimeError:  # no thread can be started, or the interpreter ends: another process publishes
             return
         self._thread = thread
         _stop_at_exit()
@@ -100,7 +100,7 @@ class _Relay:
                 connections.close_all()
 
     def _wait(self) -> None:
-        """Wait for what is due; where nothing is, for a mark, and gather those that follow it."""
+        """Wait until something is due, or for a mark, and then for those that follow it."""
         wait_s = min(lanes.EACH_S, self._worker.next_due_s() - time.monotonic())
         if wait_s > 2 * GATHER_S:
             mark = self._get(min(_IDLE_S, wait_s))
@@ -115,7 +115,7 @@ class _Relay:
             self._hurry.wait(max(0.0, wait_s))
 
     def _get(self, wait_s: float) -> _Mark | None:
-        """Return a mark, None where none comes in time."""
+        """Return a mark, None if none arrives in time."""
         with forks.allowed():
             try:
                 return self._marks.get(timeout=wait_s)
@@ -145,18 +145,17 @@ class _Relay:
             _use_own_connection(DEFAULT_DB_ALIAS)
             self._worker.watch(DEFAULT_DB_ALIAS)
             self._worker.work()
-        except Exception as error:  # noqa: BLE001  (whatever it is, the thread goes on)
-            logger.warning("The relay fails: %s. It goes on.", type(error).__name__)
+        except Exception as error:  # noqa: BLE001  (the thread must survive anything)
+            logger.warning("The relay failed: %s. It continues.", type(error).__name__)
             self._hurry.wait(1.0)
         finally:
             self._turn_began_s = None
-            for alias in _beside_pool:
+            for alias in filter(_is_pooled, connections):
                 connections[alias].close()
 
 
-# One relay, or none yet: `setdefault` of a dictionary needs no lock.
+# At most one relay; `setdefault` needs no lock.
 _relays: dict[str, _Relay] = {}
-_beside_pool: set[str] = set()
 _is_stopped_at_exit = _is_ending = False
 
 
@@ -164,11 +163,11 @@ def wake(alias: str | None, id_: int | None) -> None:
     """Tell this process's relay of a commit.
 
     Args:
-        alias: of the database; None where the outbox did not take the events.
-        id_: the lowest id that was written; None where nobody knows when it is committed.
+        alias: of the database; None where the outbox did not accept the events.
+        id_: the lowest id written; None where the time of the commit is unknown.
     """
     if _is_ending:
-        return  # what is written now is another's
+        return  # another process publishes what is written now
     relay = _relays.get("relay")
     if relay is not None and relay.is_given_up:
         _relays.pop("relay", None)
@@ -184,7 +183,7 @@ def stop() -> None:
         _relays.pop("relay", None)
     if not memory.is_empty():
         held = memory.take(memory.MOST_EVENTS)
-        memory.lose(len(held), "the outbox did not take them, the queue neither, and the process ends")
+        memory.lose(len(held), "neither the outbox nor the queue accepted them before the process ended")
 
 
 def _stop_at_exit() -> None:
@@ -194,10 +193,10 @@ def _stop_at_exit() -> None:
     _is_stopped_at_exit = True
     atexit.register(_end)
     util: Any = sys.modules.get("multiprocessing.util")
-    if util is not None:  # its children end without atexit
+    if util is not None:  # its children exit without atexit
         util.Finalize(None, _end, exitpriority=100)
     celery: Any = sys.modules.get("celery.signals")
-    if celery is not None:  # nor has a child of its pool that ends after some tasks any other time for it
+    if celery is not None:  # a child of its pool that ends after some tasks has no other hook
         celery.worker_process_shutdown.connect(_end_of_child, weak=False)
 
 
@@ -212,13 +211,16 @@ def _end_of_child(**_: object) -> None:
 
 
 def _use_own_connection(alias: str) -> None:
-    """Let this thread have a connection beside Django's pool, for which a page would have to wait."""
+    """Give this thread a connection outside Django's pool, so that no page waits for one."""
     connection = connections[alias]
     options = connection.settings_dict.get("OPTIONS", {})
     if options.get("pool"):
         unpooled = {key: value for key, value in options.items() if key != "pool"}
         connections[alias] = type(connection)({**connection.settings_dict, "OPTIONS": unpooled}, alias)
-        _beside_pool.add(alias)
+
+
+def _is_pooled(alias: str) -> bool:
+    return bool(connections.settings[alias].get("OPTIONS", {}).get("pool"))
 
 
 @forks.in_child

@@ -1,4 +1,4 @@
-"""What becomes of events that are sent: a row in the transaction, and after its commit somebody is told."""
+"""Writes sent events into the outbox, and wakes their publisher after the commit."""
 
 import asyncio
 import logging
@@ -22,26 +22,26 @@ unwritable = Condition()
 
 
 class _Busy(Error):
-    """The connection is in the middle of a query: whoever sends interrupts it, and would wait for itself."""
+    """The connection is in the middle of a query that this send interrupts: waiting for it would deadlock."""
 
 
 def check_no_event_loop() -> None:
-    """Raise SynchronousOnlyOperation in an event loop, as Django does, under the same variable."""
+    """Raise SynchronousOnlyOperation in an event loop, as Django does, unless its variable allows it."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:
         return
     if not os.environ.get("DJANGO_ALLOW_ASYNC_UNSAFE"):
         raise SynchronousOnlyOperation(
-            "send() waits for the database: in async code use 'await event.asend()'."
+            "send() waits for the database. In async code, use 'await event.asend()'."
         )
 
 
 def send(rows: Sequence[Row], using: str | None = None) -> bool:
-    """Write `rows` into the outbox; they are published once that is committed.
+    """Write `rows` into the outbox; they are published after the commit.
 
     Returns:
-        Whether each is written, and none of them parked.
+        Whether each is written and none of them is parked.
     """
     if not rows:
         return True
@@ -52,7 +52,7 @@ def send(rows: Sequence[Row], using: str | None = None) -> bool:
     except Exception as error:
         if is_of_signal(error):
             raise
-        memory.lose(len(rows), f"they can be neither written nor held: {type_name(error)}")
+        memory.lose(len(rows), f"they could be neither written nor held in memory ({type_name(error)})")
         return False
 
 
@@ -62,12 +62,12 @@ def _send(rows: Sequence[Row], connection: BaseDatabaseWrapper, mode: Mode) -> b
     try:
         _check_not_busy(connection)
         tell = _write(rows, connection, mode)
-    except Exception as error:  # the database's own, or its driver's
+    except Exception as error:  # of the database or its driver
         if is_of_signal(error):
             raise
         _hold(rows, connection, mode, error)
         return False
-    unwritable.end("The outbox takes events again.", of=connection.alias)
+    unwritable.end("The outbox accepts events again.", of=connection.alias)
     memory.losing.end(of=connection.alias)
     reasons = [row.told or row.reason for row in rows if row.reason]
     for reason in reasons:
@@ -75,19 +75,22 @@ def _send(rows: Sequence[Row], connection: BaseDatabaseWrapper, mode: Mode) -> b
     if len(reasons) < len(rows):
         try:
             tell()
-        except Exception as error:  # they are written: a relay finds them within a minute, or a drain does
+        except Exception as error:  # they are written, so a relay or a drain finds them
             if is_of_signal(error):
                 raise
-            logger.warning("Nobody could be told of events in the outbox: %s", type_name(error))
+            logger.warning(
+                "The relay could not be woken: %s. The events are published within a minute.",
+                type_name(error),
+            )
     return not reasons
 
 
 def _write(rows: Sequence[Row], connection: BaseDatabaseWrapper, mode: Mode) -> Callable[[], None]:
-    """Write `rows`; return what sees to it that they are published."""
+    """Write `rows`; return the function that has them published."""
     alias = connection.alias
     if not connection.in_atomic_block and is_in_transaction(connection):
         insert(rows, connection)
-        # Nobody can tell when it commits: a relay finds them within a minute, or a drain does.
+        # The time of the commit is unknown: a relay finds them within a minute, or a drain does.
         return (lambda: relay.wake(alias, None)) if mode is Mode.THREAD else lambda: None
     if mode is Mode.CALLER:
         batch = caller.Batch.of(connection)
@@ -105,19 +108,19 @@ def _check_not_busy(connection: BaseDatabaseWrapper) -> None:
 
 
 def _hold(rows: Sequence[Row], connection: BaseDatabaseWrapper, mode: Mode, error: Exception) -> None:
-    """Publish from memory what cannot be written, once the transaction has committed."""
+    """Publish events that cannot be written from memory, after the commit."""
     alias = connection.alias
     counters.add("unwritten", len(rows))
     if not isinstance(error, _Busy):
         unwritable.begin(
-            "The outbox does not take events: %s. Is the app migrated? They are published from the memory "
-            "of this process; logged again when it takes them.",
+            "The outbox does not accept events: %s. They are published from the memory of this process. "
+            "Check the database, and that the app is migrated. The end of this is logged.",
             type_name(error),
             of=alias,
         )
     held = [row for row in rows if not row.reason]
     if len(held) < len(rows):
-        memory.lose(len(rows) - len(held), "events that break a rule cannot be parked", of=alias)
+        memory.lose(len(rows) - len(held), "invalid events could not be parked", of=alias)
     if not held:
         return
 
@@ -131,7 +134,7 @@ def _hold(rows: Sequence[Row], connection: BaseDatabaseWrapper, mode: Mode, erro
     if connection.in_atomic_block:
         transaction.on_commit(hook, using=alias)
     elif connection.connection is not None and not connection.autocommit:
-        memory.lose(len(held), "nobody can tell whether they are committed", of=alias)
+        memory.lose(len(held), "the end of their transaction is unknown", of=alias)
     else:
         hook()
 

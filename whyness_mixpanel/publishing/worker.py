@@ -1,4 +1,4 @@
-"""Publishes what waits in the outboxes, for the relay, the drain and whoever commits. It never waits."""
+"""Publishes pending rows of the outboxes, for relay, drain and committing thread. It never waits."""
 
 import logging
 import random
@@ -18,22 +18,22 @@ from whyness_mixpanel.tables import Outbox
 logger = logging.getLogger("whyness_mixpanel")
 
 FEW_ROWS = 10
-# How long one batch may take: well below outbox.LEASE_S, so that no row is claimed twice.
+# The time limit of a batch, well below outbox.LEASE_S, so that no row is claimed twice.
 BUDGET_S = 30.0
 _NEVER_S = float("inf")
-# When events in memory whose time has not come are looked at again.
+# The pause before events in memory whose time is in the future are checked again.
 _EARLY_S = 1.0
 _WORKS = "Publishing works again."
 
 
 class Worker:
-    """What one thread knows of the databases. Use it in that thread only.
+    """Publishes for one thread. Use it in that thread only.
 
     Args:
-        is_wanted: asked between two calls whether to go on.
-        claim_rows: how many rows are claimed at a time.
-        clock: seconds that never go back.
-        rng: from 0 to 1.
+        is_wanted: called between two calls to the backend; False ends the work.
+        claim_rows: rows claimed at a time, at most.
+        clock: monotonic seconds.
+        rng: returns a number from 0 to 1.
     """
 
     def __init__(
@@ -45,22 +45,22 @@ class Worker:
         rng: Callable[[], float] = random.random,
     ) -> None:
         self._is_wanted, self._claim_rows, self._clock, self._rng = is_wanted, claim_rows, clock, rng
-        # By alias; None is what the outbox did not take, which is in memory.
+        # By alias; None for events in memory, which the outbox did not accept.
         self._lanes: dict[str | None, Lanes] = {None: Lanes(rng, _NEVER_S)}
         self._own = Lanes(rng, _NEVER_S)
         self._read_only: set[str] = set()
-        # Behind the highest row that was claimed, by alias.
+        # The id after the highest claimed row, by alias.
         self._next_ids: dict[str, int] = {}
         self._failing, self._unread = Condition(), Condition()
         self._has_worked = self._is_in_hurry = False
 
     def watch(self, alias: str) -> None:
-        """Look at a database from now on: at all of it now and once a minute."""
+        """Read a database from now on: all rows now and once a minute."""
         if alias not in self._lanes and alias not in self._read_only:
             self._lanes[alias] = Lanes(self._rng, self._clock())
 
     def look_for_more(self, alias: str) -> None:
-        """Look for rows that nobody tells of: behind those that were looked at last, and at what was left."""
+        """Read rows that are not reported: those after the last claim, and those that were left."""
         self.watch(alias)
         if lanes := self._lanes.get(alias):
             lanes.fresh.tell(self._next_ids.get(alias, 0), 0)
@@ -68,18 +68,18 @@ class Worker:
                 lanes.backlog.tell(0, 0)
 
     def tell(self, alias: str | None, id_: int) -> None:
-        """Note that rows were committed, from that one on; None: that the outbox did not take events."""
+        """Note committed rows, from this id on; alias None: events that the outbox did not accept."""
         if alias is not None:
             self._read_only.discard(alias)
             self.watch(alias)
         self._lanes[alias].told(id_, self._clock())
 
     def next_due_s(self) -> float:
-        """Return when there is something to do, by the clock."""
+        """Return when the next read is due, by the clock."""
         return min(lanes.next_due_s() for lanes in self._lanes.values())
 
     def work(self) -> None:
-        """Do all that is due. Raises nothing but what a signal handler does."""
+        """Do everything that is due. Raises only what a signal handler raised."""
         is_busy = True
         while is_busy and self._is_wanted():
             is_busy = False
@@ -91,25 +91,25 @@ class Worker:
                 self._failing.end(_WORKS)
 
     def hurry(self) -> None:
-        """Do all that can be done, without gathering or pausing: the process ends."""
+        """Publish as much as possible, without gathering or pausing, because the process ends."""
         self._is_in_hurry = True
         for lanes in self._lanes.values():
             lanes.hurry()
         self.work()
 
     def publish_memory(self) -> None:
-        """Publish what the outbox did not take, unless that is being paused."""
+        """Publish the events in memory, unless that pauses after a failure."""
         self._lanes[None].fresh.tell(0, 0)
         self.work()
 
     def publish_own(self, claim: str, alias: str, first_id: int) -> None:
-        """Publish what the caller wrote under a claim; while the queue is being paused a drain has it."""
+        """Publish the rows that the caller wrote under a claim; during a pause, leave them to a drain."""
         if self._clock() < self._own.fresh.pause_until_s:
             return
         try:
             claimed = outbox.claimed_by(claim, alias, from_id=first_id)
             done = batch.publish_claim(claimed, self._budget())
-        except Exception as error:  # a page commits: also what a driver raises of its own
+        except Exception as error:  # a page commits, so nothing may be raised, not even by the driver
             if is_of_signal(error):
                 raise
             self._begin_unread(alias, error)
@@ -159,7 +159,7 @@ class Worker:
                 insert([row], connections[router.db_for_write(Outbox)])
                 parked.tell(1, reason)
             except Error:
-                memory.lose(1, "what the queue refuses for good cannot be parked")
+                memory.lose(1, "an event that the queue refuses permanently could not be parked")
         self._settle(lanes, lane, done, 0, is_last=memory.is_empty() or bool(done.early))
         if done.has_failed:
             lanes.fresh.tell(0, 0)
@@ -177,7 +177,7 @@ class Worker:
             lanes.take(lane, self._clock(), None if is_last else next_id)
         if done.left:
             place = "in the memory of this process" if lanes is self._lanes[None] else "in the outbox"
-            text = "Publishing fails: %s. Events wait %s; logged again when it works."
+            text = "Publishing failed: %s. Events wait %s and are retried. The end of this is logged."
             self._failing.begin(text, done.fault, place)
         self._has_worked = not done.left and bool(done.confirmed)
 
@@ -189,10 +189,10 @@ class Worker:
         return lambda: self._is_wanted() and self._clock() < until_s
 
     def _give_up(self, alias: str, lanes: Lanes, lane: Lane, error: Error) -> None:
-        """Pause where the database fails; forget it where it has no outbox, or takes none."""
+        """Pause after a failure of the database; stop reading it if it is read-only or has no outbox."""
         lanes.be_unread(lane, self._clock())
         if _is_read_only(error):
-            logger.info("The database %s is read-only: nothing is published from there.", alias)
+            logger.info("The database %s is read-only, so nothing is published from it.", alias)
             self._read_only.add(alias)
             self._lanes.pop(alias, None)
         elif _has_no_table(alias):
@@ -203,7 +203,7 @@ class Worker:
             connections[alias].close()
 
     def _begin_unread(self, alias: str, error: Exception) -> None:
-        text = "The outbox cannot be read: %s. Its events wait; logged again when it can."
+        text = "The outbox cannot be read: %s. Its events wait. The end of this is logged."
         self._unread.begin(text, type_name(error), of=alias)
 
 

@@ -1,4 +1,4 @@
-"""The tables whose rows are events, and how each of their rows becomes one, whichever path carries it."""
+"""The tables whose rows are events, and how a row becomes the same event on every path."""
 
 from whyness_mixpanel.sources.history import HistoryUnknown, history_before
 from whyness_mixpanel.sources.registry import UnknownSource, event_for, get, names, register

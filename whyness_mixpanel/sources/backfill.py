@@ -1,4 +1,4 @@
-"""The walk over a source's rows: page by page along the key, encoded, packed full, sent."""
+"""Walks over a source's rows by key, page by page, and sends them in full messages."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -14,20 +14,20 @@ from whyness_mixpanel.publishing import messages
 from whyness_mixpanel.sources.source import NoEvent, Source
 
 PAGE_ROWS = 1_000
-# With more than this, the first call is full: ten messages, each just under what SQS bills as one.
+# With more than this, a call is full: ten messages, each just below what SQS bills as one.
 _FULL_CALL_BYTES = limits.BATCH_ENTRIES * messages.MESSAGE_BYTES
 
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """Which rows are meant, by when they were created.
+    """Which rows are selected, by their time.
 
     Args:
-        since: the earliest; None for no bound.
-        until: the first that is not meant any more; None for no bound.
-        settled: rows from this moment on are too young: their call site, or a transaction with a smaller
-            key, may still be under way.
-        latest: rows after it are of no clock that is right, and nobody waits for their time.
+        since: the earliest time; None for no bound.
+        until: the first time that is excluded; None for no bound.
+        settled: rows from this time on are too young: their call site may still be sending them, or a
+            transaction with a smaller key may still be open.
+        latest: rows after this time were written by a wrong clock, and are invalid.
     """
 
     since: datetime | None
@@ -36,14 +36,14 @@ class Period:
     latest: datetime
 
     def has(self, created: datetime) -> bool:
-        """Whether a row created then is meant, be it too young or not."""
+        """Whether a row of this time is in the period, too young or not."""
         after_all = self.until is not None and created >= self.until
         return not after_all and (self.since is None or created >= self.since)
 
 
 @dataclass(slots=True)
 class Counts:
-    """What became of the rows read: each is counted once, in one of the others."""
+    """The counts of rows: each row read is counted in exactly one of the other counts up to `published`."""
 
     read: int = 0
     outside_period: int = 0
@@ -68,17 +68,17 @@ class Encoded(NamedTuple):
 
 
 class Backfill:
-    """One walk. `read_key` is the last key read; `done_key`, after any end, is where another may go on.
+    """One walk. `read_key` is the last key read; `done_key` is the key after which another walk may continue.
 
     Args:
         source: whose rows.
         period: which of them.
-        keep: from the events of a page to those that may be sent, in order (the suppressed are gone).
-        send: sends the events of one call; returns, once each is safe, why those that never will be are
-            parked, by their indexes.
-        identity: the stamp of the messages.
-        on_page: told after each page.
-        on_trouble: told the key of a row that makes no event, or whose event is parked, and why.
+        keep: returns those events of a page that may be sent, in order, without the suppressed.
+        send: sends the events of one call until each is published or parked; returns the reasons of the
+            parked ones, by index.
+        identity: the identity mode of the messages.
+        on_page: called after each page.
+        on_trouble: called with the key of a row that was skipped or parked, and the reason.
     """
 
     def __init__(  # noqa: PLR0913  (what it works with, each by name)
@@ -103,7 +103,7 @@ class Backfill:
 
     @property
     def done_key(self) -> int:
-        """Every row up to this key is dealt with for good; none that is too young is."""
+        """The key up to which every row is done; rows that are too young are not."""
         first_left = [
             key - 1 for key in (self._first_waiting_key(), self._first_young_key) if key is not None
         ]
@@ -113,7 +113,7 @@ class Backfill:
         """Send the rows whose key is above `after` and at most `upper`.
 
         Raises:
-            django.db.Error: the database fails.
+            django.db.Error: the database failed.
         """
         self.read_key = after
         for last_key, rows in _pages(self._source, after, upper):
@@ -142,7 +142,7 @@ class Backfill:
             return self._encode(key, row)
         except (NoEvent, InvalidEvent) as error:
             self.counts.invalid += 1
-            self._on_trouble(key, f"makes no event: {error}")
+            self._on_trouble(key, f"was skipped: {error}")
             return None
 
     def _encode(self, key: int, row: Any) -> Encoded | None:
@@ -160,7 +160,7 @@ class Backfill:
             return Encoded(key, self._source.encode(row))
         except Error as error:
             _check_database(self._source, key)
-            raise NoEvent(f"what it refers to cannot be read ({type(error).__name__})") from error
+            raise NoEvent(f"a row that it refers to cannot be read ({type(error).__name__})") from error
 
     def _send_call(self) -> None:
         packed = messages.pack([event.encoded for event in self._waiting], identity=self._identity)
@@ -169,7 +169,7 @@ class Backfill:
         sent = self._waiting[:count]
         parked = self._send([event.encoded for event in sent])
         for index, why in sorted(parked.items()):
-            self._on_trouble(sent[index].key, f"is parked in the outbox: {why}")
+            self._on_trouble(sent[index].key, f"was parked in the outbox: {why}")
         self.counts.parked += len(parked)
         self.counts.published += count - len(parked)
         self.counts.messages += len(call)
@@ -182,7 +182,7 @@ class Backfill:
 
 
 def _pages(source: Source, after: int, upper: int) -> Iterator[tuple[int, Mapping[int, Any]]]:
-    """Yield the rows by their keys, page by page, with the last key: two queries, whatever lies between."""
+    """Yield the last key and the rows of each page, in two queries, however sparse the keys are."""
     keys_of = source.rows().filter(pk__lte=upper).values_list("pk", flat=True)
     while keys := list(keys_of.filter(pk__gt=after)[:PAGE_ROWS]):
         after = keys[-1]
@@ -190,10 +190,10 @@ def _pages(source: Source, after: int, upper: int) -> Iterator[tuple[int, Mappin
 
 
 def _read(source: Source, keys: Sequence[int]) -> Mapping[int, Any]:
-    """Return the rows of a page; a NoEvent stands for one that cannot be read."""
+    """Return the rows of a page by key, with a NoEvent in place of one that cannot be read."""
     try:
         rows = {row.pk: row for row in source.joined_rows().filter(pk__gte=keys[0], pk__lte=keys[-1])}
-        # A join leaves out a row that lacks a relation.
+        # A join omits a row that lacks a relation.
         return rows | source.rows().in_bulk([key for key in keys if key not in rows])
     except Exception as error:  # one of them is damaged, or the database fails
         if is_of_signal(error):
@@ -213,7 +213,7 @@ def _read_alone(source: Source, key: int) -> Any:
 
 
 def _check_database(source: Source, key: int) -> None:
-    """Raise django.db.Error where it is the database that fails, and not what a row holds."""
+    """Raise django.db.Error if the database failed, rather than the values of a row."""
     list(source.rows().filter(pk=key).values_list("pk"))
 
 

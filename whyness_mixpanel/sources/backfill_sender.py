@@ -1,4 +1,4 @@
-"""Sends the events of a backfill: no faster than asked, and again where the queue fails."""
+"""Sends the events of a backfill at a limited rate, and retries failed calls."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -6,15 +6,15 @@ from whyness_mixpanel.backends import BACKFILL_GROUP, Publish
 from whyness_mixpanel.publishing import parked, publisher
 
 PAUSES_S = (1, 2, 4, 8, 16, 32)
-# So many parts of a call may be refused while nothing passes: enough to reach a single event by halving.
+# How many parts in a row may be refused: enough to reach a single event by halving.
 _MOST_VAIN = 24
-# How often an event must be refused alone, while one that is safe passes each time.
+# How often an event must be refused alone, while a control event is accepted each time.
 _TRIALS = 3
-_EARLY = "its time has not come"
+_EARLY = "the time of some events is in the future"
 
 
 class NotPublished(Exception):
-    """The queue would not take a call, however often it was asked; the text is free of what was sent."""
+    """The queue refused a call at every attempt; the text is free of what was sent."""
 
 
 class Sender:
@@ -22,11 +22,11 @@ class Sender:
 
     Args:
         publish: the backend's.
-        identity: the mode in which the events travel.
-        rate: events a second on average; None for as many as go.
-        monotonic: a clock, in seconds.
-        sleep: waits so many seconds.
-        on_fault: told a fault and the seconds until the next attempt.
+        identity: the identity mode of the events.
+        rate: average number of events a second; None for no limit.
+        monotonic: returns monotonic seconds.
+        sleep: waits for a number of seconds.
+        on_fault: called with a fault and the seconds until the next attempt.
     """
 
     def __init__(  # noqa: PLR0913  (what it works with, each by name)
@@ -42,15 +42,15 @@ class Sender:
         self._publish, self._identity, self._rate = publish, identity, rate
         self._monotonic, self._sleep, self._on_fault = monotonic, sleep, on_fault
         self._free_at_s = monotonic()
-        # An event that is safe, whose copies count once; "" while nothing has passed.
+        # An event that was accepted, whose duplicates count once; "" while there is none.
         self._control = ""
 
     def __call__(self, encoded: Sequence[str]) -> Mapping[int, str]:
-        """Send events; return why those that the queue never takes are parked, by their indexes.
+        """Send events; park those that the queue always refuses, and return their reasons by index.
 
         Raises:
-            NotPublished: some are refused still, after about a minute, and it is not they that are at fault.
-            SettingError: a setting is not allowed, so that nothing can be sent.
+            NotPublished: some are still refused after about a minute, and the events are not the cause.
+            SettingError: a setting is invalid, so nothing can be sent.
         """
         self._pace(len(encoded))
         left, refused = dict(enumerate(encoded)), dict[int, str]()
@@ -62,13 +62,13 @@ class Sender:
             self._sleep(pause_s)
         done = self._attempt(left, refused)
         if left:
-            if self._control or not done.has_answered:
+            if self._control or done.answered is publisher.Answered.NOTHING:
                 self._check_control(done.fault)
             self._part(left, refused)
         return refused
 
     def _attempt(self, events: dict[int, str], refused: dict[int, str]) -> publisher.Published:
-        """Send `events`, and park what will never be delivered; keep those that are left there."""
+        """Send `events`, park those that will never be delivered, and remove both from `events`."""
         indexes = list(events)
         done = publisher.attempt(
             list(events.values()), identity=self._identity, group=BACKFILL_GROUP, publish=self._publish
@@ -84,7 +84,7 @@ class Sender:
         return done if done.fault else done._replace(fault=_EARLY)
 
     def _part(self, events: dict[int, str], refused: dict[int, str]) -> None:
-        """Send what was refused together in ever smaller parts; park what is refused alone."""
+        """Send events that were refused together in ever smaller parts; park those refused alone."""
         parts, alone, vain_count = [events], list[dict[int, str]](), 0
         while parts:
             part = parts.pop()
@@ -102,7 +102,7 @@ class Sender:
             self._try_alone(part, refused)
 
     def _try_alone(self, event: dict[int, str], refused: dict[int, str]) -> None:
-        """Park an event that is refused each time, while one that is safe passes each time."""
+        """Park an event that is refused each time while the control event is accepted each time."""
         fault = ""
         for _ in range(_TRIALS):
             fault = self._attempt(event, refused).fault
@@ -110,15 +110,15 @@ class Sender:
                 return
             self._check_control(fault)
         [(index, encoded)] = event.items()
-        refused[index] = f"the queue refuses it, and takes others: {fault}"
+        refused[index] = f"the queue refuses it, and accepts others: {fault}"
         self._park([(encoded, refused[index])])
 
     def _park(self, events: Sequence[tuple[str, str]]) -> None:
         if not parked.keep(events, self._identity):
-            raise NotPublished("the outbox does not take what will never be delivered")
+            raise NotPublished("events that the queue always refuses could not be parked in the outbox")
 
     def _check_control(self, fault: str) -> None:
-        """Raise NotPublished unless an event that passed before passes now: else none is to blame."""
+        """Raise NotPublished unless the control event is accepted: otherwise no event is to blame."""
         control = [self._control] if self._control else []
         done = publisher.attempt(
             control, identity=self._identity, group=BACKFILL_GROUP, publish=self._publish

@@ -1,4 +1,4 @@
-"""The sources by name: the three tables of Whyness, and whatever else is registered."""
+"""The sources by name: the three tables of Whyness, and those that a site registers."""
 
 from django.db.models import Model
 
@@ -12,36 +12,36 @@ _sources = {source.name: source for source in SOURCES}
 
 
 class UnknownSource(LookupError):
-    """No source has this name, or none reads this table; the text says which there are."""
+    """No source has this name, or not exactly one reads this table. The text lists the sources."""
 
-    def __init__(self, what: str) -> None:
-        super().__init__(what)
-        self.what = what
+    def __init__(self, fault: str) -> None:
+        super().__init__(fault)
+        self.fault = fault
 
     def __str__(self) -> str:
-        return f"There is no source {self.what}. There are: {', '.join(names())}."
+        return f"{self.fault} The sources are: {', '.join(names())}."
 
 
 def register(source: Source) -> None:
-    """Add a source; call it in the `ready()` of an AppConfig. The same one may be added again.
+    """Register a source; call this in the `ready()` of an AppConfig. The same source may be registered again.
 
     Raises:
         ValueError: another source has its name.
     """
     if _sources.setdefault(source.name, source) != source:
-        raise ValueError(f"two sources are named {source.name}")
+        raise ValueError(f"A source with the name {source.name} is already registered.")
 
 
 def get(name: str) -> Source:
     """Return the source of that name.
 
     Raises:
-        UnknownSource: there is none.
+        UnknownSource: no source has this name.
     """
     try:
         return _sources[name]
     except KeyError:
-        raise UnknownSource(name) from None
+        raise UnknownSource(f"No source has the name {name}.") from None
 
 
 def names() -> list[str]:
@@ -50,19 +50,19 @@ def names() -> list[str]:
 
 
 def event_for(row: Model) -> Event:
-    """Return the event of a row: on every path, on every host and at any time the same one.
+    """Return the event of a row: the same one on every path, on every host and at any time.
 
-    A row that makes none (it is not saved, has no moment, lacks a relation) is one that breaks a rule: its
-    `send()` parks it, or raises where RAISE_INVALID holds.
+    The event of a row that has none (it is not saved, or lacks its time or a relation) is invalid: `send()`
+    parks it, or raises where RAISE_INVALID holds.
 
     Raises:
-        UnknownSource: no source reads its table, or several do; then ask `get(name).event(row)`.
+        UnknownSource: no source reads its table, or several do; then use `get(name).event(row)`.
     """
     models = {type(row), row._meta.concrete_model}  # noqa: SLF001  (Django's public API for models)
     labels = {model._meta.label_lower for model in models if model}  # noqa: SLF001  (as above)
     registered = [source for source in _sources.values() if source.model.lower() in labels]
     if len(registered) != 1:
-        raise UnknownSource(f"that alone reads {row._meta.label}")  # noqa: SLF001  (as above)
+        raise UnknownSource(f"Not exactly one source reads {row._meta.label}.")  # noqa: SLF001  (as above)
     try:
         return registered[0].event(row)
     except Exception as error:
@@ -74,5 +74,5 @@ def event_for(row: Model) -> Event:
 
 
 def _no_event(error: Exception) -> InvalidEvent:
-    told = f"a row of which none can be made ({type(error).__name__})"
-    return InvalidEvent("event", told, "a row with all that its event needs")
+    found = f"a row whose event cannot be built ({type(error).__name__})"
+    return InvalidEvent("event", found, "a row with all that its event needs")

@@ -1,4 +1,4 @@
-"""What a source is: a table, and the one way in which each of its rows becomes an event."""
+"""A source: a table, and how each of its rows becomes an event."""
 
 import re
 from collections.abc import Callable
@@ -22,25 +22,24 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class NoEvent(Exception):
-    """A row makes no event; the text says why, and shows no value."""
+    """A row has no valid event; the text says why, and shows no value."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """A table whose rows are events. Every path asks it, so that a row is the same event on each of them.
+    """A table whose rows are events. Every path uses it, so that a row becomes the same event on each.
 
     Args:
-        name: 1 to 16 of `[a-z0-9-]`, the first a letter. Part of the insert ids: it may never change.
-        model: label such as `shop.Payment`; looked up when it is used. Its primary key is a whole number.
-        build: returns the event of a row, but for its insert id and its time, which the source sets. It gives
-            the same for the same row whenever it is asked: no clock, nothing random.
-        joins: the relations that `build` follows, as `select_related` takes them; others cost a query a row.
-        created: the field that says when it happened, a DateTimeField; it is the event's time, and may never
-            change either.
-        whole_seconds: the time is cut to seconds, and else to milliseconds: as the first event was sent.
-        bare_key: there are call sites that send the row with its bare key as insert id. Otherwise the name
-            stands before the key, so that equal keys of two tables stay two events.
-        old_user: what older versions of the app sent as the user of a row; None where they sent nothing.
+        name: 1 to 16 of `[a-z0-9-]`, starting with a letter. Part of the insert ids, so it may never change.
+        model: label such as `shop.Payment`; looked up when it is used. Its primary key is an integer.
+        build: returns the event of a row, without its insert id and time, which the source sets. The result
+            must always be the same for the same row: no clock, nothing random.
+        joins: the relations that `build` follows, as for `select_related`; others cost one query per row.
+        created: the DateTimeField that is the event's time. It may never change either.
+        whole_seconds: cut the time to seconds instead of milliseconds, as the first event was sent.
+        bare_key: use the bare key as insert id, as call sites do. Otherwise the name precedes the key, so
+            that equal keys of two tables are two events.
+        old_user: returns the user that older versions of the app sent; None where they sent no events.
     """
 
     name: str
@@ -54,11 +53,11 @@ class Source:
 
     def __post_init__(self) -> None:
         if not _NAME(self.name):
-            raise ValueError("a source's name: allowed are 1 to 16 of a-z, 0-9 and -, the first a letter")
+            raise ValueError("A source's name must be 1 to 16 of a-z, 0-9 and -, and start with a letter.")
 
     @property
     def is_installed(self) -> bool:
-        """Whether the site has the app of its table."""
+        """Whether its model is installed."""
         try:
             apps.get_model(self.model)
         except LookupError:
@@ -66,7 +65,7 @@ class Source:
         return True
 
     def rows(self) -> QuerySet[Any]:
-        """Return all rows in the order of their keys.
+        """Return all rows, ordered by key.
 
         Raises:
             LookupError: the model is not installed.
@@ -75,30 +74,30 @@ class Source:
         return model._base_manager.order_by("pk")  # noqa: SLF001  (Django's public API for models)
 
     def joined_rows(self) -> QuerySet[Any]:
-        """Return the rows with what `build` needs of other tables, but for those that lack a relation."""
+        """Return the rows joined with what `build` needs, without those that lack a relation."""
         return self.rows().select_related(*self.joins) if self.joins else self.rows()
 
     def created_at(self, row: Any) -> datetime:
-        """Return when what the row tells of happened; naive ones are of the site's time zone.
+        """Return the time of a row; a naive one is read in the site's time zone.
 
         Raises:
-            InvalidEvent: it does not say.
+            InvalidEvent: it has none.
         """
         moment = getattr(row, self.created, None)
         if not isinstance(moment, datetime):
-            raise InvalidEvent("time", f"a row without a moment in {self.created}", "a datetime")
+            raise InvalidEvent("time", f"no datetime in {self.created} of the row", "a datetime")
         return moment if timezone.is_aware(moment) else moment.replace(tzinfo=timezone.get_default_timezone())
 
     def event(self, row: Any) -> Event:
-        """Return the event of a row: its `json()` has the same four deduplication fields every time.
+        """Return the event of a row: its `json()` always has the same four deduplication fields.
 
-        One that was created before HISTORY_BEFORE is the event that older versions of the app have sent.
+        For a row from before HISTORY_BEFORE it is the event that older versions of the app sent.
 
         Raises:
-            InvalidEvent: the row has no moment, or no key yet.
+            InvalidEvent: the row has no time, or no key yet.
         """
         if row.pk is None:
-            raise InvalidEvent("insert_id", "a row that is not saved", "a row with a key")
+            raise InvalidEvent("insert_id", "an unsaved row", "a row with a key")
         event, created = self.build(row), self.created_at(row)
         event.insert_id = row.pk if self.bare_key else f"{self.name}-{row.pk}"
         event.time = (created - _EPOCH) // timedelta(seconds=1) if self.whole_seconds else created
@@ -107,12 +106,12 @@ class Source:
         return event
 
     def encode(self, row: Any) -> str:
-        """Return the JSON of a row's event as it travels.
+        """Return the JSON of a row's event.
 
         Raises:
-            NoEvent: the row makes none, whatever is wrong with it.
-            SettingError: a setting is not what is allowed.
-            django.db.Error: the database fails.
+            NoEvent: the row has no valid event.
+            SettingError: a setting is invalid.
+            django.db.Error: the database failed.
         """
         try:
             return self.event(row).json()
@@ -123,4 +122,4 @@ class Source:
         except Exception as error:
             if is_of_signal(error):
                 raise
-            raise NoEvent(f"it cannot be built ({type(error).__name__})") from error
+            raise NoEvent(f"its event cannot be built ({type(error).__name__})") from error

@@ -1,11 +1,11 @@
-"""The three tables of Whyness. What is sent here is what their call sites send, field by field."""
+"""The three tables of Whyness. Each event equals that of its call site, field by field."""
 
 from typing import Any
 
 from whyness_mixpanel.models import Event
 from whyness_mixpanel.sources.source import Source
 
-# Nobody, in the call sites of clicks: whatever ANONYMOUS_USERS says, they send no user for it.
+# The call sites of clicks send no user for this id, whatever ANONYMOUS_USERS says.
 _NOBODY_ID = 1
 
 
@@ -24,7 +24,7 @@ def _prospect_click(row: Any) -> Event:
 
 
 def _user_of_activity(row: Any) -> str:
-    return str(row.user_id)  # of the stand-in too: older versions sent "1"
+    return str(row.user_id)  # also for the anonymous user, for whom older versions sent "1"
 
 
 def _user_of_click(row: Any) -> str:

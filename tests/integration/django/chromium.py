@@ -83,7 +83,7 @@ class Chromium:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        os.close(self._calls)  # it ends when nobody can call any more
+        os.close(self._calls)  # Chromium ends when its pipe is closed
         os.close(self._answers)
         try:
             self._process.wait(_DEADLINE_S)

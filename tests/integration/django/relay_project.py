@@ -79,7 +79,7 @@ class RelayProject:
             settings.write(text)
 
     def fill_from(self, template: "RelayProject") -> None:
-        """Let the database, which nobody has used yet, be a copy of another project's."""
+        """Copy another project's database, before this one is used."""
         name, source = str(self.database["NAME"]), str(template.database["NAME"])
         if "sqlite" in str(self.database["ENGINE"]):
             shutil.copyfile(source, name)
@@ -196,7 +196,7 @@ def until(is_so, seconds=20):
         assert time.monotonic() < end, "it did not come to that"
         time.sleep(0.02)
 """
-# Look at all rows twice a second instead of once a minute.
+# Read all rows twice a second instead of once a minute.
 OFTEN = "lanes.EACH_S = 0.5\n"
 
 

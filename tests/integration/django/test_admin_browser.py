@@ -50,7 +50,7 @@ class Desk:
         self.client = Client()
 
     def bury(self, event: Event, reason: str, *, failed_at_ms: int, has_letter: bool = True) -> str:
-        """Put a row into the Log, and its letter into the dead-letter queue; return the row's key."""
+        """Put a row into the Log, and its dead letter into the queue; return the row's key."""
         key = log_key(event.to_wire(), message_id="m", position=0)
         entry = LogEntry(key, reason, "user is a number", event.event, last_failed_at_ms=failed_at_ms)
         item: Any = to_dynamodb(entry.to_item())
@@ -113,7 +113,7 @@ def test_some_hundred_failures_are_counted_and_paged(desk: Desk) -> None:
 
 
 def test_chosen_letters_are_sent_again_and_no_others(desk: Desk) -> None:
-    """The letter goes back into the queue, its row says so, and its neighbour stays where it is."""
+    """The dead letter returns to the queue, its row says so, and its neighbour stays."""
     now_ms = time.time_ns() // 1_000_000
     key = desk.bury(make_event(insert_id="chosen"), "exhausted", failed_at_ms=now_ms)
     desk.bury(make_event(insert_id="other"), "exhausted", failed_at_ms=now_ms)
@@ -128,7 +128,7 @@ def test_chosen_letters_are_sent_again_and_no_others(desk: Desk) -> None:
 
 
 def test_the_letters_of_a_suppressed_person_stay(desk: Desk) -> None:
-    """The page names the letter that was left."""
+    """The page names the dead letter that was left."""
     Suppression.objects.create(user="77")
     key = desk.bury(
         make_event(insert_id="theirs", user="77"), "exhausted", failed_at_ms=time.time_ns() // 1_000_000
@@ -219,7 +219,7 @@ def tab(chromium: Chromium, desk: Desk, server: str) -> Iterator[Tab]:
 
 
 def bury_some(desk: Desk, count: int) -> list[str]:
-    """Bury events with their letters, all of them now; return the rows' keys."""
+    """Bury events with their dead letters, all of them now; return the rows' keys."""
     now_ms = time.time_ns() // 1_000_000
     events = [make_event(insert_id=f"letter-{index}") for index in range(count)]
     return [desk.bury(event, "exhausted", failed_at_ms=now_ms) for event in events]
@@ -257,7 +257,7 @@ def test_letters_are_sent_again_with_the_keyboard_alone(
     for name in rows[:-1]:
         tab_to(tab, name)
         tab.press("Space")
-    tab_to(tab, "Send the chosen again…")
+    tab_to(tab, "Send selected again…")
     tab.press("Enter")
     tab.wait_until("document.querySelector('[name=confirmed]')")
     tab_to(tab, "Send again")
@@ -288,8 +288,8 @@ def test_a_screen_reader_is_told_what_the_page_shows(desk: Desk, server: str, ta
     [chart] = by_role["image"]
     assert re.fullmatch(r"By day and reason 3 failures on [\d-]{10}: 3 exhausted\.", chart["name"])
     boxes = {box["name"] for box in by_role["checkbox"]}
-    assert boxes == {f"Choose letter-{index}, exhausted" for index in range(3)}
-    columns = ["choose", "failed", "insert id", "event", "reason", "state", "why"]
+    assert boxes == {f"Select letter-{index}, exhausted" for index in range(3)}
+    columns = ["select", "failed", "insert id", "event", "reason", "state", "detail"]
     assert [header["name"].lower() for header in by_role["columnheader"]][-7:] == columns
     assert {header["name"] for header in by_role["rowheader"]} >= {"letter-0", "letter-1", "letter-2"}
     assert by_role["table"][-1]["name"] == "3 rows, newest first, times in UTC"

@@ -99,7 +99,7 @@ def test_good_events_reach_mixpanel_once(mixpanel: MixpanelSimulator, to_mixpane
 
 
 def test_events_of_both_identities_keep_theirs(mixpanel: MixpanelSimulator, to_mixpanel: Direct) -> None:
-    """What was sent before the setting changed travels as it was meant."""
+    """Events sent before the setting changed keep their identity mode."""
     with to_mixpanel(IDENTITY="simplified"):
         good(1).send()
     with to_mixpanel(IDENTITY="distinct_id"):
@@ -199,7 +199,7 @@ def test_a_released_event_that_mixpanel_takes_now_is_delivered(
 def test_a_wrong_password_parks_nothing_and_is_told_without_the_secret(
     mixpanel: MixpanelSimulator, to_mixpanel: Direct, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The warning says what to look at; with the right password the drain delivers."""
+    """The warning says what to check; with the right password the drain delivers."""
     caplog.set_level(logging.DEBUG)
     with to_mixpanel(SERVICE_PASSWORD="MARKER-wrong"):
         with transaction.atomic():
@@ -207,7 +207,7 @@ def test_a_wrong_password_parks_nothing_and_is_told_without_the_secret(
             bad(2).send()
         during = waiting()
         Outbox.objects.update(claimed_until=None)
-        with pytest.raises(CommandError, match="2 events were not taken"):
+        with pytest.raises(CommandError, match="2 events were not published"):
             call_command("mixpanel_outbox", "drain", verbosity=0)
     with to_mixpanel():
         call_command("mixpanel_outbox", "drain", verbosity=0)
@@ -246,7 +246,7 @@ def test_an_event_before_its_time_stays_and_its_neighbours_go(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """It is no failure, a drain passes over it, and it is delivered once its time has come."""
+    """It is not a failure; a drain skips it, and it is delivered when its time has come."""
     due_ms = normalise.now_ms() + 60_000
     with to_mixpanel():
         with transaction.atomic():

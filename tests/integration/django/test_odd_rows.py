@@ -51,7 +51,7 @@ for words in (["--activity=2"], [f"--activity={2**63}"], [f"--activity={-10**30}
 
 
 def test_dates_that_python_does_not_have_and_lost_relations_are_named() -> None:
-    """By backfill and `events` alike; numbers that the column cannot hold are no row."""
+    """By backfill and `events` alike; for a number beyond the column there is no row."""
     try:
         with server() as port:
             command = [sys.executable, "-c", SCRIPT, str(port)]
@@ -68,13 +68,13 @@ def test_dates_that_python_does_not_have_and_lost_relations_are_named() -> None:
     counts = [json.loads(line) for line in lines[:2]]
     assert [(each["read"], each["invalid"], each["published"]) for each in counts] == [(5, 3, 2)] * 2
     assert lines[2:] == [
-        'Activity "2" cannot be read (DataError)',
-        f'Activity "{2**63}" does not exist',
-        f'Activity "{-(10**30)}" does not exist',
+        'Activity "2" was not published: the row cannot be read (DataError)',
+        f'Activity "{2**63}" was not published: the row does not exist',
+        f'Activity "{-(10**30)}" was not published: the row does not exist',
     ]
     named = [line for line in done.stderr.splitlines() if line.startswith("Row ")]
     assert named[:3] == [
-        "Row 2 makes no event: it cannot be read (DataError)",
-        "Row 3 makes no event: it cannot be read (DataError)",
-        "Row 4 makes no event: it cannot be built (DoesNotExist)",
+        "Row 2 was skipped: it cannot be read (DataError)",
+        "Row 3 was skipped: it cannot be read (DataError)",
+        "Row 4 was skipped: its event cannot be built (DoesNotExist)",
     ]

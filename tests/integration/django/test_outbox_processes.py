@@ -117,7 +117,7 @@ def test_a_process_killed_between_commit_and_publish_loses_nothing(project: Proj
     printed = project.run("-m", "django", "mixpanel_outbox", "drain")
 
     assert killed.returncode == -signal.SIGKILL
-    assert printed.endswith("published 1, left 0\n")
+    assert printed.endswith("Published: 1. Left: 0.\n")
     assert project.published() == ["1"]
 
 
@@ -166,7 +166,7 @@ def test_ten_workers_and_two_drains_lose_nothing_and_send_nothing_rolled_back(pr
 
 
 def test_two_drains_share_the_rows(project: Project) -> None:
-    """Each row is published once when nobody dies."""
+    """Each row is published once if no process is killed."""
     fill = """
 from whyness_mixpanel.models import Event, Outbox
 rows = [Outbox(encoded=Event(event="A", insert_id=n).json(), identity="distinct_id") for n in range(1, 2001)]

@@ -88,7 +88,7 @@ def test_the_tests_of_a_site_pass(tmp_path: Path, backend: str) -> None:
 
 
 def test_a_wrong_expectation_of_a_site_fails(tmp_path: Path) -> None:
-    """Where the page sends another event, each test that looks at it fails."""
+    """If the page sends another event, each test that checks the events fails."""
     code, printed = run_tests(tmp_path, pages=PAGES.replace("Audio upload", "Video upload"))
 
     assert code == 1

@@ -26,7 +26,7 @@ with suppress(Undo), transaction.atomic():
     raise Undo
 block = transaction.atomic()
 block.__enter__()
-transaction.on_commit(lambda: 1 / 0)  # Django drops the hooks after it: nobody is woken for this event
+transaction.on_commit(lambda: 1 / 0)  # Django drops the hooks after it, so the relay is not woken
 send(6)
 with suppress(ZeroDivisionError):
     block.__exit__(None, None, None)
@@ -156,7 +156,7 @@ assert (counters.snapshot()["unwritten"], counters.snapshot()["lost"]) == (12, 0
     printed = unmigrated.run(*unmigrated.script(text))
 
     assert sorted(map(int, unmigrated.published())) == list(range(2, 13))
-    assert printed.count("The outbox does not take events") == 1
+    assert printed.count("The outbox does not accept events") == 1
     assert "in the outbox" not in printed
 
 
@@ -184,7 +184,7 @@ until(lambda: "Publishing works again." in said, 40)
     printed = project.run(*project.script(text))
 
     assert sorted(map(int, project.published())) == list(range(1, 501))
-    assert printed.count("Publishing fails: TimeoutError. Events wait in the outbox") == 1
+    assert printed.count("Publishing failed: TimeoutError. Events wait in the outbox") == 1
     assert printed.count("Publishing works again.") == 1
 
 
@@ -212,7 +212,7 @@ print(time.monotonic() - began)
 
 
 def test_a_dropped_connection_costs_at_most_the_first_event(project: RelayProject) -> None:
-    """In a process that has no requests, so that nobody closes what is dead."""
+    """In a process without requests, which would close broken connections."""
     text = """
 send(1)
 if connection.vendor == "postgresql":
@@ -309,7 +309,7 @@ assert threading.active_count() == 1
     printed, _ = loop.communicate(timeout=20)
 
     assert loop.returncode == 0, printed
-    assert "1 events are parked in the outbox: its JSON cannot be read" in printed
+    assert "Parked 1 events in the outbox: its JSON cannot be read" in printed
     assert os.environ.get("WHYNESS_MIXPANEL_RELAY") is None
 
 

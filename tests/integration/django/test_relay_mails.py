@@ -36,7 +36,7 @@ def mails(project: RelayProject) -> list[str]:
     return [mail for file in files for mail in file.read_text().split("\n" + "-" * 79 + "\n") if mail]
 
 
-# Nobody can tell whether the transaction is committed, and the outbox has no table.
+# The end of the transaction is unknown, and the outbox has no table.
 LOST = """
 def lose(count):
     connection.set_autocommit(False)
@@ -89,7 +89,7 @@ def test_two_databases_of_which_one_lacks_the_table_are_one_warning_and_one_mail
 
     printed = mailing.run(*mailing.script(TWO_DATABASES))
 
-    assert printed.count("The outbox does not take events") == 1
+    assert printed.count("The outbox does not accept events") == 1
     assert len(mails(mailing)) == 1
 
 
@@ -108,6 +108,6 @@ def test_an_outage_is_one_warning_and_no_mail(mailing: RelayProject) -> None:
 
     printed = mailing.run(*mailing.script(OUTAGE))
 
-    assert printed.count("Publishing fails: Throttling.Exceeded.") == 1
+    assert printed.count("Publishing failed: Throttling.Exceeded.") == 1
     assert len(printed.splitlines()) == 1
     assert mails(mailing) == []

@@ -134,7 +134,7 @@ GUNICORN = [
 
 @pytest.mark.parametrize("is_preloaded", [False, True], ids=["gthread", "preload"])
 def test_gunicorn_publishes_what_committed_once(project: Project, *, is_preloaded: bool) -> None:
-    """From both workers, also where the master has published before the fork, at last in vain."""
+    """From both workers, also if the master has published before the fork and failed at last."""
     pytest.importorskip("gunicorn", reason="gunicorn is not installed: `make test` installs it")
     used = USED if is_preloaded else ""
     (project.queue.parent / "site_of_test.py").write_text(SITE.format(used=used, is_preloaded=is_preloaded))

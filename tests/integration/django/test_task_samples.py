@@ -69,7 +69,7 @@ def test_celerys_beat_has_the_outbox_drained(project: RelayProject, tmp_path: Pa
 
     assert worker.returncode == 0, printed
     assert sorted(project.published()) == ["1", "2", "3"], printed
-    assert "left 0" not in printed, "a line a minute that nobody needs"
+    assert "Left: 0" not in printed, "a useless line each minute"
 
 
 def test_a_task_of_django_drains_the_outbox(project: RelayProject, tmp_path: Path) -> None:

@@ -79,7 +79,7 @@ def test_the_way_forward_touches_no_row(lived: dict[str, Any]) -> None:
 
 
 def test_call_sites_written_for_the_old_app_send_what_they_always_sent(lived: dict[str, Any]) -> None:
-    """Each kind once; user 1 is nobody; after the first upgrade and after the second."""
+    """Each kind once, after the first and the second upgrade; user 1 is the anonymous user."""
     for got, expected in (lived["events"], lived["events again"]):
         assert got == expected
         assert len(got) == 6
@@ -88,8 +88,8 @@ def test_call_sites_written_for_the_old_app_send_what_they_always_sent(lived: di
 @pytest.mark.parametrize(
     ("state", "says"),
     [
-        ("while one waits", "1 events that are not published"),
-        ("while one is parked", "1 events that are not published"),
+        ("while one waits", "1 unpublished events"),
+        ("while one is parked", "1 unpublished events"),
         ("while one is suppressed", "1 users are suppressed"),
     ],
 )
@@ -97,7 +97,7 @@ def test_the_way_back_is_refused_before_anything_is_undone(
     state: str, says: str, lived: dict[str, Any]
 ) -> None:
     """Tables, rows and migrations are the same after it (the site compares them)."""
-    assert lived[state].startswith("Nothing is undone. ")
+    assert lived[state].startswith("Nothing was reversed. ")
     assert says in lived[state]
 
 

@@ -1,6 +1,7 @@
 """Rows of the three tables, and the commands that read them."""
 
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 from typing import Any
@@ -10,6 +11,7 @@ from django.core.management import call_command
 from example.whyness_crm.models import AuthUserTrackerClick, Contact, ContactTrackerClick, TrackerDestination
 from example.whyness_django.models import AuthUser, TrackerItem, TrackerLog, UserAgent
 from tests.django_support import published
+from whyness_mixpanel.backends import LIVE_GROUP, Answer, Publish, all_of, locmem
 
 CREATED = datetime(2025, 11, 23, 12, 13, 20, 987_654, tzinfo=UTC)
 CREATED_MS = 1_763_900_000_000
@@ -56,3 +58,16 @@ def backfill(*arguments: str, stderr: StringIO | None = None) -> dict[str, Any]:
 def four_fields() -> list[tuple[Any, ...]]:
     """Return what decides, of each event published, whether it is the same one."""
     return [(event["event"], event["user"], event["time"], event["insert_id"]) for event in published()]
+
+
+def failing_after(calls: int, fault: BaseException) -> Publish:
+    """Return a `publish` that works for some calls, and then raises."""
+    left = iter(range(calls))
+
+    def publish(bodies: Sequence[str], *, group: str = LIVE_GROUP) -> Answer:  # noqa: ARG001  (a Publish)
+        if next(left, None) is None:
+            raise fault
+        locmem.messages.extend(bodies)
+        return all_of(bodies)
+
+    return publish

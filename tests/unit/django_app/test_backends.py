@@ -136,7 +136,7 @@ def test_an_answer_that_is_none_confirms_nothing() -> None:
 
 
 def test_its_events_go_through_the_relay_and_not_through_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody knows how long it takes; and it sends events somewhere, so W003 has nothing to say."""
+    """It may be slow; and because it sends events somewhere, W003 does not apply."""
     monkeypatch.setattr(mode, "is_testing", lambda: False)
     monkeypatch.setattr(mode, "_is_in_memory", lambda _: False)
     monkeypatch.setattr(mode, "takes_second_writer", lambda *_: True)

@@ -41,7 +41,7 @@ def test_the_table_names_all_of_djangos_options() -> None:
     }
 
     assert known == {*GIVEN, "-v", "-h", "--help", "--version"}
-    assert WITH_ACTIONS, "no command has actions: this test looks at nothing"
+    assert WITH_ACTIONS, "no command has actions: this test checks nothing"
 
 
 @pytest.mark.parametrize(("name", "action"), WITH_ACTIONS)

@@ -65,7 +65,7 @@ def test_a_program_is_known_before_the_request_is_asked_for_its_user() -> None:
 
 
 def test_a_view_can_ask_before_it_stores_a_click() -> None:
-    """In any case of letters; no browser leaves its header empty, so that such a request is a program's."""
+    """In upper or lower case; an empty header is a program's, because no browser sends one."""
     requests = RequestFactory()
 
     with override(BOT_USERAGENTS="LinkCheck, other"):
@@ -146,6 +146,6 @@ def test_parts_are_compared_in_lower_case(found: object, expected: tuple[str, ..
 
 @pytest.mark.parametrize("wrong", [7, [7], [""], "a,,b"])
 def test_an_empty_part_which_every_header_has_is_refused(wrong: object) -> None:
-    """So is what is no text."""
+    """The same holds for what is not a text."""
     with pytest.raises((TypeError, ValueError)):
         setting_parsers.parts(wrong)

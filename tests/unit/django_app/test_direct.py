@@ -201,7 +201,7 @@ def letter(**attributes: str) -> DeadLetter:
 
 
 def test_only_a_letter_that_says_whose_it_is_and_why_is_kept() -> None:
-    """Else nobody could park the event: it stays where it is."""
+    """Without attributes the event cannot be parked, so it stays in the outbox."""
     kept = Kept()
     letters = [
         letter(reason="rejected", detail="too old", source_message_id="0.1"),
@@ -311,14 +311,14 @@ def test_a_backfill_parks_what_will_never_be_delivered() -> None:
 
 @pytest.mark.usefixtures("db")
 def test_a_backfill_does_not_go_past_what_it_cannot_park(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An event that nobody keeps is not done: the backfill stops before its row."""
+    """An event that cannot be parked is not done: the backfill stops before its row."""
 
     def fail(*_: object) -> int:
         raise DatabaseError
 
     monkeypatch.setattr(parked, "insert", fail)
 
-    assert "outbox does not take" in sender_of({(0, 1): "rejected: no"})
+    assert "could not be parked in the outbox" in sender_of({(0, 1): "rejected: no"})
 
 
 def sender_of(dead: dict[tuple[int, int], str]) -> str:
@@ -343,11 +343,11 @@ def sender_of(dead: dict[tuple[int, int], str]) -> str:
 @pytest.mark.parametrize(
     ("status", "code", "words"),
     [
-        (200, 0, "refuses neither credentials nor project"),
-        (400, 0, "refuses neither credentials nor project"),
+        (200, 0, "accepts the credentials and the project"),
+        (400, 0, "accepts the credentials and the project"),
         (401, 1, "SERVICE_PASSWORD"),
         (403, 1, "PROJECT_ID"),
-        (503, 3, "answers 503 now"),
+        (503, 3, "answered with status 503"),
     ],
 )
 def test_mixpanel_check_asks_mixpanel_itself(status: int, code: int, words: str) -> None:
@@ -372,12 +372,12 @@ def test_mixpanel_check_asks_mixpanel_itself(status: int, code: int, words: str)
 @pytest.mark.parametrize(
     ("chosen", "words"),
     [
-        ({"MIXPANEL_URL": "http://127.0.0.1:9"}, "it does not answer: connection failed"),
-        ({"SERVICE_PASSWORD": ""}, "mend the settings first"),
+        ({"MIXPANEL_URL": "http://127.0.0.1:9"}, "Mixpanel did not answer: connection failed"),
+        ({"SERVICE_PASSWORD": ""}, "Fix first: settings."),
     ],
 )
 def test_mixpanel_check_says_why_mixpanel_cannot_be_asked(chosen: dict[str, str], words: str) -> None:
-    """A port where nobody listens, and credentials that are not there."""
+    """A closed port, and missing credentials."""
     with override(**CHOSEN | chosen):
         code, text = run()
 

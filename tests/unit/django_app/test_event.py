@@ -100,7 +100,7 @@ def test_values_read_back_as_assigned() -> None:
     ],
 )
 def test_ids_are_text_on_the_wire(given: dict[str, object], expected: tuple[str, str]) -> None:
-    """Whole numbers and UUIDs become strings; no user is nobody."""
+    """Integers and UUIDs become strings; None becomes the empty string."""
     field, text = expected
 
     assert wire(make_event(**given))[field] == text
@@ -174,7 +174,7 @@ def test_an_insert_id_that_is_taken_away_is_made_anew_once(missing: str | None) 
 
 
 def test_the_row_key_zero_is_refused_and_not_replaced() -> None:
-    """Zero is no missing id but a placeholder: a made-up id would hide the mistake."""
+    """Zero is a placeholder, not a missing id: a generated id would hide the mistake."""
     with pytest.raises(InvalidEvent, match="insert_id"):
         make_event(insert_id=0).json()
 
@@ -241,14 +241,14 @@ def test_a_time_up_to_an_hour_ahead_is_nobodys_to_alter(ahead_s: float) -> None:
     "time", [time.time() + 2 * HOUR_S, NOW_S * 3, 10**400], ids=["two hours", "a century", "no double"]
 )
 def test_a_time_more_than_an_hour_ahead_is_refused(time: float) -> None:
-    """That clock is wrong, and nobody can tell by how much."""
+    """The clock is wrong by an unknown amount."""
     with pytest.raises(InvalidEvent, match=r"^time: found a time more than an hour in the future"):
         make_event(time=time).json()
 
 
 @pytest.mark.parametrize("stand_in", [1, "1"])
 def test_the_stand_in_user_is_nobody(stand_in: object) -> None:
-    """User 1 of the Whyness site stands for nobody who is signed in."""
+    """User 1 of the Whyness site is the anonymous user."""
     event = make_event(user=stand_in)
 
     assert wire(event)["user"] == ""
@@ -302,7 +302,7 @@ def test_a_sent_event_is_confirmed_and_counted() -> None:
 
 def test_the_identity_is_stamped_on_the_message() -> None:
     """The Lambda must not guess how a project tells people apart."""
-    from whyness_mixpanel.backends import locmem  # noqa: PLC0415  (only this test looks at the envelope)
+    from whyness_mixpanel.backends import locmem  # noqa: PLC0415  (only this test reads the envelope)
 
     make_event().send()
     with override(IDENTITY="simplified"):

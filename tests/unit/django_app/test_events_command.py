@@ -29,7 +29,7 @@ def events(*arguments: str) -> str:
 )
 def test_a_row_that_does_not_exist_is_named(flag: str, title: str) -> None:
     """The error is the old one, and nothing is sent."""
-    with pytest.raises(CommandError, match=f'^{title} "5" does not exist$'):
+    with pytest.raises(CommandError, match=f'^{title} "5" was not published: the row does not exist$'):
         events(flag, "5")
 
     assert published() == []
@@ -46,7 +46,7 @@ def test_rows_of_several_tables_are_sent_at_once() -> None:
     assert [fields[0] for fields in four_fields()] == ["Audio upload", "User click", "Prospect click"]
     assert said.splitlines() == [
         "HISTORY_BEFORE: None",
-        *(f'{title} "1" is published' for title in ("Activity", "User click", "Contact click")),
+        *(f'{title} "1" was published' for title in ("Activity", "User click", "Contact click")),
     ]
 
 
@@ -66,7 +66,7 @@ def test_a_row_that_makes_no_event_is_named_with_the_reason() -> None:
     """A blank title: the value itself is not shown."""
     make_activities(title=" ")
 
-    with pytest.raises(CommandError, match=r'^Activity "1" makes no event: event: found a blank string'):
+    with pytest.raises(CommandError, match=r'^Activity "1" was not published: event: found a blank string'):
         events("--activity=1")
 
 
@@ -103,7 +103,7 @@ def test_where_nobody_can_tell_who_opted_out_nothing_is_sent(answer: Exception |
 
     with (
         override(OPT_OUT=opted_out),
-        pytest.raises(CommandError, match=r'^Activity "1" is not sent: .*OPT_OUT'),
+        pytest.raises(CommandError, match=r'^Activity "1" was not published: .*OPT_OUT'),
     ):
         events("--activity=1")
 
@@ -120,8 +120,8 @@ def test_what_is_wrong_with_one_row_holds_up_no_other() -> None:
             events(f"--activity={lost.pk}", "--user-click=1", "--contact-click=99")
 
     assert str(failed.value).splitlines() == [
-        'Activity "1" makes no event: it cannot be built (DoesNotExist)',
-        'Contact click "99" does not exist',
+        'Activity "1" was not published: its event cannot be built (DoesNotExist)',
+        'Contact click "99" was not published: the row does not exist',
     ]
     assert [fields[0] for fields in four_fields()] == ["User click"]
 
@@ -129,7 +129,7 @@ def test_what_is_wrong_with_one_row_holds_up_no_other() -> None:
 @pytest.mark.parametrize("key", [-1, 0, 2**63, 10**30, -(10**30)])
 def test_a_number_that_no_row_can_have_is_no_row(key: int) -> None:
     """Not an error of the database."""
-    with pytest.raises(CommandError, match=f'^Activity "{key}" does not exist$'):
+    with pytest.raises(CommandError, match=f'^Activity "{key}" was not published: the row does not exist$'):
         events(f"--activity={key}")
 
 
@@ -137,7 +137,7 @@ def test_where_the_app_is_off_nothing_is_sent() -> None:
     """Nor is it said to be."""
     make_activities()
 
-    with override(ENABLED=False), pytest.raises(CommandError, match=r"^ENABLED is False"):
+    with override(ENABLED=False), pytest.raises(CommandError, match=r"ENABLED is False"):
         events("--activity=1")
 
     assert published() == []
@@ -151,9 +151,11 @@ def test_an_app_that_is_missing_is_named_in_a_line() -> None:
     with override_settings(INSTALLED_APPS=apps):
         with pytest.raises(CommandError) as failed:
             events("--contact-click=1", "--activity=1")
-        assert events("--activity=1").endswith('Activity "1" is published\n')
+        assert events("--activity=1").endswith('Activity "1" was published\n')
 
-    assert str(failed.value) == "Not in INSTALLED_APPS: whyness_crm.ContactTrackerClick."
+    assert str(failed.value) == (
+        "Nothing was sent: whyness_crm.ContactTrackerClick is not installed. Check INSTALLED_APPS."
+    )
     assert failed.value.returncode == 1
 
 
@@ -169,7 +171,7 @@ def test_a_database_that_fails_is_told_in_a_line(monkeypatch: pytest.MonkeyPatch
         with pytest.raises(CommandError) as failed:
             events("--activity=1")
 
-    assert str(failed.value) == "The database fails: OperationalError. Is the site migrated?"
+    assert str(failed.value) == "The database failed: OperationalError. Is the site migrated?"
 
 
 def test_a_table_that_is_missing_is_named_with_its_app() -> None:
@@ -183,7 +185,10 @@ def test_a_table_that_is_missing_is_named_with_its_app() -> None:
         with connection.schema_editor() as editor:
             editor.alter_db_table(TrackerLog, "elsewhere", TrackerLog._meta.db_table)
 
-    expected = 'Activity "1" cannot be read (OperationalError). Is whyness_django.TrackerLog migrated?'
+    expected = (
+        'Activity "1" was not published: the row cannot be read (OperationalError). '
+        "Is whyness_django.TrackerLog migrated?"
+    )
     assert (str(failed.value), failed.value.returncode) == (expected, 1)
 
 
@@ -199,7 +204,7 @@ def test_what_older_versions_may_have_sent_is_not_guessed() -> None:
 
 
 def test_a_list_of_suppressed_people_that_is_not_migrated_suppresses_nobody() -> None:
-    """Its table is missing: nobody can be on it."""
+    """Without its table, the list is empty."""
     make_activities()
     with connection.schema_editor() as editor:
         editor.delete_model(Suppression)

@@ -37,7 +37,7 @@ def four_fields() -> list[tuple[Any, ...]]:
 
 
 def link_to(person: AuthUser | Contact) -> str:
-    """Return the address that a letter to `person` would have."""
+    """Return the link that a mail to `person` would contain."""
     destination = TrackerDestination.objects.order_by("id")[0]
     return f"/goto/{destination.xref}/{person.xref}/"
 
@@ -95,7 +95,7 @@ def test_a_click_of_a_prospect(site: Client) -> None:
 
 
 def test_clicks_of_the_stand_ins_are_nobodys(site: Client) -> None:
-    """Number 1 of either table is nobody."""
+    """Id 1 of either table is the anonymous user."""
     site.get(link_to(AuthUser.objects.get(id=1)))
     site.get(link_to(Contact.objects.get(id=1)))
 
@@ -181,7 +181,7 @@ def test_what_does_not_exist_is_not_found(path: str, site: Client) -> None:
 
 
 def test_a_link_to_a_person_who_does_not_exist_is_not_found(site: Client) -> None:
-    """The destination does, but nobody clicked."""
+    """The destination exists, but the click has no person."""
     destination = TrackerDestination.objects.order_by("id")[0]
 
     assert site.get(f"/goto/{destination.xref}/{uuid4()}/").status_code == 404

@@ -164,7 +164,7 @@ def drop_the_table() -> None:
 
 
 def damage_a_row() -> None:
-    """Write a moment that is none."""
+    """Write an invalid time."""
     with connections["default"].cursor() as cursor:
         cursor.execute("UPDATE whyness_mixpanel_outbox SET created_at = '2026-13-45 10:00:00'")
 

@@ -64,7 +64,7 @@ def test_the_outbox_is_not_dropped_while_events_wait_in_it() -> None:
     Outbox.objects.create(encoded="{}", identity="distinct_id")
     executor = MigrationExecutor(connection)
 
-    with pytest.raises(IrreversibleError, match=r"1 events .* mixpanel_outbox drain"):
+    with pytest.raises(IrreversibleError, match=r"1 unpublished events.* mixpanel_outbox drain"):
         executor.migrate(OLD)
     kept = Outbox.objects.count()
     Outbox.objects.all().delete()
@@ -112,7 +112,7 @@ def test_migrate_refuses_before_anything_is_undone() -> None:
     """Where rows wait; forward, or back to where nothing is lost, it goes."""
     Outbox.objects.create(encoded="{}", identity="distinct_id")
 
-    with pytest.raises(CommandError, match=r"Nothing is undone.* 1 events"):
+    with pytest.raises(CommandError, match=r"Nothing was reversed.* 1 unpublished events"):
         call_command("migrate", *OLD[0], verbosity=0)
     applied = MigrationExecutor(connection).loader.applied_migrations
     call_command("migrate", "whyness_mixpanel", "0004", verbosity=0)

@@ -77,7 +77,7 @@ def tried(
 
 
 @pytest.mark.usefixtures("db", "credentials")
-def test_a_site_where_all_is_well_has_nothing_to_mend() -> None:
+def test_a_healthy_site_has_nothing_to_fix() -> None:
     """Each line is ok, and none has a remedy."""
     found = tried()
 
@@ -130,15 +130,15 @@ def test_titles_that_would_collide_are_wrong() -> None:
 
 @pytest.mark.usefixtures("db")
 def test_without_credentials_the_queue_cannot_be_tried(monkeypatch: pytest.MonkeyPatch) -> None:
-    """And nobody waits for a metadata service that is not there."""
+    """Without waiting for a metadata service that does not exist."""
     monkeypatch.setattr(boto3.session.Session, "get_credentials", lambda _: None)
 
     found = states(tried())
 
     assert (found["credentials"], found["queue"], found["clock"]) == (
         "wrong",
-        "could not be tried",
-        "could not be tried",
+        "skipped",
+        "skipped",
     )
 
 
@@ -149,8 +149,8 @@ def test_another_backend_has_no_queue_to_try() -> None:
         code, printed = run()
 
     assert code == 3
-    assert "could not be tried" in printed
-    assert "BACKEND is locmem" in printed
+    assert "skipped" in printed
+    assert "The backend locmem uses no queue" in printed
 
 
 @pytest.mark.usefixtures("db")
@@ -230,7 +230,7 @@ def test_the_outbox_is_tried_and_left_as_it_was() -> None:
 def broken(request: pytest.FixtureRequest) -> Iterator[str]:
     """A database that refuses an operation on the outbox, or whose list of suppressed users is damaged."""
     what, table = request.param, Outbox._meta.db_table
-    break_, mend = {
+    break_, repair = {
         "suppressed": tuple(
             f"ALTER TABLE whyness_mixpanel_suppression RENAME COLUMN {names}"
             for names in ('"user" TO gone', 'gone TO "user"')
@@ -243,7 +243,7 @@ def broken(request: pytest.FixtureRequest) -> Iterator[str]:
         cursor.execute(break_)
     yield "suppressed" if what == "suppressed" else "outbox"
     with connections["default"].cursor() as cursor:
-        cursor.execute(mend)
+        cursor.execute(repair)
 
 
 @pytest.mark.usefixtures("db", "credentials")
@@ -279,6 +279,6 @@ def test_a_database_without_the_outbox_is_named_with_what_makes_it() -> None:
             editor.create_model(Outbox)
 
     assert found.state is finding.State.WRONG
-    assert found.found.startswith("no table in other:")
+    assert found.found.startswith("The table is missing in other:")
     assert "manage.py migrate whyness_mixpanel --database=other" in found.remedy
     assert "default" not in found.found + found.remedy

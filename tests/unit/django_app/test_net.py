@@ -323,7 +323,7 @@ class FailingRouter:
 
 
 def test_a_router_that_fails_breaks_no_page() -> None:
-    """Nobody can tell who is suppressed: the events wait."""
+    """The suppressed users are unknown, so the events wait."""
     with override(**QUIET):
         row = [Waiting(1, "distinct_id", make_event().json())]
         from django.test import override_settings  # noqa: PLC0415  (beside its only use)
@@ -434,7 +434,7 @@ async def _in_a_loop() -> None:
 
 
 def test_an_endless_value_is_not_waited_for() -> None:
-    """A generator is no list, and is not asked."""
+    """A generator is not a list, and is not iterated."""
     with override(**QUIET):
         assert make_event(properties={"a": endless()}).send() is False
 
@@ -455,13 +455,13 @@ def test_a_request_that_fails_costs_the_event_and_not_the_page() -> None:
 def test_what_fails_around_an_event_loses_it_and_says_so(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """What is no request, a thread that cannot be had at the end of a process, no memory for a row."""
+    """An object that is not a request, a thread that cannot be started, no memory for a row."""
 
     def fail(*_: object, **__: object) -> NoReturn:
         raise RuntimeError(SECRET)
 
     with override(**QUIET):
-        assert track(None, "E") is False  # type: ignore[arg-type]  # what is no request
+        assert track(None, "E") is False  # type: ignore[arg-type]  # not a request
         monkeypatch.setattr("whyness_mixpanel.event.sync_to_async", fail)
         assert asyncio.run(make_event().asend()) is False
         monkeypatch.setattr("whyness_mixpanel.encoding.parked_event.encode", fail)

@@ -158,7 +158,7 @@ def test_databases_are_waited_for_one_by_one() -> None:
 
 
 def test_a_transaction_managed_by_hand_goes_through_the_outbox_only() -> None:
-    """Nobody knows when it commits, or whether: what is committed waits for the drain, the rest is gone."""
+    """The time of the commit is unknown: committed rows wait for the drain, others do not exist."""
     connection = connections["default"]
     connection.ensure_connection()
     connection.set_autocommit(False)

@@ -307,4 +307,4 @@ def test_release_says_why_it_leaves_a_row() -> None:
     row, _ = park(properties={"price": Decimal("NaN")})
 
     assert row.reason.startswith("properties.price: found a Decimal")
-    assert "Not all of it could be encoded: it cannot be released" in row.reason
+    assert "Part of the event could not be encoded, so it cannot be released" in row.reason

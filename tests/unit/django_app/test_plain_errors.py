@@ -47,7 +47,7 @@ every_command = pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMAN
 
 @pytest.fixture(autouse=True)
 def rows(db: None) -> None:  # noqa: ARG001  (needed, not read)
-    """One row of each kind that the commands look at."""
+    """One row of each kind that the commands read."""
     write([Outbox(encoded=EVENT), Outbox(encoded=EVENT, state="parked", reason="x")])
     make_activities()
     make_click(contact_id=7, is_prospect=False)
@@ -161,7 +161,7 @@ def test_a_loop_goes_on_while_the_database_fails(monkeypatch: pytest.MonkeyPatch
 def test_whatever_is_answered_nothing_is_deleted_without_a_yes(
     answer: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also where it is no text at all."""
+    """Also where the answer is not a text."""
     monkeypatch.setattr("sys.stdin", mock.Mock(isatty=lambda: True))
     monkeypatch.setattr("builtins.input", mock.Mock(side_effect=[answer]))
 

@@ -41,7 +41,7 @@ def site(db: None) -> Client:  # noqa: ARG001  (a fixture that is needed, not re
 
 
 def link_to(person: AuthUser | Contact) -> str:
-    """Return the address that a letter to `person` would have."""
+    """Return the link that a mail to `person` would contain."""
     return f"/goto/{TrackerDestination.objects.get().xref}/{person.xref}/"
 
 

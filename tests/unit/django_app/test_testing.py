@@ -11,7 +11,7 @@ __all__ = ["mixpanel"]
 
 @pytest.mark.usefixtures("db")
 def test_what_is_sent_shows_before_it_has_left() -> None:
-    """In a TestCase nothing commits: what was sent is what such a test looks at."""
+    """In a TestCase nothing commits, so such a test checks the events that were sent."""
     with transaction.atomic():
         Event(event="A", insert_id=1).send()
         seen = (len(testing.sent_events()), len(testing.published_events()))

@@ -53,7 +53,7 @@ def right(request: HttpRequest) -> list[Event]:
 
 
 def wrong(request: HttpRequest) -> None:
-    """Make every mistake that an editor should mark; nobody calls it."""
+    """Make every mistake that an editor should mark; never called."""
     Event(event=7)  # type: ignore[arg-type]
     Event(usr=7)  # type: ignore[call-arg]
     Event(user=object())  # type: ignore[arg-type]
@@ -74,7 +74,7 @@ def test_what_mypy_takes_is_taken(rf_request: HttpRequest) -> None:
 
 @pytest.fixture
 def rf_request() -> HttpRequest:
-    """A request of nobody."""
+    """A request without a user."""
     request = HttpRequest()
     request.user = AnonymousUser()
     return request

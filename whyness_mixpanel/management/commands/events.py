@@ -1,4 +1,4 @@
-"""`manage.py events`: publish single rows of the three Whyness tables, as it always did."""
+"""`manage.py events`: publish single rows of the three Whyness tables."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -19,14 +19,14 @@ _SOURCES = {
     "user_click": ("User click", USER_CLICK),
     "contact_click": ("Contact click", PROSPECT_CLICK),
 }
-# What databases raise where there is no table.
+# What databases raise if a table is missing.
 _MAY_BE_MISSING = (OperationalError, ProgrammingError)
 
 
 class Command(OurCommand):
-    """Publish the rows named: the events that their call sites sent, so that they count once."""
+    """Publish the selected rows as the events that their call sites sent, so that each counts once."""
 
-    help = "Publish the event of a row; it counts once, however often it is sent."
+    help = "Publish the events of single rows. Each counts once, however often it is published."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Add --activity, --user-click and --contact-click."""
@@ -38,7 +38,7 @@ class Command(OurCommand):
         """Publish."""
         asked = [name for name in _SOURCES if options[name] is not None]
         if not asked:
-            raise CommandError("Nothing to send: name a row by --activity, --user-click or --contact-click.")
+            raise CommandError("Nothing selected. Give --activity, --user-click or --contact-click.")
         with plain_errors():
             self._check(asked)
             faults = [fault for name in asked if (fault := self._send(*_SOURCES[name], options[name]))]
@@ -46,52 +46,54 @@ class Command(OurCommand):
             raise CommandError("\n".join(faults))
 
     def _check(self, asked: list[str]) -> None:
-        """Fail where nothing can be sent, whatever the rows."""
+        """Fail if no row can be sent."""
         if not conf.ENABLED.get():
-            raise CommandError("ENABLED is False, so nothing may be sent.")
+            raise CommandError("Nothing was sent: the setting ENABLED is False.")
         missing = {_SOURCES[name][1].model for name in asked if not _SOURCES[name][1].is_installed}
         if missing:
-            raise CommandError(f"Not in INSTALLED_APPS: {', '.join(sorted(missing))}.")
+            raise CommandError(
+                f"Nothing was sent: {', '.join(sorted(missing))} is not installed. Check INSTALLED_APPS."
+            )
         try:
-            found = sources.history_before()
+            before = sources.history_before()
         except sources.HistoryUnknown as error:
             raise CommandError(str(error)) from error
-        self.stdout.write(f"HISTORY_BEFORE: {found.isoformat() if found else None}")
+        self.stdout.write(f"HISTORY_BEFORE: {before.isoformat() if before else None}")
 
     def _send(self, title: str, source: sources.Source, key: int) -> str:
-        """Publish a row; return what is wrong, `""` where nothing is."""
+        """Publish a row; return its fault, or `""`."""
         what = f'{title} "{key}"'
         try:
             _publish(_encoded(source, key))
         except filters.CannotFilter as error:
-            return f"{what} is not sent: {error}"
+            return f"{what} was not published: {error}"
         except _NotSentError as error:
-            return f"{what} {error}"
-        self.stdout.write(self.style.SUCCESS(f"{what} is published"))
+            return f"{what} was not published: {error}"
+        self.stdout.write(self.style.SUCCESS(f"{what} was published"))
         return ""
 
 
 class _NotSentError(Exception):
-    """What is wrong with a row."""
+    """Why a row was not published."""
 
 
 def _encoded(source: sources.Source, key: int) -> str:
     try:
         return source.encode(source.rows().get(pk=key))
     except ObjectDoesNotExist as error:
-        raise _NotSentError("does not exist") from error
+        raise _NotSentError("the row does not exist") from error
     except sources.NoEvent as error:
-        raise _NotSentError(f"makes no event: {error}") from error
-    except (Error, ValueError) as error:  # what is in the database is not always what a field may hold
+        raise _NotSentError(f"{error}") from error
+    except (Error, ValueError) as error:  # a database may hold values that a field may not
         hint = f". Is {source.model} migrated?" if isinstance(error, _MAY_BE_MISSING) else ""
-        raise _NotSentError(f"cannot be read ({type(error).__name__}){hint}") from error
+        raise _NotSentError(f"the row cannot be read ({type(error).__name__}){hint}") from error
 
 
 def _publish(encoded: str) -> None:
     if not filters.filter_suppressed([encoded]):
-        raise _NotSentError("is not sent: its person is suppressed or opted out")
+        raise _NotSentError("its person is suppressed or opted out")
     done = publisher.publish_each([encoded])
     if done.early:
-        raise _NotSentError("is not sent: its time has not come")
+        raise _NotSentError("its time is in the future; try again later")
     if not all(done.confirmed):
-        raise _NotSentError(f"was not published: {done.dead.get(0, done.fault)}")
+        raise _NotSentError(done.dead.get(0, done.fault))

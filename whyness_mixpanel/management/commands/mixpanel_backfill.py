@@ -1,4 +1,4 @@
-"""`manage.py mixpanel_backfill`: publish the rows of a table as the events they are."""
+"""`manage.py mixpanel_backfill`: publish the rows of a table as events."""
 
 import argparse
 import json
@@ -24,26 +24,30 @@ from whyness_mixpanel.sources.backfill_sender import NotPublished, Sender
 from whyness_mixpanel.sources.source import Source
 from whyness_ops.progress import Progress
 
-# Younger rows may still be on their way from their call site, or behind a transaction that is under way.
+# Call sites may still be sending younger rows, or a transaction with smaller keys may still be open.
 SETTLED_AFTER = timedelta(minutes=15)
 _LATEST = timedelta(milliseconds=limits.FUTURE_MS)
 _SLOWEST_RATE, _FASTEST_RATE = 0.01, 1_000_000.0
 
 
 class Command(OurCommand):
-    """Publish the rows of a source. Twice, or over rows that were sent live, they count once."""
+    """Publish the rows of a source. Rows that were sent before count once."""
 
-    help = "Publish the rows of a table as events; the last line is JSON with the counts. May be run again."
+    help = "Publish the rows of a table as events; safe to run again. The last line is JSON with the counts."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Add the source and the options."""
         there = [name for name in sources.names() if sources.get(name).is_installed]
-        parser.add_argument("source", choices=there, help="whose rows")
-        parser.add_argument("--since", type=_moment, help="only rows created at or after: 2026-01-31[T12:00]")
-        parser.add_argument("--until", type=_moment, help="only rows created before")
-        parser.add_argument("--dry-run", action="store_true", help="read, check and pack, but send nothing")
-        parser.add_argument("--rate", type=_rate, help="events a second on average (default: unlimited)")
-        parser.add_argument("--resume", type=int, metavar="KEY", help="go on after this key")
+        parser.add_argument("source", choices=there, help="the source whose rows are published")
+        parser.add_argument("--since", type=_moment, help="only rows created at or after 2026-01-31[T12:00]")
+        parser.add_argument("--until", type=_moment, help="only rows created before 2026-01-31[T12:00]")
+        parser.add_argument(
+            "--dry-run", action="store_true", help="read, check and pack the events, but send none"
+        )
+        parser.add_argument(
+            "--rate", type=_rate, help="average number of events a second (default: unlimited)"
+        )
+        parser.add_argument("--resume", type=int, metavar="KEY", help="continue after the row with this key")
 
     def handle(self, **options: Any) -> None:
         """Backfill."""
@@ -63,59 +67,60 @@ class Command(OurCommand):
             backfill.run(after=after, upper=upper)
             finished = True
         except (NotPublished, filters.CannotFilter, conf.SettingError) as error:
-            raise CommandError(f"Not published: {error}") from error
+            raise CommandError(f"Publishing failed: {error}") from error
         finally:
             progress.close()
             if not finished:
-                self.stderr.write(f"To go on: {_again(options, backfill.done_key)}", style_func=str)
+                self.stderr.write(f"To continue, run: {_again(options, backfill.done_key)}", style_func=str)
         about = {"source": source.name, "dry_run": options["dry_run"], "resume": backfill.done_key}
         self.stdout.write(json.dumps(about | history | backfill.counts.as_dict()))
 
     def _history(self, source: Source) -> dict[str, str | None]:
-        """Say which rows count as history, and return it for the last line."""
+        """Write which rows count as history, and return it for the last line."""
         if source.old_user is None:
             return {}
         try:
-            found = sources.history_before()
+            before = sources.history_before()
         except sources.HistoryUnknown as error:
             raise CommandError(str(error)) from error
-        moment = found.isoformat() if found else None
+        moment = before.isoformat() if before else None
         self.stderr.write(f"HISTORY_BEFORE: {moment}", style_func=str)
         return {"history_before": moment}
 
 
 def _keys(source: Source) -> tuple[int, int]:
-    """Return the first key and the last, which stays the last however many rows come."""
+    """Return the first and the last key; rows added later are not published."""
     try:
-        found = source.rows().order_by().aggregate(first=Min("pk"), last=Max("pk"))
-        source.joined_rows().explain()  # reads no row, and fails where one of the tables is missing
+        keys = source.rows().order_by().aggregate(first=Min("pk"), last=Max("pk"))
+        source.joined_rows().explain()  # reads no row, and fails if one of the tables is missing
     except Error as error:
         raise CommandError(
-            f"{source.name}: its tables cannot be read ({type(error).__name__}). Is {source.model} migrated?"
+            f"The tables of {source.name} cannot be read ({type(error).__name__}). Check that {source.model} "
+            "and the models it refers to are migrated."
         ) from error
-    first, last = found["first"], found["last"]
+    first, last = keys["first"], keys["last"]
     if first is None:
         return 1, 0
     if not isinstance(first, int):
-        raise CommandError(f"{source.model}: its primary key is no whole number, so that no page has an end.")
+        raise CommandError(f"{source.model} cannot be backfilled: its primary key must be an integer.")
     return first, last
 
 
 @dataclass(frozen=True, slots=True)
 class _Teller:
-    """Shows how far the walk from key `first` to key `upper` is. Each line ends in what `--resume` takes."""
+    """Shows the progress from key `first` to key `upper`. Each line ends with the value for `--resume`."""
 
     progress: Progress
     first: int
     upper: int
 
     def on_page(self, backfill: Backfill) -> None:
-        """Show how far it is."""
+        """Show the progress."""
         published = f"keys, {backfill.counts.published} events published, --resume {backfill.done_key}"
         self.progress(backfill.read_key - self.first + 1, self.upper - self.first + 1, published)
 
     def note(self, text: str) -> None:
-        """Show a line that stays."""
+        """Show a permanent line."""
         self.progress.note(text)
 
 
@@ -131,7 +136,9 @@ def _backfill(source: Source, tell: _Teller, publish: backends.Publish, options:
             rate=options["rate"],
             monotonic=time.monotonic,
             sleep=time.sleep,
-            on_fault=lambda fault, pause_s: tell.note(f"Publishing fails: {fault}. Again in {pause_s} s."),
+            on_fault=lambda fault, pause_s: tell.note(
+                f"Publishing failed: {fault}. Retrying in {pause_s} s."
+            ),
         ),
         identity=identity,
         on_page=tell.on_page,
@@ -143,32 +150,37 @@ def _publish(*, dry_run: bool) -> backends.Publish:
     if dry_run:
         return backends.all_of
     if not conf.ENABLED.get():
-        raise CommandError("ENABLED is False, so nothing may be sent. --dry-run sends nothing.")
+        raise CommandError(
+            "Nothing was sent: the setting ENABLED is False. Set it to True, or give --dry-run."
+        )
     return backends.get_publish(conf.BACKEND.get())
 
 
 def _again(options: dict[str, Any], key: int) -> str:
-    """Return the command line that goes on after `key`."""
+    """Return the command that continues after `key`."""
     words = ["manage.py mixpanel_backfill", options["source"]]
-    words += [f"--{name} {found.isoformat()}" for name in ("since", "until") if (found := options[name])]
+    words += [f"--{name} {bound.isoformat()}" for name in ("since", "until") if (bound := options[name])]
     words += [f"--rate {options['rate']:g}"] if options["rate"] else []
     return " ".join([*words, f"--resume {key}"])
 
 
 def _moment(text: str) -> datetime:
     try:
-        found = parse_datetime(text)
-    except ValueError:  # it looks like one, such as a 31 June
-        found = None
-    if found is None:
-        raise argparse.ArgumentTypeError(f"{text}: write a date or a time such as 2026-01-31T12:00")
-    return found if timezone.is_aware(found) else found.replace(tzinfo=timezone.get_default_timezone())
+        moment = parse_datetime(text)
+    except ValueError:  # well-formed, but not a date, such as 31 June
+        moment = None
+    if moment is None:
+        raise argparse.ArgumentTypeError(f"must be a date or a time such as 2026-01-31T12:00, not {text!r}")
+    return moment if timezone.is_aware(moment) else moment.replace(tzinfo=timezone.get_default_timezone())
 
 
 def _rate(text: str) -> float:
-    found = float(text)
-    if not _SLOWEST_RATE <= found <= _FASTEST_RATE:
+    try:
+        rate = float(text)
+    except ValueError:
+        rate = 0.0
+    if not _SLOWEST_RATE <= rate <= _FASTEST_RATE:
         raise argparse.ArgumentTypeError(
-            f"{text}: allowed is a number from {_SLOWEST_RATE:g} to {_FASTEST_RATE:,.0f}"
+            f"must be a number from {_SLOWEST_RATE:g} to {_FASTEST_RATE:,.0f}, not {text!r}"
         )
-    return found
+    return rate

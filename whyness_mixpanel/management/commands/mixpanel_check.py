@@ -1,4 +1,4 @@
-"""`manage.py mixpanel_check`: is everything there that publishing needs?"""
+"""`manage.py mixpanel_check`: check everything that publishing needs."""
 
 import json
 from argparse import ArgumentParser
@@ -12,18 +12,18 @@ from whyness_mixpanel.management.our_command import OurCommand
 
 _EXAMPLES = """
 examples:
-  manage.py mixpanel_check          a table, and how to mend what is wrong
-  manage.py mixpanel_check --json   the same, for a program
+  manage.py mixpanel_check          a table, with the fix for each problem
+  manage.py mixpanel_check --json   the same as JSON, for a program
 
-exit codes: 0 all is well; 1 something is wrong; 3 nothing is wrong, but not all could be tried.
+exit codes: 0 nothing is wrong; 1 something is wrong; 3 nothing is wrong, but something was skipped.
 """
-_EXIT_CODES = {State.OK: 0, State.WRONG: 1, State.NOT_TRIED: 3}
+_EXIT_CODES = {State.OK: 0, State.WRONG: 1, State.SKIPPED: 3}
 
 
 class Command(OurCommand):
-    """Try the queue or Mixpanel, the credentials, the region, the clock and the titles."""
+    """Check the settings, the way to the queue or to Mixpanel, the outbox and the titles."""
 
-    help = "Try what publishing needs: settings, region, credentials, queue or Mixpanel. Sends no event."
+    help = "Check what publishing needs: settings, credentials, queue or Mixpanel, outbox. Sends no event."
     examples = _EXAMPLES
     requires_system_checks = ()  # they are part of what is shown
 
@@ -32,13 +32,15 @@ class Command(OurCommand):
         parser.add_argument("--json", action="store_true", help="print one line of JSON")
 
     def handle(self, **options: Any) -> None:
-        """Try, and show what was found."""
+        """Check, and show the findings."""
         findings = diagnose()
         worst = next(
-            (s for s in (State.WRONG, State.NOT_TRIED) if any(f.state is s for f in findings)), State.OK
+            (s for s in (State.WRONG, State.SKIPPED) if any(f.state is s for f in findings)), State.OK
         )
         if options["json"]:
-            self.stdout.write(json.dumps({"state": worst, "findings": [asdict(found) for found in findings]}))
+            self.stdout.write(
+                json.dumps({"state": worst, "findings": [asdict(finding) for finding in findings]})
+            )
         else:
             self._show(findings)
         if _EXIT_CODES[worst]:
@@ -48,10 +50,10 @@ class Command(OurCommand):
         styles = {
             State.OK: self.style.SUCCESS,
             State.WRONG: self.style.ERROR,
-            State.NOT_TRIED: self.style.WARNING,
+            State.SKIPPED: self.style.WARNING,
         }
         for finding in findings:
-            state = styles[finding.state](f"{finding.state:<18}")
+            state = styles[finding.state](f"{finding.state:<7}")
             self.stdout.write(f"{finding.what:<11}  {state}  {finding.found}")
             if finding.remedy:
-                self.stdout.write(f"{'':<11}  {'':<18}  -> {finding.remedy}")
+                self.stdout.write(f"{'':<11}  {'':<7}  -> {finding.remedy}")

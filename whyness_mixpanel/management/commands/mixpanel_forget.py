@@ -1,4 +1,4 @@
-"""`manage.py mixpanel_forget`: send nothing more about a person, and have deleted what was sent."""
+"""`manage.py mixpanel_forget`: stop sending events about a person, and delete those already sent."""
 
 import json
 from argparse import ArgumentParser
@@ -22,101 +22,104 @@ INCOMPLETE = 3
 
 _EXAMPLES = """
 examples:
-  manage.py mixpanel_forget 123 p:45 --dry-run   what would be deleted; nothing is
+  manage.py mixpanel_forget 123 p:45 --dry-run   show what would be deleted, and delete nothing
   manage.py mixpanel_forget 123 p:45             user 123, and the prospect 45 that the user used to be
-  manage.py mixpanel_forget --due                ask Mixpanel for whom it is time: run it once a day
-  manage.py mixpanel_forget --status             how far Mixpanel is
+  manage.py mixpanel_forget --due                send the requests to Mixpanel that are due: run it once a day
+  manage.py mixpanel_forget --status             show the state of the deletions at Mixpanel
 
-exit codes: 0 all is done or on its way; 1 it was stopped, or the request makes no sense;
-3 not all of it could be done: the output says what, run the command again. The last line is JSON.
+exit codes: 0 done, or in progress at Mixpanel; 1 stopped, or wrong arguments; 3 partly done: the output
+says what is missing, run the command again. The last line of the output is JSON.
 """
 
 
 class Command(OurCommand):
-    """Forget people. May be run again at any time."""
+    """Forget people. Running it again is safe."""
 
-    help = "Send nothing more about people, delete what waits, and have Mixpanel delete what it has."
+    help = "Stop sending events about people, delete those that wait, and have Mixpanel delete those it has."
 
     examples = _EXAMPLES
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Add the users and the options."""
         parser.add_argument(
-            "users", nargs="*", metavar="USER", help="as in an event: 123, p:45 for a prospect"
+            "users", nargs="*", metavar="USER", help="a user id as in events: 123, or p:45 for a prospect"
         )
         parser.add_argument("--dry-run", action="store_true", help="count what would be deleted")
         parser.add_argument(
-            "--due", action="store_true", help="ask Mixpanel, first or again, where it is time"
+            "--due", action="store_true", help="send the deletion requests to Mixpanel that are due"
         )
         parser.add_argument(
-            "--status", action="store_true", help="show how far Mixpanel is, of all or of USER"
+            "--status", action="store_true", help="show the state of the deletions, of all users or of USER"
         )
 
     def handle(self, **options: Any) -> None:
         """Forget."""
         users = list(dict.fromkeys(options["users"]))
         if sum((bool(users) and not options["status"], options["due"], options["status"])) != 1:
-            raise CommandError("Name users, or give --due or --status. --help has examples.")
+            raise CommandError("Give either user ids, or --due, or --status. See --help for examples.")
         if options["dry_run"] and not users:
-            raise CommandError("--dry-run is for users.")
+            raise CommandError("--dry-run needs user ids.")
         self.faults: list[str] = []
         try:
-            found = (
-                self._status(users) if options["status"] else self._forget(users, dry_run=options["dry_run"])
-            )
+            if options["status"]:
+                result = self._status(users)
+            else:
+                result = self._forget(users, dry_run=options["dry_run"])
         except (Error, conf.SettingError) as error:
-            fault = (
-                str(error)
-                if isinstance(error, conf.SettingError)
-                else f"the database: {type(error).__name__}"
-            )
-            raise CommandError(f"Stopped by {fault}. Is the app migrated? Then run it again.") from error
-        self.stdout.write(json.dumps(found | {"faults": self.faults}))
+            fault = f"the database failed ({type(error).__name__}). Check that the app is migrated."
+            if isinstance(error, conf.SettingError):
+                fault = f"{error}."
+            raise CommandError(f"Stopped: {fault} Then run the command again.") from error
+        self.stdout.write(json.dumps(result | {"faults": self.faults}))
         if self.faults:
-            raise CommandError("Not all of it is done: run it again.", returncode=INCOMPLETE)
+            raise CommandError(
+                "Not everything was done: see above. Run the command again.", returncode=INCOMPLETE
+            )
 
     def _forget(self, users: Sequence[str], *, dry_run: bool) -> dict[str, Any]:
         _check(users)
-        found: dict[str, Any] = {"users": users, "dry_run": dry_run, "suppressed": 0}
+        result: dict[str, Any] = {"users": users, "dry_run": dry_run, "suppressed": 0}
         if users:
             if not dry_run:
-                found["suppressed"] = forget.suppress(users)
-            found["outbox_rows"] = purge_outbox(users, dry_run=dry_run)
-            self._say(f"Outbox: {found['outbox_rows']} events{' would be' if dry_run else ''} deleted.")
-            found["dead_letters"] = self._purge_letters(users, dry_run=dry_run)
-        found["asked"] = 0 if dry_run else self._ask(users)
-        return found
+                result["suppressed"] = forget.suppress(users)
+            result["outbox_rows"] = purge_outbox(users, dry_run=dry_run)
+            self._say(f"Outbox: {'would delete' if dry_run else 'deleted'} {result['outbox_rows']} events.")
+            result["dead_letters"] = self._purge_dead_letters(users, dry_run=dry_run)
+        result["asked"] = 0 if dry_run else self._ask(users)
+        return result
 
-    def _purge_letters(self, users: Sequence[str], *, dry_run: bool) -> dict[str, Any] | None:
+    def _purge_dead_letters(self, users: Sequence[str], *, dry_run: bool) -> dict[str, Any] | None:
         try:
             queue = dead_letters.queue_from_settings()
             if queue is None:
-                self._say("Dead letters: not looked at, DEAD_LETTER_QUEUE_URL is not set.")
+                self._say("Dead letters: skipped, because DEAD_LETTER_QUEUE_URL is not set.")
                 return None
             report = dead_letters.purge(queue, users, dry_run=dry_run)
         except OpsError as error:
             self._fault(f"Dead letters: {error}")
             return None
         self._say(
-            f"Dead letters: {report.looked_at} looked at, {report.purged} of these people alone, "
-            f"{report.rewritten} with others' events, {report.unreadable} unreadable."
+            f"Dead letters: inspected {report.looked_at}; {report.purged} about these people only, "
+            f"{report.rewritten} about others too, {report.unreadable} unreadable."
         )
         if not report.is_clean:
-            self._fault("Dead letters: some could not be looked at or deleted. Run it again in 10 minutes.")
+            self._fault(
+                "Dead letters: some could not be inspected or deleted. Run the command again in 10 minutes."
+            )
         return report.to_json()
 
     def _ask(self, users: Sequence[str]) -> int:
         now = timezone.now()
-        asked = [each for each in forget.due(now) if not users or each.user in users]
+        asked = [person for person in forget.due(now) if not users or person.user in users]
         if not asked:
-            self._say("Mixpanel: nobody has to be asked for.")
+            self._say("Mixpanel: no deletion request is due.")
             return 0
         try:
             forget.ask(from_settings(), asked, now)
         except NotAsked as error:
-            self._fault(f"{error} Then: manage.py mixpanel_forget --due")
+            self._fault(f"{error} Then run: manage.py mixpanel_forget --due")
             return 0
-        self._say(f"Mixpanel: asked to delete {len(asked)} people. It takes up to 30 days.")
+        self._say(f"Mixpanel: requested the deletion of {len(asked)} people. It takes up to 30 days.")
         return len(asked)
 
     def _status(self, users: Sequence[str]) -> dict[str, Any]:
@@ -125,14 +128,14 @@ class Command(OurCommand):
             try:
                 forget.refresh(from_settings())
             except NotAsked as error:
-                self._fault(f"{error} What follows was noted earlier.")
+                self._fault(f"{error} The states shown may be out of date.")
         listed = [_describe(row) for row in rows.order_by("pk").iterator()]
-        for each in listed:
+        for person in listed:
             self._say(
-                f"{each['user']}: {each['status']}, asked {each['asked_at'] or 'never'}, "
-                f"again {each['ask_again_at'] or '-'}"
+                f"{person['user']}: {person['status']}, requested {person['asked_at'] or 'never'}, "
+                f"next request {person['ask_again_at'] or 'none'}"
             )
-        return {"suppressed": listed, "unknown": sorted(set(users) - {each["user"] for each in listed})}
+        return {"suppressed": listed, "unknown": sorted(set(users) - {person["user"] for person in listed})}
 
     def _say(self, text: str) -> None:
         self.stdout.write(text)
@@ -147,7 +150,9 @@ def _check(users: Sequence[str]) -> None:
         try:
             forget.check_user(user)
         except InvalidEvent as error:
-            raise CommandError(f"Nobody can be named {user!r}. {error}") from error
+            raise CommandError(
+                f'{user!r} is not a user id: {error.found}. Use "123" for a user, "p:45" for a prospect.'
+            ) from error
 
 
 def _describe(row: Suppression) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""`manage.py mixpanel_outbox`: publish what waits, see what waits, look after what is parked."""
+"""`manage.py mixpanel_outbox`: count, publish, list, release and delete the events in the outbox."""
 
 from argparse import ArgumentParser, ArgumentTypeError
 from functools import partial
@@ -16,27 +16,27 @@ from whyness_mixpanel.management.plain_errors import plain_errors
 from whyness_mixpanel.publishing import outbox
 
 _EXAMPLES = """examples:
-  manage.py mixpanel_outbox                             what waits, and why events are parked
+  manage.py mixpanel_outbox                             count pending events, and parked ones by reason
   manage.py mixpanel_outbox status --json
-  manage.py mixpanel_outbox drain                       publish all that waits, then end (for cron)
-  manage.py mixpanel_outbox drain --loop --interval 5   go on until SIGTERM (for systemd)
-  manage.py mixpanel_outbox drain --dry-run             say what would be published
-  manage.py mixpanel_outbox list                        the oldest parked events, a line each
+  manage.py mixpanel_outbox drain                       publish all pending events, then exit (for cron)
+  manage.py mixpanel_outbox drain --loop --interval 5   run until SIGTERM (for systemd)
+  manage.py mixpanel_outbox drain --dry-run             count what would be published
+  manage.py mixpanel_outbox list                        list the oldest parked events, one per line
   manage.py mixpanel_outbox list --reason "too large" --limit 1000 --json
-  manage.py mixpanel_outbox show 17                     all of an event: personal data
+  manage.py mixpanel_outbox show 17                     show an event in full (personal data)
   manage.py mixpanel_outbox release 17 18
-  manage.py mixpanel_outbox release --all               release every parked event that keeps the rules now
-  manage.py mixpanel_outbox delete 17 18 --yes          give them up; without --yes it asks
-  manage.py mixpanel_outbox delete --all --yes          give up all that is parked
+  manage.py mixpanel_outbox release --all               release every parked event that is valid now
+  manage.py mixpanel_outbox delete 17 18 --yes          delete them without asking
+  manage.py mixpanel_outbox delete --all --yes          delete all parked events
 
-exit codes: 0 done; 1 something is left: not published, still parked, not parked any more, or not deleted
-because the answer was no; 2 wrong arguments, or an id that is not there: then nothing was done"""
+exit codes: 0 done; 1 some events are left: not published, still parked, no longer parked, or not deleted
+because the answer was no; 2 wrong arguments or an unknown id, and nothing was done"""
 
 
 class Command(OurCommand):
     """Publish, show, release and delete the events in the outbox."""
 
-    help = "Publish the events that wait in the outbox, show them, release or delete those that are parked."
+    help = "Publish the pending events of the outbox; list, release or delete the parked ones."
 
     examples = _EXAMPLES
 
@@ -44,26 +44,34 @@ class Command(OurCommand):
         """Add the actions."""
         actions = parser.add_subparsers(dest="action", required=False)
         kept: dict[str, Any] = {**help_options(_EXAMPLES), "parents": [base_options()]}
-        status = actions.add_parser("status", help="count what waits (without an action, too)", **kept)
-        drain = actions.add_parser("drain", help="publish what waits, oldest first", **kept)
+        status = actions.add_parser(
+            "status", help="count pending and parked events (the default action)", **kept
+        )
+        drain = actions.add_parser("drain", help="publish pending events, oldest first", **kept)
         listing = actions.add_parser("list", help="list parked events, oldest first", **kept)
-        show = actions.add_parser("show", help="show all of an event: personal data", **kept)
-        release = actions.add_parser("release", help="let the relay have parked events", **kept)
-        delete = actions.add_parser("delete", help="give up parked events", **kept)
+        show = actions.add_parser("show", help="show an event in full (personal data)", **kept)
+        release = actions.add_parser(
+            "release", help="let the relay publish parked events that are valid now", **kept
+        )
+        delete = actions.add_parser("delete", help="delete parked events permanently", **kept)
         _add_drain(drain)
         listing.add_argument(
-            "--reason", type=_text, default="", metavar="TEXT", help="whose reason has this in it"
+            "--reason", type=_text, default="", metavar="TEXT", help="only events whose reason contains TEXT"
         )
-        listing.add_argument("--limit", type=_positive, default=100, help="per database (default: 100)")
+        listing.add_argument(
+            "--limit", type=_positive, default=100, help="events listed per database (default: 100)"
+        )
         show.add_argument("id", type=_row_id, metavar="ID", help="id of a row, parked or pending")
-        delete.add_argument("--yes", action="store_true", help="do not ask")
+        delete.add_argument("--yes", action="store_true", help="do not ask for confirmation")
         for action in (release, delete):
             action.add_argument("ids", nargs="*", type=_row_id, metavar="ID", help="ids of parked rows")
             action.add_argument("--all", action="store_true", help="every row that is parked now")
         for action in (status, listing, show):
-            action.add_argument("--json", action="store_true", dest="as_json", help="JSON, a line each")
+            action.add_argument(
+                "--json", action="store_true", dest="as_json", help="print JSON, one object per line"
+            )
         for action in (status, drain, listing, show, release, delete):
-            action.add_argument("--database", help="alias (default: each that has an outbox)")
+            action.add_argument("--database", help="alias of the database (default: each with an outbox)")
 
     def handle(self, *, action: str | None, database: str | None = None, **options: Any) -> None:
         """Do `action`; without one, show what waits."""
@@ -82,28 +90,28 @@ class Command(OurCommand):
 
 
 def _aliases(database: str | None) -> list[str]:
-    """Return the databases to look at: each that has an outbox, or the one that is named."""
+    """Return the aliases of the databases with an outbox, or only the one that is named."""
     if database is not None and database in set(connections) and outbox.has_table(database):
         return [database]
     aliases = outbox.aliases()
     if database is not None:
         raise CommandError(
-            f"{database} has no outbox. Those that have: {', '.join(aliases) or 'none'}.",
+            f"The database {database} has no outbox. Databases with one: {', '.join(aliases) or 'none'}.",
             returncode=outbox_actions.WRONG_ARGUMENTS,
         )
     if not aliases:
-        raise CommandError("No database has an outbox: run 'manage.py migrate whyness_mixpanel'.")
+        raise CommandError("No database has an outbox. Run 'manage.py migrate whyness_mixpanel'.")
     return aliases
 
 
 def _add_drain(drain: ArgumentParser) -> None:
-    drain.add_argument("--loop", action="store_true", help="go on until SIGTERM or Ctrl-C")
+    drain.add_argument("--loop", action="store_true", help="run until SIGTERM or Ctrl-C")
     drain.add_argument(
         "--interval", type=_positive, default=5, help="seconds between rounds of --loop (default: 5)"
     )
     drain.add_argument("--batch", type=_batch, default=500, help="events claimed at a time (default: 500)")
-    drain.add_argument("--limit", type=_positive, help="events in all, per database (default: no limit)")
-    drain.add_argument("--dry-run", action="store_true", help="claim and publish nothing")
+    drain.add_argument("--limit", type=_positive, help="events published per database (default: unlimited)")
+    drain.add_argument("--dry-run", action="store_true", help="count the pending events, and publish none")
 
 
 def _whole_number(text: str, most: int) -> int:

@@ -1,6 +1,6 @@
 "use strict";
 
-// Everything works without this file: it saves ticking, and pressing "Go on".
+// Everything works without this file: it saves ticking boxes and pressing "Continue".
 const chooseAll = document.querySelector("[data-choose-all]");
 if (chooseAll) {
   chooseAll.hidden = false;

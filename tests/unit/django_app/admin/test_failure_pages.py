@@ -119,7 +119,7 @@ def test_only_who_may_sees_failures_and_sends_again(sign_in: SignIn) -> None:
 
 
 def test_nothing_is_sent_before_it_is_confirmed(sign_in: SignIn) -> None:
-    """The first post asks; a get is refused; keys that are none are dropped."""
+    """The first POST asks for a confirmation, a GET is refused, and invalid keys are dropped."""
     client = sign_in("redrive_deliveryfailure")
     key = "4711/" + "a" * 16
 
@@ -182,8 +182,8 @@ def test_parked_events_are_released_if_they_keep_the_rules_now(sign_in: SignIn) 
 
     states = dict(Outbox.objects.values_list("pk", "state"))
     assert states == {good.pk: "pending", bad.pk: "parked"}
-    assert "1 released" in response.content.decode()
-    assert "1 stay parked" in response.content.decode()
+    assert "Released: 1" in response.content.decode()
+    assert "Still parked: 1" in response.content.decode()
 
 
 def test_who_may_only_look_at_the_outbox_releases_nothing(sign_in: SignIn) -> None:

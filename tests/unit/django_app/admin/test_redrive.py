@@ -63,7 +63,7 @@ def test_slices_send_each_letter_once_while_all_come_back(
     while not pages or pages[-1].context["goes_on"]:
         pages.append(browser.post(REDRIVE, form))
         form["state"] = pages[-1].context["state"]
-        aws.sqs.now_ms += 60_000  # somebody who presses "Go on" takes his time
+        aws.sqs.now_ms += 60_000  # somebody who presses "Continue" takes his time
         assert len(pages) < 20
 
     assert len(pages) > 2
@@ -112,5 +112,5 @@ def test_a_state_that_is_not_ours_asks_again_and_sends_nothing(
         page = browser.post(REDRIVE, {"key": KEYS, "confirmed": "1", "state": state})
 
         assert page.status_code == 200
-        assert "will be taken from the dead-letter queue" in page.content.decode()
+        assert "will be moved from the dead-letter queue" in page.content.decode()
     assert aws.sqs.sent == []

@@ -257,7 +257,7 @@ def test_what_is_no_id_is_refused(value: Any) -> None:
             read(value)
 
 
-class Keyed(models.Model):  # noqa: DJ008  (nobody looks at it)
+class Keyed(models.Model):  # noqa: DJ008  (never shown)
     """A model whose key is a UUID."""
 
     id = models.UUIDField(primary_key=True)

@@ -49,7 +49,7 @@ def test_events_about_suppressed_people_are_taken_out() -> None:
 
 @pytest.mark.usefixtures("db")
 def test_the_site_is_asked_once_for_all_people_of_a_batch() -> None:
-    """OPT_OUT gets each user once, and nobody is not asked for."""
+    """OPT_OUT gets each user once, and never an anonymous one."""
     asked: list[frozenset[str]] = []
 
     def opt_out(users: frozenset[str]) -> set[Any]:

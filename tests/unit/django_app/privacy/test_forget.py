@@ -120,7 +120,7 @@ class Dead:
         }
 
     def send_message(self, *, MessageBody: str, MessageAttributes: Any, **_: Any) -> None:  # noqa: N803  (SQS's)
-        """Take a letter."""
+        """Accept a message."""
         told = from_sqs_attributes(MessageAttributes)
         assert told.pop(REASON)
         assert told == self.attributes
@@ -312,7 +312,7 @@ def test_a_dry_run_changes_nothing(mixpanel: Mixpanel) -> None:
     "wrong", [["1"], ["$device:p-45"], ["null"], [], ["7", "--due"], ["--due", "--dry-run"]]
 )
 def test_what_makes_no_sense_is_refused(wrong: list[str]) -> None:
-    """Nobody's events cannot be told apart, so that nobody cannot be forgotten."""
+    """Anonymous users share an id, so they cannot be forgotten."""
     with pytest.raises(CommandError) as caught:
         call_command("mixpanel_forget", *wrong)
 
@@ -321,7 +321,7 @@ def test_what_makes_no_sense_is_refused(wrong: list[str]) -> None:
 
 
 def test_dead_letters_of_the_person_are_deleted_and_others_kept() -> None:
-    """From a letter with several people's events only the person's goes."""
+    """From a dead letter about several people, only the person's event is deleted."""
     dead = Dead(letter(encoded("7")), letter(encoded("8")), letter(encoded("7"), encoded("8")), "no JSON")
 
     report = dead_letters.purge(DeadLetterQueue(dead, DEAD_URL), ["7"], dry_run=False)
@@ -334,7 +334,7 @@ def test_dead_letters_of_the_person_are_deleted_and_others_kept() -> None:
 
 
 class DeadLater(Dead):
-    """One to which somebody adds a letter about the person when the look at it has begun."""
+    """A queue that receives a dead letter about the person during the purge."""
 
     def get_queue_attributes(self, **asked: Any) -> dict[str, Any]:
         """Say what time it is."""
@@ -342,7 +342,7 @@ class DeadLater(Dead):
         return {**super().get_queue_attributes(**asked), "ResponseMetadata": date}
 
     def receive_message(self, **asked: Any) -> dict[str, Any]:
-        """Hand out letters of a minute later."""
+        """Return dead letters sent a minute later."""
         answer = super().receive_message(**asked)
         for message in answer["Messages"]:
             message["Attributes"] = {"SentTimestamp": "1795687260000"}
@@ -350,7 +350,7 @@ class DeadLater(Dead):
 
 
 def test_letters_that_arrive_meanwhile_are_a_reason_to_come_again() -> None:
-    """They were not looked at, so that nobody knows about whom they are."""
+    """They were not inspected, so their people are unknown."""
     dead = DeadLater(letter(encoded("7")))
 
     report = dead_letters.purge(DeadLetterQueue(dead, DEAD_URL), ["7"], dry_run=False)
@@ -369,7 +369,7 @@ def test_a_dry_run_leaves_the_dead_letters() -> None:
 
 @pytest.mark.usefixtures("db", "mixpanel")
 def test_letters_that_somebody_else_holds_are_a_reason_to_come_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """They were not looked at, so that nobody knows about whom they are."""
+    """They were not inspected, so their people are unknown."""
     queue = DeadLetterQueue(Dead(hidden=2), DEAD_URL)
     monkeypatch.setattr(dead_letters, "queue_from_settings", lambda: queue)
 
@@ -395,7 +395,10 @@ def test_a_queue_that_cannot_be_asked_stops_nothing_else(monkeypatch: pytest.Mon
 @pytest.mark.usefixtures("db")
 def test_a_faulty_setting_stops_it_in_a_sentence() -> None:
     """No trace, and what is allowed."""
-    with override(ANONYMOUS_USERS=7), pytest.raises(CommandError, match=r"ANONYMOUS_USERS.*run it again"):
+    with (
+        override(ANONYMOUS_USERS=7),
+        pytest.raises(CommandError, match=r"ANONYMOUS_USERS.*run the command"),
+    ):
         call_command("mixpanel_forget", "7")
 
 
@@ -404,7 +407,7 @@ def test_the_list_is_not_dropped_while_people_are_on_it() -> None:
     """Reversing the migration would make their events flow again."""
     row = Suppression.objects.create(user="7")
 
-    with pytest.raises(CommandError, match=r"Nothing is undone\. 1 users are suppressed"):
+    with pytest.raises(CommandError, match=r"Nothing was reversed\. 1 users are suppressed"):
         call_command("migrate", "whyness_mixpanel", "0002", verbosity=0)
     call_command("migrate", "whyness_mixpanel", verbosity=0)
 
@@ -425,7 +428,7 @@ def test_a_status_that_cannot_be_asked_for_shows_what_was_noted(mixpanel: Mixpan
 
 @pytest.mark.usefixtures("db")
 def test_mixpanel_out_of_reach_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody listens there: the person is suppressed all the same."""
+    """The port is closed; the person is suppressed all the same."""
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     with LoopbackServer(lambda _: Response(200)) as server:
         url = server.url

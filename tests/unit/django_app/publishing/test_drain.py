@@ -45,7 +45,7 @@ def test_a_drain_publishes_what_waits_in_every_database() -> None:
     printed = run("drain", "--batch=2")
 
     assert [event["insert_id"] for event in published()] == ["1", "2", "3", "4", "5", "1", "2"]
-    assert printed.endswith("published 7, left 0\n")
+    assert printed.endswith("Published: 7. Left: 0.\n")
     assert Outbox.objects.count() == Outbox.objects.using("other").count() == 0
 
 
@@ -90,8 +90,8 @@ def test_a_limit_is_kept_and_a_dry_run_publishes_nothing() -> None:
 
     dry, limited = run("drain", "--dry-run", "--database=default"), run("drain", "--limit=3")
 
-    assert dry == "default: 5 events would be published\n"
-    assert limited.endswith("published 3, left 2\n")
+    assert dry == "default: would publish 5 events.\n"
+    assert limited.endswith("Published: 3. Left: 2.\n")
     assert len(published()) == 3
 
 
@@ -105,13 +105,13 @@ def test_a_queue_that_is_down_is_exit_code_1_and_loses_nothing(monkeypatch: pyte
 
     fill(5)
     monkeypatch.setattr(locmem, "publish", fail)
-    with pytest.raises(CommandError, match="2 events were not taken") as caught:
+    with pytest.raises(CommandError, match="2 events were not published") as caught:
         run("drain", "--batch=2")
     monkeypatch.undo()
 
     assert (caught.value.returncode, len(calls), Outbox.objects.count()) == (1, 1, 5)
     with override():
-        assert run("drain").endswith("published 5, left 0\n")
+        assert run("drain").endswith("Published: 5. Left: 0.\n")
 
 
 def test_a_refused_message_holds_up_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -126,7 +126,7 @@ def test_a_refused_message_holds_up_no_other(monkeypatch: pytest.MonkeyPatch) ->
     write([Outbox(encoded=row, identity="distinct_id") for row in rows], "default")
     monkeypatch.setattr(locmem, "publish", refuse_first)
 
-    with pytest.raises(CommandError, match="1 events were not taken"):
+    with pytest.raises(CommandError, match="1 events were not published"):
         run("drain", "--batch=2")
 
     assert [event["insert_id"] for event in published()] == ["2", "3"]
@@ -140,7 +140,7 @@ def test_what_the_queue_never_takes_is_parked_and_the_rest_goes_on(monkeypatch: 
     def refuse_long(bodies: list[str], **_: object) -> Answer:
         short = [index for index, body in enumerate(bodies) if len(body) < 1_000]
         locmem.messages.extend(bodies[index] for index in short)
-        refused = {index: "longer than the queue takes" for index in range(len(bodies)) if index not in short}
+        refused = {index: "longer than allowed" for index in range(len(bodies)) if index not in short}
         return Answer(frozenset(short), "BatchRequestTooLong" if refused else "", refused=refused)
 
     fill(1)
@@ -155,21 +155,21 @@ def test_what_the_queue_never_takes_is_parked_and_the_rest_goes_on(monkeypatch: 
     run("release", "--all")
     run("drain")
 
-    assert drained.endswith("published 2, left 0\n")
+    assert drained.endswith("Published: 2. Left: 0.\n")
     assert by_page is True
-    assert parked == [("parked", "longer than the queue takes")] * 3
+    assert parked == [("parked", "longer than allowed")] * 3
     assert sorted(event["insert_id"] for event in published()) == ["1", "1", "11", "12", "13"]
 
 
 def test_parked_events_are_not_drained_until_they_are_released() -> None:
-    """Release looks at the rules again: what still breaks one stays, with its reason of today."""
+    """A release checks the rules again: an invalid event stays parked with its current reason."""
     fill(1, state="parked", reason="opt-out unknown")
     Outbox.objects.create(encoded='{"insert_id": "2"}', identity="distinct_id", state="parked", reason="old")
     Outbox.objects.create(encoded="{", identity="distinct_id", state="parked", reason="old")
     run("drain")
     before = published()
 
-    with pytest.raises(CommandError, match="Not every row was released"):
+    with pytest.raises(CommandError, match="2 events stay parked"):
         run("release", "--all")
     run("drain")
 
@@ -184,7 +184,11 @@ def test_parked_events_are_not_drained_until_they_are_released() -> None:
 
 @pytest.mark.parametrize(
     ("chosen", "expected"),
-    [({"BACKEND": "sqs"}, "set QUEUE_URL"), ({"ENABLED": False}, "ENABLED"), ({"BACKEND": "x"}, "BACKEND")],
+    [
+        ({"BACKEND": "sqs"}, "QUEUE_URL"),
+        ({"ENABLED": False}, "ENABLED"),
+        ({"BACKEND": "x"}, "BACKEND"),
+    ],
 )
 def test_a_drain_that_cannot_publish_says_why(chosen: dict[str, Any], expected: str) -> None:
     """Nothing is claimed."""
@@ -213,8 +217,8 @@ def test_the_status_tells_counts_ages_and_reasons() -> None:
     ("arguments", "expected"),
     [
         (("drain", "--batch=0"), "must be a positive integer"),
-        (("release",), "Name rows"),
-        (("drain", "--database=no"), "no has no outbox. Those that have: default, other"),
+        (("release",), "Give either"),
+        (("drain", "--database=no"), "The database no has no outbox. Databases with one: default, other"),
     ],
 )
 def test_wrong_arguments_say_what_is_right(arguments: tuple[str, ...], expected: str) -> None:
@@ -250,7 +254,7 @@ def test_where_nobody_can_tell_who_opted_out_events_are_parked(monkeypatch: pyte
         ("parked", "The function of OPT_OUT raised KeyError")
     }
     assert Outbox.objects.count() == 3
-    assert printed.endswith("published 0, left 0\n")
+    assert printed.endswith("Published: 0. Left: 0.\n")
 
 
 def test_events_of_the_suppressed_are_deleted_and_never_sent(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""Under a drain alone, nobody else would notice that none runs."""
+"""Without a relay, only this warning says that no drain runs."""
 
 import time
 from datetime import timedelta
@@ -28,14 +28,14 @@ def test_a_drain_that_does_not_run_is_told_once_an_hour(
         told.append(len(caplog.records))
 
     assert told == [0, 1, 1, 2]
-    assert "is a drain running?" in caplog.text
+    assert "Check that 'manage.py mixpanel_outbox drain' is running" in caplog.text
 
 
 @pytest.mark.usefixtures("db")
 def test_each_database_has_its_own_looks(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A busy one would else speak for all: of the others nobody would be told, ever."""
+    """Otherwise a busy database would suppress the warnings of all others."""
     monkeypatch.setattr(lateness, "_next_look_s", {})
     long_ago = timezone.now() - timedelta(minutes=11)
     Outbox.objects.using("other").create(encoded="{}", identity="distinct_id", created_at=long_ago)

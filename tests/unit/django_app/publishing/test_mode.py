@@ -1,4 +1,4 @@
-"""Who publishes: told from settings, the database and the server, for each send anew."""
+"""Who publishes is decided for each send, from settings, database and server."""
 
 import sys
 from types import SimpleNamespace

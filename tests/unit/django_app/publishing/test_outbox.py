@@ -240,7 +240,7 @@ def test_asend_belongs_to_the_transaction_of_the_view() -> None:
 
 
 def test_a_claim_goes_to_one() -> None:
-    """What is claimed is nobody else's until its lease is over; then the first has lost it."""
+    """A claimed row belongs to its claim until the lease ends; then another claim may take it."""
     write([Outbox(encoded="{}", identity="distinct_id") for _ in range(3)])
 
     first = outbox.claim_oldest("default", count=2)
@@ -256,7 +256,7 @@ def test_a_claim_goes_to_one() -> None:
 
 @pytest.mark.parametrize("moved", [timedelta(days=365), timedelta(minutes=6)])
 def test_a_lease_or_a_row_of_a_clock_that_is_ahead_stops_nobody(moved: timedelta) -> None:
-    """Nobody claims for so long: such a lease binds nobody, and such a row is due."""
+    """No claim lasts so long, so such a lease is ignored, and such a row is due."""
     ahead = timezone.now() + moved
     rows = [Outbox(encoded="{}", identity="d", created_at=ahead, claimed_until=ahead) for _ in range(3)]
     write(rows)
@@ -278,7 +278,7 @@ def test_rows_are_due_once_they_are_gathered() -> None:
 
 
 def test_what_was_not_taken_is_free_later_the_later_the_more_often() -> None:
-    """One second, doubling to thirty, with jitter; nobody has to end it."""
+    """One second, doubling to thirty, with jitter; it ends by itself."""
     write([Outbox(encoded="{}", identity="d", attempts=attempts) for attempts in (0, 2, 90)])
     claim = outbox.claim_oldest("default")
 
@@ -294,7 +294,7 @@ def test_what_was_not_taken_is_free_later_the_later_the_more_often() -> None:
 
 
 def test_a_claim_begins_where_it_is_told() -> None:
-    """Lower rows are not looked at; what is older than five minutes is known as old."""
+    """Lower rows are skipped; a row older than five minutes is marked as old."""
     long_ago = timezone.now() - timedelta(minutes=6)
     write([Outbox(encoded=str(n), identity="d", created_at=long_ago) for n in range(3)])
     second = Outbox.objects.order_by("id")[1].pk

@@ -103,12 +103,12 @@ def test_counts_end_at_ten_thousand(count: int, shown: str) -> None:
         status, figures = run("--no-color"), json.loads(run("status", "--json"))["default"]
         dry = run("drain", "--dry-run", "--database=default")
 
-    assert f"left {shown}\n" in drained
+    assert f"Left: {shown}.\n" in drained
     assert status.startswith(f"default: {shown} pending")
     assert f"; {shown} parked\n" in status
     assert ("of the oldest 10,000:" in status) is (count > 10_000)
     assert (figures["pending"], figures["parked"]) == (min(count, 10_000),) * 2
-    assert dry == f"default: {shown} events would be published\n"
+    assert dry == f"default: would publish {shown} events.\n"
     counting = [sql for sql in asked if "COUNT(" in sql]
     assert counting
     assert all("LIMIT 1000" in sql for sql in counting)
@@ -189,7 +189,7 @@ def test_no_text_of_a_row_breaks_a_line_or_steers_a_terminal(name: str, reason: 
 
 
 def test_a_list_can_be_chosen_from_by_reason_and_cut(capsys: pytest.CaptureFixture[str]) -> None:
-    """In any case of letters; what is left out is said beside the list, not in it."""
+    """In upper or lower case; a note beside the list says that rows are left out."""
     ids = [park(reason=reason) for reason in ("Too large", "100%", "too LARGE", "opted out", "too large")]
 
     def listed(*arguments: str) -> list[int]:
@@ -245,7 +245,7 @@ def test_rows_are_named_or_all_of_them(action: tuple[str, ...]) -> None:
 
     for more in ([], [str(kept), "--all"]):
         error = refused(*action, *more)
-        assert ("Name rows by their ids, or all" in str(error), error.returncode) == (True, 2)
+        assert ("Give either the ids of rows or --all" in str(error), error.returncode) == (True, 2)
     assert states() == {kept: "parked"}
 
 
@@ -257,22 +257,23 @@ def test_an_id_that_is_not_parked_is_named_and_nothing_is_done(action: tuple[str
     missing = refused(*action, str(kept), str(pending), "888", "777")
     not_here = refused(*action, "--database=default", str(kept), str(elsewhere))
 
-    assert (str(missing), missing.returncode) == (f"There is no parked row {pending}, 777, 888.", 2)
-    assert str(not_here) == f"There is no parked row {elsewhere}."
+    what = "parked row with the id"
+    assert (str(missing), missing.returncode) == (f"There is no {what} {pending}, 777, 888.", 2)
+    assert str(not_here) == f"There is no {what} {elsewhere}."
     assert (states(), states("other")) == ({kept: "parked", pending: "pending"}, {elsewhere: "parked"})
-    assert str(refused("show", "888")) == "There is no row 888."
+    assert str(refused("show", "888")) == "There is no row with the id 888."
 
 
 @pytest.mark.parametrize("action", [("show",), ("release",), ("delete", "--yes")])
 def test_an_id_of_several_databases_needs_the_name_of_one(action: tuple[str, ...]) -> None:
-    """Else a row would go that nobody has looked at."""
+    """Otherwise a row that was never shown would be deleted."""
     id_ = park(id=5)
     park(using="other", id=5)
 
     error = refused(*action, str(id_))
     run(*action, str(id_), "--database=other")
 
-    assert ("choose one with --database" in str(error), error.returncode) == (True, 2)
+    assert ("Choose one with --database" in str(error), error.returncode) == (True, 2)
     assert states() == {5: "parked"}
 
 
@@ -282,7 +283,7 @@ def test_named_rows_are_released_wherever_they_are() -> None:
 
     printed = run("release", str(other), str(first), str(first))
 
-    assert printed == "released 2, still parked 0\n"
+    assert printed == "Released: 2. Still parked: 0.\n"
     assert (states(), states("other")) == ({first: "pending", kept: "parked"}, {other: "pending"})
 
 
@@ -293,7 +294,7 @@ def test_a_row_that_breaks_a_rule_stays_and_its_neighbours_are_released(encoded:
 
     error = refused("release", "--all")
 
-    assert ("'list' shows why" in str(error), error.returncode) == (True, 1)
+    assert ("mixpanel_outbox list' to see why" in str(error), error.returncode) == (True, 1)
     assert states() == {before: "pending", bad: "parked", behind: "pending"}
     assert Outbox.objects.get(pk=bad).reason not in ("", "old")
 
@@ -359,9 +360,21 @@ def test_parked_rows_are_deleted_once_somebody_says_so(
     assert states() == ({rows[2]: "pending"} if code == 0 else dict.fromkeys(rows[:2], "parked") | states())
     assert len(states()) == (1 if code == 0 else 3)
     if code == 0:
-        assert printed == "deleted 2\n"
+        assert printed == "Deleted: 2.\n"
     if answer is not None:
-        assert "Delete 2 parked events for good?" in capsys.readouterr().out
+        assert "Delete 2 parked events permanently?" in capsys.readouterr().out
+
+
+def test_deleted_rows_are_logged_by_their_ids(caplog: pytest.LogCaptureFixture) -> None:
+    """As the admin keeps a LogEntry; nothing of the events."""
+    ids = [park(reason="x", encoded="MARKER"), park(using="other", id=9_000)]
+
+    run("delete", "--all", "--yes")
+
+    assert [record.getMessage() for record in caplog.records] == [
+        f"Deleted 1 parked rows from the outbox of default. Ids: {ids[0]}",
+        "Deleted 1 parked rows from the outbox of other. Ids: 9000",
+    ]
 
 
 def test_what_is_parked_while_somebody_thinks_is_not_deleted(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -376,7 +389,10 @@ def test_what_is_parked_while_somebody_thinks_is_not_deleted(monkeypatch: pytest
 
     error = refused("delete", "--all")
 
-    assert (str(error), error.returncode) == ("1 were not parked any more.", 1)
+    assert (str(error), error.returncode) == (
+        "1 rows were not deleted, because they are no longer parked.",
+        1,
+    )
     assert states() == {rows[0]: "pending", rows[2]: "parked"}
 
 
@@ -384,8 +400,8 @@ def test_where_nothing_is_parked_nobody_is_asked() -> None:
     """Of either action; a script may run it each night."""
     park(state="pending")
 
-    assert run("delete", "--all") == "deleted 0\n"
-    assert run("release", "--all") == "released 0, still parked 0\n"
+    assert run("delete", "--all") == "Deleted: 0.\n"
+    assert run("release", "--all") == "Released: 0. Still parked: 0.\n"
     assert run("list") == ""
 
 
@@ -481,7 +497,7 @@ def test_rows_are_deleted_in_slices() -> None:
     """However many: no statement names more than 500."""
     fill(1_100, "parked")
 
-    assert run("delete", "--all", "--yes") == "deleted 1100\n"
+    assert run("delete", "--all", "--yes") == "Deleted: 1100.\n"
     assert states() == {}
 
 

@@ -67,7 +67,7 @@ def test_only_confirmed_messages_count(backend: Callable[[Backend], None]) -> No
 
 
 def test_an_answer_that_confirms_nothing_confirms_nothing(backend: Callable[[Backend], None]) -> None:
-    """No refusal named is no success."""
+    """A result without a reason is not a success."""
     backend(lambda _: Answer(frozenset()))
 
     assert publish_all([EVENT]) is False
