@@ -732,7 +732,7 @@ def test_more_batches_than_time() -> None:
     run = Run(slowly(accept, 15), threads=4, budget_s=70).send(make_batches(40))
 
     assert run.outcomes == {Reason.DELIVERED: 16, Reason.RETRY: 24}
-    assert "time was up" in run.batches[-1][0].result.detail
+    assert "ran out of time" in run.batches[-1][0].result.detail
 
 
 @pytest.mark.parametrize("budget_s", [-5.0, 0.0, 0.5, 1.0])
