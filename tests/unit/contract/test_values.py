@@ -30,10 +30,10 @@ def test_any_json_value_is_taken(value: object) -> None:
     ("value", "verdict"),
     [
         (2**64 - 1, "taken"),
-        (2**64, "a whole number of more than 64 bits"),
+        (2**64, "an integer of more than 64 bits"),
         (-(2**63), "taken"),
-        (-(2**63) - 1, "a whole number of more than 64 bits"),
-        (10**4_000, "a whole number of more than 64 bits"),
+        (-(2**63) - 1, "an integer of more than 64 bits"),
+        (10**4_000, "an integer of more than 64 bits"),
     ],
 )
 def test_whole_numbers_are_of_64_bits(value: int, verdict: str) -> None:
@@ -81,7 +81,7 @@ def test_nested_value_is_at_most_8192_bytes_of_compact_utf8(char: str, over: int
     """Measured as it is sent: no blanks between, no escapes, bytes and not characters."""
     value = large_properties(8_192 + over, char)
 
-    refused = "an object or array of 8193 bytes of JSON, its long strings cut"
+    refused = "an object or array of 8193 bytes of JSON, with long strings cut"
     assert _verdict(value) == (refused if over else "taken")
 
 
@@ -115,8 +115,8 @@ def test_lone_surrogates_are_refused_everywhere(text: str, wrap: Any) -> None:
         (None, "null"),
         (True, "a boolean"),
         (False, "a boolean"),
-        (4711, "a whole number"),
-        (47.11, "a fractional number"),
+        (4711, "an integer"),
+        (47.11, "a number with a fraction"),
         (float("nan"), "NaN, or a number too large to read"),
         ("", "an empty string"),
         ("secret", "a string of 6 bytes"),

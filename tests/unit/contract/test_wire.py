@@ -57,7 +57,7 @@ def test_more_events_than_a_body_has_room_for_are_no_events(size: int, most: int
 
     assert str(caught.value) == (
         f"events: found an array of {most + 1} elements in {size} characters; "
-        f"allowed: at most {most}, for no event is that short"
+        f"allowed: at most {most}, because events are longer"
     )
 
 

@@ -70,17 +70,17 @@ def make_items(count: int) -> list[Item]:
         ),
         (
             lambda: under_trial(None),
-            Outcome(Reason.RETRY, "refused alone; tried again before it is blamed", 0, soon=True),
+            Outcome(Reason.RETRY, "refused alone; retried to rule out chance", 0, soon=True),
         ),
         (
             lambda: under_trial(Suspicion(403)),
-            Outcome(Reason.RETRY, "refused alone; tried again before it is blamed", 403, soon=True),
+            Outcome(Reason.RETRY, "refused alone; retried to rule out chance", 403, soon=True),
         ),
         (
             lambda: under_trial(Suspicion(403, 8)),
             Outcome(
                 Reason.RETRY,
-                "refused alone 8 times while others passed; tried again before it is blamed",
+                "refused alone 8 times while others passed; retried to rule out chance",
                 403,
                 soon=True,
             ),
@@ -387,7 +387,7 @@ def test_what_was_not_split_is_given_up_with_its_answer(reason: Reason, *, has_p
 
     given_up = splitting.give_up(has_passed=has_passed)
 
-    detail = f"said 403; not isolated within {EXTRA_REQUESTS} requests that brought nothing"
+    detail = f"said 403; the events at fault were not found in {EXTRA_REQUESTS} extra requests"
     assert given_up == [(request, FORBIDDEN)]
     assert {item.outcome for item in request.items} == {Outcome(reason, detail, 403)}
     assert splitting.give_up(has_passed=has_passed) == []

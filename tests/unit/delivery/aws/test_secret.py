@@ -129,7 +129,7 @@ def test_without_a_pair_each_invocation_asks_until_there_is_one(name: str) -> No
     given = Given()
     worsen(given.secrets, name)
     for _ in range(2):
-        with pytest.raises(SetupFault, match=given.secrets.fault or "both filled"):
+        with pytest.raises(SetupFault, match=given.secrets.fault or "the secret must be"):
             given.credentials.get()
     given.secrets.text, given.secrets.fault = secret(*NEW), ""
 

@@ -49,7 +49,7 @@ def test_nested_value_is_at_most_8192_bytes(body: str, field: str, size_bytes: i
 
     item, _ = _read(json.dumps(raw), body)
 
-    refused = "found an object or array of 8193 bytes of JSON, its long strings cut" in _detail(item)
+    refused = "found an object or array of 8193 bytes of JSON, with long strings cut" in _detail(item)
     assert refused == (item.outcome is not None) == (size_bytes > 8_192)
 
 

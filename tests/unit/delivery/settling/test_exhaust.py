@@ -30,7 +30,7 @@ def test_event_that_waited_72_hours_is_dead_lettered_with_the_last_reason() -> N
     (letter,) = world.dead_letters.letters
     assert letter.attributes["reason"] == "exhausted"
     assert letter.attributes["detail"] == (
-        "undelivered after 72 h and 290 receives; last retry: Mixpanel answered 503"
+        "not delivered after 72 h and 290 receives; last outcome retry: Mixpanel answered 503"
     )
     assert letter.attributes["http_status"] == "503"
 

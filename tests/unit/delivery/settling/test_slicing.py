@@ -98,7 +98,7 @@ def test_record_with_more_letters_than_there_is_time_for_is_kept_whole(
     assert [letter.attributes["reason"] for letter in whole] == ["rejected"]
     assert whole[0].attributes["may_count"] == "true"
     assert (
-        "kept whole, for there was no time for a letter for each of its 5000 dead events"
+        "kept whole: there was no time to dead-letter its 5000 dead events one by one"
         in (whole[0].attributes["detail"])
     )
     assert "time" in whole[0].attributes["detail"].rpartition("first:")[2]

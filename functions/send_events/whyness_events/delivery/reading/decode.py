@@ -1,7 +1,7 @@
-"""Pure: a record's body into events, each judged on its own.
+"""Pure: decode a record's body into events, each judged on its own.
 
-A fast strict decoder reads what our own publisher writes. What it refuses gets a lenient second look by the
-contract itself, so that one bad event is named and its neighbours go on.
+A fast, strict decoder reads what our own publisher writes. The contract reads the bodies that it refuses,
+leniently, so that one bad event is named and its neighbours are sent.
 """
 
 from collections.abc import Sequence
@@ -16,8 +16,8 @@ from whyness_events.event import check_event, parse_event, valid_insert_id
 from whyness_events.outcomes import Outcome, Reason
 from whyness_events.wire import SCHEMA_VERSION, decode_message
 
-_EARLY = "its time has not come yet; it is sent then"
-# Of this machine and of Mixpanel.
+_EARLY = "its time is in the future; it will be sent when that time comes"
+# How far Mixpanel's clock may be behind ours.
 _CLOCKS_DIFFER_S = 1.0
 
 
@@ -28,7 +28,7 @@ class _Envelope(msgspec.Struct):
 
 
 class _Single(EventStruct):
-    """An event that is a whole body; with `events` it would be an envelope."""
+    """An event that is a whole body. A body with `events` is an envelope."""
 
     schema_version: int = 1
     identity: Literal["distinct_id", "simplified"] | None = None
@@ -40,7 +40,13 @@ _decode_single = msgspec.json.Decoder(_Single).decode
 
 
 def read_record(record: Record, *, now_ms: int, default_identity: str) -> RecordEvents:
-    """Return the record's items: with their event, or with the outcome that says why there is none."""
+    """Return the record's items, each with its event, or with the outcome of one that cannot be sent.
+
+    Args:
+        record: as received.
+        now_ms: the reader's clock, epoch milliseconds.
+        default_identity: one of `wire.IDENTITIES`, for a message without a stamp.
+    """
     record_events = RecordEvents(record)
     fast = _read_fast(record.body)
     if fast is None:
@@ -50,13 +56,13 @@ def read_record(record: Record, *, now_ms: int, default_identity: str) -> Record
     for position, event in enumerate(events):
         item = Item(record, position, event, identity or default_identity)
         if not is_surely_valid(event, now_ms=now_ms):
-            look_closer(item, now_ms=now_ms)
+            check_item(item, now_ms=now_ms)
         record_events.items.append(item)
     return record_events
 
 
-def look_closer(item: Item, *, now_ms: int) -> None:
-    """Refuse an item whose event breaks a rule; let one wait whose time has not come."""
+def check_item(item: Item, *, now_ms: int) -> None:
+    """Give an item whose event breaks a rule, or is early, its outcome; `now_ms` is in epoch milliseconds."""
     assert item.event is not None  # noqa: S101  (it was decoded)
     try:
         check_event(item.event, now_ms=now_ms)
@@ -67,13 +73,13 @@ def look_closer(item: Item, *, now_ms: int) -> None:
 
 
 def _let_wait(item: Item, early_ms: int) -> None:
-    """Keep an event until its time: before, Mixpanel would replace it by its own, and count copies apart."""
+    """Keep an event until its time: before, Mixpanel would replace its time, and count a duplicate twice."""
     if early_ms > 0:
         item.outcome = Outcome(Reason.EARLY, _EARLY, wait_s=early_ms / 1000 + _CLOCKS_DIFFER_S)
 
 
 def _read_fast(body: str) -> tuple[str | None, Sequence[EventStruct]] | None:
-    """Return identity and events, or None for a body that needs the second look."""
+    """Return identity and events, or None for a body that the contract must read."""
     try:
         if body.startswith('{"schema_version"'):
             envelope = _decode_envelope(body)
