@@ -9,7 +9,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, get_args
 
 from whyness_events import limits
 from whyness_events.errors import EventTooLarge, UnknownVersion, UnreadableMessage
@@ -21,7 +21,8 @@ SCHEMA_VERSION = 1
 # dead letter for each element would let a single sender fill memory and queue.
 _SHORTEST_EVENT_BYTES = 60
 _FEW_EVENTS = 100
-IDENTITIES = ("distinct_id", "simplified")
+Identity = Literal["distinct_id", "simplified"]
+IDENTITIES: tuple[str, ...] = get_args(Identity)
 
 # The fields that may be cut: the others are short, and are the deduplication fields.
 CUT_FIELDS = {"ip", "useragent", "data", "properties"}

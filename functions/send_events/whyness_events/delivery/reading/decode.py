@@ -5,7 +5,7 @@ leniently, so that one bad event is named and its neighbours are sent.
 """
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Annotated, Any
 
 import msgspec
 
@@ -14,24 +14,27 @@ from whyness_events.delivery.items import Item, Record, RecordEvents
 from whyness_events.errors import InvalidEvent, UnknownVersion, UnreadableEvent, UnreadableMessage
 from whyness_events.event import check_event, parse_event, valid_insert_id
 from whyness_events.outcomes import Outcome, Reason
-from whyness_events.wire import SCHEMA_VERSION, decode_message
+from whyness_events.wire import SCHEMA_VERSION, Identity, decode_message
 
 _EARLY = "its time is in the future; it will be sent when that time comes"
 # How far Mixpanel's clock may be behind ours.
 _CLOCKS_DIFFER_S = 1.0
 
 
+_Version = Annotated[int, msgspec.Meta(ge=1, le=SCHEMA_VERSION)]
+
+
 class _Envelope(msgspec.Struct):
     events: list[EventStruct]
-    schema_version: int = 1
-    identity: Literal["distinct_id", "simplified"] | None = None
+    schema_version: _Version = 1
+    identity: Identity | None = None
 
 
 class _Single(EventStruct):
     """An event that is a whole body. A body with `events` is an envelope."""
 
-    schema_version: int = 1
-    identity: Literal["distinct_id", "simplified"] | None = None
+    schema_version: _Version = 1
+    identity: Identity | None = None
     events: Any = msgspec.UNSET
 
 
@@ -83,13 +86,11 @@ def _read_fast(body: str) -> tuple[str | None, Sequence[EventStruct]] | None:
     try:
         if body.startswith('{"schema_version"'):
             envelope = _decode_envelope(body)
-            known = envelope.schema_version == SCHEMA_VERSION
-            return (envelope.identity, envelope.events) if known and envelope.events else None
+            return (envelope.identity, envelope.events) if envelope.events else None
         single = _decode_single(body)
     except (msgspec.DecodeError, RecursionError, UnicodeEncodeError):
         return None
-    known = single.schema_version == SCHEMA_VERSION and single.events is msgspec.UNSET
-    return (single.identity, [single]) if known else None
+    return (single.identity, [single]) if single.events is msgspec.UNSET else None
 
 
 def _read_leniently(record_events: RecordEvents, now_ms: int, default_identity: str) -> None:
