@@ -143,26 +143,26 @@ class FakeDeadLetters:
     clock: FakeClock
     refuse: Callable[[DeadLetter], bool] = lambda _: False
     call_s: float = 0.02
-    letters: list[DeadLetter] = field(default_factory=list)
+    sent: list[DeadLetter] = field(default_factory=list)
 
-    def send(self, letters: Sequence[DeadLetter], *, deadline_s: float) -> list[str | None]:
+    def send(self, dead_letters: Sequence[DeadLetter], *, deadline_s: float) -> list[str | None]:
         """Keep what fits."""
         found: list[str | None] = []
-        for call in pack_entries(letters):
+        for call in pack_entries(dead_letters):
             in_time = takes_call(self.clock, self.call_s, deadline_s)
-            found += [self._take(letter) if in_time else None for letter in call]
+            found += [self._take(dead_letter) if in_time else None for dead_letter in call]
         return found
 
-    def _take(self, letter: DeadLetter) -> str | None:
-        if self.refuse(letter) or letter.size_bytes > limits.MESSAGE_BYTES or not letter.body:
+    def _take(self, dead_letter: DeadLetter) -> str | None:
+        if self.refuse(dead_letter) or dead_letter.size_bytes > limits.MESSAGE_BYTES or not dead_letter.body:
             return None
-        self.letters.append(letter)
-        return f"dead-{len(self.letters)}"
+        self.sent.append(dead_letter)
+        return f"dead-{len(self.sent)}"
 
     @property
     def reasons(self) -> list[str]:
-        """The letters' reasons, in order; `""` where there was no room for one."""
-        return [letter.attributes.get("reason", "") for letter in self.letters]
+        """The dead letters' reasons, in order; `""` where there was no room for one."""
+        return [dead_letter.attributes.get("reason", "") for dead_letter in self.sent]
 
 
 @dataclass

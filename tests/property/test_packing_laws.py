@@ -71,21 +71,21 @@ def test_record_that_fits_into_a_request_is_in_one(groups: list[list[Sized]], wi
 @given(st.lists(st.integers(1, limits.MESSAGE_BYTES) | st.integers(1, 200_000), max_size=25))
 def test_dead_letters_are_packed_within_what_sqs_takes(sizes: list[int]) -> None:
     """All of them, in order, at most ten and a mebibyte a call, and no call is needless."""
-    letters = [_SizedLetter(size) for size in sizes]
+    dead_letters = [_SizedDeadLetter(size) for size in sizes]
 
-    calls = pack_entries(letters)
+    calls = pack_entries(dead_letters)
 
-    assert [letter for call in calls for letter in call] == letters
+    assert [dead_letter for call in calls for dead_letter in call] == dead_letters
     for call in calls:
         assert 0 < len(call) <= limits.BATCH_ENTRIES
-        assert sum(letter.size_bytes for letter in call) <= limits.BATCH_BYTES
+        assert sum(dead_letter.size_bytes for dead_letter in call) <= limits.BATCH_BYTES
     for call, following in itertools.pairwise(calls):
-        together = sum(letter.size_bytes for letter in call) + following[0].size_bytes
+        together = sum(dead_letter.size_bytes for dead_letter in call) + following[0].size_bytes
         assert len(call) == limits.BATCH_ENTRIES or together > limits.BATCH_BYTES
 
 
-class _SizedLetter(DeadLetter):
-    """A letter of which only the size counts: megabytes of text would only cost time."""
+class _SizedDeadLetter(DeadLetter):
+    """A dead letter of which only the size counts: megabytes of text would only cost time."""
 
     __slots__ = ("_size_bytes",)
 

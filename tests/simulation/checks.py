@@ -50,8 +50,8 @@ def _in_its_place(ledger: Ledger, key: str) -> Iterator[str]:
     if is_counted and is_dead and not is_doubtful:
         yield f"counted and dead, and every answer was known: {key[:200]}"
     most = ledger.sent[key] + doubt.resent[key]
-    if ledger.letters[key] > most:
-        yield f"{ledger.letters[key]} dead letters where {most} can be explained: {key[:200]}"
+    if ledger.dead_letters[key] > most:
+        yield f"{ledger.dead_letters[key]} dead letters where {most} can be explained: {key[:200]}"
 
 
 def _row_is_right(ledger: Ledger, key: str, log: LogModel, log_key: LogKey) -> Iterator[str]:

@@ -65,7 +65,7 @@ class Ledger:
         self.doubt = Doubt()
         self.expected: dict[str, Expected] = {}
         self.sent: Counter[str] = Counter()
-        self.letters: Counter[str] = Counter()
+        self.dead_letters: Counter[str] = Counter()
         self.by_insert_id: defaultdict[str, set[str]] = defaultdict(set)
         self.owner: dict[FourFields, str] = {}
         self._is_counted, self._violate = is_counted, violate

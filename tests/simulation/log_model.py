@@ -33,7 +33,7 @@ class LogModel:
             row.redriven_as = edited
 
     def mark_redriven(self, key: LogKey, *, dead_letter_message_id: str) -> None:
-        """Do what `whyness_ops` does: only a row that is dead, and of this letter, changes."""
+        """Do what `whyness_ops` does: only a row that is dead, and of this dead letter, changes."""
         if row := self._dead_row(key, dead_letter_message_id):
             row.state = State.REDRIVEN
 

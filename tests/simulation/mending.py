@@ -11,7 +11,7 @@ _BETTER: dict[str, Any] = {
     "time": 1_794_990_000_000,
     "properties": {},
 }
-# Some letters the function cannot mend: they stay where they are.
+# Some dead letters the function cannot mend: they stay where they are.
 _HOPELESS_PART = 5
 
 

@@ -49,8 +49,8 @@ def _trust_a_400_that_does_not_add_up(patch: pytest.MonkeyPatch) -> None:
 def _swallow_a_failed_entry(patch: pytest.MonkeyPatch) -> None:
     send = Settlement._send
 
-    def swallow(self: Settlement, letters: dict[Item, DeadLetter], deadline_s: float) -> dict[Item, str]:
-        return dict.fromkeys(letters, "not confirmed") | send(self, letters, deadline_s)
+    def swallow(self: Settlement, dead_letters: dict[Item, DeadLetter], deadline_s: float) -> dict[Item, str]:
+        return dict.fromkeys(dead_letters, "not confirmed") | send(self, dead_letters, deadline_s)
 
     patch.setattr(Settlement, "_send", swallow)
 

@@ -34,9 +34,9 @@ AT_MIXPANEL: Mapping[str, Mapping[str, Any]] = {
 AT_SETUP = ("401", "wrong project")
 # What AWS does, and what happens to a container.
 AT_AWS = (
-    "letters refused",
-    "letters unconfirmed",
-    "letters throttled",
+    "dead letters refused",
+    "dead letters unconfirmed",
+    "dead letters throttled",
     "rows lost",
     "rows throttled",
     "delays refused",

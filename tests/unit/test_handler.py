@@ -79,7 +79,7 @@ def test_answer_names_exactly_the_records_that_are_not_safe(world: World) -> Non
     answer = handler.handler(sqs_event(*records), Context())
 
     assert failures(answer) == [records[2].message_id]
-    assert len(world.dead_letters.letters) == 1
+    assert len(world.dead_letters.sent) == 1
 
 
 def test_answer_is_never_none(world: World) -> None:

@@ -63,7 +63,7 @@ def test_rewording_the_detail_changes_nothing_else(told: DeadLetterAttributes, d
 
 
 @pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)
-def test_letters_of_earlier_releases_say_whether_they_may_count(path: Path) -> None:
+def test_dead_letters_of_earlier_releases_say_whether_they_may_count(path: Path) -> None:
     """They lie in the queue for days: the sentence by which those releases said it counts in them."""
     golden = json.loads(path.read_text())
 

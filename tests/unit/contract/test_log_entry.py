@@ -53,7 +53,7 @@ def test_hash_is_frozen() -> None:
 
 @pytest.mark.parametrize("insert_id", [None, 7, "", "null", "a" * 37, f"{MARKER}:1", ["x"], {}])
 def test_without_a_valid_insert_id_the_place_is_the_key(insert_id: object) -> None:
-    """What is no key shows neither in the row nor in the letter."""
+    """What is no key shows neither in the row nor in the dead letter."""
     key = _key(make_raw(insert_id=insert_id), position=3)
 
     assert key.pk == "message-1#3"

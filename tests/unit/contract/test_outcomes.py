@@ -133,7 +133,7 @@ def test_dashboard_shows_each_reason() -> None:
 
 
 def test_chart_has_a_colour_for_each_reason() -> None:
-    """Those of letters that say why; the others share one."""
+    """Those of dead letters that say why; the others share one."""
     css = (ROOT / "whyness_mixpanel" / "static" / "whyness_mixpanel" / "admin.css").read_text()
 
     assert set(re.findall(r"\.reason-(\w+)", css)) == set(DEAD_REASONS) - {UNKNOWN}

@@ -88,7 +88,7 @@ def test_invocation_without_records_does_nothing() -> None:
 
     found = world.deliver()
 
-    assert (world.pool.posted, world.dead_letters.letters, world.log.rows) == ([], [], {})
+    assert (world.pool.posted, world.dead_letters.sent, world.log.rows) == ([], [], {})
     assert found.settled.failed_message_ids == []
 
 
@@ -151,7 +151,7 @@ class TestRepeats:
         assert found.outcomes == {Reason.DELIVERED: 2}
         assert found.settled.failed_message_ids == []
 
-    def test_is_dead_with_one_letter_and_every_record_is_acknowledged(
+    def test_is_dead_with_one_dead_letter_and_every_record_is_acknowledged(
         self, make: Callable[[Event], list[Record]]
     ) -> None:
         """One event, one dead letter, one row."""
@@ -173,10 +173,10 @@ class TestRepeats:
 
         assert found.settled.failed_message_ids == [record.message_id for record in records]
 
-    def test_brings_back_all_its_records_where_the_letter_is_refused(
+    def test_brings_back_all_its_records_where_the_dead_letter_is_refused(
         self, make: Callable[[Event], list[Record]]
     ) -> None:
-        """A letter that is not confirmed makes none of them safe."""
+        """A dead letter that is not confirmed makes none of them safe."""
         event = make_event()
         world = World(name_each_of([event.insert_id]))
         world.dead_letters.refuse = lambda _: True
@@ -188,7 +188,7 @@ class TestRepeats:
 
 
 def test_repeat_in_a_finished_record_is_safe_while_the_first_ones_record_waits() -> None:
-    """The letter goes with the record that is finished; the other record comes back for its own reasons."""
+    """The dead letter is sent with the record that is finished; the other record returns."""
     bad, waiting = make_event(), make_event()
     unfinished = make_record(make_body(bad, waiting))
     finished = make_record(make_body(bad), receive_count=3)
@@ -285,22 +285,22 @@ def test_partial_400_in_a_full_request(count: int, per_record: int) -> None:
     assert found.settled.failed_message_ids == []
     assert found.outcomes[Reason.REJECTED] == count
     assert len(world.pool.posted) == 1
-    assert [letter.attributes["insert_id"] for letter in world.dead_letters.letters] == bad
+    assert [dead_letter.attributes["insert_id"] for dead_letter in world.dead_letters.sent] == bad
     assert {pk for pk, _ in world.log.rows} == set(bad)
 
 
-def test_letter_of_a_rejected_event_says_what_mixpanel_said() -> None:
+def test_dead_letter_of_a_rejected_event_says_what_mixpanel_said() -> None:
     """A person finds status, field and cause beside the event itself."""
     event = make_event()
     world = World(name_each_of([event.insert_id]))
 
     world.deliver(make_record(event, message_id="source"))
 
-    (letter,) = world.dead_letters.letters
-    assert letter.attributes["http_status"] == "400"
-    assert letter.attributes["detail"] == "properties.time: Mixpanel says: 'properties.time' is invalid"
-    assert letter.attributes["source_message_id"] == "source"
-    assert decode_message(letter.body).raw_events == [event.to_wire()]
+    (dead_letter,) = world.dead_letters.sent
+    assert dead_letter.attributes["http_status"] == "400"
+    assert dead_letter.attributes["detail"] == "properties.time: Mixpanel says: 'properties.time' is invalid"
+    assert dead_letter.attributes["source_message_id"] == "source"
+    assert decode_message(dead_letter.body).raw_events == [event.to_wire()]
 
 
 # --- a proxy, a wrong project
@@ -316,8 +316,8 @@ def test_proxy_that_dislikes_one_string() -> None:
 
     assert first.outcomes == {Reason.DELIVERED: 199, Reason.RETRY: 1}
     assert second.outcomes == {Reason.REJECTED: 1}
-    (letter,) = world.dead_letters.letters
-    assert (letter.attributes["insert_id"], letter.attributes["http_status"]) == (bad, "403")
+    (dead_letter,) = world.dead_letters.sent
+    assert (dead_letter.attributes["insert_id"], dead_letter.attributes["http_status"]) == (bad, "403")
 
 
 @pytest.mark.parametrize(
@@ -333,7 +333,7 @@ def test_where_everything_is_refused_nothing_is_dead_lettered(
 
     found = world.deliver(*batch)
 
-    assert world.dead_letters.letters == []
+    assert world.dead_letters.sent == []
     assert found.settled.failed_message_ids == [record.message_id for record in batch]
     assert len(world.pool.posted) <= 1 + 64
 
@@ -347,7 +347,7 @@ def test_where_everything_is_refused_again_and_again_nothing_is_ever_dead_letter
         records = handed_back(records, world.deliver(*records))
 
     assert len(records) == 4
-    assert world.dead_letters.letters == []
+    assert world.dead_letters.sent == []
 
 
 def test_event_that_breaks_our_own_rules_is_dead_whatever_mixpanel_says() -> None:
@@ -385,7 +385,9 @@ def test_redelivery_settles_what_the_cap_left(spread: int, disliked: int) -> Non
 
     deliver_among_traffic(world, records, at_most=25)
 
-    assert sorted(letter.attributes["insert_id"] for letter in world.dead_letters.letters) == sorted(bad)
+    assert sorted(dead_letter.attributes["insert_id"] for dead_letter in world.dead_letters.sent) == sorted(
+        bad
+    )
     assert good <= {insert_id for *_, insert_id in model.counted}
 
 
@@ -407,7 +409,9 @@ def test_redelivery_settles_one_record_of_many_events() -> None:
 
     world.deliver_until_settled(record, at_most=25)
 
-    assert sorted(letter.attributes["insert_id"] for letter in world.dead_letters.letters) == sorted(bad)
+    assert sorted(dead_letter.attributes["insert_id"] for dead_letter in world.dead_letters.sent) == sorted(
+        bad
+    )
 
 
 @pytest.mark.parametrize(
@@ -438,7 +442,7 @@ def test_event_that_provokes_nameless_failures_ends_up_alone(events: int) -> Non
 
     assert len(records) == 1
     assert len(model.counted) == 199
-    assert world.dead_letters.letters == []
+    assert world.dead_letters.sent == []
 
 
 def test_large_record_is_settled_after_a_long_outage() -> None:
@@ -448,7 +452,7 @@ def test_large_record_is_settled_after_a_long_outage() -> None:
 
     world.deliver_until_settled(record, at_most=3)
 
-    assert world.dead_letters.letters == []
+    assert world.dead_letters.sent == []
 
 
 def test_troubled_records_never_share_a_request_with_fresher_ones() -> None:
@@ -532,7 +536,7 @@ def test_outage_of_credentials_loses_nothing() -> None:
     assert first.outcomes == second.outcomes == {Reason.SETUP: 30}
     assert third.settled.failed_message_ids == []
     assert len(model.arrived) == 30
-    assert world.dead_letters.letters == []
+    assert world.dead_letters.sent == []
 
 
 @dataclass
@@ -580,7 +584,7 @@ def test_passing_trouble_loses_nothing_and_counts_nothing_twice(fault: str) -> N
     world.deliver_until_settled(*records, at_most=2)
 
     assert Counter(insert_id for *_, insert_id in model.counted) == Counter(ids_of(records))
-    assert world.dead_letters.letters == []
+    assert world.dead_letters.sent == []
 
 
 @pytest.mark.parametrize("fault", PASSING)
@@ -597,7 +601,7 @@ def test_long_trouble_dead_letters_nothing(fault: str) -> None:
     world.respond = model.ingest
     world.deliver_until_settled(*records, at_most=1)
     assert len(model.counted) == 12
-    assert world.dead_letters.letters == []
+    assert world.dead_letters.sent == []
     assert len(world.log.rows) <= 2
 
 
@@ -612,12 +616,12 @@ def test_what_is_invalid_is_settled_even_if_mixpanel_never_answers() -> None:
 
     found = world.deliver(*good, *bad)
 
-    assert len(world.dead_letters.letters) == 300
+    assert len(world.dead_letters.sent) == 300
     assert found.settled.failed_message_ids == [record.message_id for record in good]
 
 
 def test_what_mixpanel_rejects_late_is_settled_too() -> None:
-    """An answer that names 2,000 events at the end of the budget leaves time for 2,000 letters."""
+    """An answer that names 2,000 events at the end of the budget leaves time for 2,000 dead letters."""
     records = make_records(2_000)
     naming = name_each_of(ids_of(records))
     world = World(in_turn(Late(LOST, NEVER), then=lambda posted: Late(naming(posted), 29.0)))  # type: ignore[arg-type]  # it never answers late
@@ -625,7 +629,7 @@ def test_what_mixpanel_rejects_late_is_settled_too() -> None:
     found = world.deliver(*records)
 
     assert found.settled.failed_message_ids == []
-    assert len(world.dead_letters.letters) == 2_000
+    assert len(world.dead_letters.sent) == 2_000
 
 
 @pytest.mark.parametrize("timeout_s", [0.0, 0.5, 3.0, 10.0, 30.0, 120.0, 900.0])
@@ -636,7 +640,7 @@ def test_handler_returns_in_time_whatever_the_timeout(timeout_s: float) -> None:
 
     found = world.deliver(*good, *bad)
 
-    safe = len(world.dead_letters.letters)
+    safe = len(world.dead_letters.sent)
     assert len(found.settled.failed_message_ids) == 100 - safe
 
 
@@ -667,7 +671,7 @@ def test_message_newer_than_this_reader_is_kept() -> None:
 
     assert found.settled.failed_message_ids == [newer.message_id]
     assert found.outcomes == {Reason.SETUP: 1, Reason.DELIVERED: 1}
-    assert world.dead_letters.letters == []
+    assert world.dead_letters.sent == []
 
 
 @pytest.mark.parametrize("where", ["first", "in the middle", "last"])

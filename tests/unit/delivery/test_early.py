@@ -128,7 +128,7 @@ def test_it_is_never_exhausted(age_h: int) -> None:
 
     first = world.deliver(record)
     assert first.outcomes[Reason.EARLY] == 1
-    assert world.dead_letters.letters == []
+    assert world.dead_letters.sent == []
 
     world.deliverer.container_state.size.limit_bytes = 1
     world.clock.sleep(31)

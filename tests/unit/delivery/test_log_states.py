@@ -99,7 +99,7 @@ def test_rejected_again_it_is_dead_again_in_the_same_row() -> None:
 
     assert list(world.log.rows) == [(key.pk, key.sk)]
     assert world.log.rows[key.pk, key.sk]["state"] == State.DEAD
-    assert world.dead_letters.letters[0].attributes["log_key"] == str(key)
+    assert world.dead_letters.sent[0].attributes["log_key"] == str(key)
 
 
 @pytest.mark.parametrize("body", [make_body(make_raw(insert_id="not valid!")), make_body(7), "no JSON"])
@@ -107,7 +107,7 @@ def test_an_event_without_an_insert_id_keeps_its_row_when_it_dies_again(body: st
     """The row is named by the message that it first came in."""
     world = World()
     world.deliver(make_record(body))
-    [first] = world.dead_letters.letters
+    [first] = world.dead_letters.sent
 
     world.deliver(make_record(first.body, log_key=str(first.key)))
 
@@ -237,5 +237,5 @@ def test_a_storm_of_rejected_events_meets_a_table_that_takes_nothing() -> None:
         lost += report.settled.log_writes_lost
         assert report.settled.failed_message_ids == []
 
-    assert len(world.dead_letters.letters) == 100_000
+    assert len(world.dead_letters.sent) == 100_000
     assert lost == 100_000

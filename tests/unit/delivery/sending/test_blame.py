@@ -144,7 +144,7 @@ def test_a_refusal_of_everything_at_any_time_blames_nobody(
     for _ in range(6):
         left = handed_back(left, world.deliver(*left))
 
-    assert world.dead_letters.letters == []
+    assert world.dead_letters.sent == []
 
 
 @given(pattern=st.lists(st.booleans(), min_size=2, max_size=6), threads=st.sampled_from([1, 4]))
@@ -159,7 +159,7 @@ def test_refusals_in_a_rhythm_of_requests_blame_nobody(pattern: Sequence[bool], 
     for _ in range(6):
         left = handed_back(left, world.deliver(*left))
 
-    assert world.dead_letters.letters == []
+    assert world.dead_letters.sent == []
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -229,13 +229,13 @@ def test_a_culprit_is_dead_within_ten_minutes_of_its_third_receive(
 
     left = fleet.run(records_of(events, size))
 
-    ((dead_s, letter),) = fleet.dead
+    ((dead_s, dead_letter),) = fleet.dead
     assert left == []
-    assert letter.attributes["reason"] == reason
-    assert letter.attributes["http_status"] == str(answer.status)
-    assert letter.attributes["detail"].endswith("to this event alone")
-    assert "between requests that passed" in letter.attributes["detail"]
-    third_s = fleet.third_receive_s.get(letter.attributes["source_message_id"], dead_s)
+    assert dead_letter.attributes["reason"] == reason
+    assert dead_letter.attributes["http_status"] == str(answer.status)
+    assert dead_letter.attributes["detail"].endswith("to this event alone")
+    assert "between requests that passed" in dead_letter.attributes["detail"]
+    third_s = fleet.third_receive_s.get(dead_letter.attributes["source_message_id"], dead_s)
     assert dead_s - third_s <= 10 * MINUTE_S
     assert {refusing.invocation_of[event.insert_id] for event in events if event != culprit} <= {0, 1}
 
@@ -256,7 +256,7 @@ def test_500_culprits_among_2000_are_dead_within_an_hour(place: str, size: int, 
     left = fleet.run(records_of(events, size), for_s=HOUR_S)
 
     assert left == []
-    assert sorted(letter.attributes["insert_id"] for _, letter in fleet.dead) == sorted(
+    assert sorted(dead_letter.attributes["insert_id"] for _, dead_letter in fleet.dead) == sorted(
         event.insert_id for event in culprits
     )
     neighbours = {event.insert_id for event in events} - {event.insert_id for event in culprits}
@@ -294,7 +294,7 @@ def test_where_the_control_does_not_pass_the_event_waits(answer: Answer, outcome
     report = world.deliver(make_record(event))
 
     assert report.outcomes == {outcome: 1}
-    assert world.dead_letters.letters == []
+    assert world.dead_letters.sent == []
     assert not any(handed.soon for handed in report.settled.handed_back)
 
 
@@ -342,7 +342,7 @@ def test_another_status_begins_anew() -> None:
     third = world.deliver(*left)
 
     assert (second.outcomes, third.outcomes) == ({Reason.RETRY: 1}, {Reason.REJECTED: 1})
-    assert world.dead_letters.letters[0].attributes["http_status"] == "400"
+    assert world.dead_letters.sent[0].attributes["http_status"] == "400"
 
 
 def test_what_is_sent_again_after_its_death_is_delivered_if_it_passes_now() -> None:
@@ -406,7 +406,7 @@ def test_without_time_for_a_trial_the_event_waits() -> None:
         report = world.deliver(make_record(event), make_record())
 
     assert report.outcomes[Reason.RETRY] >= 1
-    assert world.dead_letters.letters == []
+    assert world.dead_letters.sent == []
 
 
 def test_where_nothing_passes_it_is_the_set_up() -> None:
@@ -416,4 +416,4 @@ def test_where_nothing_passes_it_is_the_set_up() -> None:
     report = world.deliver(make_record(), make_record())
 
     assert report.outcomes == {Reason.SETUP: 2}
-    assert world.dead_letters.letters == []
+    assert world.dead_letters.sent == []

@@ -35,7 +35,7 @@ def test_after_a_401_that_stays_nothing_is_sent_for_a_while() -> None:
     assert first.is_breaker_open
     assert second.is_breaker_open
     assert second.outcomes == {Reason.SETUP: 3}
-    assert world.dead_letters.letters == []
+    assert world.dead_letters.sent == []
     assert "401" in second.details[Reason.SETUP]
 
 
@@ -93,7 +93,7 @@ def test_other_refusals_open_it_when_two_records_met_them(answer: Answer) -> Non
 
     assert not first.is_breaker_open
     assert second.is_breaker_open
-    assert world.dead_letters.letters == []
+    assert world.dead_letters.sent == []
 
 
 def test_what_is_confirmed_between_two_refusals_keeps_it_closed() -> None:
@@ -166,4 +166,4 @@ def test_after_it_opened_no_control_is_sent() -> None:
 
     assert len(world.pool.posted) == 4
     assert report.is_breaker_open
-    assert world.dead_letters.letters == []
+    assert world.dead_letters.sent == []

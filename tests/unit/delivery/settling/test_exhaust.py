@@ -20,19 +20,19 @@ def down(_: Posted) -> Answer:
 
 
 def test_event_that_waited_72_hours_is_dead_lettered_with_the_last_reason() -> None:
-    """The letter says how long, how often and what it was that kept it."""
+    """The dead letter says how long, how often and what it was that kept it."""
     world = World(down)
 
     report = world.deliver(make_record(sent_ms=LONG_AGO_MS, receive_count=290))
 
     assert report.outcomes == {Reason.EXHAUSTED: 1}
     assert report.settled.failed_message_ids == []
-    (letter,) = world.dead_letters.letters
-    assert letter.attributes["reason"] == "exhausted"
-    assert letter.attributes["detail"] == (
+    (dead_letter,) = world.dead_letters.sent
+    assert dead_letter.attributes["reason"] == "exhausted"
+    assert dead_letter.attributes["detail"] == (
         "not delivered after 72 h and 290 receives; last outcome retry: Mixpanel answered 503"
     )
-    assert letter.attributes["http_status"] == "503"
+    assert dead_letter.attributes["http_status"] == "503"
 
 
 def test_event_a_moment_younger_stays() -> None:
@@ -42,7 +42,7 @@ def test_event_a_moment_younger_stays() -> None:
     report = world.deliver(make_record(sent_ms=LONG_AGO_MS + 1_000, receive_count=290))
 
     assert report.outcomes == {Reason.RETRY: 1}
-    assert world.dead_letters.letters == []
+    assert world.dead_letters.sent == []
 
 
 HOUR_MS = 3_600_000
@@ -71,14 +71,16 @@ HOUR_MS = 3_600_000
 def test_what_was_tried_for_too_long_is_dead_lettered_unread_and_verbatim(
     age_h: float | None, receive_count: int, body: str, *, is_unread: bool
 ) -> None:
-    """A day beyond its patience, near the queue's own count, or soon forgotten: no more tries, one letter."""
+    """Too old by a day, near the queue's own count, or soon deleted: one dead letter, and no more tries."""
     sent_ms = 0 if age_h is None else NOW_MS - int(age_h * HOUR_MS)
     world = World()
 
     report = world.deliver(make_record(body, sent_ms=sent_ms, receive_count=receive_count))
 
-    found = [letter for letter in world.dead_letters.letters if "unread" in letter.attributes["detail"]]
-    assert [letter.body for letter in found] == ([body] if is_unread else [])
+    found = [
+        dead_letter for dead_letter in world.dead_letters.sent if "unread" in dead_letter.attributes["detail"]
+    ]
+    assert [dead_letter.body for dead_letter in found] == ([body] if is_unread else [])
     assert report.settled.failed_message_ids == []
     if is_unread:
         hours = f"{age_h or 0:.0f}".replace("-500", "0")
@@ -97,7 +99,7 @@ def test_unread_records_are_settled_and_deleted_before_another_one_is_read(
     read = Reader.read
 
     def reading(self: Reader, record: Record, *, now_ms: int) -> RecordEvents:
-        settled.append((len(world.dead_letters.letters), list(world.queue.deleted)))
+        settled.append((len(world.dead_letters.sent), list(world.queue.deleted)))
         return read(self, record, now_ms=now_ms)
 
     monkeypatch.setattr(Reader, "read", reading)
@@ -155,7 +157,7 @@ def test_message_of_a_newer_version_is_kept_whole_when_its_time_is_over() -> Non
     report = world.deliver(make_record(body, sent_ms=LONG_AGO_MS))
 
     assert report.outcomes == {Reason.EXHAUSTED: 1}
-    assert [letter.body for letter in world.dead_letters.letters] == [body]
+    assert [dead_letter.body for dead_letter in world.dead_letters.sent] == [body]
 
 
 def test_repeat_in_an_old_record_does_not_exhaust_the_fresh_one() -> None:

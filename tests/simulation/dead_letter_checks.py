@@ -17,8 +17,8 @@ _READABLE_CHARS = 10
 
 
 @dataclass(frozen=True, slots=True)
-class LetterChecks:
-    """Looks at the letters of a run.
+class DeadLetterChecks:
+    """Looks at the dead letters of a run.
 
     Args:
         ledger: of the run.
@@ -28,10 +28,10 @@ class LetterChecks:
     ledger: Ledger
     max_receive_count: int
 
-    def problems(self, letter: DeadLetter, container: Container) -> Iterator[str]:
-        """Yield what is wrong with a letter that this container sends now."""
-        told = DeadLetterAttributes.decode(letter.attributes)
-        for key in self.ledger.keys(letter.body):
+    def problems(self, dead_letter: DeadLetter, container: Container) -> Iterator[str]:
+        """Yield what is wrong with a dead letter that this container sends now."""
+        told = DeadLetterAttributes.decode(dead_letter.attributes)
+        for key in self.ledger.keys(dead_letter.body):
             if key not in self.ledger.expected:
                 yield f"a dead letter that nobody published: {key[:200]}"
             elif self.ledger.is_good(key) and not self._may_be_dead(told, container):
@@ -39,7 +39,7 @@ class LetterChecks:
         yield from _text_problems(told.reason, told.detail)
 
     def _may_be_dead(self, told: DeadLetterAttributes, container: Container) -> bool:
-        """Whether a good event may be in such a letter."""
+        """Whether a good event may be in such a dead letter."""
         now_s = container.process.now_s()
         arrival = container.arrivals.get(told.source_message_id)
         if told.reason != Reason.EXHAUSTED or arrival is None:
