@@ -178,12 +178,12 @@ class History:
         """Run one invocation with all that is in the queue, and check what must hold after it."""
         self._set(weather)
         batch = self.queue
-        found = self.world.deliver(*batch)
-        self.queue = handed_back(batch, found)
+        report = self.world.deliver(*batch)
+        self.queue = handed_back(batch, report)
         self.world.clock.sleep(725.0)
-        self._check_counts(batch, found)
+        self._check_counts(batch, report)
         self._check_acknowledged(batch)
-        return found
+        return report
 
     def _set(self, weather: Weather) -> None:
         answers = list(weather.answers)
@@ -284,7 +284,7 @@ def test_whatever_is_answered_nothing_is_lost(
 def test_what_is_refused_for_ever_is_never_blamed_on_the_events(
     records: list[Record], fault: str, invocations: int
 ) -> None:
-    """Where every request gets the same answer, it is the set-up: only what breaks our own rules is dead."""
+    """If every request gets the same answer, the setup is wrong: only what breaks our own rules is dead."""
     history = History(World(), UNCLEAR, queue=list(records))
 
     for _ in range(invocations):
@@ -302,10 +302,10 @@ def test_queue_and_table_that_fail_for_ever_lose_nothing(what: str, records: lis
     world = World(MixpanelModel(REFUSED).ingest)
     _break(world.dead_letters, world.log, what)
 
-    found = world.deliver(*records)
+    report = world.deliver(*records)
 
     bad = [record.message_id for record in records if not all(event.is_good for event in _expect(record))]
-    assert sorted(found.settled.failed_message_ids) == ([] if what == "rows" else sorted(bad))
+    assert sorted(report.settled.failed_message_ids) == ([] if what == "rows" else sorted(bad))
     assert bool(world.dead_letters.sent) == (what == "rows" and bool(bad))
 
 

@@ -44,7 +44,7 @@ anything = odd_json | plain_json | any_raw_json
 
 @st.composite
 def event_texts(draw: st.DrawFn, number: int) -> str:
-    """Return an event, good or not, perhaps with a field that nobody reads, or something that is no event."""
+    """Return an event, valid or not, perhaps with an unknown field, or something that is not an event."""
     raw = make_raw(insert_id=f"row-{number}")
     if draw(st.booleans()):
         raw["event"] = draw(st.sampled_from([" ", None]))
@@ -157,7 +157,7 @@ def test_an_event_of_nearly_a_message_goes_alone(neighbour: str, fields: str) ->
 
     assert [event["insert_id"] for event in read_events(dead_letters[0])] == ["bad"]
     assert dead_letters[0].size_bytes <= limits.MESSAGE_BYTES
-    # A neighbour that was delivered, or a field that nobody knows, leaves room for the stamp.
+    # A delivered neighbour, or an unknown field, leaves room for the stamp.
     assert "identity" in value(dead_letters[0].body) or (neighbour, fields) == ("1", "")
 
 

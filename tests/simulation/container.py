@@ -83,13 +83,13 @@ class _NewerBody(str):
 
 
 class _DeadlyBody(str):
-    """A body that ends the process when it is first looked at; as text it may be passed on."""
+    """A body that ends the process when it is first read; as text it may be passed on."""
 
     __slots__ = ("process",)
     process: Process
 
     def startswith(self, *_: Any) -> bool:
-        self.process.die("poison", "first looked at")
+        self.process.die("poison", "first read")
 
 
 class Container:
@@ -146,7 +146,7 @@ class Container:
             self._pool.abandon_all()
             self.process.freeze()
         failed = dict.fromkeys(report.settled.failed_message_ids)
-        answer = {"batchItemFailures": [{"itemIdentifier": found} for found in failed]}
+        answer = {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
         internal = f"internal fault: {dict(report.internal_faults)}" if report.internal_faults else ""
         return Invocation(InvocationResult(json.dumps(answer)), report, internal)
 

@@ -12,7 +12,7 @@ from whyness_events.outcomes import Reason
 
 _SPARE_RECEIVES = 20
 # Parts of values that the traffic sends, of the insert ids, and of the secret.
-_NEVER_TOLD = (PRIVATE, "row-", "mended-", "secret-", "Mozilla")
+_NEVER_TOLD = (PRIVATE, "row-", "fixed-", "secret-", "Mozilla")
 _READABLE_CHARS = 10
 
 
@@ -33,7 +33,7 @@ class DeadLetterChecks:
         told = DeadLetterAttributes.decode(dead_letter.attributes)
         for key in self.ledger.keys(dead_letter.body):
             if key not in self.ledger.expected:
-                yield f"a dead letter that nobody published: {key[:200]}"
+                yield f"a dead letter that was never published: {key[:200]}"
             elif self.ledger.is_good(key) and not self._may_be_dead(told, container):
                 yield f"dead-lettered as {told.reason}, and nothing is wrong with it: {key[:200]}"
         yield from _text_problems(told.reason, told.detail)
@@ -52,6 +52,6 @@ def _text_problems(reason: str, detail: str) -> Iterator[str]:
     if reason not in [str(known) for known in Reason if known.is_dead]:
         yield f"a dead letter with the reason {reason!r}"
     if len(detail) < _READABLE_CHARS or not detail.isprintable():
-        yield f"a dead letter whose detail nobody can read: {detail!r}"
+        yield f"a dead letter with an unreadable detail: {detail!r}"
     if told := [text for text in _NEVER_TOLD if text in detail]:
         yield f"a dead letter's detail tells {told}: {detail!r}"

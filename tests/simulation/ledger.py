@@ -97,10 +97,10 @@ class Ledger:
 
     def keys(self, body: str) -> Sequence[str]:
         """Return the events in a body, by the key under which they were published; more than once if so."""
-        found = self._keys.get(body)
-        if found is None:
-            found = self._keys[body] = [self._edited.get(key, key) for key in _read_keys(body)]
-        return found
+        keys = self._keys.get(body)
+        if keys is None:
+            keys = self._keys[body] = [self._edited.get(key, key) for key in _read_keys(body)]
+        return keys
 
     def counted(self, key: str) -> list[FourFields]:
         """Return the fields by which Mixpanel counts the event: at most one."""

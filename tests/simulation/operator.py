@@ -3,8 +3,8 @@
 from dataclasses import replace
 from typing import Protocol
 
+from tests.simulation.fixing import fix
 from tests.simulation.ledger import Ledger
-from tests.simulation.mending import mend
 from tests.simulation.process import Killed, Place, Process
 from tests.simulation.queue_model import QueueModel, Received
 from tests.simulation.traffic import expect
@@ -59,25 +59,25 @@ class Operator:
             if not batch:
                 break
             for dead_letter in batch:
-                is_meant = self._kind == "redrive of all" or self._place.rng.random() < _SELECTED_PART
-                if not (is_meant and self._redrive(dead_letter)):
+                is_selected = self._kind == "redrive of all" or self._place.rng.random() < _SELECTED_PART
+                if not (is_selected and self._redrive(dead_letter)):
                     held.append(dead_letter)
         for dead_letter in held:
             self._place.dead_letters.change_visibility(dead_letter.receipt_handle, 0)
 
     def _redrive(self, dead_letter: Received) -> bool:
         """Send, then delete; tell whether it is sent."""
-        found = _dead_letter(dead_letter)
+        parsed = _dead_letter(dead_letter)
         try:
-            body = self._edit(found) if self._kind == "redrive with edit" else dead_letter.body
+            body = self._edit(parsed) if self._kind == "redrive with edit" else dead_letter.body
         except CannotEdit as fault:
             self._place.note(f"  {dead_letter.message_id} stays: {fault}")
             return False
         is_move = self._kind == "redrive of all"
-        key = found.log_key
+        key = parsed.log_key
         attributes = dead_letter.attributes if is_move else {LOG_KEY: str(key)} if key else {}
         if key and not is_move:
-            self._mark_edited(key, replace(found, body=body))
+            self._mark_edited(key, replace(parsed, body=body))
         sent = self._place.queue.send(body, attributes)
         self._place.redriven(self._kind, sent)
         self._place.note(f"  {dead_letter.message_id} is sent again as {sent}: {body[:120]}")
@@ -106,7 +106,7 @@ class Operator:
             self._place.log.mark_edited(key, new, dead_letter_message_id=edited.message_id)
 
     def _edit(self, dead_letter: DeadLetter) -> str:
-        body = edit_body(dead_letter, mend, now_ms=int(self._process.now_s() * 1000))
+        body = edit_body(dead_letter, fix, now_ms=int(self._process.now_s() * 1000))
         edited = decode_message(body)
         before = self._place.ledger.keys(dead_letter.body)
         for raw, original in zip(edited.raw_events, before, strict=True):

@@ -109,7 +109,7 @@ class Simulation:
         return self.scheduler.now_s - START_S
 
     def password(self) -> str:
-        """Return the secret: put right when a window of wrong credentials ends."""
+        """Return the secret, which is fixed when a window of wrong credentials ends."""
         ends = [w.from_s + w.for_s for w in self.trouble.of("401")]
         return f"secret-{sum(end_s <= self.passed_s() for end_s in ends)}"
 
@@ -157,13 +157,13 @@ class Simulation:
             self.ledger.doubt.unlogged.update(keys)
         rowless = sum(key not in self.log.rows for key in container.dead_letters.confirmed)
         if rowless > report.settled.log_writes_lost:
-            self.violate(f"{rowless} dead letters without a row, which nobody counts")
+            self.violate(f"{rowless} dead letters without a row, which no metric counts")
 
     def take_dead_letter(self, container: Container, dead_letter: DeadLetter) -> str:
         """Put a dead letter into its queue, and look at it."""
-        found = self.dead_letters.send(dead_letter.body, dead_letter.attributes)
+        message_id = self.dead_letters.send(dead_letter.body, dead_letter.attributes)
         told = DeadLetterAttributes.decode(dead_letter.attributes)
-        self.note(f"  dead letter {found}: {told.reason}: {told.detail}: {dead_letter.body[:160]}")
+        self.note(f"  dead letter {message_id}: {told.reason}: {told.detail}: {dead_letter.body[:160]}")
         keys = self.ledger.keys(dead_letter.body)
         if told.reason == Reason.EXHAUSTED:  # an earlier receive may have delivered it
             self.ledger.doubt.unknown.update(keys)
@@ -173,7 +173,7 @@ class Simulation:
                 self._log_keys[key].add(dead_letter.key)
         for problem in self._dead_letter_checks.problems(dead_letter, container):
             self.violate(problem)
-        return found
+        return message_id
 
     def redriven(self, kind: str, message_id: str) -> None:
         """Hear that a dead letter is in the queue again, under this id."""

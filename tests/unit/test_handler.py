@@ -135,7 +135,7 @@ def not_delivered(caplog: pytest.LogCaptureFixture) -> dict[str, tuple[list[str]
 
 
 def test_an_event_before_its_time_is_no_warning(world: World, caplog: pytest.LogCaptureFixture) -> None:
-    """Its line is there for who looks for it, and nobody is warned."""
+    """It is logged at INFO, not as a warning."""
     early = make_event(time=int(world.clock.now_s() * 1000) + 60_000)
 
     with caplog.at_level("INFO"):
@@ -171,7 +171,7 @@ def test_log_names_up_to_five_records_and_events_of_each_outcome(
 def test_log_names_no_insert_id_that_is_not_valid(
     world: World, caplog: pytest.LogCaptureFixture, insert_id: object, makes_body: Callable[[Any], str]
 ) -> None:
-    """It is text of whoever published it."""
+    """The publisher chose its text, so it is not logged."""
     handler.handler(sqs_event(make_record(makes_body(make_raw(insert_id=insert_id)))), Context())
 
     assert world.delivered_ids == []
@@ -180,7 +180,7 @@ def test_log_names_no_insert_id_that_is_not_valid(
 
 @pytest.mark.usefixtures("without_settings")
 def test_log_names_records_that_faulty_settings_keep(caplog: pytest.LogCaptureFixture) -> None:
-    """Nothing was read, so that there are no insert ids."""
+    """Nothing was read, so there are no insert ids."""
     records = [make_record() for _ in range(7)]
 
     handler.handler(sqs_event(*records), Context())

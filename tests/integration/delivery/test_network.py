@@ -200,7 +200,7 @@ def test_a_bug_in_mid_sending_leaves_no_connection_behind(
         raise ValueError("a bug")
 
     slow_has_come: list[bool] = []
-    monkeypatch.setattr(sender, "judge", fail)
+    monkeypatch.setattr(posting, "judge", fail)
     records = [make_record(recent_event(data="slow")), make_record(recent_event(), receive_count=3)]
 
     with LoopbackServer(serve) as server:

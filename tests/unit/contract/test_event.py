@@ -70,7 +70,7 @@ def test_event_cannot_be_altered() -> None:
 
 @pytest.mark.parametrize("name", ["insert_id", "event", "user", "time"])
 def test_missing_required_field_is_no_event(name: str) -> None:
-    """What nobody downstream may make up cannot be missing, and that is told apart from a broken rule."""
+    """A missing field that only the publisher can set is told apart from a broken rule."""
     raw = make_raw()
     del raw[name]
 
@@ -124,7 +124,7 @@ def test_placeholders_are_no_ids_in_any_case(field: str, placeholder: str, case:
 
 @pytest.mark.parametrize("user", ["", "1", "123", "p:45", "p:0", "00", "nulls", " null", "ü", "a@b.example"])
 def test_people_are_users_prospects_or_nobody(user: str) -> None:
-    """Anything that is no placeholder names somebody; the empty string names nobody."""
+    """Anything but a placeholder names a person; the empty string names no person."""
     assert _verdict(user=user) == "taken"
 
 
@@ -197,7 +197,7 @@ def test_blank_is_no_name(name: str) -> None:
     ],
 )
 def test_identity_verbs_are_no_events(name: str, verdict: str) -> None:
-    """They would merge people, for ever."""
+    """They would merge people irreversibly."""
     assert _verdict(event=name) == verdict
 
 
@@ -270,7 +270,7 @@ def test_properties_are_at_most_230(count: int, verdict: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(limits.CALLERS_PROPERTIES))
 def test_mixpanels_own_names_that_callers_set_are_taken(name: str) -> None:
-    """A server is meant to set them."""
+    """A server may set them."""
     assert _verdict(properties={name: "x"}) == "taken"
 
 

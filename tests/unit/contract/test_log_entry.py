@@ -53,7 +53,7 @@ def test_hash_is_frozen() -> None:
 
 @pytest.mark.parametrize("insert_id", [None, 7, "", "null", "a" * 37, f"{MARKER}:1", ["x"], {}])
 def test_without_a_valid_insert_id_the_place_is_the_key(insert_id: object) -> None:
-    """What is no key shows neither in the row nor in the dead letter."""
+    """An invalid insert id appears neither in the row nor in the dead letter."""
     key = _key(make_raw(insert_id=insert_id), position=3)
 
     assert key.pk == "message-1#3"
@@ -145,7 +145,7 @@ def test_empty_text_is_left_out_and_zero_is_not() -> None:
 
 
 def test_index_spreads_a_bad_day_over_sixteen_shards_and_sorts_by_time() -> None:
-    """One day's failures of one reason are no hot partition, and can be listed in order."""
+    """One day's failures of one reason are spread over partitions, and can be listed in order."""
     items = [_entry(key=LogKey(f"id-{n}", "0")).to_item() for n in range(500)]
 
     assert SHARDS == 16

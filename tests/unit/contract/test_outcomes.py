@@ -156,7 +156,7 @@ ALSO = {
     "stopped": {"whyness_ops/output.py"},  # a field of the report
 }
 NAMES = frozenset({*Reason, *DEAD_REASONS, *WAITING_REASONS, AUDIT, *State, *AuditState})
-# Those that are no words of anything else.
+# Reasons that are not also ordinary words.
 ATTRIBUTES = frozenset({SOURCE_MESSAGE_ID, LOG_KEY, MAY_COUNT})
 
 

@@ -90,7 +90,7 @@ def test_nested_value_is_at_most_8192_bytes_of_compact_utf8(char: str, over: int
     "wrap", [lambda v: [v], lambda v: {"k": v}, lambda v: {v: 1}, lambda v: {"k": v, v: [v]}]
 )
 def test_long_strings_inside_count_as_mixpanel_cuts_them(char: str, wrap: Any) -> None:
-    """A long text inside is no more a fault than one at the top: at any depth, as a value or as a name."""
+    """A long text is allowed at any depth, as a value or as a name."""
     assert _verdict(wrap(char * 9_000)) == "taken"
     assert _verdict([wrap(char * 9_000), *["x" * 250] * 40]).startswith("an object or array of ")
 
@@ -134,7 +134,7 @@ def test_kind_says_what_and_how_large_and_no_more(value: object, text: str) -> N
 
 @given(any_text)
 def test_size_is_that_of_utf8(text: str) -> None:
-    """Also of text that is no UTF-8: a lone surrogate counts three bytes."""
+    """The size is that of UTF-8; a lone surrogate counts as three bytes."""
     assert size_bytes(text) == len(text.encode("utf-8", "surrogatepass"))
     assert longer_than(text, size_bytes(text) - 1)
     assert not longer_than(text, size_bytes(text))

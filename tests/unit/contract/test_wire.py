@@ -103,7 +103,7 @@ def test_unreadable_body_says_what_was_found(bad: BadBody) -> None:
 @pytest.mark.parametrize("version", [2, 3, 10**30])
 @pytest.mark.parametrize("body", [{"events": [1]}, {}, {"insert_id": "1"}, {"events": "of another kind"}])
 def test_newer_version_is_not_guessed_at(version: int, body: dict[str, Any]) -> None:
-    """Before anything else of the message is looked at: all of it may mean something else there."""
+    """The version is checked first, because everything else may have another meaning in a newer one."""
     with pytest.raises(UnknownVersion) as caught:
         decode_message(json.dumps({"schema_version": version, **body}))
 

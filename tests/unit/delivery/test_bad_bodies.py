@@ -205,7 +205,7 @@ def test_size_of_an_event_is_not_that_of_the_blanks_around_it() -> None:
 
 @pytest.mark.parametrize("body", [body for body, _ in ONE_MEBIBYTE.values()], ids=ONE_MEBIBYTE)
 def test_body_without_room_for_a_reason_waits_while_the_log_is_lost(body: str) -> None:
-    """A bare dead letter without its row would leave nobody a reason: the record is not acknowledged."""
+    """A dead letter without attributes needs its row for the reason: without it the record is not safe."""
     world = World()
     world.log.lose = lambda _: True
 
@@ -228,7 +228,7 @@ def test_duplicate_keys_count_as_the_last_of_them() -> None:
 
 
 def test_raw_lone_surrogate_rejects_only_its_event() -> None:
-    """A body that is no UTF-8 is still read, and its dead letter holds only characters that SQS takes."""
+    """A body that is not UTF-8 is still read, and its dead letter holds only characters that SQS accepts."""
     world = World()
     bad = event_text({"data": f'"{MARKER}\ud800"'})
 
@@ -246,7 +246,7 @@ LEVELS = [1, 100, *range(850, 1_000), 9_990, 10_000, 100_000]  # Python's own li
 
 @pytest.mark.parametrize("field", ["other", "ip"])
 def test_nesting_where_any_value_is_taken_never_crashes(field: str) -> None:
-    """However deep a field that nobody looks at: the event is delivered, or dead with a reason."""
+    """However deep an unknown field is, the event is delivered, or dead with a reason."""
     for levels in LEVELS:
         world = World()
         deep = event_text({field: deep_text(levels)}, insert_id="deep")
@@ -277,7 +277,7 @@ def test_bad_event_with_hostile_nesting_never_stops_other_records(field: str) ->
 
 @pytest.mark.parametrize("place", ["before", "after"])
 def test_hostile_nesting_beside_the_events_never_stops_other_records(place: str) -> None:
-    """The same for a field of the envelope that nobody knows, which its dead letters would carry on."""
+    """The same holds for an unknown field of the envelope, which its dead letters would repeat."""
     for levels in LEVELS:
         world = World()
         deep, events = f'"other":{deep_text(levels)}', f'"events":[{event_text(event=" ")}]'

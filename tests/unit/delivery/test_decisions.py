@@ -196,7 +196,7 @@ def test_a_trial_gives_its_suspect_an_outcome(
 
 
 def test_a_trial_notes_what_it_has_seen_and_says_what_is_known() -> None:
-    """Refusals and passes by their number; an event that it did not reach keeps what speaks against it."""
+    """Refusals and passes count by their number; an event that was not reached keeps its evidence."""
     refused, unreached, control = make_items(3)
     evidence = Evidence()
     evidence.add(unreached, [403] * 3, 2)
@@ -226,7 +226,7 @@ def test_no_copy_is_sent_of_what_is_settled(verdict: Verdict, *, is_needed: bool
 
 @pytest.mark.parametrize("to_control", [[], [PASSED]])
 def test_enough_is_only_enough_where_the_control_passed_now(to_control: list[Verdict]) -> None:
-    """However much speaks against an event, it is not blamed while nothing passes."""
+    """An event is not blamed while nothing passes, whatever the evidence."""
     suspect, control = make_items(2)
     evidence = Evidence()
     for _ in range(2):
@@ -244,7 +244,7 @@ def test_enough_is_only_enough_where_the_control_passed_now(to_control: list[Ver
 
 
 def test_a_control_that_is_refused_clears_all_and_forgets_none_that_passed() -> None:
-    """Refusals that do not depend on the event are no evidence against any; what passed has passed."""
+    """Refusals that do not depend on the event are not evidence; what passed has passed."""
     refused, passed, other, control = make_items(4)
     evidence = Evidence()
     evidence.suspect(other, 403)
@@ -272,7 +272,7 @@ def test_sixteen_suspects_share_a_control_at_most(count: int) -> None:
 
 
 def test_the_most_suspicious_come_first() -> None:
-    """In the order of the odds; what nothing speaks against comes last, after what was refused once."""
+    """They are in the order of the odds; an event without evidence comes after one that was refused once."""
     suspects = make_items(5)
     evidence = Evidence()
     evidence.suspect(suspects[4], 403)

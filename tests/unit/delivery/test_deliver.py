@@ -31,12 +31,12 @@ def test_single_events_fill_requests() -> None:
     world = World()
     records = make_records(5_000)
 
-    found = world.deliver(*records)
+    report = world.deliver(*records)
 
     assert [len(posted.events) for posted in world.pool.posted] == [2_000, 2_000, 1_000]
     assert world.delivered_ids == ids_of(records)
-    assert found.settled.failed_message_ids == []
-    assert found.outcomes == {Reason.DELIVERED: 5_000}
+    assert report.settled.failed_message_ids == []
+    assert report.outcomes == {Reason.DELIVERED: 5_000}
 
 
 def test_packed_records_fill_requests() -> None:
@@ -44,21 +44,21 @@ def test_packed_records_fill_requests() -> None:
     world = World()
     records = make_records(60, events=200)
 
-    found = world.deliver(*records)
+    report = world.deliver(*records)
 
     assert [len(posted.events) for posted in world.pool.posted] == [2_000] * 6
     assert sorted(world.delivered_ids) == sorted(ids_of(records))
-    assert found.settled.failed_message_ids == []
+    assert report.settled.failed_message_ids == []
 
 
 def test_invocation_without_records_does_nothing() -> None:
     """An empty batch posts, dead-letters and logs nothing."""
     world = World()
 
-    found = world.deliver()
+    report = world.deliver()
 
     assert (world.pool.posted, world.dead_letters.sent, world.log.rows) == ([], [], {})
-    assert found.settled.failed_message_ids == []
+    assert report.settled.failed_message_ids == []
 
 
 def test_the_four_fields_are_those_of_the_message() -> None:
@@ -124,10 +124,10 @@ def test_secret_that_cannot_be_fetched_late_in_an_invocation_does_not_make_it_la
     world.pool = world.deliverer.pool = pool
     one_event_per_request(world)
 
-    found = world.deliver(*large_records(32, 60_000))
+    report = world.deliver(*large_records(32, 60_000))
 
     assert pool.refreshed == 1
-    assert found.outcomes == {Reason.DELIVERED: 24, Reason.SETUP: 8}
+    assert report.outcomes == {Reason.DELIVERED: 24, Reason.SETUP: 8}
 
 
 def one_event_per_request(world: World) -> None:
@@ -174,10 +174,10 @@ def test_what_is_invalid_is_settled_even_if_mixpanel_never_answers() -> None:
     bad = [make_record("no JSON") for _ in range(300)]
     good = make_records(500)
 
-    found = world.deliver(*good, *bad)
+    report = world.deliver(*good, *bad)
 
     assert len(world.dead_letters.sent) == 300
-    assert found.settled.failed_message_ids == [record.message_id for record in good]
+    assert report.settled.failed_message_ids == [record.message_id for record in good]
 
 
 def test_what_mixpanel_rejects_late_is_settled_too() -> None:
@@ -186,9 +186,9 @@ def test_what_mixpanel_rejects_late_is_settled_too() -> None:
     naming = name_each_of(ids_of(records))
     world = World(in_turn(Late(LOST, NEVER), then=lambda posted: Late(naming(posted), 29.0)))  # type: ignore[arg-type]  # it never answers late
 
-    found = world.deliver(*records)
+    report = world.deliver(*records)
 
-    assert found.settled.failed_message_ids == []
+    assert report.settled.failed_message_ids == []
     assert len(world.dead_letters.sent) == 2_000
 
 
@@ -198,10 +198,10 @@ def test_handler_returns_in_time_whatever_the_timeout(timeout_s: float) -> None:
     world = World(always(Late(LOST, NEVER)), timeout_s=timeout_s)
     good, bad = make_records(50), [make_record("no JSON") for _ in range(50)]
 
-    found = world.deliver(*good, *bad)
+    report = world.deliver(*good, *bad)
 
     safe = len(world.dead_letters.sent)
-    assert len(found.settled.failed_message_ids) == 100 - safe
+    assert len(report.settled.failed_message_ids) == 100 - safe
 
 
 def test_more_requests_than_time_are_handed_back_and_delivered_later() -> None:
@@ -224,10 +224,10 @@ def test_message_newer_than_this_reader_is_kept() -> None:
     newer = make_record('{"schema_version":2,"events":[{"insert_id":"x"}]}')
     good = make_record()
 
-    found = world.deliver(newer, good)
+    report = world.deliver(newer, good)
 
-    assert found.settled.failed_message_ids == [newer.message_id]
-    assert found.outcomes == {Reason.SETUP: 1, Reason.DELIVERED: 1}
+    assert report.settled.failed_message_ids == [newer.message_id]
+    assert report.outcomes == {Reason.SETUP: 1, Reason.DELIVERED: 1}
     assert world.dead_letters.sent == []
 
 
@@ -247,12 +247,12 @@ def test_bug_in_one_record_leaves_the_others_delivered(where: str) -> None:
 
     world.deliverer.translator = Translator(trapped)
 
-    found = world.deliver(*records)
+    report = world.deliver(*records)
 
-    assert found.settled.failed_message_ids == [records[position].message_id]
+    assert report.settled.failed_message_ids == [records[position].message_id]
     assert len(world.delivered_ids) == 4
-    assert found.internal_faults == {"ZeroDivisionError": 1}
-    assert "Trap" not in found.details[Reason.RETRY]
+    assert report.internal_faults == {"ZeroDivisionError": 1}
+    assert "Trap" not in report.details[Reason.RETRY]
 
 
 def test_report_says_how_old_things_are() -> None:
@@ -261,17 +261,17 @@ def test_report_says_how_old_things_are() -> None:
     young = make_record(sent_ms=NOW_MS - 1_000)
     old = make_record("no JSON", sent_ms=NOW_MS - 60_000)
 
-    found = world.deliver(young, old)
+    report = world.deliver(young, old)
 
-    assert found.oldest_record_ms == 60_000
-    assert 6_000 <= found.delivery_lag_ms < 7_000
+    assert report.oldest_record_ms == 60_000
+    assert 6_000 <= report.delivery_lag_ms < 7_000
 
 
 def test_record_of_unknown_age_does_not_spoil_the_ages() -> None:
     """A record without SentTimestamp is not 56 years old."""
-    found = World().deliver(make_record(sent_ms=0))
+    report = World().deliver(make_record(sent_ms=0))
 
-    assert (found.oldest_record_ms, found.delivery_lag_ms) == (0, 0)
+    assert (report.oldest_record_ms, report.delivery_lag_ms) == (0, 0)
 
 
 def test_report_counts_every_event_once() -> None:
@@ -281,7 +281,7 @@ def test_report_counts_every_event_once() -> None:
     world = World(lambda posted: LOST if lost.insert_id in posted.insert_ids else naming(posted))
     repeated = make_event()
 
-    found = world.deliver(
+    report = world.deliver(
         make_record(make_body(repeated, named, make_raw(event=REMOVED), make_raw(user=7))),
         make_record(make_body(repeated)),
         make_record("[]"),
@@ -289,25 +289,25 @@ def test_report_counts_every_event_once() -> None:
         make_record('{"schema_version":9}'),
     )
 
-    assert found.outcomes == {
+    assert report.outcomes == {
         Reason.DELIVERED: 2,
         Reason.REJECTED: 2,
         Reason.UNREADABLE: 2,
         Reason.RETRY: 1,
         Reason.SETUP: 1,
     }
-    assert found.event_count == 8
-    assert set(found.details) == set(found.outcomes) - {Reason.DELIVERED}
-    assert found.repeats == 1
+    assert report.event_count == 8
+    assert set(report.details) == set(report.outcomes) - {Reason.DELIVERED}
+    assert report.repeats == 1
 
 
 def test_report_counts_cut_strings() -> None:
     """Strings that Mixpanel would cut are cut by us, seen and counted."""
     world = World()
 
-    found = world.deliver(
+    report = world.deliver(
         make_record(make_event(data="x" * 300, properties={"long": ["y" * 256, "z" * 255]}))
     )
 
-    assert found.strings_cut == 2
+    assert report.strings_cut == 2
     assert len(world.pool.posted[0].events[0]["properties"]["data"]) == 255

@@ -1,4 +1,4 @@
-"""An event whose time has not come waits in the queue until then, and is nobody's trouble."""
+"""An event whose time is in the future waits in the queue until then, and delays nothing else."""
 
 import pytest
 

@@ -46,12 +46,12 @@ class TestRepeats:
         world = World()
         event = make_event()
 
-        found = world.deliver(*make(event))
+        report = world.deliver(*make(event))
 
         assert world.delivered_ids == [event.insert_id]
-        assert found.repeats == 1
-        assert found.outcomes == {Reason.DELIVERED: 2}
-        assert found.settled.failed_message_ids == []
+        assert report.repeats == 1
+        assert report.outcomes == {Reason.DELIVERED: 2}
+        assert report.settled.failed_message_ids == []
 
     def test_is_dead_with_one_dead_letter_and_every_record_is_acknowledged(
         self, make: Callable[[Event], list[Record]]
@@ -60,20 +60,20 @@ class TestRepeats:
         event = make_event()
         world = World(name_each_of([event.insert_id]))
 
-        found = world.deliver(*make(event))
+        report = world.deliver(*make(event))
 
         assert world.dead_letters.reasons == ["rejected"]
         assert len(world.log.rows) == 1
-        assert found.settled.failed_message_ids == []
+        assert report.settled.failed_message_ids == []
 
     def test_waits_with_all_its_records(self, make: Callable[[Event], list[Record]]) -> None:
         """What is not delivered is delivered in none of them."""
         world = World(always(LOST))
         records = make(make_event())
 
-        found = world.deliver(*records)
+        report = world.deliver(*records)
 
-        assert found.settled.failed_message_ids == [record.message_id for record in records]
+        assert report.settled.failed_message_ids == [record.message_id for record in records]
 
     def test_brings_back_all_its_records_where_the_dead_letter_is_refused(
         self, make: Callable[[Event], list[Record]]
@@ -84,9 +84,9 @@ class TestRepeats:
         world.dead_letters.refuse = lambda _: True
         records = make(event)
 
-        found = world.deliver(*records)
+        report = world.deliver(*records)
 
-        assert found.settled.failed_message_ids == [record.message_id for record in records]
+        assert report.settled.failed_message_ids == [record.message_id for record in records]
 
 
 def test_repeat_in_a_finished_record_is_safe_while_the_first_ones_record_waits() -> None:
@@ -103,9 +103,9 @@ def test_repeat_in_a_finished_record_is_safe_while_the_first_ones_record_waits()
 
     world = World(respond)
 
-    found = world.deliver(unfinished, finished)
+    told = world.deliver(unfinished, finished)
 
-    assert found.settled.failed_message_ids == [unfinished.message_id]
+    assert told.settled.failed_message_ids == [unfinished.message_id]
     assert world.dead_letters.reasons == ["rejected"]
 
 
@@ -125,10 +125,10 @@ def test_same_four_fields_with_other_content_are_both_sent(other: dict[str, Any]
     event = make_event()
     world = World()
 
-    found = world.deliver(make_record(event), make_record(replace(event, **other)))
+    report = world.deliver(make_record(event), make_record(replace(event, **other)))
 
     assert world.delivered_ids == [event.insert_id] * 2
-    assert found.repeats == 0
+    assert report.repeats == 0
 
 
 @pytest.mark.parametrize(
@@ -141,10 +141,10 @@ def test_same_row_key_from_two_tables_is_two_events(other: dict[str, Any]) -> No
     event = make_event(insert_id="17")
     world = World()
 
-    found = world.deliver(make_record(event), make_record(replace(event, **other)))
+    report = world.deliver(make_record(event), make_record(replace(event, **other)))
 
     assert len(world.pool.posted[0].events) == 2
-    assert found.repeats == 0
+    assert report.repeats == 0
 
 
 def test_values_that_only_python_calls_equal_are_different() -> None:
@@ -153,11 +153,11 @@ def test_values_that_only_python_calls_equal_are_different() -> None:
     event = make_event()
     world = World()
 
-    found = world.deliver(*(make_record(replace(event, properties={"x": value})) for value in values))
+    report = world.deliver(*(make_record(replace(event, properties={"x": value})) for value in values))
 
     sent = [repr(posted["properties"]["x"]) for posted in world.pool.posted[0].events]
     assert sent == ["1", "1.0", "True", "'1'"]
-    assert found.repeats == 0
+    assert report.repeats == 0
 
 
 def test_same_event_in_two_modes_is_no_repeat() -> None:
@@ -165,7 +165,9 @@ def test_same_event_in_two_modes_is_no_repeat() -> None:
     event = make_event(user="p:45")
     world = World()
 
-    found = world.deliver(make_record(make_body(event)), make_record(make_body(event, identity="simplified")))
+    report = world.deliver(
+        make_record(make_body(event)), make_record(make_body(event, identity="simplified"))
+    )
 
     assert len(world.pool.posted[0].events) == 2
-    assert found.repeats == 0
+    assert report.repeats == 0

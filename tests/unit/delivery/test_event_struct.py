@@ -74,7 +74,7 @@ def test_what_breaks_a_rule_is_looked_at_closer(fields: dict[str, Any]) -> None:
     ],
 )
 def test_everyday_event_needs_no_closer_look(fields: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Or the short way would be taken by nobody."""
+    """Otherwise no event would take the fast path."""
     monkeypatch.setattr(decode, "check_event", None)  # would raise
     monkeypatch.setattr(decode, "decode_message", None)
     event = make_event(**({"insert_id": "1001"} | fields))

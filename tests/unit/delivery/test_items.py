@@ -32,7 +32,7 @@ def test_repeat_of_what_has_no_outcome_has_none() -> None:
 
 
 def test_insert_id_is_that_of_the_event() -> None:
-    """And nothing where there is no valid event."""
+    """An item without a valid event has none."""
     assert Item(make_record(), 0, make_event(insert_id="4711")).insert_id == "4711"
     assert Item(make_record(), 0).insert_id == ""
 

@@ -210,7 +210,7 @@ class Stuck(FakeLog):
 
 
 def test_a_table_that_hangs_takes_its_time_once_however_many_groups_there_are() -> None:
-    """A thousand bad suspects are ten groups; all their rows together have one measure of time."""
+    """A thousand bad suspects are ten groups; all their rows share one budget of time."""
     world = World()
     world.deliverer.log = Stuck(world.clock)
 
@@ -223,7 +223,7 @@ def test_a_table_that_hangs_takes_its_time_once_however_many_groups_there_are() 
 
 
 def test_a_storm_of_rejected_events_meets_a_table_that_takes_nothing() -> None:
-    """100,000 in ten invocations: each is a dead letter, each lost row is counted, nobody is late."""
+    """Of 100,000 in ten invocations, each is a dead letter, each lost row is counted, and none is late."""
     world = World()
     world.log.lose = lambda _: True
     body = [make_raw(time=1) for _ in range(100)]

@@ -33,10 +33,10 @@ def test_partial_400_in_a_full_request(count: int, per_record: int) -> None:
     bad = ids_of(records)[:: 2_000 // count][:count]
     world = World(name_each_of(bad))
 
-    found = world.deliver(*records)
+    report = world.deliver(*records)
 
-    assert found.settled.failed_message_ids == []
-    assert found.outcomes[Reason.REJECTED] == count
+    assert report.settled.failed_message_ids == []
+    assert report.outcomes[Reason.REJECTED] == count
     assert len(world.pool.posted) == 1
     assert [dead_letter.attributes["insert_id"] for dead_letter in world.dead_letters.sent] == bad
     assert {pk for pk, _ in world.log.rows} == set(bad)
@@ -81,10 +81,10 @@ def test_where_everything_is_refused_nothing_is_dead_lettered(
     world = World(always(answer))
     batch = make_records(records, events=events)
 
-    found = world.deliver(*batch)
+    report = world.deliver(*batch)
 
     assert world.dead_letters.sent == []
-    assert found.settled.failed_message_ids == [record.message_id for record in batch]
+    assert report.settled.failed_message_ids == [record.message_id for record in batch]
     assert len(world.pool.posted) <= 1 + 64
 
 
@@ -105,19 +105,19 @@ def test_event_that_breaks_our_own_rules_is_dead_whatever_mixpanel_says() -> Non
     world = World(always(UNEXPLAINED))
     bad, good = make_record(make_body(make_raw(event=" "))), make_record()
 
-    found = world.deliver(bad, good)
+    report = world.deliver(bad, good)
 
     assert world.dead_letters.reasons == ["rejected"]
-    assert found.settled.failed_message_ids == [good.message_id]
+    assert report.settled.failed_message_ids == [good.message_id]
 
 
 def test_setup_fault_is_seen_even_where_many_events_hide_it() -> None:
     """An alarm looks for `setup`: a wrong project under full load must raise it, too."""
     world = World(always(UNEXPLAINED))
 
-    found = world.deliver(*make_records(2_000))
+    report = world.deliver(*make_records(2_000))
 
-    assert found.outcomes[Reason.SETUP] > 0
+    assert report.outcomes[Reason.SETUP] > 0
 
 
 @pytest.mark.parametrize("spread", [1, 33], ids=["side by side", "all over"])
@@ -141,8 +141,8 @@ def test_redelivery_settles_what_the_cap_left(spread: int, disliked: int) -> Non
 def deliver_among_traffic(world: World, records: Sequence[Record], *, at_most: int) -> None:
     """Redeliver until all is settled, each time beside a fresh event that passes."""
     for _ in range(at_most):
-        found = world.deliver(*records, make_record())
-        records = handed_back(records, found)
+        report = world.deliver(*records, make_record())
+        records = handed_back(records, report)
         if not records:
             return
     raise AssertionError(f"{len(records)} records are still handed back")
@@ -169,11 +169,11 @@ def test_requests_of_records_received_often_get_smaller(receive_count: int, most
     """From the 6th receive the number of events in a request halves, as far as all get their turn."""
     world = World()
 
-    found = world.deliver(*make_records(40, events=100, receive_count=receive_count))
+    report = world.deliver(*make_records(40, events=100, receive_count=receive_count))
 
     sizes = [len(posted.events) for posted in world.pool.posted]
     assert max(sizes) <= most
-    assert found.settled.failed_message_ids == []
+    assert report.settled.failed_message_ids == []
 
 
 @pytest.mark.parametrize("events", [1, 20])
@@ -193,7 +193,7 @@ def test_event_that_provokes_nameless_failures_ends_up_alone(events: int) -> Non
 
 
 def test_large_record_is_settled_after_a_long_outage() -> None:
-    """Many receives are no fault of the record: when the outage ends, it must get through."""
+    """Many receives are not the record's fault: when the outage ends, it must get through."""
     world = World(slowly(accept, 0.1))
     (record,) = make_records(1, events=4_000, receive_count=40)
 
@@ -234,7 +234,7 @@ def test_limit_below_our_own_is_learned_by_the_container() -> None:
 
 
 def test_learned_size_grows_back_when_the_limit_is_gone() -> None:
-    """A proxy that is repaired does not cost requests for ever."""
+    """When a proxy is fixed, requests grow to their old size."""
     world = World(decline_above(300_000))
     world.deliver(*large_records(60))
     world.respond = accept

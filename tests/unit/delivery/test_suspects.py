@@ -76,7 +76,7 @@ def test_all_else_is_deleted_and_they_are_hidden_before_they_are_touched() -> No
 
 
 def test_they_are_hidden_for_longer_than_the_invocation_each_for_another_time() -> None:
-    """While they are handled nobody else gets them; after a crash they do not come back together."""
+    """No other invocation gets them while they are handled; after a crash they do not return together."""
     world = World(always(Late(LOST, NEVER)))
     suspects = [suspect(f"s{n}") for n in range(40)]
     hidden: dict[str, int] = {}

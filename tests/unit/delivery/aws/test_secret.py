@@ -88,7 +88,7 @@ def test_a_pair_that_works_goes_on_whatever_becomes_of_the_secret(name: str) -> 
 
 
 def test_a_new_pair_is_known_before_the_old_one_is_refused() -> None:
-    """A rotation needs nobody."""
+    """A rotation is noticed without an operator."""
     given = Given()
     before = given.credentials.get()
     given.secrets.text = secret(*NEW)

@@ -62,7 +62,7 @@ def test_partial_400_names_the_rejected_of_a_full_request(count: int, key: str) 
 
 
 def test_order_of_the_entries_does_not_matter() -> None:
-    """The index decides which event is meant."""
+    """An entry names the event at its index."""
     failed = [_failed(2, insert_id=IDS[2]), _failed(0, insert_id=IDS[0])]
 
     verdict = _judge(report(400, imported=1, failed=failed))
@@ -162,7 +162,7 @@ def test_failed_records_of_another_shape_names_nobody(failed: object) -> None:
 
 @pytest.mark.parametrize("imported", [0, 1, 3, -1, True, "2", 2.0, 2.5, None, [2], 10**30])
 def test_400_whose_numbers_do_not_add_up_is_unexplained(imported: object) -> None:
-    """One of three is named and the count is not two: the named may be sent apart, nobody is rejected."""
+    """If one of three is named and the count is not two, the named is sent apart, and none is rejected."""
     verdict = _judge(report(400, imported=imported, failed=[_failed(1)]))
 
     assert verdict.reaction is Reaction.SPLIT
@@ -170,7 +170,7 @@ def test_400_whose_numbers_do_not_add_up_is_unexplained(imported: object) -> Non
 
 
 def test_400_without_a_count_is_unexplained() -> None:
-    """A missing num_records_imported is no zero."""
+    """A missing num_records_imported does not count as zero."""
     alone = _judge(report(400, failed=[_failed(0)]), THREE[:1])
 
     assert alone.reaction is Reaction.SPLIT
@@ -178,7 +178,7 @@ def test_400_without_a_count_is_unexplained() -> None:
 
 @pytest.mark.parametrize("flag", [True, False])
 def test_boolean_count_is_no_number(flag: bool) -> None:  # noqa: FBT001  (the value under test)
-    """True is no 1 and False no 0, though Python says so."""
+    """A boolean is not a count, although Python's True equals 1."""
     confirmed = _judge(report(200, imported=flag), THREE[:1])
     rejected = _judge(report(400, imported=flag, failed=[_failed(0)]), THREE[:1])
 
@@ -207,7 +207,7 @@ def test_boolean_count_is_no_number(flag: bool) -> None:  # noqa: FBT001  (the v
     ],
 )
 def test_400_without_a_report_is_unexplained(body: bytes) -> None:
-    """Whatever a 400 says that is no report, nobody is rejected by it; splitting finds who is meant."""
+    """A 400 without a report rejects no event; splitting finds the one at fault."""
     verdict = _judge(Answer(400, body))
 
     assert (verdict.reaction, verdict.named) == (Reaction.SPLIT, {})
@@ -298,7 +298,7 @@ def test_request_without_an_answer_is_tried_again(error: str) -> None:
 
 
 def test_error_wins_over_what_came_before_it() -> None:
-    """An answer cut off in the middle is no answer, whatever its first line said."""
+    """An answer that is cut off confirms nothing, whatever its status was."""
     cut_off = Answer(200, report(200, imported=3).body, error="the answer took too long")
 
     assert _judge(cut_off).reaction is Reaction.RETRY
@@ -474,7 +474,7 @@ def test_every_rejected_event_has_a_reason_that_a_person_can_read(message: objec
 
 
 def test_entry_may_say_it_under_another_name() -> None:
-    """Where there is no message, an error is one."""
+    """Without a message, the error is shown."""
     failed = [_failed(0, message=_ABSENT, error="must not be missing")]
 
     verdict = _judge(report(400, imported=2, failed=failed))
@@ -495,7 +495,7 @@ def test_reasons_of_a_full_request_do_not_mix() -> None:
     }
 
 
-# --- what is said of an answer that names nobody
+# --- the detail of an answer that names no event
 
 _WORDS = "project_id parameter is invalid"
 _SHAPES: dict[str, object] = {
@@ -536,7 +536,7 @@ def test_words_of_an_answer_are_kept(status: int, shape: object) -> None:
     ],
 )
 def test_words_of_entries_that_count_for_nothing_are_kept(failed: list[object]) -> None:
-    """A report that does not add up rejects nobody, and yet says why it may be so; each text once."""
+    """A report that does not add up rejects no event, but its texts are in the detail, each once."""
     body = {
         "num_records_imported": 0,
         "failed_records": failed,
@@ -590,7 +590,7 @@ def test_answer_without_words_is_told_by_the_kind_of_its_body(status: int, body:
     ids=["arrays", "objects", "values", "texts", "numbers", "a text", "messages", "a tree"],
 )
 def test_answer_of_8_mb_is_judged_in_little_memory(status: int, body: bytes) -> None:
-    """A value takes many times its JSON: what is no report for so many events is not decoded."""
+    """Values take many times their JSON's memory, so a body with too many of them is not decoded."""
     tracemalloc.start()
     try:
         verdict = _judge(Answer(status, body), IDS)

@@ -153,7 +153,7 @@ def test_what_is_no_plain_word_is_masked_unseen(secret: str) -> None:
     ],
 )
 def test_quotes_and_names_are_masked_without_the_request(text: str, shown: str) -> None:
-    """What Mixpanel marks as a value or a property's name is one, whoever sent it."""
+    """What an answer marks as a value or as a property's name is masked, even if it is a common word."""
     assert _shown(text, []) in (shown, shown if shown != "'*'" else "")
 
 

@@ -91,7 +91,7 @@ IDENTITIES: list[tuple[str, str, str, dict[str, str]]] = [
 def test_person_is_named_in_the_way_of_the_project(
     identity: str, user: str, prospect: str, person: dict[str, str]
 ) -> None:
-    """Only a registered user who was a prospect is sent with both ids, which merges the two for ever."""
+    """Only a registered user who was a prospect is sent with both ids, which merges the two irreversibly."""
     found = _properties(make_event(user=user, prospect=prospect), identity)
 
     names = ("distinct_id", "$user_id", "$device_id", "prospect")
@@ -249,7 +249,7 @@ def test_what_the_parser_finds_is_cut_too() -> None:
 
 
 def test_cutting_leaves_the_event_as_it_was() -> None:
-    """The event may be looked at again, for the dead letter or the row."""
+    """The event is not changed: its dead letter or row may need it."""
     properties = {"p": ["x" * 300], "n" * 300: {"k": "y" * 300}}
     event = make_event(properties=properties)
 
@@ -312,7 +312,7 @@ def test_hostile_headers_are_not_kept() -> None:
 
 @pytest.mark.parametrize("tail", ["0.0", "7.255", "256.1", "01.1", "1"])
 def test_addresses_are_placed_as_the_standard_library_says(tail: str) -> None:
-    """The short way for IPv4 is only short: all networks of 16 bits, and what is no address."""
+    """The fast check for IPv4 gives the same result, for all networks of 16 bits and for other texts."""
     for network in range(0x10000 + 0x200):
         ip = f"{network >> 8}.{network & 255}.{tail}"
 

@@ -151,7 +151,7 @@ def test_body_no_decoder_can_read_is_one_item_and_goes_whole() -> None:
 
 
 def test_newer_version_is_one_item_that_waits() -> None:
-    """It is set-up, for an operator to deploy the newer reader; the record stays in the queue, whole."""
+    """Its outcome is `setup`: an operator must deploy the newer reader; the record stays in the queue."""
     record_events = _read('{"schema_version":2,"events":[{},{}]}')
 
     assert [item.result.reason for item in record_events.items] == ["setup"]

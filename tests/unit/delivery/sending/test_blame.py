@@ -56,7 +56,7 @@ def check_nobody_dies(
     assert (len(arrived), left) == (count, []) or not all_arrive
 
 
-# --- nobody is blamed for what may be chance
+# --- no event is blamed for what may be chance
 
 
 @pytest.mark.parametrize("part", [0.1, 0.3, 0.5, 0.8])
@@ -94,7 +94,7 @@ def test_refusals_at_random_among_other_trouble_kill_no_valid_event(seed: int) -
 @pytest.mark.parametrize("good_s", [0.1, 1.0, 7.0, 60.0])
 @pytest.mark.parametrize("bad_s", [0.1, 1.0, 7.0, 60.0])
 def test_good_and_bad_phases_in_turn_kill_no_valid_event(good_s: float, bad_s: float) -> None:
-    """No rhythm of refusals meets an order that is drawn by lot."""
+    """No pattern of refusals can match an order that is random."""
 
     def respond(fleet: Fleet, posted: Posted) -> Late:
         is_good = fleet.clock.monotonic_s() % (good_s + bad_s) < good_s
@@ -106,7 +106,7 @@ def test_good_and_bad_phases_in_turn_kill_no_valid_event(good_s: float, bad_s: f
 
 @pytest.mark.parametrize("parts", [(0.0, 0.9, 0.0), (1.0, 0.3, 0.0), (0.0, 1.0, 0.05), (0.5, 0.02, 0.5)])
 def test_a_refusal_rate_that_jumps_kills_no_valid_event(parts: Sequence[float]) -> None:
-    """What was seen at another rate is no measure of this one."""
+    """Evidence from another rate of refusals does not count at this one."""
     rng = random.Random(1)  # noqa: S311  (which requests are refused)
 
     def respond(fleet: Fleet, posted: Posted) -> Answer:
@@ -164,7 +164,7 @@ def test_refusals_in_a_rhythm_of_requests_blame_nobody(pattern: Sequence[bool], 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_among_refusals_at_random_a_true_culprit_waits(seed: int) -> None:
-    """While the control is refused, too, nobody can tell the two apart."""
+    """While the control is refused, too, nothing distinguishes the two."""
     rng = random.Random(seed)  # noqa: S311  (which requests are refused)
     culprit = make_event()
     events = [culprit, *make_events(199)]
@@ -225,7 +225,7 @@ def test_a_culprit_is_dead_within_ten_minutes_of_its_third_receive(
     refusing = Refusing([culprit], answer)
     refusing.fleet = fleet = Fleet(refusing, containers=containers, seed=neighbours + size)
     for world in fleet.worlds:
-        world.deliver(make_record())  # a container that never confirmed anything knows nobody to compare with
+        world.deliver(make_record())  # a container needs a confirmed event as the control
 
     left = fleet.run(records_of(events, size))
 
@@ -299,7 +299,7 @@ def test_where_the_control_does_not_pass_the_event_waits(answer: Answer, outcome
 
 
 def test_one_control_that_is_refused_ends_all_evidence() -> None:
-    """The refusal rate is not zero: all begins anew, for every event."""
+    """Valid events are refused, too: all evidence is dropped, for every event."""
     culprits = make_events(20)
     world = World(decline_any_of([event.insert_id for event in culprits], FORBIDDEN))
     records = [make_record(event) for event in culprits]
@@ -331,7 +331,7 @@ def test_an_event_that_passes_is_delivered_and_nothing_is_held_against_it() -> N
     assert not world.deliverer.container_state.evidence
 
 
-def test_another_status_begins_anew() -> None:
+def test_evidence_starts_anew_with_another_status() -> None:
     """A refusal by somebody else is another refusal."""
     event = make_event()
     world = World(decline_any_of([event.insert_id], FORBIDDEN))
@@ -359,7 +359,7 @@ def test_what_is_sent_again_after_its_death_is_delivered_if_it_passes_now() -> N
 
 
 def test_a_suspect_under_trial_waits_without_an_alarm_and_says_why() -> None:
-    """Others pass, so nothing is wrong with the set-up; it comes back after the shortest pause."""
+    """Others pass, so the setup is right; the event returns after the shortest pause."""
     event = make_event()
     world = World(decline_any_of([event.insert_id], FORBIDDEN))
     record = make_record(event, receipt_handle="handle", receive_count=3)
@@ -410,7 +410,7 @@ def test_without_time_for_a_trial_the_event_waits() -> None:
 
 
 def test_where_nothing_passes_it_is_the_set_up() -> None:
-    """There is no control to hold it against."""
+    """There is no control to compare it with."""
     world = World(always(FORBIDDEN))
 
     report = world.deliver(make_record(), make_record())

@@ -86,7 +86,7 @@ def test_refusal_that_no_retry_helps_is_set_up(status: int) -> None:
 
 
 def test_rate_limit_holds_the_whole_project() -> None:
-    """After a 429 nobody posts until its pause is over: the limit is the project's."""
+    """After a 429 nothing is posted until its pause is over: the limit is the project's."""
     run = Run(in_turn(accept, TOO_MANY), threads=1, jitter=0.0).send(make_batches(8))
 
     assert run.pauses_s[0] < 1
@@ -141,7 +141,7 @@ def test_requests_under_way_when_the_project_is_throttled_may_still_succeed() ->
 
 
 def test_request_that_is_never_answered_is_left_behind() -> None:
-    """A server that drips for hours holds nobody: after connecting and answering time it is cut."""
+    """A server that answers for hours is cut after the time for connecting and answering."""
     batches = make_batches(2)
 
     run = Run(in_turn(Late(LOST, NEVER)), threads=1, jitter=0.0).send(batches)

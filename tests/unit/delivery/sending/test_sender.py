@@ -71,7 +71,7 @@ def test_threads_bound_holds_while_requests_are_split_and_tried_again() -> None:
     assert run.outcomes[Reason.DELIVERED] == 96
 
 
-def test_401_is_tried_once_more_with_credentials_fetched_afresh() -> None:
+def test_401_is_retried_once_with_credentials_fetched_again() -> None:
     """A rotated secret costs one extra request, and no event."""
     run = Run(in_turn(UNAUTHORISED)).send(make_batches(1, events=3))
 
@@ -102,7 +102,7 @@ def test_secret_rotated_in_the_middle_of_an_invocation() -> None:
 
 
 def test_second_401_stops_the_invocation() -> None:
-    """Wrong credentials are no reason to hammer: what was not posted is not posted, nothing is blamed."""
+    """With wrong credentials nothing more is posted, and no event is blamed."""
     run = Run(always(UNAUTHORISED)).send(make_batches(40))
 
     assert run.pool is not None
@@ -198,7 +198,7 @@ def test_answers_of_every_kind_in_one_invocation() -> None:
 
 
 def test_every_reaction_is_handled() -> None:
-    """A reaction that nobody handles would leave events without an outcome."""
+    """An unhandled reaction would leave events without an outcome."""
     answers = {
         Reaction.CONFIRMED: report(200, imported=1),
         Reaction.RETRY: DOWN,

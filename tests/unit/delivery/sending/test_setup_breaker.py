@@ -1,4 +1,4 @@
-"""The setup breaker: a container whose set-up is refused stops knocking, probes, and recovers by itself."""
+"""The setup breaker: a container whose setup is refused stops sending, probes, and recovers by itself."""
 
 import pytest
 
@@ -22,7 +22,7 @@ def records_of(count: int) -> list[Record]:
 
 
 def test_after_a_401_that_stays_nothing_is_sent_for_a_while() -> None:
-    """The secret is fetched afresh and tried once; then invocations post nothing and lose nothing."""
+    """The secret is fetched again and tried once; then invocations post nothing and lose nothing."""
     world = World(always(UNAUTHORISED))
 
     first = world.deliver(*records_of(3))
@@ -85,7 +85,7 @@ def test_a_missing_secret_opens_it() -> None:
 
 @pytest.mark.parametrize("answer", [FORBIDDEN, UNEXPLAINED, Answer(404), Answer(302)])
 def test_other_refusals_open_it_when_two_records_met_them(answer: Answer) -> None:
-    """A lone refused event may be at fault itself; with another record's it is the set-up."""
+    """One refused event may be at fault itself; with one of another record, the setup is."""
     world = World(always(answer))
 
     first = world.deliver(make_record())
@@ -97,7 +97,7 @@ def test_other_refusals_open_it_when_two_records_met_them(answer: Answer) -> Non
 
 
 def test_what_is_confirmed_between_two_refusals_keeps_it_closed() -> None:
-    """The set-up that lets an event pass is not wrong."""
+    """A setup with which an event passes is not wrong."""
     world = World(always(FORBIDDEN))
 
     world.deliver(make_record())

@@ -131,7 +131,7 @@ def test_only_the_answer_to_the_event_alone_decides() -> None:
 
 
 def test_all_named_and_none_confirmed_by_the_numbers_is_halved() -> None:
-    """Where everybody is named without the sum being right, there are no others to send apart."""
+    """If all events are named and the sum is wrong, there are no others to send apart."""
     batch = [make_item() for _ in range(4)]
     failed = [{"index": n, "insert_id": item.insert_id} for n, item in enumerate(batch)]
 
@@ -167,7 +167,7 @@ def test_partial_400_in_a_full_request(count: int, key: str) -> None:
 
 
 def test_failed_records_as_strings_are_resolved_by_splitting() -> None:
-    """An answer that names nobody in a usable way rejects nobody by itself."""
+    """An answer that names events in an unusable way rejects none of them."""
     batch = [make_item() for _ in range(16)]
     strings = report(400, imported=0, failed=["identity events are not allowed when project is using ..."])
 

@@ -68,7 +68,7 @@ def test_positive_control_may_come_from_any_other_request() -> None:
 
 
 def test_partial_success_is_a_positive_control() -> None:
-    """An answer that confirms some events proves the set-up right."""
+    """An answer that confirms some events proves that the setup is right."""
     lone, named, good = make_item(), make_item(), make_item()
     declining = decline_any_of([lone.insert_id], DISLIKED)
     naming = name_each_of([named.insert_id])
@@ -85,7 +85,7 @@ def test_partial_success_is_a_positive_control() -> None:
 
 
 def test_request_refused_by_name_alone_is_no_positive_control() -> None:
-    """An answer that confirms nobody proves nothing."""
+    """An answer that confirms no event proves nothing."""
     lone, named = make_item(), make_item()
     declining = decline_any_of([lone.insert_id], DISLIKED)
     naming = name_each_of([named.insert_id])
@@ -98,7 +98,7 @@ def test_request_refused_by_name_alone_is_no_positive_control() -> None:
 
 
 def test_control_of_an_earlier_invocation_must_pass_now() -> None:
-    """Set-ups change between invocations: the container's control is sent again."""
+    """The setup may change between invocations: the container's control is sent again."""
     run = Run().send(make_batches(1))
     assert run.pool is not None
     run.pool.respond = always(DISLIKED)

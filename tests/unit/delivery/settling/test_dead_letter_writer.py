@@ -28,7 +28,7 @@ ALL = [
         "may_count",
     )
 ]
-# Which goes first where there is no room: the sentence, then what can be found out otherwise.
+# What is dropped first for lack of room: the sentence, then what can be found out otherwise.
 GIVEN_UP = [
     *(
         "detail",

@@ -127,7 +127,7 @@ def test_dead_letter_queue_that_hangs_leaves_the_others_their_half() -> None:
 
 
 def test_backlog_of_a_function_that_was_switched_off_for_days_is_delivered() -> None:
-    """Old alone is no reason to give up what was hardly ever tried."""
+    """Age alone is not a reason to give up a record that was hardly tried."""
     world = World()
 
     report = world.deliver(*[make_record(sent_ms=NOW_MS - 200 * HOUR_MS) for _ in range(20)])

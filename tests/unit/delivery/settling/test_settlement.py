@@ -38,10 +38,10 @@ def test_record_is_acknowledged_once_its_dead_letter_is_confirmed() -> None:
     world = World()
     bad = make_bad(25)
 
-    found = world.deliver(*bad)
+    report = world.deliver(*bad)
 
     assert [dead_letter.body for dead_letter in world.dead_letters.sent] == [record.body for record in bad]
-    assert found.settled.failed_message_ids == []
+    assert report.settled.failed_message_ids == []
 
 
 def test_dead_letter_queue_that_refuses_all_acknowledges_nothing_bad() -> None:
@@ -50,10 +50,10 @@ def test_dead_letter_queue_that_refuses_all_acknowledges_nothing_bad() -> None:
     world.dead_letters.refuse = lambda _: True
     bad, good = make_bad(12), [make_record() for _ in range(5)]
 
-    found = world.deliver(*bad, *good)
+    report = world.deliver(*bad, *good)
 
-    assert found.settled.failed_message_ids == ids(bad)
-    assert found.settled.dead_letters_refused == 12
+    assert report.settled.failed_message_ids == ids(bad)
+    assert report.settled.dead_letters_refused == 12
     assert world.log.rows == {}
 
 
@@ -63,10 +63,10 @@ def test_dead_letters_reported_as_failed_bring_back_only_their_records() -> None
     world.dead_letters.refuse = lambda dead_letter: dead_letter.body.endswith(("3", "7"))
     bad = make_bad(10)
 
-    found = world.deliver(*bad)
+    report = world.deliver(*bad)
 
-    assert found.settled.failed_message_ids == [bad[3].message_id, bad[7].message_id]
-    assert found.settled.dead_letters_refused == 2
+    assert report.settled.failed_message_ids == [bad[3].message_id, bad[7].message_id]
+    assert report.settled.dead_letters_refused == 2
     assert len(world.log.rows) == 8
 
 
@@ -77,10 +77,10 @@ def test_one_refused_dead_letter_brings_back_the_whole_record() -> None:
     raws = [make_raw(event=REMOVED), make_raw(event=REMOVED, insert_id="refuse-me"), make_event()]
     record = make_record(make_body(*raws))
 
-    found = world.deliver(record)
+    report = world.deliver(record)
 
-    assert found.settled.failed_message_ids == [record.message_id]
-    assert found.outcomes == {Reason.UNREADABLE: 2, Reason.DELIVERED: 1}
+    assert report.settled.failed_message_ids == [record.message_id]
+    assert report.outcomes == {Reason.UNREADABLE: 2, Reason.DELIVERED: 1}
 
 
 def test_dead_letter_queue_that_recovers_gets_everything() -> None:
@@ -116,9 +116,9 @@ def test_dead_letters_larger_than_a_call_go_in_several() -> None:
     world = World()
     bad = [make_record(FULL) for _ in range(5)]
 
-    found = world.deliver(*bad)
+    report = world.deliver(*bad)
 
-    assert found.settled.failed_message_ids == []
+    assert report.settled.failed_message_ids == []
     assert all(dead_letter.size_bytes <= limits.MESSAGE_BYTES for dead_letter in world.dead_letters.sent)
 
 
@@ -169,9 +169,9 @@ def test_other_records_are_settled_while_one_waits() -> None:
     waiting = make_record(make_body(lost), receive_count=3)
     bad, good = make_bad(3), [make_record() for _ in range(3)]
 
-    found = world.deliver(*bad, waiting, *good)
+    report = world.deliver(*bad, waiting, *good)
 
-    assert found.settled.failed_message_ids == [waiting.message_id]
+    assert report.settled.failed_message_ids == [waiting.message_id]
     assert len(world.dead_letters.sent) == 3
 
 
@@ -206,10 +206,10 @@ def test_lost_rows_hand_nothing_back() -> None:
     world.log.lose = lambda _: True
     bad, good = make_bad(30), make_record()
 
-    found = world.deliver(*bad, good)
+    report = world.deliver(*bad, good)
 
-    assert found.settled.failed_message_ids == []
-    assert found.settled.log_writes_lost == 30
+    assert report.settled.failed_message_ids == []
+    assert report.settled.log_writes_lost == 30
     assert len(world.dead_letters.sent) == 30
 
 
@@ -235,10 +235,10 @@ def test_dead_letter_with_room_for_its_reason_does_not_need_its_row(room_bytes: 
     world = World()
     world.log.lose = lambda _: True
 
-    found = world.deliver(make_record("x" * (limits.MESSAGE_BYTES - room_bytes)))
+    report = world.deliver(make_record("x" * (limits.MESSAGE_BYTES - room_bytes)))
 
     assert world.dead_letters.reasons == ["unreadable"]
-    assert found.settled.failed_message_ids == []
+    assert report.settled.failed_message_ids == []
 
 
 @dataclass
@@ -259,10 +259,10 @@ def test_rows_that_must_be_written_go_first() -> None:
     world.log = world.deliverer.log = FullLog(world.clock)
     bad, full = make_bad(20), make_record(FULL)
 
-    found = world.deliver(*bad, full)
+    report = world.deliver(*bad, full)
 
-    assert found.settled.failed_message_ids == []
-    assert found.settled.log_writes_lost == 20
+    assert report.settled.failed_message_ids == []
+    assert report.settled.log_writes_lost == 20
 
 
 def test_rows_lost_are_counted_over_all_slices() -> None:
@@ -270,9 +270,9 @@ def test_rows_lost_are_counted_over_all_slices() -> None:
     world = World()
     world.log = world.deliverer.log = FullLog(world.clock)
 
-    found = world.deliver(*make_bad(1_200))
+    report = world.deliver(*make_bad(1_200))
 
-    assert found.settled.log_writes_lost == 1_200 - len(world.log.rows)
+    assert report.settled.log_writes_lost == 1_200 - len(world.log.rows)
 
 
 @pytest.mark.parametrize(("takes", "lost"), [(0, 1), (1, 0)])
@@ -281,9 +281,9 @@ def test_row_of_what_waits_may_be_lost_too(takes: int, lost: int) -> None:
     world = World(always(Answer(503)))
     world.log = world.deliverer.log = FullLog(world.clock, takes=takes)
 
-    found = world.deliver(make_record())
+    report = world.deliver(make_record())
 
-    assert found.settled.log_writes_lost == lost
+    assert report.settled.log_writes_lost == lost
 
 
 def test_what_came_of_groups_of_records_adds_up() -> None:
@@ -301,9 +301,9 @@ def test_what_is_handed_back_says_how_often_it_came() -> None:
     world = World(always(Answer(429, retry_after="77")))
     record = make_record(receive_count=3, receipt_handle="receipt")
 
-    found = world.deliver(record)
+    report = world.deliver(record)
 
-    assert found.settled.handed_back == [HandedBack("receipt", 3, 77.0, soon=False)]
+    assert report.settled.handed_back == [HandedBack("receipt", 3, 77.0, soon=False)]
 
 
 def test_row_of_what_could_not_be_read_names_no_event() -> None:
@@ -335,11 +335,11 @@ def test_slow_log_delays_the_answer_only_by_a_bound() -> None:
     world = World()
     world.log = world.deliverer.log = SlowLog(world.clock)
 
-    found = world.deliver(*make_bad(500))
+    report = world.deliver(*make_bad(500))
 
     assert world.clock.monotonic_s() < 10
-    assert found.settled.failed_message_ids == []
-    assert found.settled.log_writes_lost > 0
+    assert report.settled.failed_message_ids == []
+    assert report.settled.log_writes_lost > 0
 
 
 def test_equal_keys_are_one_row_and_two_dead_letters() -> None:
@@ -347,11 +347,11 @@ def test_equal_keys_are_one_row_and_two_dead_letters() -> None:
     event = make_raw(insert_id="17", user=" ", prospect=7)
     world = World()
 
-    found = world.deliver(make_record(make_body(event)), make_record(make_body({**event, "prospect": 8})))
+    report = world.deliver(make_record(make_body(event)), make_record(make_body({**event, "prospect": 8})))
 
     assert len(world.dead_letters.sent) == 2
     assert len(world.log.rows) == 1
-    assert found.settled.failed_message_ids == []
+    assert report.settled.failed_message_ids == []
 
 
 def test_what_waits_is_one_row_per_reason() -> None:
@@ -389,10 +389,10 @@ def test_message_that_arrives_twice_in_one_invocation_is_delivered_once() -> Non
     world = World()
     record = make_record()
 
-    found = world.deliver(record, record)
+    report = world.deliver(record, record)
 
     assert len(world.delivered_ids) == 1
-    assert found.settled.failed_message_ids == []
+    assert report.settled.failed_message_ids == []
 
 
 def test_message_id_is_acknowledged_only_if_every_copy_is_safe() -> None:
@@ -405,6 +405,6 @@ def test_message_id_is_acknowledged_only_if_every_copy_is_safe() -> None:
         make_record("no JSON", message_id="same"),
     ]
 
-    found = world.deliver(*copies)
+    report = world.deliver(*copies)
 
-    assert set(found.settled.failed_message_ids) == {"same"}
+    assert set(report.settled.failed_message_ids) == {"same"}

@@ -28,10 +28,10 @@ class Watching(FakeDeadLetters):
         self.sizes.append(
             (len(dead_letters), sum(dead_letter.size_bytes for dead_letter in dead_letters), alive)
         )
-        found = super().send(dead_letters, deadline_s=deadline_s)
+        message_ids = super().send(dead_letters, deadline_s=deadline_s)
         self.kept += [dead_letter.attributes["insert_id"] for dead_letter in self.sent]
         self.sent.clear()
-        return found
+        return message_ids
 
 
 @dataclass
