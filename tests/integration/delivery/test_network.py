@@ -16,7 +16,7 @@ from tests.integration.delivery.function import Function, counted, recent_event,
 from tests.loopback import HOST, LoopbackServer, Request, Response, Trouble
 from tests.wire import accept, events_of
 from whyness_events.delivery.reading.sqs_event import InvocationFault
-from whyness_events.delivery.sending import in_flight, sender
+from whyness_events.delivery.sending import in_flight, posting
 
 FAULTS: dict[str, dict[str, Any]] = {
     "refused": {"connection": "refuse", "for_s": 3_600.0},
