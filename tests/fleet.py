@@ -34,7 +34,6 @@ class Fleet:
     invocations: int = 0
 
     def __post_init__(self) -> None:
-        """Start the containers."""
         seeds = range(self.seed * 100, self.seed * 100 + self.containers)
         self.worlds = [World(self.respond, clock=self.clock, seed=seed) for seed in seeds]
         self._rng = random.Random(self.seed)  # noqa: S311  (which container is next)

@@ -74,7 +74,6 @@ class AwsStub:
     calls: list[tuple[str, Payload]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        """Make the server; it listens from `with` on."""
         self.server = LoopbackServer(self._respond)
 
     @property

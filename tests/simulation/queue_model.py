@@ -80,7 +80,6 @@ class QueueModel:
     _messages: dict[str, Message] = field(default_factory=dict)
 
     def __len__(self) -> int:
-        """Return how many messages there are, hidden ones too."""
         self._forget()
         return len(self._messages)
 

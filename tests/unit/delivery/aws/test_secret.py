@@ -49,7 +49,6 @@ class Given:
     left_s: float = 120.0
 
     def __post_init__(self) -> None:
-        """Make them."""
         self.credentials = SecretCredentials(
             "arn", cast("LazyClient", self.secrets), self.clock, lambda: self.left_s
         )

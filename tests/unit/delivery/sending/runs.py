@@ -77,7 +77,6 @@ class Run:
     pool: FakePool | None = None
 
     def __post_init__(self) -> None:
-        """Begin with a container that knows nothing."""
         self.pool = self.pool or FakePool(self.clock, self.respond)
         self.container_state = ContainerState(Concurrency(self.threads), self.breaker, self.size)
 

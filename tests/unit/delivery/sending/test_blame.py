@@ -202,7 +202,6 @@ class Refusing:
         self.fleet: Fleet | None = None
 
     def __call__(self, posted: Posted) -> Late:
-        """Answer."""
         found = self._respond(posted)
         if found == accept(posted):
             assert self.fleet is not None
@@ -409,7 +408,7 @@ def test_without_time_for_a_trial_the_event_waits() -> None:
     assert world.dead_letters.sent == []
 
 
-def test_where_nothing_passes_it_is_the_set_up() -> None:
+def test_where_nothing_passes_it_is_the_setup() -> None:
     """There is no control to compare it with."""
     world = World(always(FORBIDDEN))
 

@@ -76,7 +76,7 @@ def test_passing_trouble_is_tried_again_with_the_same_bytes(answer: Answer) -> N
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308, 402, 404, 405, 407, 410, 415, 422, 451])
-def test_refusal_that_no_retry_helps_is_set_up(status: int) -> None:
+def test_refusal_that_no_retry_helps_is_setup(status: int) -> None:
     """A redirect, a bill, a wrong path: kept for the operator, not tried again, not blamed on the events."""
     run = Run(always(Answer(status, b"<html></html>"))).send(make_batches(3, events=2))
 

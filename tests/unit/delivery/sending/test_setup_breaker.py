@@ -120,7 +120,7 @@ def test_a_proxy_that_dislikes_one_string_does_not_open_it() -> None:
     assert report.outcomes == {Reason.DELIVERED: 30, Reason.RETRY: 1}
 
 
-def test_a_probe_that_meets_an_outage_is_no_verdict_on_the_set_up() -> None:
+def test_a_probe_that_meets_an_outage_is_no_verdict_on_the_setup() -> None:
     """Nothing is known yet: it stays open, and the next probe decides."""
     world = World(always(UNAUTHORISED))
     world.deliver(make_record())

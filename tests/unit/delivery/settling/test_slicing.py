@@ -39,7 +39,6 @@ class WatchingWorld(World):
     """A world that watches its dead letters."""
 
     def __post_init__(self) -> None:
-        """Put the watcher in."""
         super().__post_init__()
         self.dead_letters = self.deliverer.dead_letters = self.watching = Watching(self.clock)
 
