@@ -106,7 +106,7 @@ def test_docs_have_each_reason() -> None:
 
 
 def test_docs_have_each_attribute_of_a_dead_letter() -> None:
-    """By the name that it has in the queue."""
+    """The docs name each attribute as the queue does."""
     text = (ROOT / "docs" / "architecture.md").read_text()
     [told] = re.findall(r"^- \*\*Dead letters\*\*.*$", text, re.MULTILINE)
 
@@ -114,7 +114,7 @@ def test_docs_have_each_attribute_of_a_dead_letter() -> None:
 
 
 def test_docs_have_each_state() -> None:
-    """Of a row about events, and of one about a redrive."""
+    """The docs name the states of rows about events and of rows about redrives."""
     architecture, ops = (
         (ROOT / "docs" / page).read_text() for page in ("architecture.md", "reference/command-line.md")
     )
@@ -133,7 +133,7 @@ def test_dashboard_shows_each_reason() -> None:
 
 
 def test_chart_has_a_colour_for_each_reason() -> None:
-    """Those of dead letters that say why; the others share one."""
+    """Each reason of a dead letter has its colour; the others share one."""
     css = (ROOT / "whyness_mixpanel" / "static" / "whyness_mixpanel" / "admin.css").read_text()
 
     assert set(re.findall(r"\.reason-(\w+)", css)) == set(DEAD_REASONS) - {UNKNOWN}

@@ -44,7 +44,7 @@ def test_whole_numbers_are_of_64_bits(value: int, verdict: str) -> None:
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
 def test_numbers_are_finite(value: float) -> None:
-    """What JSON cannot write is named for what it is, on any level."""
+    """Numbers that JSON cannot write are named, on any level."""
     assert _verdict(value) == "NaN, or a number too large to read"
     assert _verdict({"a": [value]}) == "NaN, or a number too large to read"
 
@@ -96,7 +96,7 @@ def test_long_strings_inside_count_as_mixpanel_cuts_them(char: str, wrap: Any) -
 
 
 def test_plain_strings_are_of_any_size() -> None:
-    """They are cut later; only objects and arrays have a size of their own."""
+    """Strings are cut later; only objects and arrays have a limit of size."""
     assert _verdict("x" * 100_000) == "taken"
 
 
@@ -105,7 +105,7 @@ def test_plain_strings_are_of_any_size() -> None:
     "wrap", [lambda v: v, lambda v: [v], lambda v: {"k": {"k": v}}, lambda v: {"k": {v: 1}}]
 )
 def test_lone_surrogates_are_refused_everywhere(text: str, wrap: Any) -> None:
-    """In strings and in keys, on any level."""
+    """Strings and keys are refused on any level."""
     assert _verdict(wrap(text)) == "a string that is not valid UTF-8 (a lone surrogate)"
 
 

@@ -180,7 +180,7 @@ ONE_MEBIBYTE = {
 
 @pytest.mark.parametrize(("body", "reason"), ONE_MEBIBYTE.values(), ids=ONE_MEBIBYTE)
 def test_body_of_exactly_one_mebibyte_is_never_lost(body: str, reason: str) -> None:
-    """Where the body leaves no room for a reason, the dead letter goes bare and the Log row is its reason."""
+    """If the body leaves no room for a reason, the dead letter has no attributes, and the Log row has it."""
     world = World()
     assert len(body.encode()) == 1_048_576
 

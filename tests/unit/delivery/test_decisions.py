@@ -112,7 +112,7 @@ def test_what_is_blamed_says_how_often_it_was_refused(
 
 @pytest.mark.parametrize("size_bytes", [OVERSIZED_FROM_BYTES, OVERSIZED_FROM_BYTES + 1])
 def test_only_a_large_event_is_too_large(size_bytes: int) -> None:
-    """To the byte; whatever else is said may be about an event of any size."""
+    """The limit is exact to the byte; other refusals may blame an event of any size."""
     item, is_large = make_item(size_bytes), size_bytes > OVERSIZED_FROM_BYTES
 
     assert may_be_blamed(item, TOO_LARGE) is is_large
@@ -126,7 +126,7 @@ def test_only_a_large_event_is_too_large(size_bytes: int) -> None:
 
 
 def test_a_trial_adds_refusals_and_multiplies_odds() -> None:
-    """Up to half of what is enough; refusals of different kinds in one trial are worth nothing."""
+    """A trial adds at most half of what is enough; refusals with different statuses add nothing."""
     evidence, item = Evidence(), make_item()
 
     assert evidence.add(item, [403, 403], 2) == Suspicion(403, 2, 6)
@@ -182,7 +182,7 @@ def test_a_suspicion_is_not_forgotten_by_another() -> None:
 def test_a_trial_gives_its_suspect_an_outcome(
     to_suspect: list[Verdict], to_control: list[Verdict], expected: Outcome
 ) -> None:
-    """Whatever the two were answered."""
+    """Any answers to suspect and control give the suspect an outcome."""
     suspect, control = make_items(2)
     trial = Trial([suspect], control, 8, 11)
     for verdict in to_suspect:

@@ -205,7 +205,7 @@ def test_handler_returns_in_time_whatever_the_timeout(timeout_s: float) -> None:
 
 
 def test_more_requests_than_time_are_handed_back_and_delivered_later() -> None:
-    """What an invocation does not reach, the next ones do; nothing is delivered twice in between."""
+    """Later invocations send what one had no time for, and nothing is delivered twice."""
     model = MixpanelModel()
     world = World(lambda posted: Late(model.ingest(posted), 25.0), threads=2)
     one_event_per_request(world)

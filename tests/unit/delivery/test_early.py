@@ -33,7 +33,7 @@ def at(early_ms: int, **over: object) -> dict[str, object]:
 def test_what_is_early_is_judged_to_the_millisecond(
     early_ms: int, expected: Reason, extra: dict[str, object]
 ) -> None:
-    """By whichever decoder; in a message of its own or beside one that makes the lenient one read it."""
+    """Both decoders judge alike: alone, or beside an event that needs the lenient one."""
     body = make_body(at(early_ms), *([make_raw(**extra)] if extra else []))
 
     report = World().deliver(make_record(body))

@@ -67,7 +67,7 @@ class TestRepeats:
         assert report.settled.failed_message_ids == []
 
     def test_waits_with_all_its_records(self, make: Callable[[Event], list[Record]]) -> None:
-        """What is not delivered is delivered in none of them."""
+        """An event that is not delivered is delivered in none of its records."""
         world = World(always(LOST))
         records = make(make_event())
 

@@ -32,7 +32,7 @@ def with_row(state: str = State.REDRIVEN) -> World:
 
 @pytest.mark.parametrize("state", [State.DEAD, State.REDRIVEN])
 def test_what_mixpanel_confirms_is_delivered_in_the_log(state: State) -> None:
-    """By the key it carries: its message id is another."""
+    """The row is found by the key that the message carries, because its message id has changed."""
     world = with_row(state)
 
     report = world.deliver(make_record(EVENT, log_key=str(KEY)))
@@ -44,7 +44,7 @@ def test_what_mixpanel_confirms_is_delivered_in_the_log(state: State) -> None:
 
 
 def test_an_edited_event_is_delivered_in_the_row_that_names_it() -> None:
-    """Its own fields are others now; the redrive wrote them into the row."""
+    """Its fields have changed; the redrive wrote the new key into the row."""
     world = with_row()
     edited = make_event(insert_id="mended")
     world.log.rows[KEY.pk, KEY.sk][REDRIVEN_AS] = str(log_key(edited.to_wire(), message_id="", position=0))
@@ -60,7 +60,7 @@ FIELDS: dict[str, Any] = {"insert_id": "row-1", "event": "Other", "user": "8", "
 @pytest.mark.parametrize("redriven_as", ["", str(KEY), str(OTHER)])
 @pytest.mark.parametrize("changed", FIELDS)
 def test_a_key_of_another_event_marks_no_row(changed: str, redriven_as: str) -> None:
-    """Whoever may publish may name any row: it stays as it is unless it is this very event's."""
+    """A publisher could name any row: it stays as it is unless it belongs to this event."""
     world = with_row()
     world.log.rows[KEY.pk, KEY.sk][REDRIVEN_AS] = redriven_as
     other = replace(EVENT, **{changed: FIELDS[changed]})
@@ -133,7 +133,7 @@ def test_what_dies_does_not_take_the_row_of_another_event(body: str) -> None:
 
 
 def test_while_it_waits_the_row_stays_redriven() -> None:
-    """Nothing is known yet."""
+    """The row does not change while its event waits."""
     world = with_row()
     world.respond = always(LOST)
 
@@ -153,7 +153,7 @@ HEX = "0123456789abcdef"
     ],
 )
 def test_a_key_that_is_none_changes_nothing(log_key: str) -> None:
-    """Whoever may publish may write an attribute."""
+    """A publisher could write any attribute."""
     world = with_row()
 
     report = world.deliver(make_record(EVENT, log_key=log_key))

@@ -64,7 +64,7 @@ def test_an_event_that_mixpanel_names_was_not_imported() -> None:
     ids=["unreadable", "rejected", "oversized"],
 )
 def test_what_was_never_sent_does_not_count(body: str) -> None:
-    """Whatever rule it breaks."""
+    """An event that breaks any rule was never sent, so it does not count."""
     world = World()
 
     world.deliver(make_record(body))

@@ -203,7 +203,7 @@ def test_large_record_is_settled_after_a_long_outage() -> None:
 
 
 def test_troubled_records_never_share_a_request_with_fresher_ones() -> None:
-    """What has been received three times may be the cause of the trouble."""
+    """A record that was received three times may be the cause of the trouble."""
     world = World()
     records = [make_record(receive_count=count) for count in (1, 3, 2, 4, 1, 9)]
     by_id = dict(zip(ids_of(records), records, strict=True))

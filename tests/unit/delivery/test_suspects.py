@@ -202,7 +202,7 @@ def test_an_event_equal_to_a_dead_one_of_an_earlier_group_has_one_dead_letter() 
 
 
 def test_calls_to_the_queue_that_fail_change_no_outcome() -> None:
-    """What is not deleted here, Lambda deletes; what is not hidden keeps the queue's own timeout."""
+    """Records that are not deleted here, Lambda deletes; those not hidden keep the queue's own timeout."""
     world = World()
     world.queue.most = 0
 

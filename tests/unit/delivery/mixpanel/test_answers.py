@@ -149,7 +149,7 @@ def test_entry_that_speaks_of_no_event_sent_names_nobody(entry: object) -> None:
 
 @pytest.mark.parametrize("failed", [None, {}, "all", 3, {"0": _failed(0)}, True])
 def test_failed_records_of_another_shape_names_nobody(failed: object) -> None:
-    """Only an array can name; the 400 is unexplained."""
+    """Only an array can name events; any other 400 is unexplained."""
     body = {"num_records_imported": 2, "failed_records": failed}
 
     verdict = _judge(Answer(400, json.dumps(body).encode()))
@@ -230,7 +230,7 @@ def test_200_whose_count_is_not_that_of_the_events_is_unexplained(imported: obje
 
 @pytest.mark.parametrize("body", [b"{}", b'{"code":200,"status":"OK"}', b'{"num_records_imported":null}'])
 def test_200_without_a_count_is_unexplained(body: bytes) -> None:
-    """Nothing is confirmed that is not counted."""
+    """A report without a count confirms nothing."""
     assert _judge(Answer(200, body)).reaction is Reaction.SPLIT
 
 
@@ -273,7 +273,7 @@ def test_200_that_is_no_report_is_asked_again(body: bytes) -> None:
     ],
 )
 def test_status_without_a_report(statuses: list[int], reaction: Reaction) -> None:
-    """Each other status has one meaning, whatever its body claims."""
+    """Each other status has one meaning, whatever its body says."""
     bodies = (
         b"",
         b"<html></html>",
@@ -467,7 +467,7 @@ def test_reason_names_a_field_only_where_the_name_is_ours(field: object, shown: 
     ],
 )
 def test_every_rejected_event_has_a_reason_that_a_person_can_read(message: object, reason: str) -> None:
-    """In whatever shape the entry has it; the least is that it was refused."""
+    """The reason is found in any shape of entry; without one, it says that the event was refused."""
     verdict = _judge(report(400, imported=2, failed=[_failed(0, message=message)]))
 
     assert verdict.named[0] == f"properties.time: {reason}"
@@ -483,7 +483,7 @@ def test_entry_may_say_it_under_another_name() -> None:
 
 
 def test_reasons_of_a_full_request_do_not_mix() -> None:
-    """Each event's is its own entry's; what Mixpanel quotes differs, and is not shown."""
+    """Each event gets the reason of its own entry, without what Mixpanel quotes."""
     texts = ["'time' must not be missing", "must not be blank"]
     failed = [_failed(n, field="event", message=f"{texts[n % 2]} 'value {n}'") for n in range(2_000)]
 

@@ -50,7 +50,7 @@ DOCUMENTED = [
 
 @pytest.mark.parametrize("text", DOCUMENTED)
 def test_documented_messages_are_shown_whatever_the_request_carried(text: str) -> None:
-    """Also where it carried each of their words."""
+    """They are shown even if the request contained each of their words."""
     carried = [json.dumps([*DOCUMENTED, *text.split()]).encode()]
 
     assert _shown(text) == _shown(text, carried) == text

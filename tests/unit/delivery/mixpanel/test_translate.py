@@ -24,7 +24,7 @@ def _properties(event: Event, identity: str = "distinct_id") -> dict[str, Any]:
 
 
 def test_minimal_event_says_who_when_and_by_whom_it_was_sent() -> None:
-    """What is not known is left out, but for the address, which must say "nowhere"."""
+    """Unknown properties are left out, except the address, which must say "no location"."""
     event = make_event(insert_id="4711", event="E", user="123", time=1_795_000_000_000)
 
     sent, cut_count = translated(event, "distinct_id", describe_useragent)
@@ -159,7 +159,7 @@ def test_fullest_event_keeps_mixpanels_254_properties() -> None:
     ],
 )
 def test_public_address_is_placed_on_the_map(ip: str, address: str) -> None:
-    """In one notation; an IPv4 address in IPv6's clothes is looked up as what it is."""
+    """Addresses are sent in one notation; an IPv4 address mapped to IPv6 is sent as IPv4."""
     assert location_address(ip) == address
 
 
@@ -212,7 +212,7 @@ CUT = [
 @pytest.mark.parametrize(("text", "cut"), CUT, ids=lambda text: f"{text[:4]}{len(text)}")
 @pytest.mark.parametrize("where", ["data", "useragent", "property", "deep", "name", "deep name", "object"])
 def test_long_strings_are_cut_at_255_bytes_between_characters(where: str, text: str, cut: str) -> None:
-    """As Mixpanel would, wherever they stand, keys too; and each is counted."""
+    """Strings and keys are cut at any depth, as Mixpanel would, and counted."""
     fields_of: dict[str, dict[str, Any]] = {
         "data": {"data": text},
         "useragent": {"useragent": text},

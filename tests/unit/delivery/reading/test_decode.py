@@ -24,7 +24,7 @@ def _items(body: str) -> list[Item]:
 
 
 def test_events_are_read_in_order_with_their_place() -> None:
-    """Each item knows its record and where it stood there."""
+    """Each item has its record and its position there."""
     events = [make_event() for _ in range(3)]
     record = make_record(make_body(*events))
 
@@ -50,7 +50,7 @@ def test_single_event_is_one_item() -> None:
 @pytest.mark.parametrize("stamp", ["distinct_id", "simplified"])
 @pytest.mark.parametrize("setting", ["distinct_id", "simplified"])
 def test_identity_is_the_publishers_stamp(stamp: str, setting: str) -> None:
-    """What the publisher stamped wins over the function's setting, in both shapes."""
+    """The publisher's stamp overrides the function's setting, in both shapes."""
     bodies = [make_body(make_event(), identity=stamp), json.dumps(make_raw(identity=stamp))]
 
     received = [read_record(make_record(b), now_ms=NOW_MS, default_identity=setting) for b in bodies]
@@ -159,7 +159,7 @@ def test_newer_version_is_one_item_that_waits() -> None:
 
 
 def test_record_is_not_altered() -> None:
-    """What is read stays what SQS delivered."""
+    """Reading does not change the record."""
     record = Record("m", make_body(make_event()), 3, NOW_MS)
 
     record_events = read_record(record, now_ms=NOW_MS, default_identity="distinct_id")

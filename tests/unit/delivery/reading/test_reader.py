@@ -29,7 +29,7 @@ def _detail(item: Item) -> str:
 @pytest.mark.parametrize("body", BODIES)
 @pytest.mark.parametrize("over", [-1, 0, 1])
 def test_event_is_at_most_a_million_bytes_as_mixpanel_gets_it(body: str, over: int) -> None:
-    """To the byte, and with what translation adds."""
+    """The limit is exact to the byte, with what the translation adds."""
     added = sent_bytes(oversized_event(500_000)) - 500_000
 
     item, _ = _read(oversized_event(1_000_000 - added + over), body)

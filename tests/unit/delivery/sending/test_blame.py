@@ -202,6 +202,7 @@ class Refusing:
         self.fleet: Fleet | None = None
 
     def __call__(self, posted: Posted) -> Late:
+        """Return the answer to a request."""
         found = self._respond(posted)
         if found == accept(posted):
             assert self.fleet is not None
@@ -287,7 +288,7 @@ def refuse_alone(event: Event, control: Callable[[Posted], Answer | Late]) -> Wo
     ids=["403", "400", "404", "401", "503", "lost", "429"],
 )
 def test_where_the_control_does_not_pass_the_event_waits(answer: Answer, outcome: Reason) -> None:
-    """What is wrong now may have been wrong then."""
+    """If the control is refused now, earlier refusals may not be the event's fault either."""
     world = refuse_alone(event := make_event(), always(answer))
 
     report = world.deliver(make_record(event))
@@ -383,7 +384,7 @@ def test_a_suspect_travels_apart_so_that_its_neighbours_pass_at_once() -> None:
 
 
 def test_what_was_delivered_is_not_sent_again_for_its_neighbours_sake() -> None:
-    """Else all events of a record would have to pass in the same invocation."""
+    """Otherwise all events of a record would have to pass in the same invocation."""
     event, others = make_event(), make_events(50)
     world = World(decline_any_of([event.insert_id], FORBIDDEN))
     left = handed_back([record := make_record(make_body(event, *others))], world.deliver(record))
@@ -396,7 +397,7 @@ def test_what_was_delivered_is_not_sent_again_for_its_neighbours_sake() -> None:
 
 
 def test_without_time_for_a_trial_the_event_waits() -> None:
-    """There is another invocation."""
+    """The event waits for the next invocation, which may have time."""
     event = make_event()
     declining = decline_any_of([event.insert_id], FORBIDDEN)
     world = World(lambda p: Late(declining(p), 14.0), timeout_s=20.0)  # type: ignore[arg-type]  # not late

@@ -36,7 +36,7 @@ def test_pauses_double_from_two_seconds_plus_jitter() -> None:
 @pytest.mark.parametrize("jitter", [0.0, 0.5, 1.0])
 @pytest.mark.parametrize("answer", [DOWN, TOO_MANY, LOST, PAGE])
 def test_at_most_30_seconds_asleep(answer: Answer, jitter: float) -> None:
-    """Whoever must wait longer waits in the queue: sleeping costs the same as working."""
+    """A request that must wait longer waits in the queue: sleep is billed like work."""
     run = Run(always(answer), jitter=jitter, budget_s=1_000).send(make_batches(6))
 
     reason = Reason.THROTTLED if answer is TOO_MANY else Reason.RETRY
@@ -132,7 +132,7 @@ def test_rate_limit_longer_than_the_budget_is_handed_back_at_once(header: str) -
 
 
 def test_requests_under_way_when_the_project_is_throttled_may_still_succeed() -> None:
-    """What was posted before the hand-back is judged by its own answer."""
+    """A request in flight when the others are handed back is judged by its own answer."""
     throttled = Answer(429, b"{}", retry_after="900")
 
     run = Run(in_turn(throttled, slowly(accept, 5)), threads=2).send(make_batches(4))
@@ -177,7 +177,7 @@ def test_answer_just_before_the_deadline_counts() -> None:
 
 
 def test_more_batches_than_time() -> None:
-    """What time does not reach is handed back; what was answered is delivered."""
+    """Batches without time are handed back; those that were answered are delivered."""
     run = Run(slowly(accept, 15), threads=4, budget_s=70).send(make_batches(40))
 
     assert run.outcomes == {Reason.DELIVERED: 16, Reason.RETRY: 24}

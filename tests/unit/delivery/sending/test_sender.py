@@ -30,7 +30,7 @@ from whyness_events.outcomes import Reason
 
 
 def test_every_batch_is_one_request() -> None:
-    """What was packed is posted, once, and confirmed."""
+    """Each batch is posted once, and confirmed."""
     batches = make_batches(3, events=2)
 
     run = Run().send(batches)
@@ -132,7 +132,7 @@ def test_401_says_what_to_check() -> None:
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 413, 429, 503])
 def test_what_an_answer_quotes_of_its_own_request_is_in_no_outcome(status: int) -> None:
-    """Of a request of many events as of one, whatever becomes of them; the other words are kept."""
+    """Quoted values are masked in requests of one and of many events; other words are kept."""
     batches = make_batches(2, events=3)
     for item in (item for batch in batches for item in batch):
         item.encoded = item.encoded.replace(b'"x": ""', b'"x": "Confidential"')
@@ -146,7 +146,7 @@ def test_what_an_answer_quotes_of_its_own_request_is_in_no_outcome(status: int) 
 
 
 def test_missing_secret_posts_nothing() -> None:
-    """Without credentials there is nothing to try: all waits, with the fault's own words."""
+    """Without credentials nothing is posted, and all events wait with the fault's text."""
     pool = FakePool(clock := FakeClock(), credentials_fault="MIXPANEL_SECRET_ARN: the secret cannot be read")
 
     run = Run(clock=clock, pool=pool).send(make_batches(9))
@@ -180,7 +180,7 @@ def test_secret_that_cannot_be_fetched_after_a_401_is_asked_for_once() -> None:
 
 
 def test_answers_of_every_kind_in_one_invocation() -> None:
-    """Each batch has the outcome of its own last answer; none disturbs another."""
+    """Each batch has the outcome of its own last answer."""
     kinds = {
         "delivered": accept,
         "retry": always(DOWN),

@@ -73,7 +73,7 @@ def test_it_recovers_by_itself_after_a_rotation() -> None:
 
 
 def test_a_missing_secret_opens_it() -> None:
-    """Without credentials there is nothing to try."""
+    """Without credentials nothing can be sent."""
     world = World()
     world.pool.credentials_fault = "MIXPANEL_SECRET_ARN: the secret cannot be read"
 

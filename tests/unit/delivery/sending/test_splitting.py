@@ -24,7 +24,7 @@ from whyness_events.outcomes import Reason
 
 @pytest.mark.parametrize("answer", [DISLIKED, UNEXPLAINED, TOO_LARGE], ids=["403", "400", "413"])
 def test_at_most_64_extra_requests(answer: Answer) -> None:
-    """However much is refused, an invocation stays affordable; the rest is handed back, not blamed."""
+    """Splitting is limited however much is refused; the rest is handed back, and not blamed."""
     batches = [[make_item() for _ in range(500)] for _ in range(4)]
 
     run = Run(always(answer)).send(batches)

@@ -56,7 +56,7 @@ def _dead_letter(body: str, outcome: Outcome = REJECTED, *, whole: bool = False,
 
 
 def test_dead_letter_holds_one_event_in_an_envelope_of_its_own() -> None:
-    """As it came, of the same version, ready to be published again."""
+    """The event is as received, with the same version, ready to be published again."""
     raw = make_raw(insert_id="4711", data="GET")
 
     dead_letter = _dead_letter(make_body(raw))
@@ -177,7 +177,7 @@ def test_body_nobody_can_read_goes_verbatim() -> None:
 
 @pytest.mark.parametrize("char", ["\x00", "\x1f", "\ufffe", "\uffff", "\ud800", "漢", "🎧", "\u2028", "\x7f"])
 def test_dead_letter_holds_only_characters_that_sqs_takes(char: str) -> None:
-    """What SQS refuses is escaped, all else is as short as UTF-8; what it says is the same."""
+    """Only the characters that SQS refuses are escaped; the decoded content is the same."""
     body = event_text(data=f"a{char}b", properties={char: [char]})
     assert ALLOWED_BY_SQS.fullmatch(body)
 
@@ -266,7 +266,7 @@ def _of(size_bytes: int) -> DeadLetter:
     ],
 )
 def test_calls_have_at_most_ten_dead_letters_and_a_mebibyte(sizes: list[int], calls: list[int]) -> None:
-    """To the byte, and in order."""
+    """The limits are exact to the byte, and the order is kept."""
     dead_letters = [_of(size) for size in sizes]
 
     packed = pack_entries(dead_letters)

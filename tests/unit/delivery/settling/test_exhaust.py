@@ -94,7 +94,7 @@ def test_what_was_tried_for_too_long_is_dead_lettered_unread_and_verbatim(
 def test_unread_records_are_settled_and_deleted_before_another_one_is_read(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Whatever then ends the process does not bring them back."""
+    """A crash afterwards does not bring them back."""
     settled: list[tuple[int, list[str]]] = []
     read = Reader.read
 
@@ -113,7 +113,7 @@ def test_unread_records_are_settled_and_deleted_before_another_one_is_read(
 
 
 def test_dead_letter_queue_that_hangs_leaves_the_others_their_half() -> None:
-    """What cannot be given up is handed back, unread, and its neighbours are delivered."""
+    """A record that cannot be given up is handed back unread, and its neighbours are delivered."""
     world = World()
     world.dead_letters.call_s = float("inf")
     unread = [make_record(receive_count=990, receipt_handle=f"unread-{n}") for n in range(500)]
@@ -136,7 +136,7 @@ def test_backlog_of_a_function_that_was_switched_off_for_days_is_delivered() -> 
 
 
 def test_old_record_is_settled_event_by_event() -> None:
-    """What passes is delivered, what is bad is rejected, only the rest is exhausted."""
+    """Events that pass are delivered, bad ones are rejected, and only the rest is exhausted."""
     good, waiting = make_event(), make_event(event="Waiting")
     body = make_body(good, make_raw(time=1), waiting)
     world = World(lambda posted: accept(posted) if good.insert_id in posted.insert_ids else down(posted))
@@ -161,7 +161,7 @@ def test_message_of_a_newer_version_is_kept_whole_when_its_time_is_over() -> Non
 
 
 def test_repeat_in_an_old_record_does_not_exhaust_the_fresh_one() -> None:
-    """Each record has its own time; the old copy alone is given up."""
+    """Each record has its own time: only the event in the old record is given up."""
     body = make_body(make_event())
     fresh, old = make_record(body), make_record(body, sent_ms=LONG_AGO_MS)
     world = World(down)
@@ -174,7 +174,7 @@ def test_repeat_in_an_old_record_does_not_exhaust_the_fresh_one() -> None:
 
 
 def test_delivered_event_is_never_too_old() -> None:
-    """What is beyond its patience is tried once more."""
+    """A record that has waited too long is tried once more."""
     world = World()
 
     report = world.deliver(make_record(sent_ms=LONG_AGO_MS, receive_count=979))

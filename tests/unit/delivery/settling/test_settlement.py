@@ -58,7 +58,7 @@ def test_dead_letter_queue_that_refuses_all_acknowledges_nothing_bad() -> None:
 
 
 def test_dead_letters_reported_as_failed_bring_back_only_their_records() -> None:
-    """In a call of ten some may fail: each record has its own fate."""
+    """In a call of ten some may fail; only their records return."""
     world = World()
     world.dead_letters.refuse = lambda dead_letter: dead_letter.body.endswith(("3", "7"))
     bad = make_bad(10)
@@ -84,7 +84,7 @@ def test_one_refused_dead_letter_brings_back_the_whole_record() -> None:
 
 
 def test_dead_letter_queue_that_recovers_gets_everything() -> None:
-    """What was refused is sent again when the record comes back."""
+    """Refused dead letters are sent again when their record returns."""
     world = World()
     world.dead_letters.refuse = lambda _: True
     bad = make_bad(12)
@@ -97,7 +97,7 @@ def test_dead_letter_queue_that_recovers_gets_everything() -> None:
 
 
 def test_slow_dead_letter_queue_makes_progress_and_never_makes_the_handler_late() -> None:
-    """What time does not reach comes back; each invocation gets further, in order."""
+    """Records without time return; each invocation gets further, in order."""
     world = World(always(Late(LOST, NEVER)))
     world.dead_letters.call_s = 3.0
     good, bad = make_record(), make_bad(200)
@@ -214,7 +214,7 @@ def test_lost_rows_hand_nothing_back() -> None:
 
 
 def test_dead_letter_without_room_for_a_reason_needs_its_row() -> None:
-    """Where the dead letter cannot say why, the row must: without it the record comes back."""
+    """If the dead letter has no room for the reason, its row must have it, or the record returns."""
     world = World()
     world.log.lose = lambda _: True
     full, other = make_record(FULL), make_record("no JSON")
@@ -307,7 +307,7 @@ def test_what_is_handed_back_says_how_often_it_came() -> None:
 
 
 def test_row_of_what_could_not_be_read_names_no_event() -> None:
-    """There is none."""
+    """The row has no event name, because the body has no event."""
     world = World()
 
     world.deliver(*make_bad(1))

@@ -125,7 +125,7 @@ def test_record_whose_dead_letters_are_out_is_safe_when_time_ends_before_the_nex
 
 
 def test_queue_that_refuses_keeps_no_record_whole(world: WatchingWorld) -> None:
-    """Where it is not time that is short, the dead letters go one by one when the queue takes them."""
+    """If the queue refuses and time is not short, the dead letters are sent one by one later."""
     world.dead_letters.refuse = lambda dead_letter: dead_letter.attributes["insert_id"].endswith("7")
     record = dying(300)
 
