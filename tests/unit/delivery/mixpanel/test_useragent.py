@@ -99,7 +99,7 @@ def test_what_is_not_known_is_left_out(header: str) -> None:
     "header", ["", " ", "-", "x", "((((", "Mozilla/5.0", "\x00", "漢字", "Other", "🎧" * 10, "%s%n{}", "\\"]
 )
 def test_any_text_is_a_header(header: str) -> None:
-    """A text that is not a User-Agent header gives no properties."""
+    """Any text can be parsed, and gives only known properties."""
     assert set(describe_useragent(header)) <= NAMES
 
 
