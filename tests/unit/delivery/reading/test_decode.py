@@ -12,6 +12,7 @@ from whyness_events.delivery.items import Item, Record, RecordEvents
 from whyness_events.delivery.reading import decode
 from whyness_events.delivery.reading.decode import read_record
 from whyness_events.outcomes import Reason
+from whyness_events.wire import SCHEMA_VERSION
 
 
 def _read(body: str, **fields: Any) -> RecordEvents:
@@ -150,12 +151,21 @@ def test_body_no_decoder_can_read_is_one_item_and_goes_whole() -> None:
     assert [item.event for item in record_events.items] == [None]
 
 
-def test_newer_version_is_one_item_that_waits() -> None:
+@pytest.mark.parametrize("events", ["[{},{}]", f"[{event_text()}]"], ids=["odd", "valid"])
+@pytest.mark.parametrize("ahead", [1, 98])
+def test_newer_version_is_one_item_that_waits(ahead: int, events: str) -> None:
     """Its outcome is `setup`: an operator must deploy the newer reader; the record stays in the queue."""
-    record_events = _read('{"schema_version":2,"events":[{},{}]}')
+    record_events = _read(f'{{"schema_version":{SCHEMA_VERSION + ahead},"events":{events}}}')
 
     assert [item.result.reason for item in record_events.items] == ["setup"]
     assert record_events.whole
+
+
+def test_event_of_a_newer_version_waits() -> None:
+    """The version of a body that is one event counts as well."""
+    record_events = _read(json.dumps({**make_raw(), "schema_version": SCHEMA_VERSION + 1}))
+
+    assert [item.result.reason for item in record_events.items] == ["setup"]
 
 
 def test_record_is_not_altered() -> None:
