@@ -26,7 +26,7 @@ from bench.sink import running_sink
 from bench.tickets import ResumingContext
 from bench.workload import invocations
 from local.certificate import make_certificate
-from whyness_events.delivery.mixpanel.transport import client, connection
+from whyness_events.delivery.mixpanel.transport import client, connection, sockets
 
 _EVENTS = (2_000, 1)
 _LIMIT_PART = 1.15
@@ -52,10 +52,10 @@ class _KeptTransport(connection.Transport):
 
 
 def _kept(url: str) -> Way:
-    wire = connection.Wire(_FOR_EVER_S, _FOR_EVER_S)
-    transport = _KeptTransport(url, wire)
+    kept = sockets.Wire(_FOR_EVER_S, _FOR_EVER_S)
+    transport = _KeptTransport(url, kept)
     headers = {name: value for name, value in client._HEADERS.items() if name != "Connection"}  # noqa: SLF001  (what is measured)
-    return patch.multiple(client, Wire=lambda *_: wire, Transport=lambda *_: transport, _HEADERS=headers)
+    return patch.multiple(client, Wire=lambda *_: kept, Transport=lambda *_: transport, _HEADERS=headers)
 
 
 def _ways(url: str, bundle: str) -> Mapping[str, Callable[[], Way]]:

@@ -28,10 +28,10 @@ _BASE = {
 
 _ID = "1 to 36 letters A-Z a-z, digits and hyphens, not a placeholder such as null or 0"
 _NAMED = "a name of at most 255 bytes"
-_TIME = "a whole number of epoch milliseconds"
+_TIME = "epoch milliseconds as an integer"
 _UTF8 = "a string that is not valid UTF-8 (a lone surrogate)"
 _NAN = "NaN, or a number too large to read"
-_WIDE = "a whole number of more than 64 bits"
+_WIDE = "an integer of more than 64 bits"
 _LONG_PROSPECT = ("a prospect of 246 bytes", "at most 245 bytes")
 _SINCE_1971 = ("a time before 1971 (are these seconds?)", "epoch milliseconds from 1971-01-01 on")
 _AHEAD = ("a time more than an hour in the future", "epoch milliseconds up to an hour ahead")
@@ -113,8 +113,8 @@ def _missing() -> list[BadEvent]:
 def _no_object() -> list[BadEvent]:
     kinds = {
         json.dumps(MARKER): "a string of 16 bytes",
-        "7": "a whole number",
-        "7.5": "a fractional number",
+        "7": "an integer",
+        "7.5": "a number with a fraction",
         "null": "null",
         "true": "a boolean",
         f'["{MARKER}"]': "an array of 1 elements",
@@ -127,23 +127,23 @@ def _no_object() -> list[BadEvent]:
 
 def _wrong_types() -> list[BadEvent]:
     wrong: list[tuple[str, Any, str, str]] = [
-        ("insert_id", 4711, "a whole number", "a string"),
+        ("insert_id", 4711, "an integer", "a string"),
         ("insert_id", None, "null", "a string"),
         ("event", [MARKER], "an array of 1 elements", "a string"),
         ("event", None, "null", "a string"),
-        ("user", 123, "a whole number", 'a string ("" for nobody)'),
+        ("user", 123, "an integer", 'a string ("" for nobody)'),
         ("user", None, "null", 'a string ("" for nobody)'),
         ("time", str(NOW_MS), "a string of 13 bytes", _TIME),
         ("time", "2026-11-23T10:00:00", "a string of 19 bytes", _TIME),
-        ("time", NOW_MS + 0.5, "a fractional number", _TIME),
+        ("time", NOW_MS + 0.5, "a number with a fraction", _TIME),
         ("time", True, "a boolean", _TIME),
         ("time", None, "null", _TIME),
         ("useragent", {"ua": MARKER}, "an object of 1 keys", "a string"),
         ("data", [MARKER], "an array of 1 elements", "a string or an object"),
-        ("data", 7, "a whole number", "a string or an object"),
+        ("data", 7, "an integer", "a string or an object"),
         ("properties", [MARKER], "an array of 1 elements", "an object"),
         ("properties", MARKER, "a string of 16 bytes", "an object"),
-        ("prospect", 45, "a whole number", "a string"),
+        ("prospect", 45, "an integer", "a string"),
     ]
     return [
         BadEvent(f"{name} is {found}", event_text(**{name: value}), name, found, allowed)
@@ -260,7 +260,7 @@ def _times() -> list[BadEvent]:
             "time a float without fraction",
             event_text({"time": f"{NOW_MS}.0"}),
             "time",
-            "a fractional number",
+            "a number with a fraction",
             _TIME,
             in_schema=False,
         ),
@@ -281,7 +281,7 @@ def _shapes() -> list[BadEvent]:
     )
     many = {f"{MARKER}{n}": n for n in range(255)}
     of_8193_bytes = large_properties(limits.NESTED_VALUE_BYTES + 1)
-    over_8_kb = ("an object or array of 8193 bytes of JSON, its long strings cut", "at most 8192 bytes")
+    over_8_kb = ("an object or array of 8193 bytes of JSON, with long strings cut", "at most 8192 bytes")
     return [
         BadEvent(
             f"{count} properties",
@@ -314,7 +314,7 @@ def _contents() -> list[BadEvent]:
     reserved = ("a name that Mixpanel reserves", "any other name")
     own = ("the name of a field of the event", "any other name")
     prefix = ("a name starting with $ or mp_", "any other name")
-    number = ("a whole number of 64 bits",)
+    number = ("an integer of at most 64 bits",)
     surrogate = f'"{MARKER}\\ud800"'
     return [
         *(
@@ -421,13 +421,13 @@ BAD_EVENTS = [
     ),
 ]
 
-_NOT_JSON = "body: found text that is not JSON (it stops making sense at character {}); allowed: JSON"
+_NOT_JSON = "body: found text that is not JSON (invalid at character {}); allowed: JSON"
 _NOTHING = "body: found nothing; allowed: JSON"
 _NO_MESSAGE = "body: found {}; allowed: one event object, or an envelope"
 _NO_EVENTS = "events: found {}; allowed: an array of at least one event"
 _TOO_DEEP = "body: found JSON nested too deeply to read; allowed: 3 levels"
 _IDENTITY = "identity: found {}; allowed: distinct_id or simplified"
-_VERSION = "schema_version: found {}; allowed: a whole number from 1 on"
+_VERSION = "schema_version: found {}; allowed: a positive integer"
 _GOOD = event_text(insert_id="good-1")
 
 BAD_BODIES = [
@@ -440,7 +440,7 @@ BAD_BODIES = [
     BadBody("unescaped control character", f'"{MARKER}\n"', _NOT_JSON.format(17), in_schema=False),
     BadBody("byte order mark", f"\ufeff{_GOOD}", _NOT_JSON.format(0), in_schema=False),
     BadBody("array", f"[{_GOOD}]", _NO_MESSAGE.format("an array of 1 elements")),
-    BadBody("number", "42", _NO_MESSAGE.format("a whole number")),
+    BadBody("number", "42", _NO_MESSAGE.format("an integer")),
     BadBody("number too large", "9" * 5_000, _NO_MESSAGE.format(_NAN), in_schema=False),
     BadBody("string", f'"{MARKER}"', _NO_MESSAGE.format("a string of 16 bytes")),
     BadBody("null", "null", _NO_MESSAGE.format("null")),
@@ -473,15 +473,13 @@ BAD_BODIES = [
         f'{{"identity":"{MARKER}","events":[{_GOOD}]}}',
         _IDENTITY.format("a string of 16 bytes"),
     ),
-    BadBody("identity a number", event_text(identity=1), _IDENTITY.format("a whole number")),
+    BadBody("identity a number", event_text(identity=1), _IDENTITY.format("an integer")),
     BadBody(
         "schema_version text",
         f'{{"schema_version":"1","events":[{_GOOD}]}}',
         _VERSION.format("a string of 1 bytes"),
     ),
-    BadBody(
-        "schema_version 0", f'{{"schema_version":0,"events":[{_GOOD}]}}', _VERSION.format("a whole number")
-    ),
+    BadBody("schema_version 0", f'{{"schema_version":0,"events":[{_GOOD}]}}', _VERSION.format("an integer")),
     BadBody("schema_version true", event_text(schema_version=True), _VERSION.format("a boolean")),
     BadBody("schema_version null", event_text(schema_version=None), _VERSION.format("null")),
 ]

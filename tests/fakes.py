@@ -94,8 +94,8 @@ class FakePool:
         body = b"[" + b",".join(events) + b"]"
         posted = Posted(json.loads(body), body, self.clock.monotonic_s())
         self.posted.append(posted)
-        found = self.respond(posted)
-        late = found if isinstance(found, Late) else Late(found, 0.01)
+        answer = self.respond(posted)
+        late = answer if isinstance(answer, Late) else Late(answer, 0.01)
         if late.after_s > timeout_s:
             late = (
                 Late(Answer(0, error="no answer in time"), timeout_s)
@@ -143,26 +143,26 @@ class FakeDeadLetters:
     clock: FakeClock
     refuse: Callable[[DeadLetter], bool] = lambda _: False
     call_s: float = 0.02
-    letters: list[DeadLetter] = field(default_factory=list)
+    sent: list[DeadLetter] = field(default_factory=list)
 
-    def send(self, letters: Sequence[DeadLetter], *, deadline_s: float) -> list[str | None]:
+    def send(self, dead_letters: Sequence[DeadLetter], *, deadline_s: float) -> list[str | None]:
         """Keep what fits."""
-        found: list[str | None] = []
-        for call in sqs_batch.in_calls(letters, attrgetter("size_bytes")):
+        message_ids: list[str | None] = []
+        for call in sqs_batch.in_calls(dead_letters, attrgetter("size_bytes")):
             in_time = takes_call(self.clock, self.call_s, deadline_s)
-            found += [self._take(letter) if in_time else None for letter in call]
-        return found
+            message_ids += [self._take(dead_letter) if in_time else None for dead_letter in call]
+        return message_ids
 
-    def _take(self, letter: DeadLetter) -> str | None:
-        if self.refuse(letter) or letter.size_bytes > limits.MESSAGE_BYTES or not letter.body:
+    def _take(self, dead_letter: DeadLetter) -> str | None:
+        if self.refuse(dead_letter) or dead_letter.size_bytes > limits.MESSAGE_BYTES or not dead_letter.body:
             return None
-        self.letters.append(letter)
-        return f"dead-{len(self.letters)}"
+        self.sent.append(dead_letter)
+        return f"dead-{len(self.sent)}"
 
     @property
     def reasons(self) -> list[str]:
-        """The letters' reasons, in order; `""` where there was no room for one."""
-        return [letter.attributes.get("reason", "") for letter in self.letters]
+        """The dead letters' reasons, in order; `""` where there was no room for one."""
+        return [dead_letter.attributes.get("reason", "") for dead_letter in self.sent]
 
 
 @dataclass
@@ -183,10 +183,10 @@ class FakeLog:
         """Change the rows that are there, and their event's."""
         lost = 0
         in_time = takes_call(self.clock, self.call_s, deadline_s)
-        for each in rows:
-            row = self.rows.get((each.row.pk, each.row.sk), {"state": State.DELIVERED})
-            is_its_own = not each.is_edited or row.get(REDRIVEN_AS) == str(each.event)
-            if self.lose(LogEntry(each.row, "", "")) or not in_time:
+        for delivered in rows:
+            row = self.rows.get((delivered.row.pk, delivered.row.sk), {"state": State.DELIVERED})
+            is_its_own = not delivered.is_edited or row.get(REDRIVEN_AS) == str(delivered.event)
+            if self.lose(LogEntry(delivered.row, "", "")) or not in_time:
                 lost += 1
             elif is_its_own and row["state"] != State.DELIVERED:
                 row |= {"state": State.DELIVERED, "delivered_at": now_ms}

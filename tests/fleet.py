@@ -34,7 +34,6 @@ class Fleet:
     invocations: int = 0
 
     def __post_init__(self) -> None:
-        """Start the containers."""
         seeds = range(self.seed * 100, self.seed * 100 + self.containers)
         self.worlds = [World(self.respond, clock=self.clock, seed=seed) for seed in seeds]
         self._rng = random.Random(self.seed)  # noqa: S311  (which container is next)
@@ -59,11 +58,11 @@ class Fleet:
             if record.receive_count == 3:
                 self.third_receive_s[record.message_id] = self.clock.monotonic_s()
         world = self._rng.choice(self.worlds)
-        began_s, letters = self.clock.monotonic_s(), len(world.dead_letters.letters)
+        began_s, dead_letters = self.clock.monotonic_s(), len(world.dead_letters.sent)
         world.pool.posted.clear()  # there may be a million
         report = world.deliver(*batch)
         now_s = self.clock.monotonic_s()
-        self.dead += [(now_s, letter) for letter in world.dead_letters.letters[letters:]]
+        self.dead += [(now_s, dead_letter) for dead_letter in world.dead_letters.sent[dead_letters:]]
         delays, world.queue.delays = world.queue.delays, {}
         return [
             (now_s + delays[r.receipt_handle] if r.receipt_handle in delays else began_s + VISIBILITY_S, r)

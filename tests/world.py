@@ -54,7 +54,6 @@ class World:
     seed: int = 1
 
     def __post_init__(self) -> None:
-        """Wire the fakes."""
         self.pool = FakePool(self.clock, self._respond)
         self.dead_letters = FakeDeadLetters(self.clock)
         self.log = FakeLog(self.clock)

@@ -1,7 +1,7 @@
 """Composition root of the Lambda: settings and clients once per container, then `handler`.
 
-The answer can never acknowledge by accident: every record that is not known to be safe is named in it, and
-what cannot be answered so is raised, which brings every record back.
+The response never acknowledges a record by accident: it names every record that is not known to be safe. If
+there can be no such response, the handler raises, and every record returns to the queue.
 """
 
 import logging
@@ -38,20 +38,20 @@ from whyness_events.delivery.settling.settlement import Settled
 from whyness_events.delivery.telemetry import emit, log_fields
 from whyness_events.outcomes import Outcome, Reason
 
-# Kept for answering Lambda, of the time that is left at the start.
-_ANSWER_PART = 0.02
+# Part of the invocation's time that is kept for responding to Lambda.
+_RESPONSE_PART = 0.02
 
 logger = Logger(service="send_events")
 clock = SystemClock()
 
-# At DEBUG they log what they send: events, and credentials.
+# At DEBUG these libraries log what they send: events and credentials.
 for _library in ("botocore", "boto3", "urllib3", "requests", "aws_lambda_powertools"):
     logging.getLogger(_library).setLevel(logging.WARNING)
 
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """What one container keeps from invocation to invocation."""
+    """What a container keeps between invocations: the deliverer, and the clients to close after each."""
 
     deliverer: Deliverer
     pool: MixpanelPool
@@ -60,7 +60,7 @@ class Container:
 
 @dataclass(slots=True)
 class _InvocationEnd:
-    """When the invocation under way must be over, by the monotonic clock."""
+    """When the current invocation must end, in seconds of the monotonic clock."""
 
     at_s: float = 0.0
 
@@ -75,10 +75,10 @@ def handler(event: Any, context: Any) -> dict[str, list[dict[str, str]]]:
     """Deliver the events of an SQS event; return its partial batch response.
 
     Raises:
-        InvocationFault: the event is no SQS event, or a bug of ours; Lambda then retries every record.
+        InvocationFault: the event is not an SQS event, or a bug was met; Lambda then retries every record.
     """
     remaining_s = context.get_remaining_time_in_millis() / 1000
-    invocation_end.at_s = deadline_s = clock.monotonic_s() + remaining_s * (1 - _ANSWER_PART)
+    invocation_end.at_s = deadline_s = clock.monotonic_s() + remaining_s * (1 - _RESPONSE_PART)
     records = read_records(event)
     try:
         report = container().deliverer.deliver(records, run_id=context.aws_request_id, deadline_s=deadline_s)
@@ -89,23 +89,23 @@ def handler(event: Any, context: Any) -> dict[str, list[dict[str, str]]]:
     finally:
         if container.cache_info().currsize:
             _end_invocation(container(), context)
-    _tell(report, context)
-    failed_ids = dict.fromkeys(report.settled.failed_message_ids)  # SQS may deliver a message twice at once
-    return {"batchItemFailures": [{"itemIdentifier": found} for found in failed_ids]}
+    _log(report, context)
+    failed_ids = dict.fromkeys(report.settled.failed_message_ids)  # SQS may repeat a message in a batch
+    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed_ids]}
 
 
 @lru_cache(maxsize=1)
 def container() -> Container:
-    """Return this container's parts, made at the first invocation whose settings are sound.
+    """Return this container's parts, built at the first invocation with valid settings.
 
     Raises:
-        SettingsFault: they are not.
+        SettingsFault: a setting is missing or invalid.
     """
     return build(read_settings(os.environ))
 
 
 def build(settings: Settings) -> Container:
-    """Wire the parts."""
+    """Build the container's parts."""
     rng = random.Random()  # noqa: S311  (jitter)
     aws = sqs, dynamodb, secrets_manager = [*map(LazyClient, ("sqs", "dynamodb", "secretsmanager"))]
     pool = MixpanelPool(settings.api_url, settings.project_id, _credentials(settings, secrets_manager))
@@ -137,18 +137,18 @@ def _all_waiting(records: Sequence[Record], detail: str) -> Report:
     failed = [record.message_id for record in records]
     report = Report(outcomes=Counter({Reason.SETUP: len(records)}), settled=Settled(failed))
     for message_id in failed:
-        report.tell(Outcome(Reason.SETUP, detail), message_id)
+        report.note(Outcome(Reason.SETUP, detail), message_id)
     return report
 
 
 def _where(bug: Exception) -> str:
-    """Return type and place of a bug; its message may quote an event."""
+    """Return the type and place of a bug, without its message, which may quote an event."""
     last = traceback.extract_tb(bug.__traceback__)[-1]
     return f"{type(bug).__name__} at {PurePath(last.filename).name}:{last.lineno}"
 
 
 def _end_invocation(parts: Container, context: Any) -> None:
-    """Leave nothing open that a freeze would kill, and say what AWS refused, also after a bug."""
+    """Close what a freeze of the container would break, and log what AWS refused; also after a bug."""
     parts.pool.abandon_all()
     for refusal in [refusal for client in parts.aws for refusal in client.end_invocation()]:
         logger.warning(
@@ -162,11 +162,11 @@ def _end_invocation(parts: Container, context: Any) -> None:
         )
 
 
-def _tell(report: Report, context: Any) -> None:
+def _log(report: Report, context: Any) -> None:
     logger.info("invocation", **log_fields(report, context.aws_request_id))
     for reason, examples in report.examples.items():
-        tell = logger.info if reason is Reason.EARLY else logger.warning
-        tell(
+        write = logger.info if reason is Reason.EARLY else logger.warning
+        write(
             "not delivered",
             request_id=context.aws_request_id,
             reason=str(reason),
@@ -178,8 +178,8 @@ def _tell(report: Report, context: Any) -> None:
 
 
 def warm_up(environ: Mapping[str, str]) -> None:
-    """Make what the first invocation needs: while it starts, Lambda gives a whole CPU, and later a share."""
-    if "AWS_LAMBDA_INITIALIZATION_TYPE" not in environ:  # Lambda sets it; a test or a bench does not
+    """Load what the first invocation needs: Lambda gives a whole CPU during initialization, less later."""
+    if "AWS_LAMBDA_INITIALIZATION_TYPE" not in environ:  # set by Lambda, not by tests and benchmarks
         return
     describe_useragent("any")
     if environ.get("MIXPANEL_SECRET_ARN"):

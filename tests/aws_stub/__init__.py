@@ -9,7 +9,7 @@ from tests.aws_stub.stub import (
     TABLE,
     WRITE,
     AwsStub,
-    StoredLetter,
+    StoredDeadLetter,
     always,
     times,
 )
@@ -26,7 +26,7 @@ __all__ = [
     "WRITE",
     "AwsError",
     "AwsStub",
-    "StoredLetter",
+    "StoredDeadLetter",
     "always",
     "times",
 ]

@@ -36,7 +36,7 @@ Script = Callable[[Payload], AwsError | Response | Trouble | None]
 
 
 @dataclass(frozen=True, slots=True)
-class StoredLetter:
+class StoredDeadLetter:
     """One message that the dead-letter queue took."""
 
     message_id: str
@@ -55,7 +55,7 @@ class AwsStub:
         refuse_handle: whether it reports a deletion or a change of visibility as `Failed`.
         leave_out: whether DynamoDB gives an item back as unprocessed.
         secrets: by ARN.
-        letters: what the dead-letter queue took, in order.
+        dead letters: what the dead-letter queue took, in order.
         rows: the table, by key, as Python values.
         delays: seconds of visibility by receipt handle.
         deleted: receipt handles of what was deleted.
@@ -67,14 +67,13 @@ class AwsStub:
     refuse_handle: Callable[[Payload], bool] = lambda _: False
     leave_out: Callable[[Mapping[str, Any]], bool] = lambda _: False
     secrets: dict[str, str] = field(default_factory=dict)
-    letters: list[StoredLetter] = field(default_factory=list)
+    dead_letters: list[StoredDeadLetter] = field(default_factory=list)
     rows: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
     delays: dict[str, int] = field(default_factory=dict)
     deleted: list[str] = field(default_factory=list)
     calls: list[tuple[str, Payload]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        """Make the server; it listens from `with` on."""
         self.server = LoopbackServer(self._respond)
 
     @property
@@ -104,8 +103,8 @@ class AwsStub:
 
     @property
     def reasons(self) -> list[str]:
-        """The letters' reasons, in order; `""` where there was no room for one."""
-        return [letter.attributes.get("reason", "") for letter in self.letters]
+        """The dead letters' reasons, in order; `""` where there was no room for one."""
+        return [dead_letter.attributes.get("reason", "") for dead_letter in self.dead_letters]
 
     def call_count(self, operation: str) -> int:
         """How often an operation was called, whatever it answered."""
@@ -163,9 +162,9 @@ class AwsStub:
 
     def _take(self, entry: Mapping[str, Any]) -> dict[str, Any]:
         attributes = {n: a["StringValue"] for n, a in entry.get("MessageAttributes", {}).items()}
-        letter = StoredLetter(f"dead-{len(self.letters) + 1}", entry["MessageBody"], attributes)
-        self.letters.append(letter)
-        return {"Id": entry["Id"], "MessageId": letter.message_id, **digests(entry)}
+        dead_letter = StoredDeadLetter(f"dead-{len(self.dead_letters) + 1}", entry["MessageBody"], attributes)
+        self.dead_letters.append(dead_letter)
+        return {"Id": entry["Id"], "MessageId": dead_letter.message_id, **digests(entry)}
 
     def _delay(self, payload: Payload) -> dict[str, Any]:
         if payload["QueueUrl"] != self.queue_url:

@@ -67,7 +67,7 @@ def test_the_schema_and_mixpanels_own_file_agree() -> None:
     ],
 )
 def test_a_difference_would_be_seen(path: tuple[str | int, ...], value: object) -> None:
-    """Each part that the comparison looks at, altered."""
+    """Return every part of the comparison, changed."""
     spec = yaml.safe_load(SCHEMA_PATH.read_text())
     before = shape(spec)
     node: Any = spec["paths"]["/import"]["post"]

@@ -42,7 +42,7 @@ def test_table_of_limits_is_what_the_code_says() -> None:
 
 
 def test_every_outside_number_has_a_source() -> None:
-    """A number nobody can look up is no limit; all were checked on a day that is written down."""
+    """Each limit names a source that can be looked up, and the day on which it was checked."""
     found = [limit for limit in vars(limits).values() if isinstance(limit, Limit)]
 
     assert len(found) > 15

@@ -256,7 +256,7 @@ class QueueUnderTest:
         port: the port.
         clock: for deadlines.
         stored: returns the bodies that the queue holds, in order.
-        refuse: makes the queue refuse letters of this body.
+        refuse: makes the queue refuse dead letters of this body.
         fail: makes every call fail.
     """
 
@@ -266,9 +266,9 @@ class QueueUnderTest:
     refuse: Callable[[str], None]
     fail: Callable[[], None]
 
-    def send(self, letters: Sequence[DeadLetter], *, in_s: float = PATIENCE_S) -> list[str | None]:
+    def send(self, dead_letters: Sequence[DeadLetter], *, in_s: float = PATIENCE_S) -> list[str | None]:
         """Send with a deadline that is so far away."""
-        return self.port.send(letters, deadline_s=self.clock.monotonic_s() + in_s)
+        return self.port.send(dead_letters, deadline_s=self.clock.monotonic_s() + in_s)
 
 
 def fake_queue() -> Iterator[QueueUnderTest]:
@@ -277,9 +277,9 @@ def fake_queue() -> Iterator[QueueUnderTest]:
     queue = FakeDeadLetters(clock)
 
     def refuse(body: str | None) -> None:
-        queue.refuse = lambda letter: body is None or letter.body == body
+        queue.refuse = lambda dead_letter: body is None or dead_letter.body == body
 
-    stored = lambda: [letter.body for letter in queue.letters]  # noqa: E731  (one line says it)
+    stored = lambda: [dead_letter.body for dead_letter in queue.sent]  # noqa: E731  (one line says it)
     yield QueueUnderTest(queue, clock, stored, refuse, partial(refuse, None))
 
 
@@ -295,7 +295,7 @@ def real_queue() -> Iterator[QueueUnderTest]:
         yield QueueUnderTest(
             port=queue,
             clock=clock,
-            stored=lambda: [letter.body for letter in stub.letters],
+            stored=lambda: [dead_letter.body for dead_letter in stub.dead_letters],
             refuse=refuse,
             fail=lambda: stub.scripts.update({SEND: always(DENIED)}),
         )
@@ -307,29 +307,29 @@ def queue(request: pytest.FixtureRequest) -> Iterator[QueueUnderTest]:
     yield from {"fake": fake_queue, "real": real_queue}[request.param]()
 
 
-def make_letter(body: str, **attributes: str) -> DeadLetter:
-    """Return a letter."""
+def make_dead_letter(body: str, **attributes: str) -> DeadLetter:
+    """Return a dead letter."""
     return DeadLetter(body, attributes or {"reason": "rejected"}, LogKey("pk", "sk"))
 
 
 @pytest.mark.parametrize("count", [0, 1, 10, 11, 25])
-def test_each_confirmed_letter_has_a_message_id_of_its_own(queue: QueueUnderTest, count: int) -> None:
-    """In the order of the letters, however many calls it takes."""
-    letters = [make_letter(f"body {number}") for number in range(count)]
+def test_each_confirmed_dead_letter_has_a_message_id_of_its_own(queue: QueueUnderTest, count: int) -> None:
+    """In the order of the dead letters, however many calls it takes."""
+    dead_letters = [make_dead_letter(f"body {number}") for number in range(count)]
 
-    found = queue.send(letters)
+    found = queue.send(dead_letters)
 
     assert len(found) == count
     assert len(set(found)) == count
     assert None not in found
-    assert queue.stored() == [letter.body for letter in letters]
+    assert queue.stored() == [dead_letter.body for dead_letter in dead_letters]
 
 
-def test_a_refused_letter_has_none_and_its_neighbours_have_theirs(queue: QueueUnderTest) -> None:
+def test_a_refused_dead_letter_has_none_and_its_neighbours_have_theirs(queue: QueueUnderTest) -> None:
     """What SQS reports as failed is not confirmed."""
     queue.refuse("body 3")
 
-    found = queue.send([make_letter(f"body {number}") for number in range(12)])
+    found = queue.send([make_dead_letter(f"body {number}") for number in range(12)])
 
     assert [number for number, message_id in enumerate(found) if message_id is None] == [3]
     assert "body 3" not in queue.stored()
@@ -339,45 +339,47 @@ def test_a_queue_that_fails_confirms_nothing(queue: QueueUnderTest) -> None:
     """It does not raise: what is not confirmed comes back."""
     queue.fail()
 
-    found = queue.send([make_letter(f"body {number}") for number in range(12)])
+    found = queue.send([make_dead_letter(f"body {number}") for number in range(12)])
 
     assert found == [None] * 12
     assert queue.stored() == []
 
 
-def test_letters_that_are_larger_together_than_a_call_go_in_several(queue: QueueUnderTest) -> None:
+def test_dead_letters_that_are_larger_together_than_a_call_go_in_several(queue: QueueUnderTest) -> None:
     """The sum of a call has a limit, too."""
-    letters = [make_letter(str(number) + "x" * 300_000) for number in range(8)]
+    dead_letters = [make_dead_letter(str(number) + "x" * 300_000) for number in range(8)]
 
-    found = queue.send(letters)
+    found = queue.send(dead_letters)
 
     assert None not in found
-    assert queue.stored() == [letter.body for letter in letters]
+    assert queue.stored() == [dead_letter.body for dead_letter in dead_letters]
 
 
 @pytest.mark.parametrize(("over_bytes", "is_stored"), [(0, True), (1, False)])
 def test_body_and_attributes_together_have_a_limit_to_the_byte(
     queue: QueueUnderTest, *, over_bytes: int, is_stored: bool
 ) -> None:
-    """A letter above it is not confirmed; its neighbours are."""
-    empty = make_letter("", reason="rejected", detail="語")
-    large = make_letter("x" * (1_048_576 - empty.size_bytes + over_bytes), reason="rejected", detail="語")
+    """A dead letter above it is not confirmed; its neighbours are."""
+    empty = make_dead_letter("", reason="rejected", detail="語")
+    large = make_dead_letter(
+        "x" * (1_048_576 - empty.size_bytes + over_bytes), reason="rejected", detail="語"
+    )
 
-    found = queue.send([make_letter("before"), large, make_letter("after")])
+    found = queue.send([make_dead_letter("before"), large, make_dead_letter("after")])
 
     assert [message_id is not None for message_id in found] == [True, is_stored, True]
 
 
 def test_an_empty_body_is_not_confirmed(queue: QueueUnderTest) -> None:
     """SQS takes none."""
-    found = queue.send([make_letter(""), make_letter("body")])
+    found = queue.send([make_dead_letter(""), make_dead_letter("body")])
 
     assert [message_id is not None for message_id in found] == [False, True]
 
 
-def test_after_the_deadline_no_letter_goes(queue: QueueUnderTest) -> None:
+def test_after_the_deadline_no_dead_letter_goes(queue: QueueUnderTest) -> None:
     """Time is up: what did not go is not confirmed."""
-    found = queue.send([make_letter("body")], in_s=-1.0)
+    found = queue.send([make_dead_letter("body")], in_s=-1.0)
 
     assert found == [None]
     assert queue.stored() == []

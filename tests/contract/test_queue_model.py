@@ -396,7 +396,7 @@ def test_messages_come_in_any_order() -> None:
 
 
 def test_a_message_is_forgotten_after_its_retention() -> None:
-    """What nobody deleted is gone when its time is over, and counted."""
+    """A message that is not deleted is gone after its retention, and counted."""
     clock, queue = make_model(retention_s=100.0)
     queue.send("body")
     clock.sleep(100.0)
@@ -406,7 +406,7 @@ def test_a_message_is_forgotten_after_its_retention() -> None:
 
 
 def test_the_visibility_of_a_message_not_in_flight_stays() -> None:
-    """Visible again, received anew or deleted: the old handle changes nothing, and SQS says so."""
+    """When a message is visible again, received again or deleted, SQS refuses the old handle."""
     clock, queue = make_model()
     queue.send("body")
     (message,) = queue.receive()

@@ -73,7 +73,7 @@ def test_numbers_and_names_are_those_of_the_code() -> None:
 
 @pytest.mark.parametrize("path", MESSAGES, ids=lambda path: path.stem)
 def test_golden_messages_are_valid(path: Path) -> None:
-    """What is read for ever is what the schema describes."""
+    """The schema describes the golden messages, which stay readable for ever."""
     assert _is_valid(json.loads(path.read_text()))
 
 

@@ -70,7 +70,7 @@ class PipelineRun:
     slots: int = SLOTS
     reports_zero: bool = True
     kills: bool = False
-    refuses_letters: bool = False
+    refuses_dead_letters: bool = False
     loses_rows: bool = False
     metrics: Metrics = field(default_factory=Metrics)
 
@@ -100,7 +100,7 @@ class PipelineRun:
     def _start_container(self) -> World:
         world = World()
         world.respond = lambda posted: self.mixpanel(posted, world.clock.passed_s)
-        world.dead_letters.refuse = lambda _: self.refuses_letters
+        world.dead_letters.refuse = lambda _: self.refuses_dead_letters
         world.log.lose = lambda _: self.loses_rows
         return world
 
@@ -151,9 +151,9 @@ class PipelineRun:
         for message_id, seconds in world.queue.delays.items():
             if message_id in self.queue:
                 self.queue[message_id].visible_s = self._now_s + seconds
-        for letter in world.dead_letters.letters:
-            self._send(self.dead_letters, letter.body)
-        for told in (world.queue.deleted, world.queue.delays, world.dead_letters.letters):
+        for dead_letter in world.dead_letters.sent:
+            self._send(self.dead_letters, dead_letter.body)
+        for told in (world.queue.deleted, world.queue.delays, world.dead_letters.sent):
             told.clear()
         self._end(world, published)
 

@@ -88,7 +88,7 @@ _records = st.lists(
 
 @dataclass(frozen=True)
 class Weather:
-    """One invocation's luck: request by request, letter by letter, row by row; then all is well."""
+    """One invocation's luck: request by request, dead letter by dead letter, row by row; then all is well."""
 
     answers: Sequence[str] = ()
     dead_letters_refused: Sequence[bool] = ()
@@ -178,12 +178,12 @@ class History:
         """Run one invocation with all that is in the queue, and check what must hold after it."""
         self._set(weather)
         batch = self.queue
-        found = self.world.deliver(*batch)
-        self.queue = handed_back(batch, found)
+        report = self.world.deliver(*batch)
+        self.queue = handed_back(batch, report)
         self.world.clock.sleep(725.0)
-        self._check_counts(batch, found)
+        self._check_counts(batch, report)
         self._check_acknowledged(batch)
-        return found
+        return report
 
     def _set(self, weather: Weather) -> None:
         answers = list(weather.answers)
@@ -216,14 +216,14 @@ class History:
 
     def is_dead(self, event: Expected) -> bool:
         """Whether the dead-letter queue holds it, whole."""
-        return any(_same(event.raw, _content(letter)) for letter in self.world.dead_letters.letters)
+        return any(_same(event.raw, _content(dead_letter)) for dead_letter in self.world.dead_letters.sent)
 
 
-def _content(letter: DeadLetter) -> Any:
+def _content(dead_letter: DeadLetter) -> Any:
     try:
-        return decode_message(letter.body).raw_events[0]
+        return decode_message(dead_letter.body).raw_events[0]
     except UnreadableMessage:
-        return letter.body
+        return dead_letter.body
 
 
 def _run(
@@ -284,7 +284,7 @@ def test_whatever_is_answered_nothing_is_lost(
 def test_what_is_refused_for_ever_is_never_blamed_on_the_events(
     records: list[Record], fault: str, invocations: int
 ) -> None:
-    """Where every request gets the same answer, it is the set-up: only what breaks our own rules is dead."""
+    """If every request gets the same answer, the setup is wrong: only what breaks our own rules is dead."""
     history = History(World(), UNCLEAR, queue=list(records))
 
     for _ in range(invocations):
@@ -294,7 +294,7 @@ def test_what_is_refused_for_ever_is_never_blamed_on_the_events(
     assert not any(history.is_dead(event) for event in valid)
 
 
-@pytest.mark.parametrize("what", ["letters", "rows", "both"])
+@pytest.mark.parametrize("what", ["dead_letters", "rows", "both"])
 @settings(max_examples=40)
 @given(_records)
 def test_queue_and_table_that_fail_for_ever_lose_nothing(what: str, records: list[Record]) -> None:
@@ -302,15 +302,15 @@ def test_queue_and_table_that_fail_for_ever_lose_nothing(what: str, records: lis
     world = World(MixpanelModel(REFUSED).ingest)
     _break(world.dead_letters, world.log, what)
 
-    found = world.deliver(*records)
+    report = world.deliver(*records)
 
     bad = [record.message_id for record in records if not all(event.is_good for event in _expect(record))]
-    assert sorted(found.settled.failed_message_ids) == ([] if what == "rows" else sorted(bad))
-    assert bool(world.dead_letters.letters) == (what == "rows" and bool(bad))
+    assert sorted(report.settled.failed_message_ids) == ([] if what == "rows" else sorted(bad))
+    assert bool(world.dead_letters.sent) == (what == "rows" and bool(bad))
 
 
 def _break(dead_letters: FakeDeadLetters, log: FakeLog, what: str) -> None:
-    if what in ("letters", "both"):
+    if what in ("dead_letters", "both"):
         dead_letters.refuse = lambda _: True
     if what in ("rows", "both"):
         log.lose = lambda _: True

@@ -95,13 +95,13 @@ def test_no_record_reaches_the_queues_14_days_or_its_own_count(
         world.queue.delays.clear()
         with contextlib.suppress(Death):
             world.deliver(record)
-        if world.dead_letters.letters:
+        if world.dead_letters.sent:
             break
         world.clock.sleep(max(1.0, world.queue.delays.get("receipt", VISIBILITY_S)))
 
-    (letter,) = world.dead_letters.letters
-    assert letter.attributes["reason"] == "exhausted"
-    assert ("unread" in letter.attributes["detail"]) or fate != "dies"
+    (dead_letter,) = world.dead_letters.sent
+    assert dead_letter.attributes["reason"] == "exhausted"
+    assert ("unread" in dead_letter.attributes["detail"]) or fate != "dies"
     assert world.clock.passed_s <= 13 * DAY_S
     assert world.clock.passed_s >= min(chosen.exhaust_after_s, 3 * DAY_S) or fate == "dies"
 
@@ -133,5 +133,5 @@ def test_no_event_is_given_up_before_its_time(
         record = make_record(body, sent_ms=NOW_MS, receive_count=receive_count, receipt_handle="receipt")
         world.queue.delays.clear()
         world.deliver(record)
-        assert world.dead_letters.letters == []
+        assert world.dead_letters.sent == []
         world.clock.sleep(max(1.0, world.queue.delays.get("receipt", VISIBILITY_S)))

@@ -115,7 +115,7 @@ def test_no_value_of_the_request_is_in_a_verdict(
 
     shown = " ".join([verdict.detail, *verdict.named.values()]).casefold()
     ours = (
-        "mixpanel says answered with a report that does not add up body is no cannot be read as json refused"
+        "mixpanel says answered with a report that does not add up body is not a report is not json refused"
     )
     told = [v for v in values if len(v) >= 4 and v.casefold() in shown and not _is_mixpanels(v)]
     assert [value for value in told if value.casefold() not in ours] == []

@@ -64,8 +64,8 @@ def _run_all(seeds: Sequence[int], days: float, processes: int) -> Iterator[Resu
 def _progress(results: Iterable[Result], count: int) -> Iterator[Result]:
     for number, result in enumerate(results, 1):
         if number % _TOLD_EVERY == 0 or result.violations:
-            found = f"seed {result.seed} broke a promise" if result.violations else "all well"
-            print(f"{number} of {count}: {found}", file=sys.stderr)  # noqa: T201  (as above)
+            verdict = f"seed {result.seed} broke a promise" if result.violations else "all well"
+            print(f"{number} of {count}: {verdict}", file=sys.stderr)  # noqa: T201  (as above)
         yield result
 
 

@@ -17,7 +17,7 @@ _UNANSWERED_MOST = 20
 
 
 class Watched(Protocol):
-    """What is looked at."""
+    """What the bounds are checked against."""
 
     trouble: Trouble
     source: EventSource

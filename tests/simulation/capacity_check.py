@@ -73,13 +73,13 @@ def compare_lag(name: str, load: Load) -> Compared:
 def main() -> int:
     """Print the table, then one line of JSON."""
     print("| | first limit | model, s | simulated, s | deviation |\n|---|---|---|---|---|")  # noqa: T201  (a command line talks)
-    found = []
+    comparisons = []
     for one in _all():
-        found.append(one)
+        comparisons.append(one)
         row = f"{one.model_s:,.0f} | {one.simulated_s:,.0f} | {one.deviation:+.0%} |"
         print(f"| {one.name} | {one.first_bound} | {row}", flush=True)  # noqa: T201  (as above)
-    most = max(abs(one.deviation) for one in found)
-    print(json.dumps({"compared": len(found), "largest_deviation": round(most, 3)}))  # noqa: T201  (as above)
+    most = max(abs(one.deviation) for one in comparisons)
+    print(json.dumps({"compared": len(comparisons), "largest_deviation": round(most, 3)}))  # noqa: T201  (as above)
     return 0
 
 

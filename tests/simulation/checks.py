@@ -27,9 +27,9 @@ def problems(
     yield from _counted_once(ledger, counted)
     for key in ledger.expected:
         yield from _in_its_place(ledger, key)
-    for key, found in log_keys.items():
-        if len(found) == 1 and key not in ledger.doubt.unlogged and not found & log.doubtful:
-            yield from _row_is_right(ledger, key, log, *found)
+    for key, rows in log_keys.items():
+        if len(rows) == 1 and key not in ledger.doubt.unlogged and not rows & log.doubtful:
+            yield from _row_is_right(ledger, key, log, *rows)
 
 
 def _counted_once(ledger: Ledger, counted: Sequence[FourFields]) -> Iterator[str]:
@@ -37,8 +37,8 @@ def _counted_once(ledger: Ledger, counted: Sequence[FourFields]) -> Iterator[str
         if fields not in ledger.owner or count > 1:
             yield f"counted twice, or by other fields than the message's: {fields}"
     for key in ledger.expected:
-        if len(found := ledger.counted(key)) > 1:
-            yield f"counted twice, for its fields were changed: {found}"
+        if len(field_sets := ledger.counted(key)) > 1:
+            yield f"counted twice, for its fields were changed: {field_sets}"
 
 
 def _in_its_place(ledger: Ledger, key: str) -> Iterator[str]:
@@ -50,8 +50,8 @@ def _in_its_place(ledger: Ledger, key: str) -> Iterator[str]:
     if is_counted and is_dead and not is_doubtful:
         yield f"counted and dead, and every answer was known: {key[:200]}"
     most = ledger.sent[key] + doubt.resent[key]
-    if ledger.letters[key] > most:
-        yield f"{ledger.letters[key]} dead letters where {most} can be explained: {key[:200]}"
+    if ledger.dead_letters[key] > most:
+        yield f"{ledger.dead_letters[key]} dead letters where {most} can be explained: {key[:200]}"
 
 
 def _row_is_right(ledger: Ledger, key: str, log: LogModel, log_key: LogKey) -> Iterator[str]:

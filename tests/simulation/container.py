@@ -38,7 +38,7 @@ class Home(Place, Protocol):
     def post(self, container: "Container", body: bytes) -> Answer | Late:
         """Answer a request to Mixpanel."""
 
-    def take_letter(self, container: "Container", letter: DeadLetter) -> str:
+    def take_dead_letter(self, container: "Container", dead_letter: DeadLetter) -> str:
         """Put a dead letter into its queue, and look at it."""
 
 
@@ -83,13 +83,13 @@ class _NewerBody(str):
 
 
 class _DeadlyBody(str):
-    """A body that ends the process when it is first looked at; as text it may be passed on."""
+    """A body that ends the process when it is first read; as text it may be passed on."""
 
     __slots__ = ("process",)
     process: Process
 
     def startswith(self, *_: Any) -> bool:
-        self.process.die("poison", "first looked at")
+        self.process.die("poison", "first read")
 
 
 class Container:
@@ -108,7 +108,7 @@ class Container:
         self.password = place.password()
         self.arrivals: Mapping[str, Arrival] = {}
         self._place = place
-        self.dead_letters = SimulatedDeadLetters(self.process, self._take_letter)
+        self.dead_letters = SimulatedDeadLetters(self.process, self._take_dead_letter)
         self._pool = SimulatedPool(self.process, lambda body: place.post(self, body), self._refresh)
         self.deliverer = Deliverer(
             pool=self._pool,
@@ -146,12 +146,12 @@ class Container:
             self._pool.abandon_all()
             self.process.freeze()
         failed = dict.fromkeys(report.settled.failed_message_ids)
-        answer = {"batchItemFailures": [{"itemIdentifier": found} for found in failed]}
+        answer = {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
         internal = f"internal fault: {dict(report.internal_faults)}" if report.internal_faults else ""
         return Invocation(InvocationResult(json.dumps(answer)), report, internal)
 
-    def _take_letter(self, letter: DeadLetter) -> str:
-        return self._place.take_letter(self, replace(letter, body=str(letter.body)))
+    def _take_dead_letter(self, dead_letter: DeadLetter) -> str:
+        return self._place.take_dead_letter(self, replace(dead_letter, body=str(dead_letter.body)))
 
     def _refresh(self) -> bool:
         self.password = self._place.password()

@@ -84,10 +84,10 @@ class EventSource:
         queue.twice_part, queue.twice_window = (window.part * _TWICE_PART if window else 0.0), window
         batch: list[Received] = []
         while len(batch) < self._scenario.batch_size:
-            found = queue.receive(min(MOST_PER_RECEIVE, self._scenario.batch_size - len(batch)))
-            if not found:
+            messages = queue.receive(min(MOST_PER_RECEIVE, self._scenario.batch_size - len(batch)))
+            if not messages:
                 break
-            batch += found
+            batch += messages
         return batch
 
     def _note_twice(self, batch: Sequence[Received]) -> None:
@@ -121,11 +121,11 @@ class EventSource:
         """Return the slot's warm container, or a new one where it died or another version is deployed."""
         passed_s = self._place.passed_s()
         version = self._scenario.version(self._place.trouble, passed_s)
-        found = self._warm[slot]
-        if found is None or found.version != version:
-            found = Container(self._place, version, self._scenario.max_receive_count)
-            self._warm[slot] = found
-        return found
+        container = self._warm[slot]
+        if container is None or container.version != version:
+            container = Container(self._place, version, self._scenario.max_receive_count)
+            self._warm[slot] = container
+        return container
 
     def _struck(self, container: Container, batch: Sequence[Received]) -> set[str]:
         struck = set(container.process.struck)
@@ -143,7 +143,7 @@ class EventSource:
             self._met[message.message_id] |= struck
             self._count_last(message, report, struck)
         met = set().union(*(self._met[message.message_id] for message in batch))
-        for outcome in [NO_ANSWER] if report is None else [str(found) for found in report.outcomes]:
+        for outcome in [NO_ANSWER] if report is None else [str(reason) for reason in report.outcomes]:
             for fault in met or {NO_FAULT}:
                 self._result.pairs[outcome, fault] += 1
 

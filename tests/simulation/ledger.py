@@ -65,7 +65,7 @@ class Ledger:
         self.doubt = Doubt()
         self.expected: dict[str, Expected] = {}
         self.sent: Counter[str] = Counter()
-        self.letters: Counter[str] = Counter()
+        self.dead_letters: Counter[str] = Counter()
         self.by_insert_id: defaultdict[str, set[str]] = defaultdict(set)
         self.owner: dict[FourFields, str] = {}
         self._is_counted, self._violate = is_counted, violate
@@ -97,10 +97,10 @@ class Ledger:
 
     def keys(self, body: str) -> Sequence[str]:
         """Return the events in a body, by the key under which they were published; more than once if so."""
-        found = self._keys.get(body)
-        if found is None:
-            found = self._keys[body] = [self._edited.get(key, key) for key in _read_keys(body)]
-        return found
+        keys = self._keys.get(body)
+        if keys is None:
+            keys = self._keys[body] = [self._edited.get(key, key) for key in _read_keys(body)]
+        return keys
 
     def counted(self, key: str) -> list[FourFields]:
         """Return the fields by which Mixpanel counts the event: at most one."""

@@ -18,7 +18,7 @@ class Row:
 
 @dataclass(slots=True)
 class LogModel:
-    """Rows by key; `doubtful` are the keys of which a write was lost: nobody can say what they hold."""
+    """Rows by key; `doubtful` are the keys of lost writes, whose content is unknown."""
 
     rows: dict[LogKey, Row] = field(default_factory=dict)
     doubtful: set[LogKey] = field(default_factory=set)
@@ -33,7 +33,7 @@ class LogModel:
             row.redriven_as = edited
 
     def mark_redriven(self, key: LogKey, *, dead_letter_message_id: str) -> None:
-        """Do what `whyness_ops` does: only a row that is dead, and of this letter, changes."""
+        """Do what `whyness_ops` does: only a row that is dead, and of this dead letter, changes."""
         if row := self._dead_row(key, dead_letter_message_id):
             row.state = State.REDRIVEN
 
@@ -46,5 +46,5 @@ class LogModel:
 
     def _dead_row(self, key: LogKey, dead_letter_message_id: str) -> Row | None:
         row = self.rows.get(key)
-        is_meant = row and row.entry.dead_letter_message_id in ("", dead_letter_message_id)
-        return row if row and is_meant and row.state == State.DEAD else None
+        is_dead_letters = row and row.entry.dead_letter_message_id in ("", dead_letter_message_id)
+        return row if row and is_dead_letters and row.state == State.DEAD else None

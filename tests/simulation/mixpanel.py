@@ -33,8 +33,8 @@ class _WatchedStore(EventStore):
         super().add(event)
         assert event.key is not None, "an event without insert id is never counted once"
         if event.key not in self.counted:
-            found = self.counted[event.key] = four_fields(json.loads(event.line))
-            self.fields.add(found)
+            counted = self.counted[event.key] = four_fields(json.loads(event.line))
+            self.fields.add(counted)
 
 
 class SimulatedMixpanel:

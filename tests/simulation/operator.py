@@ -3,8 +3,8 @@
 from dataclasses import replace
 from typing import Protocol
 
+from tests.simulation.fixing import fix
 from tests.simulation.ledger import Ledger
-from tests.simulation.mending import mend
 from tests.simulation.process import Killed, Place, Process
 from tests.simulation.queue_model import QueueModel, Received
 from tests.simulation.traffic import expect
@@ -58,41 +58,41 @@ class Operator:
             batch = self._place.dead_letters.receive(visibility_s=HIDDEN_S)
             if not batch:
                 break
-            for letter in batch:
-                is_meant = self._kind == "redrive of all" or self._place.rng.random() < _SELECTED_PART
-                if not (is_meant and self._redrive(letter)):
-                    held.append(letter)
-        for letter in held:
-            self._place.dead_letters.change_visibility(letter.receipt_handle, 0)
+            for dead_letter in batch:
+                is_selected = self._kind == "redrive of all" or self._place.rng.random() < _SELECTED_PART
+                if not (is_selected and self._redrive(dead_letter)):
+                    held.append(dead_letter)
+        for dead_letter in held:
+            self._place.dead_letters.change_visibility(dead_letter.receipt_handle, 0)
 
-    def _redrive(self, letter: Received) -> bool:
+    def _redrive(self, dead_letter: Received) -> bool:
         """Send, then delete; tell whether it is sent."""
-        found = _dead_letter(letter)
+        parsed = _dead_letter(dead_letter)
         try:
-            body = self._edit(found) if self._kind == "redrive with edit" else letter.body
+            body = self._edit(parsed) if self._kind == "redrive with edit" else dead_letter.body
         except CannotEdit as fault:
-            self._place.note(f"  {letter.message_id} stays: {fault}")
+            self._place.note(f"  {dead_letter.message_id} stays: {fault}")
             return False
         is_move = self._kind == "redrive of all"
-        key = found.log_key
-        attributes = letter.attributes if is_move else {LOG_KEY: str(key)} if key else {}
+        key = parsed.log_key
+        attributes = dead_letter.attributes if is_move else {LOG_KEY: str(key)} if key else {}
         if key and not is_move:
-            self._mark_edited(key, replace(found, body=body))
+            self._mark_edited(key, replace(parsed, body=body))
         sent = self._place.queue.send(body, attributes)
         self._place.redriven(self._kind, sent)
-        self._place.note(f"  {letter.message_id} is sent again as {sent}: {body[:120]}")
+        self._place.note(f"  {dead_letter.message_id} is sent again as {sent}: {body[:120]}")
         try:
             self._call()
         except Killed:
             self._place.ledger.doubt.came_twice(self._place.ledger.keys(body))
             raise
-        self._place.dead_letters.delete(letter.receipt_handle)
+        self._place.dead_letters.delete(dead_letter.receipt_handle)
         if key and not is_move:
             self._call()
             if self._process.strikes("rows lost"):
                 self._place.log.doubtful.add(key)
             else:
-                self._place.log.mark_redriven(key, dead_letter_message_id=letter.message_id)
+                self._place.log.mark_redriven(key, dead_letter_message_id=dead_letter.message_id)
         return True
 
     def _mark_edited(self, key: LogKey, edited: DeadLetter) -> None:
@@ -105,10 +105,10 @@ class Operator:
         else:
             self._place.log.mark_edited(key, new, dead_letter_message_id=edited.message_id)
 
-    def _edit(self, letter: DeadLetter) -> str:
-        body = edit_body(letter, mend, now_ms=int(self._process.now_s() * 1000))
+    def _edit(self, dead_letter: DeadLetter) -> str:
+        body = edit_body(dead_letter, fix, now_ms=int(self._process.now_s() * 1000))
         edited = decode_message(body)
-        before = self._place.ledger.keys(letter.body)
+        before = self._place.ledger.keys(dead_letter.body)
         for raw, original in zip(edited.raw_events, before, strict=True):
             assert isinstance(raw, dict)
             self._place.ledger.edit(original, expect(raw, edited.identity or "distinct_id"))
@@ -120,12 +120,12 @@ class Operator:
             raise Killed
 
 
-def _dead_letter(letter: Received) -> DeadLetter:
+def _dead_letter(dead_letter: Received) -> DeadLetter:
     return DeadLetter(
-        message_id=letter.message_id,
-        body=letter.body,
-        attributes=letter.attributes,
-        sent_ms=letter.sent_ms,
-        source_arn=letter.source,
-        receipt_handle=letter.receipt_handle,
+        message_id=dead_letter.message_id,
+        body=dead_letter.body,
+        attributes=dead_letter.attributes,
+        sent_ms=dead_letter.sent_ms,
+        source_arn=dead_letter.source,
+        receipt_handle=dead_letter.receipt_handle,
     )

@@ -58,11 +58,11 @@ class SimulatedPool:
         """Wait for answers."""
         give_up_s = self._process.now_s() + timeout_s
         self._process.port_call("wait", 0.0)
-        while not (found := self._take()) and (left_s := give_up_s - self._process.now_s()) > 0:
+        while not (answered := self._take()) and (left_s := give_up_s - self._process.now_s()) > 0:
             self._waiting = self._process.place.scheduler.running
             self._process.let_pass(left_s)
             self._waiting = None
-        return found
+        return answered
 
     def abandon(self, ticket: int) -> None:
         """Cut the connection; the answer may be on its way already."""
@@ -83,8 +83,8 @@ class SimulatedPool:
         self._process.place.scheduler.at(at_s, action)
 
     def _post(self, ticket: int, body: bytes, until_s: float) -> None:
-        found = self._respond(body)
-        late = found if isinstance(found, Late) else Late(found, 0.02)
+        answer = self._respond(body)
+        late = answer if isinstance(answer, Late) else Late(answer, 0.02)
         if late.after_s == _NEVER:
             return
         at_s = self._process.now_s() + late.after_s
@@ -106,12 +106,12 @@ class SimulatedPool:
             self._process.place.scheduler.wake(self._waiting)
 
     def _take(self) -> list[tuple[int, Answer]]:
-        found = [(t, answer) for t, body, answer in self._arrived if self._is_awaited(t, body)]
+        answered = [(t, answer) for t, body, answer in self._arrived if self._is_awaited(t, body)]
         self._arrived.clear()
-        for ticket, _ in found:
+        for ticket, _ in answered:
             if _LATE_POISON in self._busy.pop(ticket, b""):  # an answer may come twice
                 self._process.die("poison", "answered")
-        return found
+        return answered
 
     def _is_awaited(self, ticket: int, body: bytes) -> bool:
         return self._busy.get(ticket) is body

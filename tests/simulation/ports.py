@@ -19,35 +19,35 @@ class SimulatedDeadLetters:
     """The DeadLetters port over the run's one dead-letter queue."""
 
     def __init__(self, process: Process, take: Callable[[DeadLetter], str]) -> None:
-        self._process, self._take_letter = process, take
+        self._process, self._take_dead_letter = process, take
         self.confirmed: list[LogKey] = []
 
-    def send(self, letters: Sequence[DeadLetter], *, deadline_s: float) -> list[str | None]:
+    def send(self, dead_letters: Sequence[DeadLetter], *, deadline_s: float) -> list[str | None]:
         """Send; the process may die between the sending and its confirmation."""
-        found: list[str | None] = []
-        for call in sqs_batch.in_calls(letters, attrgetter("size_bytes")):
+        message_ids: list[str | None] = []
+        for call in sqs_batch.in_calls(dead_letters, attrgetter("size_bytes")):
             seconds = call_s(deadline_s - self._process.now_s())
-            found += self._send_call(call, seconds) if seconds else [None] * len(call)
-        return found
+            message_ids += self._send_call(call, seconds) if seconds else [None] * len(call)
+        return message_ids
 
-    def _send_call(self, letters: Sequence[DeadLetter], seconds: float) -> list[str | None]:
+    def _send_call(self, dead_letters: Sequence[DeadLetter], seconds: float) -> list[str | None]:
         self._process.port_call("dead_letters.send", _AWS_CALL_S)
-        if self._process.strikes("letters throttled"):
+        if self._process.strikes("dead letters throttled"):
             self._process.let_pass(seconds)
-            return [None] * len(letters)
-        found = [self._take(letter) for letter in letters]
+            return [None] * len(dead_letters)
+        message_ids = [self._take(dead_letter) for dead_letter in dead_letters]
         self._process.port_call("dead_letters.sent", _AWS_CALL_S)
-        return found
+        return message_ids
 
-    def _take(self, letter: DeadLetter) -> str | None:
-        if self._process.strikes("letters refused"):
+    def _take(self, dead_letter: DeadLetter) -> str | None:
+        if self._process.strikes("dead letters refused"):
             self._process.place.note("  dead letter refused")
             return None
-        found = self._take_letter(letter)
-        if self._process.strikes("letters unconfirmed"):
+        message_id = self._take_dead_letter(dead_letter)
+        if self._process.strikes("dead letters unconfirmed"):
             return None
-        self.confirmed.append(letter.key)
-        return found
+        self.confirmed.append(dead_letter.key)
+        return message_id
 
 
 class SimulatedLog:

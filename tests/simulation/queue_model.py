@@ -80,7 +80,6 @@ class QueueModel:
     _messages: dict[str, Message] = field(default_factory=dict)
 
     def __len__(self) -> int:
-        """Return how many messages there are, hidden ones too."""
         self._forget()
         return len(self._messages)
 
@@ -100,15 +99,15 @@ class QueueModel:
             raise ValueError(f"MaxNumberOfMessages {at_most}: allowed are 1 to {MOST_PER_RECEIVE}")
         self._forget()
         hidden_s = self.visibility_s if visibility_s is None else visibility_s
-        found: list[Received] = []
+        received: list[Received] = []
         for message in self._candidates():
-            if len(found) == at_most:
+            if len(received) == at_most:
                 break
             if self.dead_letters is not None and message.receive_count >= self.max_receive_count:
                 self._move(message, self.dead_letters)
                 continue
-            found.append(self._hand_out(message, hidden_s))
-        return found
+            received.append(self._hand_out(message, hidden_s))
+        return received
 
     def delete(self, receipt_handle: str) -> None:
         """Delete the message of that receive; the handle of an older receive deletes nothing."""
@@ -145,9 +144,9 @@ class QueueModel:
 
     def _candidates(self) -> list[Message]:
         now_s = self.now_s()
-        found = [m for m in self._messages.values() if m.visible_s <= now_s or self._comes_twice(m)]
-        self.rng.shuffle(found)
-        return found
+        visible = [m for m in self._messages.values() if m.visible_s <= now_s or self._comes_twice(m)]
+        self.rng.shuffle(visible)
+        return visible
 
     def _comes_twice(self, message: Message) -> bool:
         if not self.twice_part or message.drawn_in == self.twice_window:

@@ -20,14 +20,14 @@ def shortest(scenario: Scenario) -> tuple[Scenario, Result]:
         ValueError: it breaks none as it is.
     """
     search = _Search()
-    found = search.failing(scenario)
-    if found is None:
+    least = search.failing(scenario)
+    if least is None:
         raise ValueError(f"seed {scenario.seed} breaks no promise")
-    found = search.failing(replace(found, slots=1)) or found
+    least = search.failing(replace(least, slots=1)) or least
     for _ in range(2):
-        found = search.shorter(found, "windows")
-        found = search.shorter(found, "publications")
-    return found, Simulation(found).run()
+        least = search.shorter(least, "windows")
+        least = search.shorter(least, "publications")
+    return least, Simulation(least).run()
 
 
 @dataclass
@@ -46,17 +46,17 @@ class _Search:
                 return tried
         return None
 
-    def shorter(self, found: Scenario, name: str) -> Scenario:
+    def shorter(self, scenario: Scenario, name: str) -> Scenario:
         """Leave out ever smaller runs of the field's parts."""
-        size = len(getattr(found, name))
+        size = len(getattr(scenario, name))
         while size:
             start = 0
-            while start < len(parts := getattr(found, name)):
+            while start < len(parts := getattr(scenario, name)):
                 left: Any = {name: [*parts[:start], *parts[start + size :]]}
-                less = self.failing(replace(found, **left))
-                found, start = (less, start) if less else (found, start + size)
+                less = self.failing(replace(scenario, **left))
+                scenario, start = (less, start) if less else (scenario, start + size)
             size //= 2
-        return found
+        return scenario
 
 
 def told(scenario: Scenario, result: Result) -> str:

@@ -16,9 +16,9 @@ from tests.fakes import Late
 from tests.simulation.bounds import Bounds
 from tests.simulation.checks import problems
 from tests.simulation.container import Container
+from tests.simulation.dead_letter_checks import DeadLetterChecks
 from tests.simulation.event_source import WINDOW_S, EventSource
 from tests.simulation.ledger import Ledger, Watch, is_newer
-from tests.simulation.letter_checks import LetterChecks
 from tests.simulation.log_model import LogModel
 from tests.simulation.mixpanel import PROJECT, SimulatedMixpanel
 from tests.simulation.operator import Operator
@@ -78,7 +78,7 @@ class Simulation:
             watcher=Watch(self.ledger, "message", arrived=bounds.sent, gone=bounds.gone),
         )
         self.source = EventSource(self, scenario, self.result)
-        self._letter_checks = LetterChecks(self.ledger, scenario.max_receive_count)
+        self._dead_letter_checks = DeadLetterChecks(self.ledger, scenario.max_receive_count)
         self._log_keys: defaultdict[str, set[LogKey]] = defaultdict(set)
 
     def run(self) -> Result:
@@ -109,7 +109,7 @@ class Simulation:
         return self.scheduler.now_s - START_S
 
     def password(self) -> str:
-        """Return the secret: put right when a window of wrong credentials ends."""
+        """Return the secret, which is fixed when a window of wrong credentials ends."""
         ends = [w.from_s + w.for_s for w in self.trouble.of("401")]
         return f"secret-{sum(end_s <= self.passed_s() for end_s in ends)}"
 
@@ -157,23 +157,23 @@ class Simulation:
             self.ledger.doubt.unlogged.update(keys)
         rowless = sum(key not in self.log.rows for key in container.dead_letters.confirmed)
         if rowless > report.settled.log_writes_lost:
-            self.violate(f"{rowless} dead letters without a row, which nobody counts")
+            self.violate(f"{rowless} dead letters without a row, which no metric counts")
 
-    def take_letter(self, container: Container, letter: DeadLetter) -> str:
+    def take_dead_letter(self, container: Container, dead_letter: DeadLetter) -> str:
         """Put a dead letter into its queue, and look at it."""
-        found = self.dead_letters.send(letter.body, letter.attributes)
-        told = DeadLetterAttributes.decode(letter.attributes)
-        self.note(f"  dead letter {found}: {told.reason}: {told.detail}: {letter.body[:160]}")
-        keys = self.ledger.keys(letter.body)
+        message_id = self.dead_letters.send(dead_letter.body, dead_letter.attributes)
+        told = DeadLetterAttributes.decode(dead_letter.attributes)
+        self.note(f"  dead letter {message_id}: {told.reason}: {told.detail}: {dead_letter.body[:160]}")
+        keys = self.ledger.keys(dead_letter.body)
         if told.reason == Reason.EXHAUSTED:  # an earlier receive may have delivered it
             self.ledger.doubt.unknown.update(keys)
         for key in keys:
-            self.ledger.letters[key] += 1
+            self.ledger.dead_letters[key] += 1
             if len(keys) == 1:
-                self._log_keys[key].add(letter.key)
-        for problem in self._letter_checks.problems(letter, container):
+                self._log_keys[key].add(dead_letter.key)
+        for problem in self._dead_letter_checks.problems(dead_letter, container):
             self.violate(problem)
-        return found
+        return message_id
 
     def redriven(self, kind: str, message_id: str) -> None:
         """Hear that a dead letter is in the queue again, under this id."""

@@ -19,7 +19,7 @@ from whyness_events.delivery.mixpanel.answers import Reaction, Verdict, judge
 from whyness_events.delivery.mixpanel.translate import AnyEvent
 from whyness_events.delivery.ports import Answer, DeadLetter
 from whyness_events.delivery.reading.reader import Reader
-from whyness_events.delivery.sending import evidence, sender, trial
+from whyness_events.delivery.sending import evidence, posting, sender, trial
 from whyness_events.delivery.settling import dead_letter_writer, settlement
 from whyness_events.delivery.settling.settlement import Settlement
 from whyness_events.outcomes import Outcome, Reason
@@ -43,14 +43,14 @@ def _trust_a_400_that_does_not_add_up(patch: pytest.MonkeyPatch) -> None:
         is_trusted = verdict.status == 400 and verdict.reaction is Reaction.SPLIT
         return Verdict(Reaction.CONFIRMED, 400, "", verdict.named) if is_trusted else verdict
 
-    patch.setattr(sender, "judge", trusting)
+    patch.setattr(posting, "judge", trusting)
 
 
 def _swallow_a_failed_entry(patch: pytest.MonkeyPatch) -> None:
     send = Settlement._send
 
-    def swallow(self: Settlement, letters: dict[Item, DeadLetter], deadline_s: float) -> dict[Item, str]:
-        return dict.fromkeys(letters, "not confirmed") | send(self, letters, deadline_s)
+    def swallow(self: Settlement, dead_letters: dict[Item, DeadLetter], deadline_s: float) -> dict[Item, str]:
+        return dict.fromkeys(dead_letters, "not confirmed") | send(self, dead_letters, deadline_s)
 
     patch.setattr(Settlement, "_send", swallow)
 

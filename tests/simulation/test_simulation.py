@@ -69,4 +69,4 @@ def test_a_refusal_of_everything_that_ends_within_an_invocation_blames_nobody() 
 
     world.deliver(make_record(receive_count=1), make_record(receive_count=3))
 
-    assert world.dead_letters.letters == []
+    assert world.dead_letters.sent == []

@@ -32,8 +32,8 @@ WRONGS: tuple[dict[str, Any], ...] = (
 _TOO_LARGE_PART = 0.1
 # In each event, and never to be seen in a reason.
 PRIVATE = "private"
-# The user agents of events that end the process: when the body is first looked at, when the event is read,
-# sent, or answered, or by taking for ever.
+# The user agents of events that end the process: when the body is first read, when the event is read, sent or
+# answered, or by taking for ever.
 POISONS = ("dies at once", "dies reading", "dies sending", "dies answered", "never ends")
 DIES_AT_ONCE, DIES_READING, DIES_SENDING, DIES_ANSWERED, NEVER_ENDS = POISONS
 _UNREADABLE = ("no JSON", "[]", '{"schema_version":1,"events":[]}', "[" * 2_000)
@@ -78,19 +78,22 @@ def make_traffic(rng: random.Random, kinds: Collection[str], days: float) -> lis
     Some of the kinds of trouble come with a message.
     """
     maker = _Maker(rng, kinds)
-    found: list[Publication] = []
-    while len(found) < LEAST_MESSAGES * max(1, days) or sum(len(p.events) for p in found) < LEAST_EVENTS:
+    publications: list[Publication] = []
+    while (
+        len(publications) < LEAST_MESSAGES * max(1, days)
+        or sum(len(p.events) for p in publications) < LEAST_EVENTS
+    ):
         at_s = rng.random() * days * DAY_S * 0.8
         for _ in range(rng.randint(1, 12)):
             at_s += rng.expovariate(0.5)
-            found.append(message := maker.message(at_s))
+            publications.append(message := maker.message(at_s))
             if rng.random() < 0.05:  # an app that did not hear of its success publishes again
-                found.append(replace(message, at_s=at_s + rng.choice([0.5, 60, 3_600])))
+                publications.append(replace(message, at_s=at_s + rng.choice([0.5, 60, 3_600])))
     if rng.random() < _TOO_LARGE_PART:
-        found.append(maker.too_large(rng.choice(found).at_s))
+        publications.append(maker.too_large(rng.choice(publications).at_s))
     if "poison" in kinds:
-        found.append(maker.poison(rng.choice(found).at_s))
-    return sorted(found, key=lambda publication: publication.at_s)
+        publications.append(maker.poison(rng.choice(publications).at_s))
+    return sorted(publications, key=lambda publication: publication.at_s)
 
 
 class _Maker:
@@ -123,8 +126,8 @@ class _Maker:
         """Publish what fits into a message and is more than Mixpanel takes as an event, with a neighbour."""
         large = {**self._event(at_s), "event": "Large", "properties": large_properties(1_010_000)}
         raws = [large, self._event(at_s)]
-        found = self._envelope(at_s, raws, 1)
-        return replace(found, events=[Expected(canonical(large)), *found.events[1:]])
+        publication = self._envelope(at_s, raws, 1)
+        return replace(publication, events=[Expected(canonical(large)), *publication.events[1:]])
 
     def poison(self, at_s: float) -> Publication:
         """Publish an event that ends each process that handles it."""

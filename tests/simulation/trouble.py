@@ -30,13 +30,13 @@ AT_MIXPANEL: Mapping[str, Mapping[str, Any]] = {
     "unexplained 400": {"status": 400, "body": {"code": 400, "error": "bad", "status": "Bad Request"}},
     "proxy's 403": {"status": 403, "body": PAGE},
 }
-# What an operator did wrong, and puts right.
+# What an operator did wrong, and fixes.
 AT_SETUP = ("401", "wrong project")
 # What AWS does, and what happens to a container.
 AT_AWS = (
-    "letters refused",
-    "letters unconfirmed",
-    "letters throttled",
+    "dead letters refused",
+    "dead letters unconfirmed",
+    "dead letters throttled",
     "rows lost",
     "rows throttled",
     "delays refused",

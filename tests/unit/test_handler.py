@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[2]
 
 @dataclass
 class Context:
-    """What Lambda tells of an invocation."""
+    """Lambda's context of an invocation."""
 
     aws_request_id: str = "run-1"
     function_name: str = "send_events"
@@ -79,7 +79,7 @@ def test_answer_names_exactly_the_records_that_are_not_safe(world: World) -> Non
     answer = handler.handler(sqs_event(*records), Context())
 
     assert failures(answer) == [records[2].message_id]
-    assert len(world.dead_letters.letters) == 1
+    assert len(world.dead_letters.sent) == 1
 
 
 def test_answer_is_never_none(world: World) -> None:
@@ -92,7 +92,7 @@ def test_answer_is_never_none(world: World) -> None:
 
 
 def test_receive_count_and_age_come_from_the_attributes(world: World) -> None:
-    """They decide who travels with whom, and what the Log says."""
+    """They decide which records share a request, and are in the Log."""
     fresh, troubled = make_record(), make_record("no JSON", receive_count=12, sent_ms=1_794_000_000_000)
 
     handler.handler(sqs_event(fresh, troubled), Context())
@@ -105,7 +105,7 @@ def test_receive_count_and_age_come_from_the_attributes(world: World) -> None:
     "value", [None, "", "many", "-1", "1.5", "\N{ARABIC-INDIC DIGIT SEVEN}", 7, [], "x" * 99]
 )
 def test_attributes_that_cannot_be_read_harm_nobody(world: World, value: object) -> None:
-    """What SQS would never send is taken as a first receive of unknown age."""
+    """Attributes that SQS would never send are taken as a first receive of unknown age."""
     event = sqs_event(make_record())
     event["Records"][0]["attributes"] = {"ApproximateReceiveCount": value, "SentTimestamp": value}
 
@@ -135,7 +135,7 @@ def not_delivered(caplog: pytest.LogCaptureFixture) -> dict[str, tuple[list[str]
 
 
 def test_an_event_before_its_time_is_no_warning(world: World, caplog: pytest.LogCaptureFixture) -> None:
-    """Its line is there for who looks for it, and nobody is warned."""
+    """It is logged at INFO, not as a warning."""
     early = make_event(time=int(world.clock.now_s() * 1000) + 60_000)
 
     with caplog.at_level("INFO"):
@@ -171,7 +171,7 @@ def test_log_names_up_to_five_records_and_events_of_each_outcome(
 def test_log_names_no_insert_id_that_is_not_valid(
     world: World, caplog: pytest.LogCaptureFixture, insert_id: object, makes_body: Callable[[Any], str]
 ) -> None:
-    """It is text of whoever published it."""
+    """The publisher chose its text, so it is not logged."""
     handler.handler(sqs_event(make_record(makes_body(make_raw(insert_id=insert_id)))), Context())
 
     assert world.delivered_ids == []
@@ -180,7 +180,7 @@ def test_log_names_no_insert_id_that_is_not_valid(
 
 @pytest.mark.usefixtures("without_settings")
 def test_log_names_records_that_faulty_settings_keep(caplog: pytest.LogCaptureFixture) -> None:
-    """Nothing was read, so that there are no insert ids."""
+    """Nothing was read, so there are no insert ids."""
     records = [make_record() for _ in range(7)]
 
     handler.handler(sqs_event(*records), Context())
@@ -208,7 +208,7 @@ def test_log_names_records_that_faulty_settings_keep(caplog: pytest.LogCaptureFi
     ids=repr,
 )
 def test_event_that_is_no_sqs_event_is_raised(world: World, event: object) -> None:
-    """There is nothing to answer: Lambda must retry it as it is."""
+    """There is no record to answer for, so Lambda must retry the event."""
     with pytest.raises(InvocationFault):
         handler.handler(event, Context())
 
@@ -252,7 +252,7 @@ def test_record_without_a_body_comes_back_alone(world: World, body: object) -> N
 
 
 def test_record_without_the_key_body_comes_back_alone(world: World) -> None:
-    """As with an empty one."""
+    """It is handled like one with an empty body."""
     event = sqs_event(make_record(), make_record())
     del event["Records"][0]["body"]
 
@@ -287,7 +287,7 @@ def test_bug_in_the_core_brings_everything_back_without_showing_anything(
 
 
 def test_connections_are_cut_whatever_happens(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing that is under way outlives its invocation, not even after a bug."""
+    """No request in flight outlives its invocation, not even after a bug."""
     monkeypatch.setattr(world.pool, "wait", _bug)
 
     with pytest.raises(InvocationFault):

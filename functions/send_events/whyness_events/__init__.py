@@ -1,4 +1,4 @@
-"""The contract between those who publish events and the Lambda that sends them. Standard library only."""
+"""The contract between the publishers of events and the Lambda that sends them. Standard library only."""
 
 from whyness_events.errors import (
     EventTooLarge,

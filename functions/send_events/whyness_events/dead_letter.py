@@ -1,6 +1,6 @@
-"""What the message attributes of a dead letter say: the Lambda writes them, people's tools read them.
+"""The message attributes of a dead letter: the Lambda writes them, the operator's tools read them.
 
-Whoever may write to the dead-letter queue may write anything there: reading never fails.
+Anybody with access to the dead-letter queue may have written anything, so decoding never fails.
 """
 
 from collections.abc import Mapping
@@ -21,7 +21,8 @@ LOG_KEY = "log_key"
 SOURCE_MESSAGE_ID = "source_message_id"
 FAILED_AT = "failed_at"
 MAY_COUNT = "may_count"
-# Which goes first where the body leaves no room for all. Without MAY_COUNT it may count, which is safe.
+# The order in which attributes are dropped when the body leaves no room. A dead letter without MAY_COUNT is
+# taken for one that may count, which is safe.
 DROPPED_IN_ORDER = (
     DETAIL,
     FAILED_AT,
@@ -35,7 +36,7 @@ DROPPED_IN_ORDER = (
 _TYPE = "String"
 _STATUS_DIGITS = 3
 _YEAR_10000_MS = 253_402_300_800_000
-# What the letters of releases without MAY_COUNT say where an answer that explains nothing refused the event.
+# Dead letters without MAY_COUNT (0.1.0): how the detail ends if an answer without a report refused the event.
 _REFUSED_ALONE = "to this event alone"
 _UNEXPLAINED_STATUSES = frozenset({"200", "400"})
 
@@ -45,14 +46,14 @@ class DeadLetterAttributes:
     """Why an event is in the dead-letter queue.
 
     Args:
-        reason: one of `outcomes.DEAD_REASONS`; `""` where nothing says it.
-        may_count: Mixpanel may count the event already: an edit may not change its deduplication fields.
+        reason: one of `outcomes.DEAD_REASONS`; `""` if unknown.
+        may_count: Mixpanel may already count the event, so an edit must not change its deduplication fields.
         detail: a safe sentence for people.
-        http_status: Mixpanel's answer, 0 where there was none.
-        insert_id: of the event, `""` where it has none that is valid.
-        log_key: where its Log row is.
-        source_message_id: of the record it came in.
-        failed_at_ms: epoch milliseconds, 0 where unknown.
+        http_status: Mixpanel's HTTP status; 0 if it did not answer.
+        insert_id: of the event; `""` if it has no valid one.
+        log_key: of the event's row in the Log table.
+        source_message_id: message id of the record that held the event.
+        failed_at_ms: epoch milliseconds; 0 if unknown.
     """
 
     reason: str = ""
@@ -65,7 +66,7 @@ class DeadLetterAttributes:
     failed_at_ms: int = 0
 
     def encode(self) -> dict[str, str]:
-        """Return the attributes as texts; SQS refuses empty ones."""
+        """Return the attributes as texts, without the empty ones, which SQS refuses."""
         texts = {
             REASON: self.reason,
             DETAIL: self.detail,
@@ -80,7 +81,7 @@ class DeadLetterAttributes:
 
     @classmethod
     def decode(cls, texts: Mapping[str, str]) -> Self:
-        """Return what the texts say; what is missing or malformed is as good as not there."""
+        """Return the attributes in `texts`; a missing or malformed one gets its default."""
         return cls(
             reason=texts.get(REASON, ""),
             may_count=_may_count(texts),
@@ -94,7 +95,7 @@ class DeadLetterAttributes:
 
 
 def fit(texts: Mapping[str, str], body_bytes: int) -> dict[str, str]:
-    """Return those of the attributes for which a body of this size leaves room."""
+    """Return the attributes that fit into a message beside a body of this size."""
     kept = dict(texts)
     for name in DROPPED_IN_ORDER:
         if body_bytes + attributes_bytes(kept) <= limits.MESSAGE_BYTES:
@@ -104,24 +105,24 @@ def fit(texts: Mapping[str, str], body_bytes: int) -> dict[str, str]:
 
 
 def attributes_bytes(texts: Mapping[str, str]) -> int:
-    """Return what SQS counts: name, type and value of each attribute."""
+    """Return the size that SQS counts: name, type and value of each attribute."""
     return sum(size_bytes(name) + len(_TYPE) + size_bytes(text) for name, text in texts.items())
 
 
 def to_sqs_attributes(texts: Mapping[str, str]) -> dict[str, Any]:
-    """Return the texts as SendMessage takes them."""
+    """Return the texts in the form that SendMessage takes."""
     return {name: {"DataType": _TYPE, "StringValue": text} for name, text in texts.items()}
 
 
 def from_sqs_attributes(attributes: object) -> dict[str, str]:
-    """Return the attributes that are text, as ReceiveMessage or a Lambda event has them."""
+    """Return the text attributes of a message from ReceiveMessage or from a Lambda event."""
     given = attributes if isinstance(attributes, dict) else {}
     texts = {name: _text(attribute) for name, attribute in given.items()}
     return {name: text for name, text in texts.items() if text}
 
 
 def moment(time_ms: int) -> str:
-    """Return epoch milliseconds as people and JSON write it; `""` for what is not known, or no such time."""
+    """Return epoch milliseconds as ISO 8601 text in UTC; `""` for 0 and for times out of range."""
     if not 0 < time_ms < _YEAR_10000_MS:
         return ""
     return datetime.fromtimestamp(time_ms / 1000, UTC).isoformat(timespec="milliseconds")
@@ -142,8 +143,8 @@ def _may_count(texts: Mapping[str, str]) -> bool:
     status, detail = texts.get(HTTP_STATUS, ""), texts.get(DETAIL, "")
     if detail:
         return status in _UNEXPLAINED_STATUSES and detail.endswith(_REFUSED_ALONE)
-    # The detail goes first where there is no room, and the status may have gone with it. Of the other reasons
-    # none came of an unexplained answer.
+    # The detail is dropped first for lack of room, and the status may have been dropped too. Unexplained
+    # answers led to no other reason than `rejected`.
     return status in _UNEXPLAINED_STATUSES or (not status and texts[REASON] == Reason.REJECTED)
 
 

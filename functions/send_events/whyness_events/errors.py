@@ -2,8 +2,8 @@
 
 WhynessEventsError
 ├── InvalidEvent        one event breaks a rule; its neighbours may be fine
-│   └── UnreadableEvent it is no object, or lacks a field that nobody downstream may make up
-├── EventTooLarge       one event does not fit where it must go
+│   └── UnreadableEvent it is not an object, or lacks a field that only the publisher can set
+├── EventTooLarge       one event is larger than a limit
 ├── UnreadableMessage   no event can be read from the whole message
 └── UnknownVersion      the message is newer than this reader
 
@@ -12,16 +12,16 @@ Their texts are safe to log and to show: they name fields, kinds, lengths and li
 
 
 class WhynessEventsError(Exception):
-    """Base of every fault that the contract knows."""
+    """Base class of the contract's exceptions."""
 
 
 class InvalidEvent(WhynessEventsError):
     """One event breaks a rule of the contract.
 
     Args:
-        path: the field, such as `insert_id`; anything below `properties` is `properties.*`.
-        found: the kind, length or class of what stands there.
-        allowed: what may stand there.
+        path: the field, such as `insert_id`; `properties.*` for everything below `properties`.
+        found: kind, length or class of the field's value.
+        allowed: what the field may hold.
     """
 
     def __init__(self, path: str, found: str, allowed: str) -> None:
@@ -35,11 +35,11 @@ class InvalidEvent(WhynessEventsError):
 
 
 class UnreadableEvent(InvalidEvent):
-    """What stands in an event's place is no event: no object, or without a deduplication field."""
+    """One event is not an object, or lacks one of the four deduplication fields."""
 
 
 class EventTooLarge(WhynessEventsError):
-    """One event does not fit, in `size_bytes`, under `limit_bytes`."""
+    """One event of `size_bytes` is larger than `limit_bytes`."""
 
     def __init__(self, size_bytes: int, limit_bytes: int) -> None:
         super().__init__(size_bytes, limit_bytes)
@@ -59,7 +59,7 @@ class UnreadableMessage(WhynessEventsError):
 
 
 class UnknownVersion(WhynessEventsError):
-    """The message has a `schema_version` above the known one: keep it for a newer reader."""
+    """The message has a `schema_version` above `known`: keep it for a newer reader."""
 
     def __init__(self, known: int) -> None:
         super().__init__(known)

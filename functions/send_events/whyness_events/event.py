@@ -1,4 +1,4 @@
-"""What an event is, and the one set of rules that publisher and Lambda both apply to it."""
+"""What an event is, and its rules, which the publisher and the Lambda both apply."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -9,39 +9,39 @@ from whyness_events import limits
 from whyness_events.errors import InvalidEvent, UnreadableEvent
 from whyness_events.values import check_text, check_value, kind, longer_than, size_bytes
 
-# The names that translation sets itself: the caller's properties may not override them.
+# Set by the translation for Mixpanel: a caller's properties must not override them.
 OWN_PROPERTIES = frozenset({"useragent", "data", "prospect"})
-# 254 less the up to 19 that translation adds, and some to grow.
+# 254, less the up to 19 that the translation adds, and a margin for new ones.
 CALLERS_PROPERTY_KEYS = 230
 
 _INSERT_ID = re.compile(r"[A-Za-z0-9-]{1,36}", re.ASCII).fullmatch
 _INSERT_ID_ALLOWED = "1 to 36 letters A-Z a-z, digits and hyphens, not a placeholder such as null or 0"
 _DEVICE_PREFIX = "$device:"
 _PROSPECT_PREFIX = "p:"
-# Milliseconds, or seconds: an event that was once sent in seconds counts once only if it is so again.
+# Milliseconds, or seconds: Mixpanel deduplicates an event that was sent in seconds only against seconds.
 _TIME_UNITS = ("", "s")
-# A prospect may become `$device:p-45`, which must be no longer than any other id.
+# A prospect may become `$device:p-45`, which must not be longer than any other id.
 _PROSPECT_BYTES = limits.DISTINCT_ID_BYTES - len("$device:p-")
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One event as it travels; the wire names are the field names.
+    """One event; the field names are the names on the wire.
 
     Args:
-        insert_id: deduplication key, made once by the publisher; 1-36 of `[A-Za-z0-9-]`.
-        event: name, 1-255 bytes.
-        user: `"123"` a registered user, `"p:45"` a prospect, `""` nobody; at most 255 bytes.
+        insert_id: deduplication key, made once by the publisher; 1 to 36 of `[A-Za-z0-9-]`.
+        event: name, 1 to 255 bytes.
+        user: `"123"` for a registered user, `"p:45"` for a prospect, `""` for neither; at most 255 bytes.
         time: when it happened, epoch milliseconds.
-        ip: the person's address; whatever is no public address means "no location".
+        ip: the person's address; anything but a public address means "no location".
         useragent: raw header.
         data: what the request was, a string or an object.
         properties: ad-hoc properties, at most 230.
-        prospect: the prospect this registered user used to be; `""` is none.
-        time_unit: `"s"` where Mixpanel is to get `time` in seconds, as the app's old code sent it; else `""`.
+        prospect: the prospect that this registered user used to be; `""` for none.
+        time_unit: `"s"` to give Mixpanel `time` in seconds, which events first sent in seconds need for
+            deduplication; else `""`.
 
-    `insert_id`, `event`, `user` and `time` decide what Mixpanel counts as the same event: nothing
-    downstream may alter them.
+    Mixpanel deduplicates by `insert_id`, `event`, `user` and `time`: nothing downstream may change them.
     """
 
     insert_id: str
@@ -56,7 +56,7 @@ class Event:
     time_unit: str = ""
 
     def to_wire(self) -> dict[str, Any]:
-        """Return the event as JSON data, optional fields only where they say something."""
+        """Return the event as JSON data, without empty optional fields."""
         required = {"insert_id": self.insert_id, "event": self.event, "user": self.user, "time": self.time}
         optional = ("ip", "useragent", "data", "properties", "prospect", "time_unit")
         return required | {name: value for name in optional if (value := getattr(self, name))}
@@ -65,11 +65,16 @@ class Event:
 def parse_event(raw: object, *, now_ms: int) -> Event:
     """Return the event that `raw` (decoded JSON) describes.
 
-    Unknown fields are ignored. An `ip` of any kind is taken: one that cannot be read means "no location".
+    Unknown fields are ignored. An `ip` of any type is accepted: one that is not an address means "no
+    location".
+
+    Args:
+        raw: decoded JSON of any type.
+        now_ms: the reader's clock, epoch milliseconds; see `check_event`.
 
     Raises:
-        UnreadableEvent: it is no object, or a required field is missing.
-        InvalidEvent: a field is of the wrong type, or breaks a rule.
+        UnreadableEvent: it is not an object, or a required field is missing.
+        InvalidEvent: a field has the wrong type, or breaks a rule.
     """
     if not isinstance(raw, dict):
         raise UnreadableEvent("events.*", kind(raw), "an object")
@@ -78,7 +83,7 @@ def parse_event(raw: object, *, now_ms: int) -> Event:
         insert_id=_required(raw, "insert_id", _is_string, "a string"),
         event=_required(raw, "event", _is_string, "a string"),
         user=_required(raw, "user", _is_string, 'a string ("" for nobody)'),
-        time=_required(raw, "time", _is_integer, "a whole number of epoch milliseconds"),
+        time=_required(raw, "time", _is_integer, "epoch milliseconds as an integer"),
         ip=ip if isinstance(ip, str) else "",
         useragent=_optional(raw, "useragent", _is_string, "a string"),
         data=_optional(raw, "data", _is_string_or_object, "a string or an object"),
@@ -94,7 +99,7 @@ def check_event(event: Any, *, now_ms: int) -> None:
     """Raise InvalidEvent unless every rule holds for `event`, whose fields have their declared types.
 
     Args:
-        event: an Event, or whatever has its fields.
+        event: an Event, or anything with the same fields.
         now_ms: the reader's clock, epoch milliseconds; a time more than an hour ahead is refused.
     """
     _check_insert_id(event.insert_id)
@@ -156,7 +161,7 @@ def _check_insert_id(insert_id: str) -> None:
 
 
 def valid_insert_id(insert_id: object) -> TypeGuard[str]:
-    """Whether Mixpanel takes `insert_id` as a deduplication key."""
+    """Return whether Mixpanel accepts `insert_id` as a deduplication key."""
     return (
         isinstance(insert_id, str)
         and _INSERT_ID(insert_id) is not None
@@ -173,7 +178,7 @@ def _class_of_id(text: str) -> str:
 
 
 def check_name(name: str) -> None:
-    """Raise InvalidEvent unless this may be an event's name."""
+    """Raise InvalidEvent unless `name` is allowed as the name of an event."""
     _check_not_empty("event", name, "a name of 1 to 255 bytes")
     if name.isspace():
         raise InvalidEvent("event", "a blank string", "a name of 1 to 255 bytes")
@@ -185,7 +190,7 @@ def check_name(name: str) -> None:
 
 
 def check_user(user: str) -> None:
-    """Raise InvalidEvent unless this may be a user, a prospect or nobody."""
+    """Raise InvalidEvent unless `user` is a user, a prospect (`p:45`), or empty."""
     check_text("user", user)
     if longer_than(user, limits.DISTINCT_ID_BYTES):
         raise InvalidEvent("user", kind(user), f"at most {limits.DISTINCT_ID_BYTES} bytes")
@@ -229,7 +234,7 @@ def _check_properties(properties: dict[str, Any]) -> None:
 
 
 def check_property_names(names: Iterable[object]) -> None:
-    """Raise InvalidEvent unless a caller may set properties of these names."""
+    """Raise InvalidEvent unless a caller may set properties with these names."""
     for name in names:
         _check_property_name(name)
 

@@ -1,19 +1,18 @@
-"""Every number that somebody else decided, with its unit, its source and the day it was checked.
+"""The limits that Mixpanel and AWS set, each with its unit and source, and the day they were checked.
 
-Nothing here is ours to change. What we chose ourselves stands beside the code that uses it.
+The limits that we chose are beside the code that uses them.
 """
 
 CHECKED = "2026-11-23"
 
 
 class Limit(int):
-    """An outside limit: an integer that knows its unit and where it is written."""
+    """An integer with the unit and the source of an outside limit."""
 
     unit: str
     source: str
 
-    def __new__(cls, value: int, unit: str, source: str) -> "Limit":  # noqa: PYI034  (Limit is final)
-        """Make the integer and keep what it means beside it."""
+    def __new__(cls, value: int, unit: str, source: str) -> "Limit":  # noqa: D102, PYI034  (Limit is final)
         limit = super().__new__(cls, value)
         limit.unit = unit
         limit.source = source
@@ -46,7 +45,7 @@ BATCH_BYTES = Limit(1_048_576, "bytes of all entries of one SendMessageBatch", _
 BATCH_ENTRIES = Limit(10, "entries of one SendMessageBatch", _SEND_MESSAGE)
 BILLED_BYTES = Limit(65_536, "bytes that SQS bills as one request", "aws.amazon.com/sqs/pricing")
 
-# Refused by Mixpanel as distinct_id and $insert_id; compared in lower case. Source: _IMPORT.
+# Mixpanel refuses them as distinct_id and $insert_id. Compared in lower case. Source: _IMPORT.
 PLACEHOLDERS = frozenset(
     {
         "00000000-0000-0000-0000-000000000000",
@@ -70,13 +69,13 @@ PLACEHOLDERS = frozenset(
     }
 )
 
-# Names that change who a person is, irreversibly. Source: docs.mixpanel.com/reference/create-identity
+# Events that change a person's identity irreversibly. Source: docs.mixpanel.com/reference/create-identity
 IDENTITY_VERBS = frozenset({"$identify", "$create_alias", "$merge"})
 
-# Names with a meaning of their own. Source: docs.mixpanel.com property-reference/reserved-properties
+# Property names that Mixpanel reserves. Source: docs.mixpanel.com property-reference/reserved-properties
 RESERVED_PROPERTIES = frozenset({"bucket", "token", "ip", "time", "distinct_id", "alias"})
 RESERVED_PREFIXES = ("$", "mp_")
-# ... and those that a caller is meant to set. Source: docs.mixpanel.com server-side-best-practices
+# ... and those of them that a caller may set. Source: docs.mixpanel.com server-side-best-practices
 CALLERS_PROPERTIES = frozenset(
     {
         "$current_url",

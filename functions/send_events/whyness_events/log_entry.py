@@ -1,4 +1,4 @@
-"""The shape of a row of the Log table; the Lambda writes it, people's tools read it."""
+"""A row of the Log table: the Lambda writes it, the operator's tools read it."""
 
 import hashlib
 import json
@@ -13,9 +13,9 @@ from whyness_events.event import valid_insert_id
 from whyness_events.outcomes import State
 from whyness_events.values import kind
 
-# An insert id, or message id and place, then the hash.
+# An insert id, or message id and position; then the hash.
 _KEY = re.compile(r"([A-Za-z0-9-]{1,100}(?:#[0-9]{1,7})?)/([0-9a-f]{16})", re.ASCII)
-# Of a row: the key of the event that it was redriven as, where an edit changed the key.
+# A row's attribute: the key of the event that it was redriven as, if an edit changed the key.
 REDRIVEN_AS = "redriven_as"
 KEEP_S = 90 * 24 * 3600
 SHARDS = 16
@@ -23,7 +23,7 @@ SHARDS = 16
 
 @dataclass(frozen=True, slots=True)
 class LogKey:
-    """What a dead letter carries to find its row again: `str()` is the attribute `log_key`."""
+    """The key of a row. `str()` of it is the attribute `log_key` of a dead letter."""
 
     pk: str
     sk: str
@@ -33,22 +33,22 @@ class LogKey:
 
     @classmethod
     def parse(cls, text: str) -> "LogKey | None":
-        """Return the key that `text` is, None where it is none: anybody can write an attribute."""
+        """Return the key written as `text`; None if it is not a key, for anybody can write an attribute."""
         match = _KEY.fullmatch(text)
         return cls(*match.groups()) if match else None
 
 
 def log_key(raw: object, *, message_id: str, position: int) -> LogKey:
-    """Return the key of an event's row: its insert id (or where it stood), and a hash of the other three.
+    """Return the key of an event's row: its insert id (or its position), and a hash of event, user and time.
 
     Args:
         raw: the event as decoded from the message, valid or not.
-        message_id: the record's message id.
-        position: the event's place in the record, from 0.
+        message_id: of the record.
+        position: of the event in the record, from 0.
     """
     fields = raw if isinstance(raw, dict) else {}
     insert_id = fields.get("insert_id")
-    # Only what JSON can write without recursion: a hostile event may be nested deep.
+    # Nothing nested goes to json.dumps: a hostile event may be nested too deeply for it.
     other = [
         v if isinstance(v := fields.get(name), str | int) else kind(v) for name in ("event", "user", "time")
     ]
@@ -57,18 +57,18 @@ def log_key(raw: object, *, message_id: str, position: int) -> LogKey:
 
 
 def body_key(body: str, *, message_id: str) -> LogKey:
-    """Return the key of a row that speaks of a whole message: where it came from, and a hash of its body."""
+    """Return the key of a row about a whole message: the message's id, and a hash of its body."""
     digest = hashlib.sha256(body.encode(errors="surrogatepass")).hexdigest()[:16]
     return LogKey(f"{message_id}#0", digest)
 
 
 @dataclass(frozen=True, slots=True)
 class DeliveredRow:
-    """The row that a redriven message carries, and the key of the event in it, which was delivered.
+    """The key of the row that a redriven message names, and the key of the event that was delivered from it.
 
-    They differ where an edit changed the event. Whoever may publish may name any row: it is this event's only
-    if the keys are equal, or the redrive wrote the event's key into the row as `REDRIVEN_AS`. A row about a
-    whole message is the message's own if it has the hash of its body.
+    They differ if an edit changed the event. A publisher could name any row: the row belongs to this event
+    only if both keys are equal, or if the redrive wrote the event's key into the row as `REDRIVEN_AS`. A row
+    about a whole message belongs to the message if it has the hash of its body.
     """
 
     row: LogKey
@@ -76,7 +76,7 @@ class DeliveredRow:
 
     @property
     def is_edited(self) -> bool:
-        """Whether the row itself has to say that it is this event's."""
+        """Whether the row belongs to this event only if it says so itself (`REDRIVEN_AS`)."""
         return self.row != self.event
 
 
@@ -85,18 +85,18 @@ class LogEntry:
     """One row.
 
     Args:
-        key: `pk` and `sk`.
-        reason: one of the outcomes.
+        key: partition key and sort key.
+        reason: one of `outcomes.LOG_REASONS`.
         detail: a safe sentence: kinds and limits, never a value.
-        event: the event's name, `""` where it has none that is valid.
-        http_status: Mixpanel's answer, 0 where there was none.
+        event: the event's name; `""` if it has no valid one.
+        http_status: Mixpanel's HTTP status; 0 if it did not answer.
         message_id: of the record.
-        dead_letter_message_id: of the message in the DLQ, `""` where there is none.
+        dead_letter_message_id: of the message in the dead-letter queue; `""` if there is none.
         attempts: the record's receive count.
         first_failed_at_ms: when the message was sent, epoch milliseconds.
-        last_failed_at_ms: now, epoch milliseconds.
-        count: how many events the row speaks of.
-        state: a State; of an audit row, an AuditState.
+        last_failed_at_ms: when the row is written, epoch milliseconds.
+        count: how many events the row is about.
+        state: a State, or an AuditState in an audit row.
     """
 
     key: LogKey
@@ -113,7 +113,7 @@ class LogEntry:
     state: str = State.DEAD
 
     def to_item(self) -> dict[str, Any]:
-        """Return the row's attributes as Python values: the index keys and the expiry are derived here."""
+        """Return the row's attributes as Python values, with the index keys and the expiry (90 days)."""
         day, moment = _day_and_moment(self.last_failed_at_ms)
         shard = zlib.crc32(self.key.pk.encode()) % SHARDS
         item: dict[str, Any] = {
@@ -138,7 +138,7 @@ class LogEntry:
 
 
 def to_dynamodb(values: Mapping[str, Any]) -> dict[str, dict[str, str]]:
-    """Return attributes as DynamoDB writes them: integers as numbers, all else as text."""
+    """Return attributes in DynamoDB's JSON: integers as numbers, everything else as text."""
     return {n: {"N": str(v)} if isinstance(v, int) else {"S": str(v)} for n, v in values.items()}
 
 

@@ -1,4 +1,4 @@
-"""The one list of outcomes, reasons and row states; Lambda, tools and docs derive from it."""
+"""The outcomes, reasons and row states. The Lambda, the tools and the docs derive theirs from these lists."""
 
 from dataclasses import dataclass
 from enum import Enum, StrEnum, auto
@@ -6,7 +6,7 @@ from typing import Self
 
 
 class Fate(Enum):
-    """What an outcome does to its event."""
+    """What happens to an event with a given outcome."""
 
     DELIVERED = auto()
     # Mixpanel cannot have imported it.
@@ -17,7 +17,7 @@ class Fate(Enum):
 
 
 class Reason(StrEnum):
-    """The outcomes an event can have in the Lambda; `docs/architecture.md` has the table."""
+    """The outcomes of an event in the Lambda; `docs/architecture.md` explains each."""
 
     fate: Fate
 
@@ -48,18 +48,18 @@ class Reason(StrEnum):
         return self.fate is Fate.WAITING
 
 
-# The Lambda did not write it: SQS moved the message after too many receives.
+# SQS itself moved the message, after too many receives.
 CRASHED = "crashed"
-# Nothing says why: written by hand, or so large that no attribute had room.
+# The dead letter has no reason: a person wrote it, or its body left no room for attributes.
 UNKNOWN = "unknown"
-# Of the Log's rows about people's redrives.
+# The reason of the Log's rows about redrives.
 AUDIT = "redrive"
 
 DEAD_REASONS = (*(str(reason) for reason in Reason if reason.is_dead), CRASHED, UNKNOWN)
 WAITING_REASONS = tuple(str(reason) for reason in Reason if reason.is_waiting)
 FAILURE_REASONS = (*DEAD_REASONS, *WAITING_REASONS)
 LOG_REASONS = (*FAILURE_REASONS, AUDIT)
-# Of a dead letter whose reason is none of these, Mixpanel may have imported the event.
+# With any other reason Mixpanel may have imported the event of a dead letter.
 UNCOUNTED_REASONS = frozenset(str(reason) for reason in Reason if reason.fate is Fate.DEAD_UNCOUNTED)
 
 
@@ -88,10 +88,10 @@ class Outcome:
     Args:
         reason: the outcome.
         detail: a safe sentence for people.
-        http_status: Mixpanel's answer, 0 where there was none.
-        wait_s: how long it must wait at least: Mixpanel asked for it, or its time has not come. Else 0.
-        may_count: Mixpanel may have imported the event, whatever the reason says in general.
-        soon: it waits for nothing but its next try.
+        http_status: Mixpanel's HTTP status; 0 if it did not answer.
+        wait_s: shortest wait in seconds, asked for by Mixpanel or until the event's time; 0 for none.
+        may_count: Mixpanel may have imported the event, even if `reason.fate` says that it cannot have.
+        soon: the event can be sent again at once.
     """
 
     reason: Reason

@@ -2,8 +2,8 @@
 
 Entries get ids that no other call has, and an answer counts for what it refers to.
 
-On a connection that is kept, an answer may be another call's: late, twice, or never asked for. With ids that
-are the same in every call (`0`, `1`, ...) it would confirm what is stored nowhere.
+On a connection that is kept open, the answer that arrives may be another call's: late, repeated, or unasked
+for. With the same ids in every call (`0`, `1`, ...) it would confirm entries that are not stored.
 """
 
 import hashlib
@@ -20,13 +20,13 @@ Entry = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """What an answer says about the entries of its call, by their index.
+    """The entries of a call that its answer confirms or refuses, by their index.
 
     Nothing is known about an entry that is neither confirmed nor refused.
 
     Args:
-        confirmed: as the answer's `Successful` has them.
-        refused: as its `Failed` has them.
+        confirmed: from the answer's `Successful`.
+        refused: from the answer's `Failed`.
     """
 
     confirmed: Mapping[int, Entry]
@@ -68,16 +68,20 @@ def in_calls(
 
 
 def numbered(entries: Sequence[Entry]) -> list[Any]:
-    """Return the entries of one call, each with an id that no other call of any process has."""
+    """Return the entries of one call, each with an id that is unique across calls and processes."""
     call = secrets.token_hex(16)
     return [{"Id": f"{call}-{index}", **entry} for index, entry in enumerate(entries)]
 
 
 def read(answer: Mapping[str, Any] | None, entries: Sequence[Entry]) -> Answered:
-    """Return what `answer` says about numbered `entries`; None is no answer.
+    """Return what `answer` says about numbered `entries`.
 
-    An entry is confirmed if its id stands in `Successful` alone and, for a message, the digests there are
-    those of what was sent. An id that stands in both lists is neither confirmed nor refused.
+    An entry is confirmed if its id is in `Successful` only and, for a message, if the digests there are those
+    of what was sent. An id that is in both lists is neither confirmed nor refused.
+
+    Args:
+        answer: as boto3 returns it; None if the call failed.
+        entries: of the call, as `numbered` returned them.
     """
     taken, failed = _by_id(answer, "Successful"), _by_id(answer, "Failed")
     ids = {entry["Id"]: index for index, entry in enumerate(entries)}
@@ -93,12 +97,12 @@ def read(answer: Mapping[str, Any] | None, entries: Sequence[Entry]) -> Answered
 
 def body_digest(body: str) -> str:
     """Return what SQS calls `MD5OfMessageBody`."""
-    # A lone surrogate is nothing that SQS stores: any digest will do.
+    # SQS does not store lone surrogates, so their digest does not matter.
     return _md5(body.encode(errors="surrogatepass"))
 
 
 def attributes_digest(attributes: Mapping[str, Mapping[str, str]]) -> str:
-    """Return what SQS calls `MD5OfMessageAttributes`, of attributes that are text; `""` where there are none.
+    """Return what SQS calls `MD5OfMessageAttributes`, for text attributes; `""` if there are none.
 
     Source: SQS developer guide, "Calculating the MD5 message digest for message attributes", 2026-11-26.
     """

@@ -1,4 +1,4 @@
-"""What may stand in an event's strings and JSON values, and how to speak of it without showing it."""
+"""Rules for the strings and JSON values of an event, and descriptions that do not show the value."""
 
 import json
 import math
@@ -8,13 +8,13 @@ from typing import Any
 from whyness_events import limits
 from whyness_events.errors import InvalidEvent
 
-# Compared for each string; an int is compared faster than what is derived from it.
+# Compared with every string; a plain int is compared faster than a Limit.
 _STRING_BYTES = int(limits.STRING_BYTES)
 _to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def kind(value: object) -> str:
-    """Say what kind of thing `value` is, and how large: never what it says."""
+    """Return a description of `value`: its type and size, never its content."""
     if isinstance(value, float) and not math.isfinite(value):
         return "NaN, or a number too large to read"
     describe = _KINDS.get(type(value))
@@ -22,17 +22,17 @@ def kind(value: object) -> str:
 
 
 def size_bytes(text: str) -> int:
-    """Length in UTF-8; a lone surrogate counts as the three bytes it would have."""
+    """Return the length in UTF-8; a lone surrogate counts as three bytes."""
     return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
 
 
 def longer_than(text: str, limit_bytes: int) -> bool:
-    """Whether `text` takes more than `limit_bytes` in UTF-8; cheap for ASCII."""
+    """Return whether `text` takes more than `limit_bytes` in UTF-8; cheap for ASCII."""
     return len(text) > limit_bytes or (not text.isascii() and size_bytes(text) > limit_bytes)
 
 
 def check_text(path: str, text: str) -> None:
-    """Raise InvalidEvent unless `text` can be written as UTF-8."""
+    """Raise InvalidEvent unless `text` can be encoded as UTF-8."""
     if text.isascii():
         return
     try:
@@ -43,7 +43,13 @@ def check_text(path: str, text: str) -> None:
 
 
 def check_value(path: str, value: object, level: int = 0) -> None:
-    """Raise InvalidEvent unless Mixpanel takes `value` as a property's value."""
+    """Raise InvalidEvent unless Mixpanel accepts `value` as the value of a property.
+
+    Args:
+        path: of the field, for the error.
+        value: decoded JSON of any type.
+        level: how many objects and arrays it is nested in.
+    """
     if isinstance(value, str):
         check_text(path, value)
     elif isinstance(value, dict | list):
@@ -53,7 +59,7 @@ def check_value(path: str, value: object, level: int = 0) -> None:
             raise InvalidEvent(path, kind(value), "a finite number")
     elif isinstance(value, int):
         if not limits.SMALLEST_INTEGER <= value <= limits.LARGEST_INTEGER:
-            raise InvalidEvent(path, "a whole number of more than 64 bits", "a whole number of 64 bits")
+            raise InvalidEvent(path, "an integer of more than 64 bits", "an integer of at most 64 bits")
     elif value is not None:
         raise InvalidEvent(path, kind(value), "a JSON value")
 
@@ -86,9 +92,9 @@ def _check_count(path: str, value: "dict[str, object] | list[object]", limit: in
 def _check_nested_size(path: str, value: object) -> None:
     if _json_bytes(value) <= limits.NESTED_VALUE_BYTES:
         return
-    size = _json_bytes(Cutter().cut(value))  # what counts is what Mixpanel gets
+    size = _json_bytes(Cutter().cut(value))  # Mixpanel gets it with long strings cut
     if size > limits.NESTED_VALUE_BYTES:
-        found = f"an object or array of {size} bytes of JSON, its long strings cut"
+        found = f"an object or array of {size} bytes of JSON, with long strings cut"
         raise InvalidEvent(path, found, f"at most {limits.NESTED_VALUE_BYTES} bytes")
 
 
@@ -97,17 +103,17 @@ def _json_bytes(value: object) -> int:
 
 
 class Cutter:
-    """Cuts over-long strings as Mixpanel would, at any depth, and counts them.
+    """Cuts long strings at any depth to 255 bytes, at a character boundary, and counts them in `cut_count`.
 
-    255 bytes, on a character's boundary. Mixpanel's page says so of a property's name and value, and of each
-    string in a list; inside objects we do the same.
+    Mixpanel documents the cut for the names and values of properties and for strings in lists; we do the same
+    inside objects.
     """
 
     def __init__(self) -> None:
         self.cut_count = 0
 
     def cut(self, value: Any) -> Any:
-        """Return a copy of `value`, JSON data, in which no string or name is too long."""
+        """Return a copy of the JSON data `value` in which no string or name is longer than 255 bytes."""
         if isinstance(value, str):
             return self._cut_text(value) if longer_than(value, _STRING_BYTES) else value
         if isinstance(value, dict):
@@ -125,8 +131,8 @@ class Cutter:
 _KINDS: dict[type, Callable[[Any], str]] = {
     type(None): lambda _: "null",
     bool: lambda _: "a boolean",
-    int: lambda _: "a whole number",
-    float: lambda _: "a fractional number",
+    int: lambda _: "an integer",
+    float: lambda _: "a number with a fraction",
     str: lambda text: f"a string of {size_bytes(text)} bytes" if text else "an empty string",
     list: lambda array: f"an array of {len(array)} elements",
     dict: lambda mapping: f"an object of {len(mapping)} keys",

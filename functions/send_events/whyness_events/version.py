@@ -1,3 +1,3 @@
-"""The version of all that is built here: the wheel, `$lib_version`, the changelog's topmost heading."""
+"""The version of the wheel, of `$lib_version` and of the changelog's topmost heading."""
 
 __version__ = "0.1.0"

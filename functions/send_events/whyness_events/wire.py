@@ -1,7 +1,7 @@
-"""The message body: one event object, or an envelope of events. Encoding, decoding, its version.
+"""The message body: one event object, or an envelope of events. Encoding, decoding, and its version.
 
-Rules for every later version: fields are added, never repurposed; the reader deploys first; the golden
-messages in tests/contract/golden stay readable for ever.
+Rules for later versions: add fields, never give one a new meaning; deploy the reader first; keep the golden
+messages in tests/contract/golden readable for ever.
 """
 
 import json
@@ -9,7 +9,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, get_args
 
 from whyness_events import limits
 from whyness_events.errors import EventTooLarge, UnknownVersion, UnreadableMessage
@@ -17,30 +17,31 @@ from whyness_events.event import Event
 from whyness_events.values import Cutter, kind, longer_than, size_bytes
 
 SCHEMA_VERSION = 1
-# No event is shorter than this. A message that counts more than a few for its size holds something else, and
-# giving each of those a dead letter would let one sender fill memory and queue.
+# No event is shorter than this. A message with more elements than its size allows holds something else, and a
+# dead letter for each element would let a single sender fill memory and queue.
 _SHORTEST_EVENT_BYTES = 60
 _FEW_EVENTS = 100
-IDENTITIES = ("distinct_id", "simplified")
+Identity = Literal["distinct_id", "simplified"]
+IDENTITIES: tuple[str, ...] = get_args(Identity)
 
-# The fields that may be cut: the others are short, and decide deduplication.
+# The fields that may be cut: the others are short, and are the deduplication fields.
 CUT_FIELDS = {"ip", "useragent", "data", "properties"}
 _READABLE_DIGITS = 4_000
 _to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-# Characters a JSON text may hold raw and SQS refuses. Source: SQS API reference, SendMessage, 2026-11-23.
+# Characters that JSON may hold unescaped and SQS refuses. Source: SQS API reference, SendMessage, 2026-11-23.
 _REFUSED_BY_SQS = re.compile("[\ud800-\udfff\ufffe\uffff]")
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A decoded body, its events not yet looked at.
+    """A decoded body, its events not yet checked.
 
     Args:
         schema_version: 1 to SCHEMA_VERSION.
-        identity: the publisher's stamp, one of IDENTITIES; None where the message has none.
-        raw_events: decoded JSON of any kind, at least one.
+        identity: the publisher's stamp, one of IDENTITIES; None if the message has none.
+        raw_events: decoded JSON of any type, at least one.
         fields: the other top-level fields of an envelope, kept for the dead letter.
-        is_envelope: False where the body is itself the one event.
+        is_envelope: False if the body is itself the one event.
     """
 
     schema_version: int
@@ -51,12 +52,12 @@ class Message:
 
 
 def encode_event(event: Event) -> str:
-    """Return the event's wire JSON: compact, only characters that SQS takes.
+    """Return the event's wire JSON: compact, with only characters that SQS accepts.
 
-    Where that is more than Mixpanel takes as one event, its strings travel as Mixpanel would cut them.
+    If it is larger than Mixpanel's limit for an event, its strings are cut as Mixpanel would cut them.
 
     Raises:
-        EventTooLarge: it is more even so.
+        EventTooLarge: it is larger even with its strings cut.
     """
     wire = event.to_wire()
     encoded = to_sqs_json(wire)
@@ -70,25 +71,25 @@ def encode_event(event: Event) -> str:
 def encode_message(events: Sequence[Event], *, identity: str) -> str:
     """Return the SQS body for `events`, stamped with `identity`, one of IDENTITIES.
 
-    The caller packs: nothing here looks whether the body fits in a message.
+    The caller must make sure that the body fits into a message.
 
     Raises:
-        EventTooLarge: an event is more than Mixpanel takes.
+        EventTooLarge: an event is larger than Mixpanel's limit.
     """
     return join_message([encode_event(event) for event in events], identity=identity)
 
 
 def join_message(encoded: Sequence[str], *, identity: str) -> str:
-    """Return the SQS body for events that `encode_event` made."""
+    """Return the SQS body for events that `encode_event` encoded; `identity` is one of IDENTITIES."""
     return f'{{"schema_version":{SCHEMA_VERSION},"identity":"{identity}","events":[{",".join(encoded)}]}}'
 
 
 def decode_message(body: str) -> Message:
-    """Read a body of either shape, as leniently as JSON can be read: the events are judged one by one.
+    """Return the message in a body of either shape; its events are not checked here, but one by one.
 
     Raises:
-        UnreadableMessage: there is no event in it.
-        UnknownVersion: it is newer than this reader.
+        UnreadableMessage: no event can be read from it.
+        UnknownVersion: its schema version is newer than this reader's.
     """
     document = _load(body)
     if not isinstance(document, dict):
@@ -105,22 +106,22 @@ def decode_message(body: str) -> Message:
     most = max(_FEW_EVENTS, len(body) // _SHORTEST_EVENT_BYTES)
     if len(raw_events) > most:
         found = f"{kind(raw_events)} in {len(body)} characters"
-        raise UnreadableMessage(f"events: found {found}; allowed: at most {most}, for no event is that short")
+        raise UnreadableMessage(f"events: found {found}; allowed: at most {most}, because events are longer")
     fields = {k: v for k, v in document.items() if k not in ("schema_version", "identity", "events")}
     return Message(version, identity, raw_events, fields)
 
 
 def to_sqs_json(document: object) -> str:
-    """Return compact JSON in which only what SQS refuses is escaped.
+    """Return compact JSON in which only the characters that SQS refuses are escaped.
 
     Raises:
-        RecursionError: it is nested too deep.
+        RecursionError: it is nested too deeply.
     """
     return escape_for_sqs(_to_json(document))
 
 
 def escape_for_sqs(json_text: str) -> str:
-    """Return the same JSON without the characters that SQS refuses."""
+    """Return the same JSON with the characters that SQS refuses escaped."""
     return _REFUSED_BY_SQS.sub(lambda match: f"\\u{ord(match[0]):04x}", json_text)
 
 
@@ -131,20 +132,20 @@ def _load(body: str) -> object:
         raise UnreadableMessage("body: found JSON nested too deeply to read; allowed: 3 levels") from None
     except ValueError as error:  # its text quotes the body
         position = getattr(error, "pos", None)
-        where = "" if position is None else f" (it stops making sense at character {position})"
+        where = "" if position is None else f" (invalid at character {position})"
         found = "nothing" if not body.strip() else f"text that is not JSON{where}"
         raise UnreadableMessage(f"body: found {found}; allowed: JSON") from None
 
 
 def _read_integer(digits: str) -> int | float:
-    # Python refuses more than 4,300 digits; infinity is what validation then names, in that event alone.
+    # Python refuses more than 4,300 digits; infinity is refused later, for this event alone.
     return int(digits) if len(digits) <= _READABLE_DIGITS else math.inf
 
 
 def _version(document: dict[str, Any]) -> int:
     version = document.get("schema_version", 1)
     if isinstance(version, bool) or not isinstance(version, int) or version < 1:
-        raise UnreadableMessage(f"schema_version: found {kind(version)}; allowed: a whole number from 1 on")
+        raise UnreadableMessage(f"schema_version: found {kind(version)}; allowed: a positive integer")
     if version > SCHEMA_VERSION:
         raise UnknownVersion(SCHEMA_VERSION)
     return version

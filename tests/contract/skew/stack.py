@@ -36,7 +36,7 @@ class Pile:
     Args:
         release: whose they are.
         desk: where they are.
-        names: of the letters, by their ids in the queue.
+        names: of the dead letters, by their ids in the queue.
     """
 
     release: Recording
@@ -45,11 +45,11 @@ class Pile:
 
     @classmethod
     def of(cls, release: Recording, desk: Desk) -> Self:
-        """Send the letters, and put the rows: with the ids that the queue gave, and not to expire soon."""
+        """Send the dead letters, and put the rows, which do not expire soon, with the queue's ids."""
         url = desk.resources.dead_letter_queue_url
-        letters = {name: letter["message"] for name, letter in release.dead_letters.items()}
-        names = {bury(desk.sqs, url, letter): name for name, letter in letters.items()}
-        new_ids = {letters[name]["MessageId"]: id_ for id_, name in names.items()}
+        dead_letters = {name: dead_letter["message"] for name, dead_letter in release.dead_letters.items()}
+        names = {bury(desk.sqs, url, dead_letter): name for name, dead_letter in dead_letters.items()}
+        new_ids = {dead_letters[name]["MessageId"]: id_ for id_, name in names.items()}
         for row in release.log:
             old_id = row.get("dead_letter_message_id", {"S": ""})["S"]
             item = {**row, "expires_at": {"N": str(int(time.time()) + 86_400)}}
@@ -74,12 +74,12 @@ class Pile:
         return {f"{row['pk']['S']}/{row['sk']['S']}": row["state"]["S"] for row in rows}
 
     def show(self, message_id: str) -> dict[str, Any]:
-        """Return all that is known about a letter."""
+        """Return all that is known about a dead letter."""
         queue = DeadLetterQueue(self.desk.sqs, self.desk.resources.dead_letter_queue_url)
         return show(find_dead_letter(queue, message_id=message_id, stop=Stop()), self.log)
 
     def try_edit(self, edit: Callable[[Any], Any]) -> Redriven:
-        """Return what a redrive of all letters with `edit` would do."""
+        """Return what a redrive of all dead letters with `edit` would do."""
         resources = self.desk.resources
         stack = Stack(resources.queue_url, resources.dead_letter_queue_url, resources.log_table_name)
         return Redrive(Aws(), stack, Selection(limit=len(self.names)), edit=edit, dry_run=True).run()

@@ -7,7 +7,7 @@ from tests.integration.delivery.function import Function, counted
 
 @every_release
 def test_recordings_are_never_edited(release: Recording) -> None:
-    """Such messages, rows and letters lie in queues, outboxes and tables as they are."""
+    """Such messages, rows and dead letters lie in queues, outboxes and tables as they are."""
     assert release.sums == (release.folder / "SHA256SUMS").read_text()
 
 
@@ -28,4 +28,4 @@ def test_messages_become_the_events_that_their_version_sent(
 
         assert invocation.failed_ids == [], name
         assert counted(mixpanel) == sent([message]), name
-    assert aws.letters == []
+    assert aws.dead_letters == []

@@ -118,7 +118,9 @@ def test_older_drains_publish_todays_rows(
     printed = run(older, "-m", "django", "mixpanel_outbox", "drain", environment=environment)
 
     assert printed.endswith(f"published {len(pending)}, left 0\n")
-    assert function.invoke(*(make_record(letter.body) for letter in aws.letters)).failed_ids == []
+    assert (
+        function.invoke(*(make_record(dead_letter.body) for dead_letter in aws.dead_letters)).failed_ids == []
+    )
     assert counted(mixpanel) == sent(pending.values())
 
 
@@ -132,12 +134,12 @@ def put(database: Path, rows: list[dict[str, Any]]) -> None:
     connection.close()
 
 
-def test_older_tools_protect_todays_letters(today: Recording, older: Path, desk: Desk) -> None:
+def test_older_tools_protect_todays_dead_letters(today: Recording, older: Path, desk: Desk) -> None:
     """They refuse to edit the deduplication fields of what may count already."""
     pile = Pile.of(today, desk)
     edit = [f"--limit={len(pile.names)}", f"--edit={RECORDER.stem}:edit_all", "--dry-run", "--json"]
 
     printed = run(older, "-m", "whyness_ops", "redrive", *edit, exit_code=1, environment=pile.environment)
 
-    left = {pile.names[letter["message_id"]] for letter in json.loads(printed)["left"]}
-    assert left == {name for name, letter in today.dead_letters.items() if letter["may_count"]}
+    left = {pile.names[dead_letter["message_id"]] for dead_letter in json.loads(printed)["left"]}
+    assert left == {name for name, dead_letter in today.dead_letters.items() if dead_letter["may_count"]}

@@ -33,7 +33,7 @@ def deliver_published(function: Function) -> None:
 def test_pending_rows_are_drained_as_their_version_would_have_done(
     release: Recording, function: Function, mixpanel: MixpanelSimulator
 ) -> None:
-    """Rows with that version's columns fit into the table, whoever claimed them, and none is left."""
+    """Rows with that version's columns fit into the table, claimed or not, and none is left."""
     cases = release.outbox_of("pending")
     for case in cases.values():
         insert(case["row"])

@@ -32,7 +32,7 @@ def good_record() -> tuple[Event, Record]:
 def test_a_queue_that_fails_leaves_the_record_unacknowledged(
     function: Function, mixpanel: MixpanelSimulator, aws: AwsStub, found: AwsError | Trouble
 ) -> None:
-    """The bad record stays in the queue until its letter is stored; its neighbour is delivered at once."""
+    """The bad record stays queued until its dead letter is stored; its neighbour is delivered at once."""
     event, neighbour = good_record()
     bad = bad_record()
     aws.scripts[SEND] = always(found)
@@ -60,7 +60,7 @@ def test_a_queue_that_hangs_does_not_hold_the_handler(
 
     assert invocation.failed_ids == [bad.message_id]
     assert counted(mixpanel) == sent([event])
-    assert aws.letters == []
+    assert aws.dead_letters == []
 
 
 def test_one_passing_failure_is_retried_by_the_sdk(function: Function, aws: AwsStub) -> None:
@@ -76,7 +76,7 @@ def test_one_passing_failure_is_retried_by_the_sdk(function: Function, aws: AwsS
 def test_entries_reported_as_failed_leave_only_their_records_unacknowledged(
     function: Function, aws: AwsStub
 ) -> None:
-    """Of 25 letters in three calls those that SQS names come back with their record, the others are done."""
+    """Records of dead letters that SQS refuses return; the others, in the same three calls, are done."""
     records = [bad_record() for _ in range(25)]
     refused = {records[at].message_id for at in (0, 9, 10, 24)}
     aws.refuse_entry = lambda e: e["MessageAttributes"]["source_message_id"]["StringValue"] in refused
@@ -87,12 +87,12 @@ def test_entries_reported_as_failed_leave_only_their_records_unacknowledged(
 
     assert set(first.failed_ids) == refused
     assert second.failed_ids == []
-    assert sorted(letter.attributes["source_message_id"] for letter in aws.letters) == sorted(
+    assert sorted(dead_letter.attributes["source_message_id"] for dead_letter in aws.dead_letters) == sorted(
         record.message_id for record in records
     )
 
 
-def test_a_record_with_one_refused_letter_of_three_comes_back_whole(
+def test_a_record_with_one_refused_dead_letter_of_three_comes_back_whole(
     function: Function, mixpanel: MixpanelSimulator, aws: AwsStub
 ) -> None:
     """A record is acknowledged when each of its events is safe, not before."""
@@ -109,11 +109,13 @@ def test_a_record_with_one_refused_letter_of_three_comes_back_whole(
 
     assert first.failed_ids == [record.message_id]
     assert second.failed_ids == []
-    assert {letter.attributes["insert_id"] for letter in aws.letters} == {r["insert_id"] for r in bad_raws}
+    assert {dead_letter.attributes["insert_id"] for dead_letter in aws.dead_letters} == {
+        r["insert_id"] for r in bad_raws
+    }
     assert counted(mixpanel) == sent([good])
 
 
-def test_no_letter_goes_while_another_event_of_its_record_waits(
+def test_no_dead_letter_goes_while_another_event_of_its_record_waits(
     function: Function, mixpanel: MixpanelSimulator, aws: AwsStub
 ) -> None:
     """An outage that brings a record back time and again does not multiply its dead letters."""
@@ -121,12 +123,12 @@ def test_no_letter_goes_while_another_event_of_its_record_waits(
     fault = mixpanel.faults.add(status=503)
 
     first = [function.invoke(record).failed_ids for _ in range(3)]
-    letters_in_the_outage = len(aws.letters)
+    dead_letters_in_the_outage = len(aws.dead_letters)
     mixpanel.faults.remove(fault)
     last = function.invoke(record)
 
     assert first == [[record.message_id]] * 3
-    assert letters_in_the_outage == 0
+    assert dead_letters_in_the_outage == 0
     assert last.failed_ids == []
     assert aws.reasons == ["rejected"]
 
@@ -154,12 +156,12 @@ def test_a_body_of_exactly_the_limit_goes_verbatim_and_its_row_says_why(
 
     invocation = function.invoke(record)
 
-    [letter], [row] = aws.letters, aws.rows.values()
+    [dead_letter], [row] = aws.dead_letters, aws.rows.values()
     assert invocation.failed_ids == []
-    assert letter.body == body
-    assert letter.attributes == {}
+    assert dead_letter.body == body
+    assert dead_letter.attributes == {}
     assert row["reason"] == "oversized"
-    assert row["dead_letter_message_id"] == letter.message_id
+    assert row["dead_letter_message_id"] == dead_letter.message_id
     assert row["message_id"] == record.message_id
 
 
@@ -170,14 +172,14 @@ def test_an_unreadable_body_of_exactly_the_limit_goes_verbatim(function: Functio
     invocation = function.invoke(make_record(body))
 
     assert invocation.failed_ids == []
-    assert [letter.body for letter in aws.letters] == [body]
+    assert [dead_letter.body for dead_letter in aws.dead_letters] == [body]
     assert [row["reason"] for row in aws.rows.values()] == ["unreadable"]
 
 
 def test_without_attributes_and_without_a_row_nothing_is_acknowledged(
     function: Function, aws: AwsStub
 ) -> None:
-    """A letter that nobody could explain is not safe: its record comes back until the row is written."""
+    """A dead letter that nobody could explain is not safe: its record comes back until the row is written."""
     record = make_record("{" * MESSAGE_BYTES)
     aws.scripts[WRITE] = always(AwsError("ResourceNotFoundException"))
 
@@ -199,22 +201,22 @@ def test_as_many_attributes_go_as_there_is_room_for(
 
     invocation = function.invoke(record)
 
-    [letter] = aws.letters
-    kept = [name for name in ("reason", "log_key", "detail") if name in letter.attributes]
+    [dead_letter] = aws.dead_letters
+    kept = [name for name in ("reason", "log_key", "detail") if name in dead_letter.attributes]
     assert invocation.failed_ids == []
-    assert letter.body == record.body
+    assert dead_letter.body == record.body
     assert kept == ["reason", "log_key", "detail"][: len(kept)]
     assert len(aws.rows) == 1
 
 
-def test_large_letters_share_no_call_that_sqs_would_refuse(function: Function, aws: AwsStub) -> None:
-    """Ten letters of 400 kB are five calls: the sum of a call has a limit, too."""
+def test_large_dead_letters_share_no_call_that_sqs_would_refuse(function: Function, aws: AwsStub) -> None:
+    """Ten dead letters of 400 kB are five calls: the sum of a call has a limit, too."""
     records = [make_record("{" * 400_000) for _ in range(10)]
 
     invocation = function.invoke(*records)
 
     assert invocation.failed_ids == []
-    assert len(aws.letters) == 10
+    assert len(aws.dead_letters) == 10
     assert aws.call_count(SEND) == 5
 
 
@@ -222,15 +224,15 @@ def test_large_letters_share_no_call_that_sqs_would_refuse(function: Function, a
 def test_an_event_in_cjk_just_under_the_limits_fits_into_the_queue(
     function: Function, aws: AwsStub, size_bytes: int
 ) -> None:
-    """Escaped as ASCII it would be twice the size: the letter keeps its characters as they are."""
+    """Escaped as ASCII it would be twice the size: the dead letter keeps its characters as they are."""
     raw = make_raw(event="", time=-1)
     room = size_bytes - len(json.dumps(raw, ensure_ascii=False).encode())
     raw["event"] = "語" * (room // 3)
 
     invocation = function.invoke(make_record(json.dumps(raw, ensure_ascii=False)))
 
-    [letter] = aws.letters
-    [event] = decode_message(letter.body).raw_events
+    [dead_letter] = aws.dead_letters
+    [event] = decode_message(dead_letter.body).raw_events
     assert invocation.failed_ids == []
     assert event == raw
     assert len(aws.rows) == 1
@@ -255,41 +257,45 @@ CHARACTERS = [
 def test_characters_that_sqs_refuses_reach_the_queue_escaped(
     function: Function, aws: AwsStub, character: str
 ) -> None:
-    """What a producer wrote as an escape is one in the letter again, and reads back the same."""
+    """What a producer wrote as an escape is one in the dead letter again, and reads back the same."""
     text = f"a{character}b"
     raw = make_raw(time=-1, data=text, properties={text: text}, other={text: [text]})
 
     invocation = function.invoke(make_record(json.dumps(raw)))
 
-    [letter] = aws.letters
+    [dead_letter] = aws.dead_letters
     assert invocation.failed_ids == []
-    assert decode_message(letter.body).raw_events == [raw]
+    assert decode_message(dead_letter.body).raw_events == [raw]
 
 
 @pytest.mark.parametrize("character", ["\ufffe", "\uffff", "\ud800"], ids=ascii)
 def test_characters_that_sqs_refuses_are_escaped_in_an_event_that_has_to_be_written_anew(
     function: Function, aws: AwsStub, character: str
 ) -> None:
-    """A body that only the lenient decoder reads (NaN) is encoded again for its letter."""
+    """A body that only the lenient decoder reads (NaN) is encoded again for its dead letter."""
     raw = make_raw(data=f"a{character}b", properties={"share": float("nan")})
 
     invocation = function.invoke(make_record(json.dumps({"events": [make_raw(time=-1), raw]})))
 
-    letters = [decode_message(letter.body).raw_events[0] for letter in aws.letters]
+    dead_letters = [decode_message(dead_letter.body).raw_events[0] for dead_letter in aws.dead_letters]
     assert invocation.failed_ids == []
-    assert [letter["data"] for letter in letters if isinstance(letter, dict) and "data" in letter] == [
-        raw["data"]
-    ]
+    assert [
+        dead_letter["data"]
+        for dead_letter in dead_letters
+        if isinstance(dead_letter, dict) and "data" in dead_letter
+    ] == [raw["data"]]
 
 
-def test_a_letter_can_be_sent_in_again(function: Function, mixpanel: MixpanelSimulator, aws: AwsStub) -> None:
-    """The body of a letter is a message: put right, or once Mixpanel has no objection, it is delivered."""
+def test_a_dead_letter_can_be_sent_in_again(
+    function: Function, mixpanel: MixpanelSimulator, aws: AwsStub
+) -> None:
+    """The body of a dead letter is a message: edited, or accepted by Mixpanel later, it is delivered."""
     mixpanel.configure(max_items=2)
     events = [recent_event(properties={"plans": [1, 2, 3]}), recent_event()]
     function.invoke(make_record(make_body(*events)))
     mixpanel.configure(max_items=254)
 
-    invocation = function.invoke(*[make_record(letter.body) for letter in aws.letters])
+    invocation = function.invoke(*[make_record(dead_letter.body) for dead_letter in aws.dead_letters])
 
     assert invocation.outcomes == {"delivered": 1}
     assert counted(mixpanel) == sent(events)

@@ -80,14 +80,14 @@ def test_a_full_invocation_that_waits_is_handed_back_in_little_memory(
 def test_a_full_invocation_of_dead_events_is_settled_in_little_memory(
     aws: AwsStub, mixpanel: MixpanelSimulator
 ) -> None:
-    """A publisher's mistake that makes all of 12,000 events invalid: all become letters, all have a row."""
+    """If all of 12,000 events are invalid, all become dead letters, and all have a row."""
     events = [{**real_event(at).to_wire(), "time": 1_763_900_000} for at in range(12_000)]
     records = [make_record(make_body(*events[start : start + 200])) for start in range(0, 12_000, 200)]
 
     run = run_lambda([recent_sqs_event(*records)], environment_of(aws, mixpanel.url), timeout_s=90)
 
     assert run.answers == [{"batchItemFailures": []}]
-    assert len({letter.attributes["insert_id"] for letter in aws.letters}) == 12_000
+    assert len({dead_letter.attributes["insert_id"] for dead_letter in aws.dead_letters}) == 12_000
     assert run.peak_bytes < MEMORY_BYTES
 
 
@@ -103,7 +103,7 @@ def test_five_messages_of_the_largest_size_are_settled_in_little_memory(
     run = run_lambda([recent_sqs_event(*records)], environment_of(aws, mixpanel.url), timeout_s=120)
 
     assert run.answers == [{"batchItemFailures": []}]
-    assert len(aws.letters) == 2_003
+    assert len(aws.dead_letters) == 2_003
     assert run.peak_bytes < MEMORY_BYTES
 
 

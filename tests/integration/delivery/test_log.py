@@ -28,7 +28,7 @@ def bad_record(count: int = 1) -> Record:
 def test_a_table_that_fails_costs_its_rows_and_nothing_else(
     function: Function, mixpanel: MixpanelSimulator, aws: AwsStub, found: AwsError | Trouble
 ) -> None:
-    """The letters are stored, the events delivered, the records acknowledged; the lost rows are counted."""
+    """Dead letters are stored, events delivered, records acknowledged; the lost rows are counted."""
     event = recent_event()
     aws.scripts[WRITE] = always(found)
 
@@ -51,7 +51,7 @@ def test_a_table_that_is_slow_does_not_hold_the_handler(
 
     assert invocation.failed_ids == []
     assert invocation.metric("LogWritesLost") == 1_000
-    assert len(aws.letters) == 1_000
+    assert len(aws.dead_letters) == 1_000
     assert aws.call_count(WRITE) < 1_000 / ROWS_PER_CALL
 
 
@@ -139,21 +139,21 @@ def test_equal_keys_are_one_row(function: Function, aws: AwsStub) -> None:
 
     assert invocation.failed_ids == []
     assert invocation.metric("LogWritesLost") == 0
-    assert len(aws.letters) == 3
+    assert len(aws.dead_letters) == 3
     assert len(aws.rows) == 2
 
 
 def test_a_row_says_why_and_holds_no_payload(function: Function, aws: AwsStub) -> None:
-    """Every attribute of a dead event's row is what the design names, and its letter leads to it."""
+    """Every attribute of a dead event's row is what the design names, and its dead letter leads to it."""
     raw = make_raw(time=-1, ip="203.0.113.9", useragent="Mozilla", data="GET", properties={"plan": "gold"})
     record = make_record(make_body(raw), receive_count=2, sent_ms=int(time.time() * 1000) - 5_000)
 
     function.invoke(record)
 
-    [row], [letter] = aws.rows.values(), aws.letters
-    assert f"{row['pk']}/{row['sk']}" == letter.attributes["log_key"]
+    [row], [dead_letter] = aws.rows.values(), aws.dead_letters
+    assert f"{row['pk']}/{row['sk']}" == dead_letter.attributes["log_key"]
     assert row["pk"] == raw["insert_id"]
-    assert row["dead_letter_message_id"] == letter.message_id
+    assert row["dead_letter_message_id"] == dead_letter.message_id
     assert row["message_id"] == record.message_id
     assert (row["reason"], row["state"], row["attempts"]) == ("rejected", "dead", 2)
     assert row["first_failed_at"] == record.sent_ms

@@ -1,4 +1,4 @@
-"""Records with very many dead events: settled in slices, in little memory, each letter and each row once.
+"""Records with very many dead events are settled in slices, with bounded memory, and nothing twice.
 
 In virtual time and without AWS, so that nothing but the delivery itself is measured.
 """
@@ -31,16 +31,16 @@ class Counting:
 
     def __init__(self, clock: FakeClock) -> None:
         self._clock = clock
-        self.letters: Counter[int] = Counter()
+        self.dead_letters: Counter[int] = Counter()
         self.rows: Counter[int] = Counter()
 
-    def send(self, letters: Sequence[DeadLetter], *, deadline_s: float) -> list[str]:
+    def send(self, dead_letters: Sequence[DeadLetter], *, deadline_s: float) -> list[str]:
         """Take them all."""
-        for call in sqs_batch.in_calls(letters, attrgetter("size_bytes")):
+        for call in sqs_batch.in_calls(dead_letters, attrgetter("size_bytes")):
             self._clock.sleep(CALL_S)
-            self.letters.update(hash(letter.body) for letter in call)
+            self.dead_letters.update(hash(dead_letter.body) for dead_letter in call)
         assert self._clock.monotonic_s() < deadline_s
-        return ["stored"] * len(letters)
+        return ["stored"] * len(dead_letters)
 
     def write(self, entries: Sequence[LogEntry], *, deadline_s: float) -> list[bool]:
         """Take them all."""
@@ -59,7 +59,7 @@ def body(number: int) -> str:
 
 
 def test_five_messages_of_tiny_invalid_events_are_settled_in_little_memory() -> None:
-    """85,000 letters in one invocation, below 256 MiB over all."""
+    """85,000 dead letters in one invocation, below 256 MiB over all."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "PYTHONHASHSEED": "0"}
 
     done = subprocess.run(  # noqa: S603  (this file)
@@ -69,7 +69,7 @@ def test_five_messages_of_tiny_invalid_events_are_settled_in_little_memory() -> 
     found = json.loads(done.stdout)
     assert found["handed_back"] == []
     assert found["outcomes"] == {"rejected": RECORDS * EVENTS}
-    assert found["letters"] == found["rows"] == {"1": RECORDS * EVENTS}
+    assert found["dead_letters"] == found["rows"] == {"1": RECORDS * EVENTS}
     assert found["peak_bytes"] < MEMORY_BYTES
 
 
@@ -84,7 +84,7 @@ def _main() -> None:
     found = {
         "handed_back": report.settled.failed_message_ids,
         "outcomes": report.outcomes,
-        "letters": Counter(counting.letters.values()),
+        "dead_letters": Counter(counting.dead_letters.values()),
         "rows": Counter(counting.rows.values()),
         "peak_bytes": peak_bytes(),
     }

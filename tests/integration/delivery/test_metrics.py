@@ -124,7 +124,7 @@ def test_the_numbers_are_those_of_the_invocation(
     assert invocation.logged["request_bytes"] > 0
     assert invocation.logged["slowest_answer_ms"] > 0
     assert invocation.metric("DeadLettersRefused") == 0
-    assert len(aws.letters) == 3
+    assert len(aws.dead_letters) == 3
 
 
 def test_ages_are_counted_from_when_the_message_was_sent(function: Function) -> None:

@@ -16,7 +16,7 @@ from tests.integration.delivery.function import Function, counted, recent_event,
 from tests.loopback import HOST, LoopbackServer, Request, Response, Trouble
 from tests.wire import accept, events_of
 from whyness_events.delivery.reading.sqs_event import InvocationFault
-from whyness_events.delivery.sending import in_flight, sender
+from whyness_events.delivery.sending import in_flight, posting
 
 FAULTS: dict[str, dict[str, Any]] = {
     "refused": {"connection": "refuse", "for_s": 3_600.0},
@@ -50,7 +50,7 @@ def test_a_connection_that_fails_is_handed_back_and_counts_once_later(
     assert len(first.failed_ids) == 3
     assert second.failed_ids == []
     assert counted(mixpanel) == sent(events)
-    assert aws.letters == []
+    assert aws.dead_letters == []
 
 
 def cut_gzip(_: Request) -> Response:
@@ -87,7 +87,7 @@ def test_an_answer_that_cannot_be_read_confirms_nothing(function: Function, aws:
     assert first.outcomes == {"retry": 2}
     assert len(first.failed_ids) == 2
     assert second.failed_ids == []
-    assert aws.letters == []
+    assert aws.dead_letters == []
 
 
 def test_a_server_without_tls_where_tls_is_asked_for_gets_nothing(function: Function, aws: AwsStub) -> None:
@@ -105,7 +105,7 @@ def test_a_server_without_tls_where_tls_is_asked_for_gets_nothing(function: Func
 
     assert invocation.outcomes == {"retry": 2}
     assert requests == []
-    assert aws.letters == []
+    assert aws.dead_letters == []
 
 
 def threads_since(before: list[threading.Thread]) -> list[threading.Thread]:
@@ -200,7 +200,7 @@ def test_a_bug_in_mid_sending_leaves_no_connection_behind(
         raise ValueError("a bug")
 
     slow_has_come: list[bool] = []
-    monkeypatch.setattr(sender, "judge", fail)
+    monkeypatch.setattr(posting, "judge", fail)
     records = [make_record(recent_event(data="slow")), make_record(recent_event(), receive_count=3)]
 
     with LoopbackServer(serve) as server:

@@ -188,7 +188,7 @@ def test_nothing_personal_or_secret_is_visible_in_any_outcome(aws: AwsStub, log_
     assert leaks(aws, run) == set()
     # The markers did travel where they belong: otherwise this test would prove nothing.
     assert MARK in json.dumps([events_of(request) for request in requests])
-    assert any(MARK in letter.body for letter in aws.letters)
+    assert any(MARK in dead_letter.body for dead_letter in aws.dead_letters)
     assert None not in run.answers
     reasons = set(re.findall(r'"reason":"(\w+)"', run.output))
     assert reasons == {"delivered", "rejected", "oversized", "unreadable", "retry", "throttled", "setup"}
@@ -232,7 +232,7 @@ def test_a_bug_shows_its_place_and_not_the_event(aws: AwsStub, bug: str) -> None
     assert leaks(aws, run) == set()
     assert "ValueError" in run.output
     assert run.answers in ([None], [{"batchItemFailures": [{"itemIdentifier": record.message_id}]}])
-    assert aws.letters == []
+    assert aws.dead_letters == []
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ def test_a_full_request_loses_only_those_that_mixpanel_names(
     assert invocation.logged["requests"] == 1
     assert invocation.failed_ids == []
     assert counted(mixpanel) == sent(good)
-    assert sorted(letter.attributes["insert_id"] for letter in aws.letters) == sorted(
+    assert sorted(dead_letter.attributes["insert_id"] for dead_letter in aws.dead_letters) == sorted(
         event.insert_id for event in bad
     )
     assert {(row["reason"], row["http_status"]) for row in aws.rows.values()} == {("rejected", 400)}
@@ -91,7 +91,7 @@ def test_whatever_a_partial_400_looks_like_each_event_ends_in_one_place(
 
     assert invocation.failed_ids == []
     assert counted(mixpanel) == sent(event for event in events if event is not events[3])
-    assert [letter.attributes["insert_id"] for letter in aws.letters] == [events[3].insert_id]
+    assert [dead_letter.attributes["insert_id"] for dead_letter in aws.dead_letters] == [events[3].insert_id]
     assert [row["pk"] for row in aws.rows.values()] == [events[3].insert_id]
 
 
@@ -108,7 +108,7 @@ def test_a_400_that_names_innocents_dead_letters_nobody_unheard(
 
     assert invocation.outcomes == {"delivered": 10}
     assert counted(mixpanel) == sent(events)
-    assert aws.letters == []
+    assert aws.dead_letters == []
 
 
 @pytest.mark.parametrize("count", [1, 40, FULL])
@@ -125,5 +125,5 @@ def test_a_wrong_project_with_an_unexplained_400_dead_letters_nothing(
 
     assert sorted(invocation.failed_ids) == sorted(record.message_id for record in records)
     assert invocation.outcomes.keys() <= {"setup", "retry"}
-    assert aws.letters == []
+    assert aws.dead_letters == []
     assert mixpanel.stats()["requests"] <= 1 + 64

@@ -186,8 +186,8 @@ def test_a_wrong_url_of_the_dead_letter_queue_is_told_as_such(function: Function
 
 def test_several_codes_of_an_operation_are_one_line(function: Function, aws: AwsStub) -> None:
     """In the order in which they came, with the count of all."""
-    letters = [AwsError("AccessDeniedException"), AwsError("KmsDisabled")]
-    aws.scripts[SEND] = lambda _: letters.pop() if letters else None
+    dead_letters = [AwsError("AccessDeniedException"), AwsError("KmsDisabled")]
+    aws.scripts[SEND] = lambda _: dead_letters.pop() if dead_letters else None
 
     invocation = function.invoke(*[record for _ in range(21) for record in dead()])
 

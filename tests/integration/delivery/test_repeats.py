@@ -66,10 +66,10 @@ def test_one_row_key_of_two_tables_is_two_events(function: Function, mixpanel: M
     assert counted(mixpanel) == sent(events)
 
 
-def test_repeats_of_a_dead_event_share_its_letter(
+def test_repeats_of_a_dead_event_share_its_dead_letter(
     function: Function, mixpanel: MixpanelSimulator, aws: AwsStub
 ) -> None:
-    """Two records with the same event that Mixpanel refuses: one letter, and both are acknowledged."""
+    """Two records with the same event that Mixpanel refuses: one dead letter, and both are acknowledged."""
     mixpanel.configure(max_items=2)
     event = recent_event(properties={"plans": [1, 2, 3]})
 
@@ -83,7 +83,7 @@ def test_repeats_of_a_dead_event_share_its_letter(
 def test_repeats_of_a_dead_event_are_handed_back_together(
     function: Function, mixpanel: MixpanelSimulator, aws: AwsStub
 ) -> None:
-    """Where the one letter is refused, neither record is safe."""
+    """Where the one dead letter is refused, neither record is safe."""
     mixpanel.configure(max_items=2)
     event = recent_event(properties={"plans": [1, 2, 3]})
     records = [make_record(event), make_record(event)]

@@ -47,7 +47,7 @@ def test_a_faulty_secret_is_a_matter_of_set_up_and_nothing_is_sent(
     assert len(invocation.failed_ids) == 3
     assert "MIXPANEL_SECRET_ARN" in invocation.details["setup"]
     assert mixpanel.stats()["requests"] == 0
-    assert aws.letters == []
+    assert aws.dead_letters == []
 
 
 @pytest.mark.parametrize("name", FAULTY)
@@ -92,7 +92,7 @@ def test_a_secret_that_cannot_be_read_leaves_everything_in_the_queue_and_says_wh
     assert first.outcomes == {"setup": 3}
     assert first.details["setup"] == f"MIXPANEL_SECRET_ARN: the secret cannot be read ({code})"
     assert len(first.failed_ids) == 3
-    assert aws.letters == []
+    assert aws.dead_letters == []
     assert second.failed_ids == []
     assert counted(mixpanel) == sent(events)
 
@@ -170,7 +170,7 @@ def test_a_secret_that_stays_wrong_is_tried_once_more_and_no_oftener(
     assert first.outcomes == {"setup": 5}
     assert "401" in first.details["setup"]
     assert requests == 2
-    assert aws.letters == []
+    assert aws.dead_letters == []
     assert second.failed_ids == []
     assert counted(mixpanel) == sent(events)
 
@@ -188,7 +188,7 @@ def test_secrets_manager_going_down_after_a_401_leaves_everything_in_the_queue(
 
     assert invocation.outcomes == {"setup": 3}
     assert len(invocation.failed_ids) == 3
-    assert aws.letters == []
+    assert aws.dead_letters == []
 
 
 def test_the_two_variables_do_instead_of_a_secret(
@@ -248,12 +248,12 @@ def test_a_project_of_another_region_is_named_and_nothing_is_dead(function: Func
 
     assert first.outcomes == {"setup": 3}
     assert "region" in first.details["setup"]
-    assert aws.letters == []
+    assert aws.dead_letters == []
     assert second.failed_ids == []
     assert found == sent(events)
 
 
-def test_no_letter_of_a_mixed_record_goes_while_the_credentials_are_wrong(
+def test_no_dead_letter_of_a_mixed_record_goes_while_the_credentials_are_wrong(
     function: Function, aws: AwsStub
 ) -> None:
     """Its good event waits for an operator, so the bad one waits with it."""
@@ -261,11 +261,11 @@ def test_no_letter_of_a_mixed_record_goes_while_the_credentials_are_wrong(
     record = make_record(make_body(recent_event(), make_raw(time=-1)))
 
     first = function.invoke(record)
-    letters_before = len(aws.letters)
+    dead_letters_before = len(aws.dead_letters)
     aws.secrets[SECRET_ARN] = RIGHT
     second = function.invoke(record)
 
     assert first.failed_ids == [record.message_id]
-    assert letters_before == 0
+    assert dead_letters_before == 0
     assert second.failed_ids == []
     assert aws.reasons == ["rejected"]

@@ -154,7 +154,7 @@ def test_odd_attributes_of_a_record_stop_nothing(
 def test_a_record_without_a_body_is_never_acknowledged(
     function: Function, mixpanel: MixpanelSimulator, aws: AwsStub, body: object
 ) -> None:
-    """SQS refuses an empty letter, so the record is not safe; its neighbours are."""
+    """SQS refuses an empty dead letter, so the record is not safe; its neighbours are."""
     assert function.environment
     events, records = records_of(1)
     bad, other = make_record("x"), make_record("{}")
@@ -165,7 +165,7 @@ def test_a_record_without_a_body_is_never_acknowledged(
 
     assert answer == {"batchItemFailures": [{"itemIdentifier": bad.message_id}]}
     assert counted(mixpanel) == sent(events)
-    assert [letter.body for letter in aws.letters] != []
+    assert [dead_letter.body for dead_letter in aws.dead_letters] != []
 
 
 def test_no_records_are_no_failures(function: Function) -> None:

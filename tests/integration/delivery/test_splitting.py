@@ -29,7 +29,7 @@ def test_a_proxy_that_dislikes_one_string_costs_that_event_alone(
 
     assert delivered == counted(mixpanel) == sent(events)
     assert (first.failed_ids, second.failed_ids) == ([record.message_id], [])
-    assert [letter.attributes["insert_id"] for letter in aws.letters] == [disliked.insert_id]
+    assert [dead_letter.attributes["insert_id"] for dead_letter in aws.dead_letters] == [disliked.insert_id]
     rows = [(row["reason"], row["http_status"]) for row in aws.rows.values()]
     assert rows == [("retry", 403), ("rejected", 403)]
 
@@ -44,7 +44,7 @@ def test_a_proxy_that_dislikes_everything_dead_letters_nothing(
     invocation = function.invoke(*records)
 
     assert len(invocation.failed_ids) == 200
-    assert aws.letters == []
+    assert aws.dead_letters == []
     assert mixpanel.stats()["requests"] <= 1 + 64
 
 
@@ -63,7 +63,9 @@ def test_more_culprits_than_extra_requests_lose_nothing(
 
     assert sorted(first.failed_ids) == sorted(record.message_id for record in bad_records)
     assert delivered == sent(innocent)
-    assert {letter.attributes["insert_id"] for letter in aws.letters} == {e.insert_id for e in disliked}
+    assert {dead_letter.attributes["insert_id"] for dead_letter in aws.dead_letters} == {
+        e.insert_id for e in disliked
+    }
 
 
 def test_requests_shrink_until_they_pass_and_the_container_remembers(
@@ -82,7 +84,7 @@ def test_requests_shrink_until_they_pass_and_the_container_remembers(
     assert counted(mixpanel) == sent([*events, *later_events])
     assert refused > 0
     assert mixpanel.stats()["requests_by_outcome"]["413"] - refused < refused
-    assert aws.letters == []
+    assert aws.dead_letters == []
 
 
 def test_an_event_too_large_even_alone_is_oversized(
@@ -117,4 +119,4 @@ def test_a_413_for_a_small_event_says_nothing_about_the_event(
 
     assert invocation.failed_ids == [refused.message_id]
     assert invocation.outcomes["setup"] == 1
-    assert aws.letters == []
+    assert aws.dead_letters == []

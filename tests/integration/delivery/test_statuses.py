@@ -55,7 +55,7 @@ def test_a_status_dead_letters_nothing_and_is_named(
     assert str(status) in first.details[reason]
     assert second.failed_ids == []
     assert counted(mixpanel) == sent(events)
-    assert aws.letters == []
+    assert aws.dead_letters == []
 
 
 @pytest.mark.parametrize("ingest", [False, True], ids=["not imported", "imported"])
@@ -75,7 +75,7 @@ def test_a_200_without_numbers_that_add_up_is_no_success(
     assert first.outcomes.keys() <= {"retry", "setup"}
     assert second.failed_ids == []
     assert counted(mixpanel) == sent(events)
-    assert aws.letters == []
+    assert aws.dead_letters == []
 
 
 @pytest.mark.parametrize("count", ["short", "missing"])
@@ -105,7 +105,7 @@ def test_a_redirect_is_not_followed(function: Function, mixpanel: MixpanelSimula
     assert invocation.outcomes == {"setup": 2}
     assert mixpanel.stats()["requests"] == 1
     assert mixpanel.events() == []
-    assert aws.letters == []
+    assert aws.dead_letters == []
 
 
 @pytest.mark.usefixtures("_no_pause")

@@ -47,7 +47,7 @@ def attributes(draw: st.DrawFn) -> DeadLetterAttributes:
 
 @given(attributes())
 def test_what_is_written_is_read_again(told: DeadLetterAttributes) -> None:
-    """As SQS hands it out, no text empty."""
+    """Attributes survive the way through SQS, which refuses empty texts."""
     texts = told.encode()
 
     assert all(texts.values())
@@ -63,8 +63,8 @@ def test_rewording_the_detail_changes_nothing_else(told: DeadLetterAttributes, d
 
 
 @pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)
-def test_letters_of_earlier_releases_say_whether_they_may_count(path: Path) -> None:
-    """They lie in the queue for days: the sentence by which those releases said it counts in them."""
+def test_dead_letters_of_earlier_releases_say_whether_they_may_count(path: Path) -> None:
+    """Without the attribute, the text of `detail` decides: such dead letters stay in the queue for days."""
     golden = json.loads(path.read_text())
 
     assert DeadLetterAttributes.decode(golden["attributes"]).may_count == golden["may_count"]
@@ -72,13 +72,13 @@ def test_letters_of_earlier_releases_say_whether_they_may_count(path: Path) -> N
 
 @pytest.mark.parametrize("text", ["", "False", "0", "no", " false", "true"])
 def test_a_may_count_that_is_not_false_is_true(text: str) -> None:
-    """What is malformed must not let an event count twice."""
+    """A malformed attribute must not let an event count twice."""
     assert DeadLetterAttributes.decode({REASON: Reason.REJECTED, MAY_COUNT: text, "detail": "why"}).may_count
 
 
 @pytest.mark.parametrize("reason", sorted({"", "other", *DEAD_REASONS} - UNCOUNTED_REASONS))
 def test_a_reason_that_rules_nothing_out_may_count(reason: str) -> None:
-    """Whatever else is written there: a message that SQS moved carries its publisher's attributes."""
+    """Other attributes do not matter: a message that SQS moved has its publisher's attributes."""
     texts = {REASON: reason, MAY_COUNT: "false"}
 
     assert DeadLetterAttributes.decode({name: text for name, text in texts.items() if text}).may_count
@@ -97,7 +97,7 @@ hostile = st.dictionaries(st.sampled_from(NAMES) | any_text, any_json | _hostile
 @example({"failed_at": {"StringValue": "9999-12-31T23:59:59-14:00"}})
 @example({"failed_at": {"StringValue": "9999-12-31T23:59:59.999999+00:00"}})
 def test_reading_never_fails(found: Any) -> None:
-    """Whoever may write to the queue may write anything; what was read can be written, and shown."""
+    """Any attributes can be read, and what was read can be written and shown."""
     told = DeadLetterAttributes.decode(from_sqs_attributes(found))
 
     assert DeadLetterAttributes.decode(told.encode()) == told
@@ -113,7 +113,7 @@ def test_a_time_that_nobody_can_write_is_not_known(time_ms: int) -> None:
 
 @given(attributes(), st.integers(0, 2_000))
 def test_what_fits_is_kept_and_no_less(told: DeadLetterAttributes, spare_bytes: int) -> None:
-    """To the exact byte; and without the attribute it may count."""
+    """Attributes are dropped to the exact byte; without MAY_COUNT the event may count."""
     texts = told.encode()
 
     kept = fit(texts, limits.MESSAGE_BYTES - spare_bytes)

@@ -61,7 +61,7 @@ def test_unknown_fields_are_ignored() -> None:
 
 
 def test_event_cannot_be_altered() -> None:
-    """Nothing downstream can change what decides whether an event counts once."""
+    """An Event is immutable, so nothing downstream can change its deduplication fields."""
     event = make_event()
 
     with pytest.raises(AttributeError):
@@ -70,7 +70,7 @@ def test_event_cannot_be_altered() -> None:
 
 @pytest.mark.parametrize("name", ["insert_id", "event", "user", "time"])
 def test_missing_required_field_is_no_event(name: str) -> None:
-    """What nobody downstream may make up cannot be missing, and that is told apart from a broken rule."""
+    """A missing field that only the publisher can set is told apart from a broken rule."""
     raw = make_raw()
     del raw[name]
 
@@ -124,7 +124,7 @@ def test_placeholders_are_no_ids_in_any_case(field: str, placeholder: str, case:
 
 @pytest.mark.parametrize("user", ["", "1", "123", "p:45", "p:0", "00", "nulls", " null", "ü", "a@b.example"])
 def test_people_are_users_prospects_or_nobody(user: str) -> None:
-    """Anything that is no placeholder names somebody; the empty string names nobody."""
+    """Anything but a placeholder names a person; the empty string names no person."""
     assert _verdict(user=user) == "taken"
 
 
@@ -158,7 +158,7 @@ def test_user_is_no_device(user: str, verdict: str) -> None:
     ],
 )
 def test_names_and_users_are_at_most_255_bytes_and_never_cut(field: str, text: str, verdict: str) -> None:
-    """What decides deduplication is refused when too long: cut, two events could become one."""
+    """Deduplication fields that are too long are refused: if they were cut, two events could become one."""
     assert _verdict(**{field: text}) == verdict
     if verdict == "taken":
         assert getattr(parse_event(make_raw(**{field: text}), now_ms=NOW_MS), field) == text
@@ -197,7 +197,7 @@ def test_blank_is_no_name(name: str) -> None:
     ],
 )
 def test_identity_verbs_are_no_events(name: str, verdict: str) -> None:
-    """They would merge people, for ever."""
+    """They would merge people irreversibly."""
     assert _verdict(event=name) == verdict
 
 
@@ -216,13 +216,13 @@ def test_identity_verbs_are_no_events(name: str, verdict: str) -> None:
     ],
 )
 def test_time_is_from_1971_to_an_hour_ahead(time_ms: int, verdict: str) -> None:
-    """To the millisecond; seconds taken for milliseconds are before 1971."""
+    """The limits are exact to the millisecond; seconds taken for milliseconds are before 1971."""
     assert _verdict(time=time_ms) == verdict
 
 
 @pytest.mark.parametrize("time", [NOW_MS + 0.0, True, str(NOW_MS), "2026-11-23T10:00:00", None, float("nan")])
 def test_time_is_a_whole_number(time: object) -> None:
-    """Nothing else is taken for one: a rounded time would be another event."""
+    """Other numbers are refused: a rounded time would make another event."""
     assert _verdict(time=time) == "refused"
 
 
@@ -238,7 +238,7 @@ def test_no_address_refuses_an_event(ip: object) -> None:
 
 @pytest.mark.parametrize("field", ["useragent", "data"])
 def test_other_strings_may_be_long(field: str) -> None:
-    """What does not decide deduplication is cut later, not refused."""
+    """Strings outside the deduplication fields are cut later, not refused."""
     assert _verdict(**{field: "漢" * 10_000}) == "taken"
 
 
@@ -251,26 +251,26 @@ def test_strings_are_valid_utf8(field: str) -> None:
 
 @pytest.mark.parametrize("value", ["", "GET", {}, {"method": "GET"}, {"a": [{"b": 1}]}])
 def test_data_is_a_string_or_an_object(value: object) -> None:
-    """Either says what the request was."""
+    """Both types describe the request."""
     assert parse_event(make_raw(data=value), now_ms=NOW_MS).data == value
 
 
 @pytest.mark.parametrize("field", ["data", "properties"])
 @pytest.mark.parametrize("value", [None, 1, True, [], ["GET"]])
 def test_data_and_properties_are_nothing_else(field: str, value: object) -> None:
-    """Neither null, nor a number, nor an array."""
+    """Null, numbers and arrays are refused."""
     assert _verdict(**{field: value}) == "refused"
 
 
 @pytest.mark.parametrize(("count", "verdict"), [(230, "taken"), (231, "refused")])
 def test_properties_are_at_most_230(count: int, verdict: str) -> None:
-    """So that with those of the translation Mixpanel's 254 are kept."""
+    """With those that the translation adds, they stay within Mixpanel's 254."""
     assert _verdict(properties={f"p{n}": n for n in range(count)}) == verdict
 
 
 @pytest.mark.parametrize("name", sorted(limits.CALLERS_PROPERTIES))
 def test_mixpanels_own_names_that_callers_set_are_taken(name: str) -> None:
-    """A server is meant to set them."""
+    """A server may set them."""
     assert _verdict(properties={name: "x"}) == "taken"
 
 
@@ -285,7 +285,7 @@ def test_mixpanels_own_names_that_callers_set_are_taken(name: str) -> None:
     ],
 )
 def test_reserved_names_are_refused(name: str) -> None:
-    """They would override what translation sets, hide the event, or drop it silently."""
+    """They would override the translation's properties, hide the event, or drop it silently."""
     assert _verdict(properties={name: "x"}) == "refused"
 
 
@@ -298,7 +298,7 @@ def test_other_names_are_the_callers(name: str) -> None:
 
 
 def test_reserved_names_may_be_used_inside_a_value() -> None:
-    """Only a property's own name means something to Mixpanel."""
+    """Mixpanel reserves only the names of properties."""
     assert _verdict(properties={"p": {"time": 1, "$insert_id": 2, "mp_lib": 3, "": 4}}) == "taken"
 
 

@@ -53,7 +53,7 @@ def test_hash_is_frozen() -> None:
 
 @pytest.mark.parametrize("insert_id", [None, 7, "", "null", "a" * 37, f"{MARKER}:1", ["x"], {}])
 def test_without_a_valid_insert_id_the_place_is_the_key(insert_id: object) -> None:
-    """What is no key shows neither in the row nor in the letter."""
+    """An invalid insert id appears neither in the row nor in the dead letter."""
     key = _key(make_raw(insert_id=insert_id), position=3)
 
     assert key.pk == "message-1#3"
@@ -61,7 +61,7 @@ def test_without_a_valid_insert_id_the_place_is_the_key(insert_id: object) -> No
 
 @pytest.mark.parametrize("raw", [None, 7, "text", [], [1], {}, {"time": float("inf")}])
 def test_what_is_no_event_has_a_row_too(raw: object) -> None:
-    """By the place where it stood."""
+    """Its key has its position in the message."""
     assert _key(raw, position=1).pk == "message-1#1"
 
 
@@ -76,7 +76,7 @@ def test_hostile_nesting_has_a_row_too() -> None:
 
 @given(any_json)
 def test_key_is_total(raw: object) -> None:
-    """Any JSON has a key of letters that both tables and queues take."""
+    """Any JSON has a key that both tables and queues accept."""
     key = _key(raw)
 
     assert re.fullmatch("[A-Za-z0-9-]{1,36}|message-1#0", key.pk)
@@ -145,7 +145,7 @@ def test_empty_text_is_left_out_and_zero_is_not() -> None:
 
 
 def test_index_spreads_a_bad_day_over_sixteen_shards_and_sorts_by_time() -> None:
-    """One day's failures of one reason are no hot partition, and can be listed in order."""
+    """One day's failures of one reason are spread over partitions, and can be listed in order."""
     items = [_entry(key=LogKey(f"id-{n}", "0")).to_item() for n in range(500)]
 
     assert SHARDS == 16
@@ -159,7 +159,7 @@ def test_index_spreads_a_bad_day_over_sixteen_shards_and_sorts_by_time() -> None
     ("now_ms", "day"), [(1_795_046_399_999, "2026-11-18"), (1_795_046_400_000, "2026-11-19")]
 )
 def test_day_of_the_index_is_in_utc(now_ms: int, day: str) -> None:
-    """To the millisecond, whatever the machine's time zone."""
+    """The day is that of UTC to the millisecond, in any time zone of the machine."""
     assert _entry(last_failed_at_ms=now_ms).to_item()["gsi1pk"].startswith(f"{day}#")
 
 

@@ -135,7 +135,7 @@ def test_saved_query_has_each_reason() -> None:
 
 
 def test_chart_has_a_colour_for_each_reason() -> None:
-    """Those of letters that say why; the others share one."""
+    """Each reason of a dead letter has its colour; the others share one."""
     css = (ROOT / "whyness_mixpanel" / "static" / "whyness_mixpanel" / "admin.css").read_text()
 
     assert set(re.findall(r"\.reason-(\w+)", css)) == set(DEAD_REASONS) - {UNKNOWN}
@@ -158,7 +158,7 @@ ALSO = {
     "stopped": {"whyness_ops/output.py"},  # a field of the report
 }
 NAMES = frozenset({*Reason, *DEAD_REASONS, *WAITING_REASONS, AUDIT, *State, *AuditState})
-# Those that are no words of anything else.
+# Reasons that are not also ordinary words.
 ATTRIBUTES = frozenset({SOURCE_MESSAGE_ID, LOG_KEY, MAY_COUNT})
 
 

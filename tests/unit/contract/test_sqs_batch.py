@@ -81,7 +81,7 @@ NEVER_CONFIRMED: dict[str, Any] = {
 
 @pytest.mark.parametrize("name", NEVER_CONFIRMED)
 def test_an_answer_that_does_not_refer_to_the_call_confirms_and_refuses_nothing(name: str) -> None:
-    """Whatever its shape: it is read, and it raises nothing."""
+    """An answer of any shape can be read without an exception."""
     numbered = sqs_batch.numbered(ENTRIES)
 
     found = sqs_batch.read(NEVER_CONFIRMED[name](numbered), numbered)

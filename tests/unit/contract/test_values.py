@@ -30,10 +30,10 @@ def test_any_json_value_is_taken(value: object) -> None:
     ("value", "verdict"),
     [
         (2**64 - 1, "taken"),
-        (2**64, "a whole number of more than 64 bits"),
+        (2**64, "an integer of more than 64 bits"),
         (-(2**63), "taken"),
-        (-(2**63) - 1, "a whole number of more than 64 bits"),
-        (10**4_000, "a whole number of more than 64 bits"),
+        (-(2**63) - 1, "an integer of more than 64 bits"),
+        (10**4_000, "an integer of more than 64 bits"),
     ],
 )
 def test_whole_numbers_are_of_64_bits(value: int, verdict: str) -> None:
@@ -44,7 +44,7 @@ def test_whole_numbers_are_of_64_bits(value: int, verdict: str) -> None:
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
 def test_numbers_are_finite(value: float) -> None:
-    """What JSON cannot write is named for what it is, on any level."""
+    """Numbers that JSON cannot write are named, on any level."""
     assert _verdict(value) == "NaN, or a number too large to read"
     assert _verdict({"a": [value]}) == "NaN, or a number too large to read"
 
@@ -81,7 +81,7 @@ def test_nested_value_is_at_most_8192_bytes_of_compact_utf8(char: str, over: int
     """Measured as it is sent: no blanks between, no escapes, bytes and not characters."""
     value = large_properties(8_192 + over, char)
 
-    refused = "an object or array of 8193 bytes of JSON, its long strings cut"
+    refused = "an object or array of 8193 bytes of JSON, with long strings cut"
     assert _verdict(value) == (refused if over else "taken")
 
 
@@ -90,13 +90,13 @@ def test_nested_value_is_at_most_8192_bytes_of_compact_utf8(char: str, over: int
     "wrap", [lambda v: [v], lambda v: {"k": v}, lambda v: {v: 1}, lambda v: {"k": v, v: [v]}]
 )
 def test_long_strings_inside_count_as_mixpanel_cuts_them(char: str, wrap: Any) -> None:
-    """A long text inside is no more a fault than one at the top: at any depth, as a value or as a name."""
+    """A long text is allowed at any depth, as a value or as a name."""
     assert _verdict(wrap(char * 9_000)) == "taken"
     assert _verdict([wrap(char * 9_000), *["x" * 250] * 40]).startswith("an object or array of ")
 
 
 def test_plain_strings_are_of_any_size() -> None:
-    """They are cut later; only objects and arrays have a size of their own."""
+    """Strings are cut later; only objects and arrays have a limit of size."""
     assert _verdict("x" * 100_000) == "taken"
 
 
@@ -105,7 +105,7 @@ def test_plain_strings_are_of_any_size() -> None:
     "wrap", [lambda v: v, lambda v: [v], lambda v: {"k": {"k": v}}, lambda v: {"k": {v: 1}}]
 )
 def test_lone_surrogates_are_refused_everywhere(text: str, wrap: Any) -> None:
-    """In strings and in keys, on any level."""
+    """Strings and keys are refused on any level."""
     assert _verdict(wrap(text)) == "a string that is not valid UTF-8 (a lone surrogate)"
 
 
@@ -115,8 +115,8 @@ def test_lone_surrogates_are_refused_everywhere(text: str, wrap: Any) -> None:
         (None, "null"),
         (True, "a boolean"),
         (False, "a boolean"),
-        (4711, "a whole number"),
-        (47.11, "a fractional number"),
+        (4711, "an integer"),
+        (47.11, "a number with a fraction"),
         (float("nan"), "NaN, or a number too large to read"),
         ("", "an empty string"),
         ("secret", "a string of 6 bytes"),
@@ -134,7 +134,7 @@ def test_kind_says_what_and_how_large_and_no_more(value: object, text: str) -> N
 
 @given(any_text)
 def test_size_is_that_of_utf8(text: str) -> None:
-    """Also of text that is no UTF-8: a lone surrogate counts three bytes."""
+    """The size is that of UTF-8; a lone surrogate counts as three bytes."""
     assert size_bytes(text) == len(text.encode("utf-8", "surrogatepass"))
     assert longer_than(text, size_bytes(text) - 1)
     assert not longer_than(text, size_bytes(text))

@@ -37,7 +37,7 @@ def test_single_event_may_be_stamped() -> None:
 
 
 def test_envelope_is_a_message() -> None:
-    """Its events are in order, of whatever kind, and not yet judged."""
+    """Its events are in order, of any type, and not yet checked."""
     body = json.dumps({"schema_version": 1, "identity": "distinct_id", "events": [make_raw(), 7, None]})
 
     message = decode_message(body)
@@ -57,12 +57,12 @@ def test_more_events_than_a_body_has_room_for_are_no_events(size: int, most: int
 
     assert str(caught.value) == (
         f"events: found an array of {most + 1} elements in {size} characters; "
-        f"allowed: at most {most}, for no event is that short"
+        f"allowed: at most {most}, because events are longer"
     )
 
 
 def test_envelope_keeps_fields_it_does_not_know() -> None:
-    """For the dead letter: what a newer producer said is not lost."""
+    """The fields of a newer producer are kept for the dead letter."""
     message = decode_message(json.dumps({"published_at": "now", "events": [1], "identity": None}))
 
     assert message.fields == {"published_at": "now"}
@@ -103,7 +103,7 @@ def test_unreadable_body_says_what_was_found(bad: BadBody) -> None:
 @pytest.mark.parametrize("version", [2, 3, 10**30])
 @pytest.mark.parametrize("body", [{"events": [1]}, {}, {"insert_id": "1"}, {"events": "of another kind"}])
 def test_newer_version_is_not_guessed_at(version: int, body: dict[str, Any]) -> None:
-    """Before anything else of the message is looked at: all of it may mean something else there."""
+    """The version is checked first, because everything else may have another meaning in a newer one."""
     with pytest.raises(UnknownVersion) as caught:
         decode_message(json.dumps({"schema_version": version, **body}))
 
@@ -128,7 +128,7 @@ def test_number_too_long_for_python_spoils_only_its_event() -> None:
 
 
 def test_numbers_python_can_read_are_read_exactly() -> None:
-    """Up to 4,000 digits, which is more than anybody means."""
+    """Integers of up to 4,000 digits are read exactly."""
     message = decode_message(f'{{"n":{"9" * 4_000},"m":-{"9" * 3_999}}}')
 
     assert message.raw_events == [{"n": 10**4_000 - 1, "m": -(10**3_999 - 1)}]
@@ -156,7 +156,7 @@ def _event_of(size_bytes: int, char: str) -> Event:
 
 @pytest.mark.parametrize("char", ["x", "é", "漢", "🎧"])
 def test_event_is_at_most_a_million_bytes_of_json(char: str) -> None:
-    """To the byte, counted as it travels; the error says both numbers and nothing else."""
+    """The limit is exact to the byte of the wire JSON; the error has both numbers and nothing else."""
     assert len(encode_event(_event_of(1_000_000, char)).encode()) == 1_000_000
 
     with pytest.raises(EventTooLarge) as caught:
@@ -181,7 +181,7 @@ _TOO_LONG = "é" * 600_000
     ],
 )
 def test_event_is_too_large_only_where_it_is_so_with_its_strings_cut(fields: dict[str, Any]) -> None:
-    """What Mixpanel would cut keeps no event from travelling, and what decides deduplication is as it was."""
+    """Strings that Mixpanel would cut do not make an event too large; deduplication fields are unchanged."""
     event = make_event(**fields)
 
     wire = json.loads(encode_event(event))

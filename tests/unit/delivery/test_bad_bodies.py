@@ -33,10 +33,10 @@ def _among_neighbours(event: str) -> str:
     return f'{{"schema_version":1,"identity":"distinct_id","events":[{before},{event},{after}]}}'
 
 
-def _only_row(world: World, letter: DeadLetter) -> dict[str, Any]:
+def _only_row(world: World, dead_letter: DeadLetter) -> dict[str, Any]:
     assert len(world.log.rows) == 1
     ((pk, sk), row) = next(iter(world.log.rows.items()))
-    assert letter.attributes.get("log_key", f"{pk}/{sk}") == f"{pk}/{sk}"
+    assert dead_letter.attributes.get("log_key", f"{pk}/{sk}") == f"{pk}/{sk}"
     return row
 
 
@@ -51,11 +51,11 @@ def test_bad_event_is_dead_lettered_with_its_reason_and_its_neighbours_are_deliv
 
     assert world.delivered_ids == NEIGHBOURS
     assert report.settled.failed_message_ids == []
-    (letter,) = world.dead_letters.letters
-    assert letter.attributes["reason"] == bad.reason
-    assert letter.attributes["detail"] == bad.detail
-    assert letter.attributes["source_message_id"] == "source"
-    assert letter.body == record.body or _exact(letter.body) == _exact(
+    (dead_letter,) = world.dead_letters.sent
+    assert dead_letter.attributes["reason"] == bad.reason
+    assert dead_letter.attributes["detail"] == bad.detail
+    assert dead_letter.attributes["source_message_id"] == "source"
+    assert dead_letter.body == record.body or _exact(dead_letter.body) == _exact(
         f'{{"schema_version":1,"identity":"distinct_id","events":[{bad.text}]}}'
     )
 
@@ -67,8 +67,8 @@ def test_log_row_says_why_and_shows_nothing_of_a_bad_event(bad: BadEvent) -> Non
 
     world.deliver(make_record(_among_neighbours(bad.text), message_id="source"))
 
-    (letter,) = world.dead_letters.letters
-    row = _only_row(world, letter)
+    (dead_letter,) = world.dead_letters.sent
+    row = _only_row(world, dead_letter)
     assert row["reason"] == bad.reason
     assert row["detail"] == bad.detail
     assert row["state"] == "dead"
@@ -77,7 +77,7 @@ def test_log_row_says_why_and_shows_nothing_of_a_bad_event(bad: BadEvent) -> Non
     # The name of an event that breaks no rule is what a person looks for in the Log.
     shown = {name: value for name, value in row.items() if name != "event" or bad.reason != "oversized"}
     assert MARKER not in repr(shown)
-    assert MARKER not in repr(letter.attributes)
+    assert MARKER not in repr(dead_letter.attributes)
 
 
 @pytest.mark.parametrize("bad", [e for e in BAD_EVENTS if e.text[0] == "{"], ids=lambda bad: bad.name)
@@ -90,9 +90,9 @@ def test_bad_event_that_is_a_whole_message_gets_the_same_reason(bad: BadEvent) -
 
     assert world.delivered_ids == ["elsewhere"]
     assert report.settled.failed_message_ids == []
-    (letter,) = world.dead_letters.letters
-    assert (letter.attributes["reason"], letter.attributes["detail"]) == (bad.reason, bad.detail)
-    assert letter.body == bad.text or _exact(letter.body)["events"] == [_exact(bad.text)]
+    (dead_letter,) = world.dead_letters.sent
+    assert (dead_letter.attributes["reason"], dead_letter.attributes["detail"]) == (bad.reason, bad.detail)
+    assert dead_letter.body == bad.text or _exact(dead_letter.body)["events"] == [_exact(bad.text)]
 
 
 @pytest.mark.parametrize("bad", [b for b in BAD_BODIES if b.body], ids=lambda bad: bad.name)
@@ -105,13 +105,13 @@ def test_body_without_a_readable_event_goes_verbatim_and_other_records_are_deliv
 
     assert world.delivered_ids == ["elsewhere"]
     assert report.settled.failed_message_ids == []
-    (letter,) = world.dead_letters.letters
-    assert letter.body == bad.body
-    assert letter.attributes["reason"] == "unreadable"
-    assert letter.attributes["detail"] == bad.detail
-    row = _only_row(world, letter)
+    (dead_letter,) = world.dead_letters.sent
+    assert dead_letter.body == bad.body
+    assert dead_letter.attributes["reason"] == "unreadable"
+    assert dead_letter.attributes["detail"] == bad.detail
+    row = _only_row(world, dead_letter)
     assert (row["pk"], row["reason"], row["detail"]) == ("source#0", "unreadable", bad.detail)
-    assert MARKER not in repr(row) + repr(letter.attributes)
+    assert MARKER not in repr(row) + repr(dead_letter.attributes)
 
 
 def test_record_without_a_body_waits_and_harms_nobody() -> None:
@@ -123,7 +123,7 @@ def test_record_without_a_body_waits_and_harms_nobody() -> None:
 
     assert world.delivered_ids == ["elsewhere"]
     assert report.settled.failed_message_ids == ["empty"]
-    assert world.dead_letters.letters == []
+    assert world.dead_letters.sent == []
 
 
 def test_object_that_is_no_event_is_unreadable() -> None:
@@ -132,10 +132,10 @@ def test_object_that_is_no_event_is_unreadable() -> None:
 
     world.deliver(make_record("{}", message_id="source"))
 
-    (letter,) = world.dead_letters.letters
+    (dead_letter,) = world.dead_letters.sent
     detail = "insert_id: found nothing (the field is missing); allowed: a string"
-    assert (letter.attributes["reason"], letter.attributes["detail"]) == ("unreadable", detail)
-    assert letter.attributes["log_key"].startswith("source#0/")
+    assert (dead_letter.attributes["reason"], dead_letter.attributes["detail"]) == ("unreadable", detail)
+    assert dead_letter.attributes["log_key"].startswith("source#0/")
 
 
 def test_every_event_of_an_envelope_may_be_bad_in_its_own_way() -> None:
@@ -148,20 +148,20 @@ def test_every_event_of_an_envelope_may_be_bad_in_its_own_way() -> None:
 
     assert world.delivered_ids == []
     assert report.settled.failed_message_ids == []
-    assert [each.attributes["detail"] for each in world.dead_letters.letters] == [bad.detail for bad in small]
+    assert [each.attributes["detail"] for each in world.dead_letters.sent] == [bad.detail for bad in small]
 
 
 @pytest.mark.parametrize("number", ["1e400", "9" * 5_000])
 def test_dead_letter_holds_the_number_that_came_also_beside_an_event_that_is_no_json(number: str) -> None:
-    """What Python cannot hold is not replaced: the letter has the event as it came, or the whole body."""
+    """Numbers that Python cannot hold are not replaced: the dead letter has the event as received."""
     world = World()
     bad = event_text({"time": number})
     body = f'{{"schema_version":1,"events":[{event_text({"time": "NaN"})},{bad}]}}'
 
     world.deliver(make_record(body))
 
-    _, letter = world.dead_letters.letters
-    assert letter.body == body or _exact(letter.body)["events"] == [_exact(bad)]
+    _, dead_letter = world.dead_letters.sent
+    assert dead_letter.body == body or _exact(dead_letter.body)["events"] == [_exact(bad)]
 
 
 def test_at_least_twenty_bad_bodies_are_tried() -> None:
@@ -180,16 +180,16 @@ ONE_MEBIBYTE = {
 
 @pytest.mark.parametrize(("body", "reason"), ONE_MEBIBYTE.values(), ids=ONE_MEBIBYTE)
 def test_body_of_exactly_one_mebibyte_is_never_lost(body: str, reason: str) -> None:
-    """Where the body leaves no room for a reason, the letter goes bare and the Log row is its reason."""
+    """If the body leaves no room for a reason, the dead letter has no attributes, and the Log row has it."""
     world = World()
     assert len(body.encode()) == 1_048_576
 
     report = world.deliver(make_record(body, message_id="source"))
 
     assert report.settled.failed_message_ids == []
-    (letter,) = world.dead_letters.letters
-    assert (letter.body, letter.attributes) == (body, {})
-    row = _only_row(world, letter)
+    (dead_letter,) = world.dead_letters.sent
+    assert (dead_letter.body, dead_letter.attributes) == (body, {})
+    row = _only_row(world, dead_letter)
     assert row["reason"] == reason
     assert row["detail"]
 
@@ -205,7 +205,7 @@ def test_size_of_an_event_is_not_that_of_the_blanks_around_it() -> None:
 
 @pytest.mark.parametrize("body", [body for body, _ in ONE_MEBIBYTE.values()], ids=ONE_MEBIBYTE)
 def test_body_without_room_for_a_reason_waits_while_the_log_is_lost(body: str) -> None:
-    """A bare letter without its row would leave nobody a reason: the record is not acknowledged."""
+    """A dead letter without attributes needs its row for the reason: without it the record is not safe."""
     world = World()
     world.log.lose = lambda _: True
 
@@ -228,17 +228,17 @@ def test_duplicate_keys_count_as_the_last_of_them() -> None:
 
 
 def test_raw_lone_surrogate_rejects_only_its_event() -> None:
-    """A body that is no UTF-8 is still read, and its letter holds only characters that SQS takes."""
+    """A body that is not UTF-8 is still read, and its dead letter holds only characters that SQS accepts."""
     world = World()
     bad = event_text({"data": f'"{MARKER}\ud800"'})
 
     world.deliver(make_record(_among_neighbours(bad)))
 
     assert world.delivered_ids == NEIGHBOURS[:2]
-    (letter,) = world.dead_letters.letters
-    assert letter.attributes["detail"].startswith("data: found a string that is not valid UTF-8")
-    assert _exact(letter.body)["events"] == [_exact(bad)]
-    letter.body.encode()
+    (dead_letter,) = world.dead_letters.sent
+    assert dead_letter.attributes["detail"].startswith("data: found a string that is not valid UTF-8")
+    assert _exact(dead_letter.body)["events"] == [_exact(bad)]
+    dead_letter.body.encode()
 
 
 LEVELS = [1, 100, *range(850, 1_000), 9_990, 10_000, 100_000]  # Python's own limits are near 1,000 or 10,000
@@ -246,7 +246,7 @@ LEVELS = [1, 100, *range(850, 1_000), 9_990, 10_000, 100_000]  # Python's own li
 
 @pytest.mark.parametrize("field", ["other", "ip"])
 def test_nesting_where_any_value_is_taken_never_crashes(field: str) -> None:
-    """However deep a field that nobody looks at: the event is delivered, or dead with a reason."""
+    """However deep an unknown field is, the event is delivered, or dead with a reason."""
     for levels in LEVELS:
         world = World()
         deep = event_text({field: deep_text(levels)}, insert_id="deep")
@@ -254,12 +254,12 @@ def test_nesting_where_any_value_is_taken_never_crashes(field: str) -> None:
         report = world.deliver(make_record(_among_neighbours(deep)), make_record(deep))
 
         assert (report.settled.failed_message_ids, report.internal_faults) == ([], {}), levels
-        assert "deep" in world.delivered_ids or len(world.dead_letters.letters) == 2, levels
+        assert "deep" in world.delivered_ids or len(world.dead_letters.sent) == 2, levels
 
 
 @pytest.mark.parametrize("field", ["other", "ip", "properties", "user"])
 def test_bad_event_with_hostile_nesting_never_stops_other_records(field: str) -> None:
-    """Also where one decoder just reads what another just does not: it has its letter, others arrive."""
+    """Also where one decoder just reads what another just does not: it has its dead letter, others arrive."""
     for levels in LEVELS:
         world = World()
         deep = event_text({field: deep_text(levels)}, event=" ")
@@ -271,13 +271,13 @@ def test_bad_event_with_hostile_nesting_never_stops_other_records(field: str) ->
         )
 
         assert (report.settled.failed_message_ids, report.internal_faults) == ([], {}), levels
-        assert len(world.dead_letters.letters) == 2, levels
+        assert len(world.dead_letters.sent) == 2, levels
         assert "elsewhere" in world.delivered_ids, levels
 
 
 @pytest.mark.parametrize("place", ["before", "after"])
 def test_hostile_nesting_beside_the_events_never_stops_other_records(place: str) -> None:
-    """The same for a field of the envelope that nobody knows, which its dead letters would carry on."""
+    """The same holds for an unknown field of the envelope, which its dead letters would repeat."""
     for levels in LEVELS:
         world = World()
         deep, events = f'"other":{deep_text(levels)}', f'"events":[{event_text(event=" ")}]'
@@ -289,7 +289,7 @@ def test_hostile_nesting_beside_the_events_never_stops_other_records(place: str)
         )
 
         assert (report.settled.failed_message_ids, report.internal_faults) == ([], {}), levels
-        assert len(world.dead_letters.letters) == 1, levels
+        assert len(world.dead_letters.sent) == 1, levels
         assert world.delivered_ids == ["elsewhere"], levels
 
 
@@ -304,5 +304,5 @@ def test_version_above_the_known_one_is_kept_not_guessed_at() -> None:
 
     assert world.delivered_ids == ["elsewhere"]
     assert report.settled.failed_message_ids == ["newer"]
-    assert world.dead_letters.letters == []
+    assert world.dead_letters.sent == []
     assert report.details == {"setup": "schema_version: found a version above 1; allowed: 1 to 1"}

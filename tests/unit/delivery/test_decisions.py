@@ -70,17 +70,17 @@ def make_items(count: int) -> list[Item]:
         ),
         (
             lambda: under_trial(None),
-            Outcome(Reason.RETRY, "refused alone; tried again before it is blamed", 0, soon=True),
+            Outcome(Reason.RETRY, "refused alone; retried to rule out chance", 0, soon=True),
         ),
         (
             lambda: under_trial(Suspicion(403)),
-            Outcome(Reason.RETRY, "refused alone; tried again before it is blamed", 403, soon=True),
+            Outcome(Reason.RETRY, "refused alone; retried to rule out chance", 403, soon=True),
         ),
         (
             lambda: under_trial(Suspicion(403, 8)),
             Outcome(
                 Reason.RETRY,
-                "refused alone 8 times while others passed; tried again before it is blamed",
+                "refused alone 8 times while others passed; retried to rule out chance",
                 403,
                 soon=True,
             ),
@@ -112,7 +112,7 @@ def test_what_is_blamed_says_how_often_it_was_refused(
 
 @pytest.mark.parametrize("size_bytes", [OVERSIZED_FROM_BYTES, OVERSIZED_FROM_BYTES + 1])
 def test_only_a_large_event_is_too_large(size_bytes: int) -> None:
-    """To the byte; whatever else is said may be about an event of any size."""
+    """The limit is exact to the byte; other refusals may blame an event of any size."""
     item, is_large = make_item(size_bytes), size_bytes > OVERSIZED_FROM_BYTES
 
     assert may_be_blamed(item, TOO_LARGE) is is_large
@@ -126,7 +126,7 @@ def test_only_a_large_event_is_too_large(size_bytes: int) -> None:
 
 
 def test_a_trial_adds_refusals_and_multiplies_odds() -> None:
-    """Up to half of what is enough; refusals of different kinds in one trial are worth nothing."""
+    """A trial adds at most half of what is enough; refusals with different statuses add nothing."""
     evidence, item = Evidence(), make_item()
 
     assert evidence.add(item, [403, 403], 2) == Suspicion(403, 2, 6)
@@ -182,7 +182,7 @@ def test_a_suspicion_is_not_forgotten_by_another() -> None:
 def test_a_trial_gives_its_suspect_an_outcome(
     to_suspect: list[Verdict], to_control: list[Verdict], expected: Outcome
 ) -> None:
-    """Whatever the two were answered."""
+    """Any answers to suspect and control give the suspect an outcome."""
     suspect, control = make_items(2)
     trial = Trial([suspect], control, 8, 11)
     for verdict in to_suspect:
@@ -196,7 +196,7 @@ def test_a_trial_gives_its_suspect_an_outcome(
 
 
 def test_a_trial_notes_what_it_has_seen_and_says_what_is_known() -> None:
-    """Refusals and passes by their number; an event that it did not reach keeps what speaks against it."""
+    """Refusals and passes count by their number; an event that was not reached keeps its evidence."""
     refused, unreached, control = make_items(3)
     evidence = Evidence()
     evidence.add(unreached, [403] * 3, 2)
@@ -226,7 +226,7 @@ def test_no_copy_is_sent_of_what_is_settled(verdict: Verdict, *, is_needed: bool
 
 @pytest.mark.parametrize("to_control", [[], [PASSED]])
 def test_enough_is_only_enough_where_the_control_passed_now(to_control: list[Verdict]) -> None:
-    """However much speaks against an event, it is not blamed while nothing passes."""
+    """An event is not blamed while nothing passes, whatever the evidence."""
     suspect, control = make_items(2)
     evidence = Evidence()
     for _ in range(2):
@@ -244,7 +244,7 @@ def test_enough_is_only_enough_where_the_control_passed_now(to_control: list[Ver
 
 
 def test_a_control_that_is_refused_clears_all_and_forgets_none_that_passed() -> None:
-    """Refusals that do not depend on the event are no evidence against any; what passed has passed."""
+    """Refusals that do not depend on the event are not evidence; what passed has passed."""
     refused, passed, other, control = make_items(4)
     evidence = Evidence()
     evidence.suspect(other, 403)
@@ -272,7 +272,7 @@ def test_sixteen_suspects_share_a_control_at_most(count: int) -> None:
 
 
 def test_the_most_suspicious_come_first() -> None:
-    """In the order of the odds; what nothing speaks against comes last, after what was refused once."""
+    """They are in the order of the odds; an event without evidence comes after one that was refused once."""
     suspects = make_items(5)
     evidence = Evidence()
     evidence.suspect(suspects[4], 403)
@@ -387,7 +387,7 @@ def test_what_was_not_split_is_given_up_with_its_answer(reason: Reason, *, has_p
 
     given_up = splitting.give_up(has_passed=has_passed)
 
-    detail = f"said 403; not isolated within {EXTRA_REQUESTS} requests that brought nothing"
+    detail = f"said 403; the events at fault were not found in {EXTRA_REQUESTS} extra requests"
     assert given_up == [(request, FORBIDDEN)]
     assert {item.outcome for item in request.items} == {Outcome(reason, detail, 403)}
     assert splitting.give_up(has_passed=has_passed) == []

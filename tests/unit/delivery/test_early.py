@@ -1,4 +1,4 @@
-"""An event whose time has not come waits in the queue until then, and is nobody's trouble."""
+"""An event whose time is in the future waits in the queue until then, and delays nothing else."""
 
 import pytest
 
@@ -33,7 +33,7 @@ def at(early_ms: int, **over: object) -> dict[str, object]:
 def test_what_is_early_is_judged_to_the_millisecond(
     early_ms: int, expected: Reason, extra: dict[str, object]
 ) -> None:
-    """By whichever decoder; in a message of its own or beside one that makes the lenient one read it."""
+    """Both decoders judge alike: alone, or beside an event that needs the lenient one."""
     body = make_body(at(early_ms), *([make_raw(**extra)] if extra else []))
 
     report = World().deliver(make_record(body))
@@ -128,7 +128,7 @@ def test_it_is_never_exhausted(age_h: int) -> None:
 
     first = world.deliver(record)
     assert first.outcomes[Reason.EARLY] == 1
-    assert world.dead_letters.letters == []
+    assert world.dead_letters.sent == []
 
     world.deliverer.container_state.size.limit_bytes = 1
     world.clock.sleep(31)

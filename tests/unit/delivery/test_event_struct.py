@@ -25,7 +25,7 @@ _values = st.one_of(
 
 @given(events(), _fields, _values)
 def test_what_is_surely_valid_is_valid(event: Event, name: str, value: object) -> None:
-    """Else something would be sent that the contract refuses."""
+    """Otherwise events would be sent that the contract refuses."""
     text = json.dumps(event.to_wire() | {name: value})
     try:
         found = msgspec.json.decode(text, type=EventStruct)
@@ -74,7 +74,7 @@ def test_what_breaks_a_rule_is_looked_at_closer(fields: dict[str, Any]) -> None:
     ],
 )
 def test_everyday_event_needs_no_closer_look(fields: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Or the short way would be taken by nobody."""
+    """Otherwise no event would take the fast path."""
     monkeypatch.setattr(decode, "check_event", None)  # would raise
     monkeypatch.setattr(decode, "decode_message", None)
     event = make_event(**({"insert_id": "1001"} | fields))
@@ -87,7 +87,7 @@ def test_everyday_event_needs_no_closer_look(fields: dict[str, Any], monkeypatch
 
 
 def test_names_of_strangers_do_not_fill_memory() -> None:
-    """What is kept is bounded in number and in length."""
+    """The names that are kept are bounded in number and in length."""
     for number in range(2_000):
         properties = {f"name-{number}-{n}": 1 for n in range(5)} | {f"{number}" * 200: 1}
         event = msgspec.json.decode(json.dumps(make_raw(properties=properties)), type=EventStruct)

@@ -18,7 +18,7 @@ TIMEOUTS_S = [10.0, 11.0, 15.0, 30.0, 60.0, 120.0, 300.0, 900.0]
 
 
 def hang_dead_letters(world: World) -> None:
-    """Let letters hang."""
+    """Let dead letters hang."""
     world.dead_letters.call_s = HANGS
 
 
@@ -68,7 +68,7 @@ def test_hanging_call_overruns_no_timeout(timeout_s: float, hang: Callable[[Worl
     report = world.deliver(*records)
 
     safe = {record.message_id for record in records} - set(report.settled.failed_message_ids)
-    dead = {letter.attributes["source_message_id"] for letter in world.dead_letters.letters}
+    dead = {dead_letter.attributes["source_message_id"] for dead_letter in world.dead_letters.sent}
     assert len(safe - dead) <= report.outcomes[Reason.DELIVERED]
 
 
@@ -84,7 +84,7 @@ def test_what_does_not_hang_is_done(timeout_s: float, hang: Callable[[World], No
 
     (waiting,) = report.settled.failed_message_ids
     assert waiting == records[-1].message_id
-    assert len(world.dead_letters.letters) == 180
+    assert len(world.dead_letters.sent) == 180
     assert report.outcomes[Reason.DELIVERED] == 1
 
 
@@ -97,7 +97,7 @@ def test_neighbours_are_delivered_whatever_hangs_at_aws(timeout_s: float) -> Non
     report = world.deliver(*all_kinds())
 
     assert report.outcomes[Reason.DELIVERED] >= 20
-    assert world.dead_letters.letters == []
+    assert world.dead_letters.sent == []
 
 
 @pytest.mark.parametrize(
@@ -105,5 +105,5 @@ def test_neighbours_are_delivered_whatever_hangs_at_aws(timeout_s: float) -> Non
     [(-1.0, 0.0), (0.1, 0.0), (SHORTEST_CALL_S, SHORTEST_CALL_S), (4.0, 4.0), (99.0, 10.0)],
 )
 def test_a_call_takes_what_is_left_and_is_not_begun_for_too_little(left_s: float, seconds: float) -> None:
-    """Cut short it could take effect unseen: a letter that is sent twice."""
+    """Cut short it could take effect unseen: a dead letter that is sent twice."""
     assert call_s(left_s) == seconds

@@ -14,7 +14,7 @@ def test_event_left_without_an_outcome_is_a_bug_that_shows() -> None:
 
 
 def test_repeat_shares_the_outcome_of_the_first() -> None:
-    """Whatever becomes of the one that is sent becomes of both."""
+    """The outcome of the event that is sent is that of both."""
     first = Item(make_record(), 0)
     repeat = Item(make_record(), 0, first=first)
 
@@ -24,7 +24,7 @@ def test_repeat_shares_the_outcome_of_the_first() -> None:
 
 
 def test_repeat_of_what_has_no_outcome_has_none() -> None:
-    """Neither is it delivered by being a repeat."""
+    """A repeat is not delivered by being a repeat."""
     repeat = Item(make_record(), 0, first=Item(make_record(), 0))
 
     with pytest.raises(RuntimeError):
@@ -32,7 +32,7 @@ def test_repeat_of_what_has_no_outcome_has_none() -> None:
 
 
 def test_insert_id_is_that_of_the_event() -> None:
-    """And nothing where there is no valid event."""
+    """An item without a valid event has none."""
     assert Item(make_record(), 0, make_event(insert_id="4711")).insert_id == "4711"
     assert Item(make_record(), 0).insert_id == ""
 

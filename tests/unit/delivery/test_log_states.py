@@ -32,7 +32,7 @@ def with_row(state: str = State.REDRIVEN) -> World:
 
 @pytest.mark.parametrize("state", [State.DEAD, State.REDRIVEN])
 def test_what_mixpanel_confirms_is_delivered_in_the_log(state: State) -> None:
-    """By the key it carries: its message id is another."""
+    """The row is found by the key that the message carries, because its message id has changed."""
     world = with_row(state)
 
     report = world.deliver(make_record(EVENT, log_key=str(KEY)))
@@ -44,7 +44,7 @@ def test_what_mixpanel_confirms_is_delivered_in_the_log(state: State) -> None:
 
 
 def test_an_edited_event_is_delivered_in_the_row_that_names_it() -> None:
-    """Its own fields are others now; the redrive wrote them into the row."""
+    """Its fields have changed; the redrive wrote the new key into the row."""
     world = with_row()
     edited = make_event(insert_id="mended")
     world.log.rows[KEY.pk, KEY.sk][REDRIVEN_AS] = str(log_key(edited.to_wire(), message_id="", position=0))
@@ -60,7 +60,7 @@ FIELDS: dict[str, Any] = {"insert_id": "row-1", "event": "Other", "user": "8", "
 @pytest.mark.parametrize("redriven_as", ["", str(KEY), str(OTHER)])
 @pytest.mark.parametrize("changed", FIELDS)
 def test_a_key_of_another_event_marks_no_row(changed: str, redriven_as: str) -> None:
-    """Whoever may publish may name any row: it stays as it is unless it is this very event's."""
+    """A publisher could name any row: it stays as it is unless it belongs to this event."""
     world = with_row()
     world.log.rows[KEY.pk, KEY.sk][REDRIVEN_AS] = redriven_as
     other = replace(EVENT, **{changed: FIELDS[changed]})
@@ -99,7 +99,7 @@ def test_rejected_again_it_is_dead_again_in_the_same_row() -> None:
 
     assert list(world.log.rows) == [(key.pk, key.sk)]
     assert world.log.rows[key.pk, key.sk]["state"] == State.DEAD
-    assert world.dead_letters.letters[0].attributes["log_key"] == str(key)
+    assert world.dead_letters.sent[0].attributes["log_key"] == str(key)
 
 
 @pytest.mark.parametrize("body", [make_body(make_raw(insert_id="not valid!")), make_body(7), "no JSON"])
@@ -107,7 +107,7 @@ def test_an_event_without_an_insert_id_keeps_its_row_when_it_dies_again(body: st
     """The row is named by the message that it first came in."""
     world = World()
     world.deliver(make_record(body))
-    [first] = world.dead_letters.letters
+    [first] = world.dead_letters.sent
 
     world.deliver(make_record(first.body, log_key=str(first.key)))
 
@@ -133,7 +133,7 @@ def test_what_dies_does_not_take_the_row_of_another_event(body: str) -> None:
 
 
 def test_while_it_waits_the_row_stays_redriven() -> None:
-    """Nothing is known yet."""
+    """The row does not change while its event waits."""
     world = with_row()
     world.respond = always(LOST)
 
@@ -153,7 +153,7 @@ HEX = "0123456789abcdef"
     ],
 )
 def test_a_key_that_is_none_changes_nothing(log_key: str) -> None:
-    """Whoever may publish may write an attribute."""
+    """A publisher could write any attribute."""
     world = with_row()
 
     report = world.deliver(make_record(EVENT, log_key=log_key))
@@ -210,7 +210,7 @@ class Stuck(FakeLog):
 
 
 def test_a_table_that_hangs_takes_its_time_once_however_many_groups_there_are() -> None:
-    """A thousand bad suspects are ten groups; all their rows together have one measure of time."""
+    """A thousand bad suspects are ten groups; all their rows share one budget of time."""
     world = World()
     world.deliverer.log = Stuck(world.clock)
 
@@ -223,7 +223,7 @@ def test_a_table_that_hangs_takes_its_time_once_however_many_groups_there_are() 
 
 
 def test_a_storm_of_rejected_events_meets_a_table_that_takes_nothing() -> None:
-    """100,000 in ten invocations: each is a dead letter, each lost row is counted, nobody is late."""
+    """Of 100,000 in ten invocations, each is a dead letter, each lost row is counted, and none is late."""
     world = World()
     world.log.lose = lambda _: True
     body = [make_raw(time=1) for _ in range(100)]
@@ -237,5 +237,5 @@ def test_a_storm_of_rejected_events_meets_a_table_that_takes_nothing() -> None:
         lost += report.settled.log_writes_lost
         assert report.settled.failed_message_ids == []
 
-    assert len(world.dead_letters.letters) == 100_000
+    assert len(world.dead_letters.sent) == 100_000
     assert lost == 100_000

@@ -18,15 +18,15 @@ NO_REPORT = b"<html>no</html>"
 ADDS_UP_TO_NOTHING = b'{"code":200,"num_records_imported":7,"status":"OK"}'
 
 
-def letter_of_the_disliked(respond: Responder) -> DeadLetter:
+def dead_letter_of_the_disliked(respond: Responder) -> DeadLetter:
     """Return its dead letter, after as many receives among good events as it takes."""
     world = World(respond)
     for receive_count in range(1, 50):
         record = make_record(DISLIKED, receive_count=receive_count)
         world.deliver(record, *[make_record() for _ in range(3)])
         world.clock.sleep(60)
-        if world.dead_letters.letters:
-            return world.dead_letters.letters[0]
+        if world.dead_letters.sent:
+            return world.dead_letters.sent[0]
     raise AssertionError("it is still waiting")
 
 
@@ -44,18 +44,18 @@ def test_an_answer_that_explains_nothing_may_have_come_after_the_import(
     answer: Answer, *, may_count: bool
 ) -> None:
     """A refusal before it may not."""
-    letter = letter_of_the_disliked(decline_any_of([DISLIKED.insert_id], answer))
+    dead_letter = dead_letter_of_the_disliked(decline_any_of([DISLIKED.insert_id], answer))
 
-    told = DeadLetterAttributes.decode(letter.attributes)
+    told = DeadLetterAttributes.decode(dead_letter.attributes)
     assert (told.http_status, told.may_count) == (answer.status, may_count)
-    assert letter.attributes[MAY_COUNT] == str(may_count).lower()
+    assert dead_letter.attributes[MAY_COUNT] == str(may_count).lower()
 
 
 def test_an_event_that_mixpanel_names_was_not_imported() -> None:
     """The numbers of that answer add up."""
-    letter = letter_of_the_disliked(name_each_of([DISLIKED.insert_id]))
+    dead_letter = dead_letter_of_the_disliked(name_each_of([DISLIKED.insert_id]))
 
-    assert letter.attributes[MAY_COUNT] == "false"
+    assert dead_letter.attributes[MAY_COUNT] == "false"
 
 
 @pytest.mark.parametrize(
@@ -64,12 +64,12 @@ def test_an_event_that_mixpanel_names_was_not_imported() -> None:
     ids=["unreadable", "rejected", "oversized"],
 )
 def test_what_was_never_sent_does_not_count(body: str) -> None:
-    """Whatever rule it breaks."""
+    """An event that breaks any rule was never sent, so it does not count."""
     world = World()
 
     world.deliver(make_record(body))
 
-    assert [letter.attributes[MAY_COUNT] for letter in world.dead_letters.letters] == ["false"]
+    assert [dead_letter.attributes[MAY_COUNT] for dead_letter in world.dead_letters.sent] == ["false"]
 
 
 def test_what_is_exhausted_may_count() -> None:
@@ -79,4 +79,4 @@ def test_what_is_exhausted_may_count() -> None:
     world.deliver(make_record(receive_count=999))
 
     assert world.dead_letters.reasons == [Reason.EXHAUSTED]
-    assert world.dead_letters.letters[0].attributes[MAY_COUNT] == "true"
+    assert world.dead_letters.sent[0].attributes[MAY_COUNT] == "true"

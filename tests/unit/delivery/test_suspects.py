@@ -76,7 +76,7 @@ def test_all_else_is_deleted_and_they_are_hidden_before_they_are_touched() -> No
 
 
 def test_they_are_hidden_for_longer_than_the_invocation_each_for_another_time() -> None:
-    """While they are handled nobody else gets them; after a crash they do not come back together."""
+    """No other invocation gets them while they are handled; after a crash they do not return together."""
     world = World(always(Late(LOST, NEVER)))
     suspects = [suspect(f"s{n}") for n in range(40)]
     hidden: dict[str, int] = {}
@@ -154,7 +154,7 @@ def test_what_there_was_no_time_for_is_handed_back_unread() -> None:
     assert len(report.settled.failed_message_ids) == 500
     assert report.outcomes == {Reason.RETRY: 500}
     assert len(world.queue.delays) == 500
-    assert world.dead_letters.letters == []
+    assert world.dead_letters.sent == []
 
 
 def test_what_is_too_old_is_settled_although_there_was_no_time() -> None:
@@ -165,7 +165,7 @@ def test_what_is_too_old_is_settled_although_there_was_no_time() -> None:
     report = world.deliver(*[suspect(f"s{n}", sent_ms=long_ago_ms) for n in range(500)])
 
     assert report.outcomes == {Reason.EXHAUSTED: 500}
-    assert len(world.dead_letters.letters) == 500
+    assert len(world.dead_letters.sent) == 500
     assert report.settled.failed_message_ids == []
 
 
@@ -187,7 +187,7 @@ def test_what_there_is_no_time_to_read_is_handed_back(monkeypatch: pytest.Monkey
     assert report.outcomes.total() == 100
 
 
-def test_an_event_equal_to_a_dead_one_of_an_earlier_group_has_one_letter() -> None:
+def test_an_event_equal_to_a_dead_one_of_an_earlier_group_has_one_dead_letter() -> None:
     """Repeats are repeats of the invocation, whichever group they are in."""
     body = make_body(make_raw(time=1))
     world = World()
@@ -198,11 +198,11 @@ def test_an_event_equal_to_a_dead_one_of_an_earlier_group_has_one_letter() -> No
     )
 
     assert report.settled.failed_message_ids == []
-    assert len(world.dead_letters.letters) <= 2
+    assert len(world.dead_letters.sent) <= 2
 
 
 def test_calls_to_the_queue_that_fail_change_no_outcome() -> None:
-    """What is not deleted here, Lambda deletes; what is not hidden keeps the queue's own timeout."""
+    """Records that are not deleted here, Lambda deletes; those not hidden keep the queue's own timeout."""
     world = World()
     world.queue.most = 0
 

@@ -1,4 +1,4 @@
-"""Edge: the time of this machine."""
+"""Edge: the system's clock."""
 
 import time
 
@@ -11,9 +11,9 @@ class SystemClock:
         return time.time()
 
     def monotonic_s(self) -> float:
-        """Return seconds that never go back."""
+        """Return seconds of a clock that never goes back."""
         return time.monotonic()
 
     def sleep(self, seconds: float) -> None:
-        """Wait."""
+        """Block for so many seconds."""
         time.sleep(seconds)

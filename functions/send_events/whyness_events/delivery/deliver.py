@@ -25,20 +25,20 @@ from whyness_events.delivery.settling.exhaust import (
 from whyness_events.delivery.settling.redelivery import HandedBack, Redelivery
 from whyness_events.delivery.settling.settlement import Settlement
 
-# Kept back from sending, to settle: for two calls that hang, and for each event that may turn out dead ...
+# Time kept for settling: for two calls that hang, and for every event that may have to be dead-lettered ...
 _SETTLE_S = 20.0
 _SETTLE_EVENT_S = 0.002
-# ... but never more than this part of what is left, however short the function's timeout.
+# ... but never more than this part of the time left, however short the function's timeout.
 _SETTLE_PART = 0.3
-# ... and for the last calls: when records come again, and the rows about what waits.
+# Time kept for the last calls: the delays of records, and the rows about waiting events.
 _LAST_S, _LAST_PART = 2.0, 0.05
-# Of the time that is left: for what is given up unread, for the fresh records where there are suspects, for
-# hiding those, and for reading those that cannot be sent any more.
+# Parts of the time left: for records that are given up unread, for fresh records if there are suspects, for
+# hiding the suspects, and for reading those that can no longer be sent.
 _UNREAD_PART = 0.5
 _FRESH_PART = 0.5
 _HIDE_PART = 0.15
 _LEFT_PART = 0.2
-_NO_TIME = "handed back: the invocation's time was up before its turn"
+_NO_TIME = "returned to the queue: the invocation ran out of time before its turn"
 
 
 @dataclass(slots=True)
@@ -49,17 +49,17 @@ class Deliverer:
         pool: posts to Mixpanel.
         dead_letters: the dead-letter queue.
         log: the Log table.
-        redelivery: of the source queue.
+        redelivery: sets when records return from the source queue.
         clock: time.
-        rng: jitter.
-        describe_useragent: the parser.
-        default_identity: for messages without a stamp.
-        threads: requests at once, at most.
-        answer_timeout_s: how long an answer may take.
+        rng: for jitter.
+        describe_useragent: parses User-Agent headers.
+        default_identity: one of `wire.IDENTITIES`, for messages without a stamp.
+        threads: the most requests at once.
+        answer_timeout_s: the longest wait for an answer.
         patience: how long a record may wait.
-        breaker_s: how long to send nothing where the set-up is wrong.
-        container_state: what the container has found out.
-        translator: the container's.
+        breaker_s: how long to send nothing while the setup is wrong, seconds.
+        container_state: what the container has learned of Mixpanel.
+        translator: the container's translator.
     """
 
     pool: SenderPool
@@ -78,15 +78,19 @@ class Deliverer:
     translator: Translator = field(init=False)
 
     def __post_init__(self) -> None:
-        """Know nothing."""
         self.translator = Translator(self.describe_useragent)
         self.container_state = ContainerState(Concurrency(self.threads), SetupBreaker(self.breaker_s))
 
     def deliver(self, records: Sequence[Record], *, run_id: str, deadline_s: float) -> Report:
-        """Deliver what can be delivered by `deadline_s` of the monotonic clock.
+        """Deliver what can be delivered until `deadline_s`.
+
+        Args:
+            records: of the invocation.
+            run_id: the invocation's request id.
+            deadline_s: when to return at the latest, by the monotonic clock.
 
         Returns:
-            The report; `settled.failed_message_ids` are the records that must come back.
+            The report; `settled.failed_message_ids` are the records that must return to the queue.
         """
         size_bytes = self.container_state.size.limit_bytes
         report = _Invocation(self, run_id, deadline_s).run(records)
@@ -96,12 +100,12 @@ class Deliverer:
 
 
 class _Invocation:
-    """One of them.
+    """One invocation.
 
     Args:
-        parts: of the container.
-        run_id: its id.
-        deadline_s: when it must be over.
+        parts: the container's parts.
+        run_id: the invocation's request id.
+        deadline_s: when it must end, by the monotonic clock.
     """
 
     def __init__(self, parts: Deliverer, run_id: str, deadline_s: float) -> None:
@@ -119,7 +123,7 @@ class _Invocation:
         self._settlement = Settlement(parts.dead_letters, parts.log, parts.clock, run_id)
 
     def run(self, records: Sequence[Record]) -> Report:
-        """Give up what was tried for too long, handle the fresh records, then the suspects, and report."""
+        """Give up records tried for too long, handle the fresh ones, then the suspects, and report."""
         report = self._report
         records = self._give_up(records)
         suspects = [record for record in records if record.receive_count >= SUSPECT_FROM]
@@ -137,7 +141,7 @@ class _Invocation:
         return self._work_by_s - self._clock.monotonic_s()
 
     def _give_up(self, records: Sequence[Record]) -> Sequence[Record]:
-        """Settle, before anything else is touched, what is to be given up unread; return the others."""
+        """Settle the records to be given up unread before any other is touched; return the others."""
         first_ms = min((r.sent_ms for r in records if r.sent_ms), default=self._now_ms)
         is_old = self._now_ms - first_ms >= LONGEST_WAIT_S * 1000
         candidates = records if is_old else [r for r in records if r.receive_count >= SUSPECT_FROM]
@@ -174,7 +178,7 @@ class _Invocation:
         return min(_SETTLE_S + _SETTLE_EVENT_S * event_count, _SETTLE_PART * left_s)
 
     def _settle(self, received: Sequence[RecordEvents], by_s: float, *, is_last: bool) -> None:
-        """Settle the records, and say when those handed back come again; Lambda deletes the last ones."""
+        """Settle the records, delay those handed back, and delete the safe ones; Lambda deletes the last."""
         settled = self._settlement.settle(received, deadline_s=by_s)
         self._report.settled.add(settled)
         self._report.count_outcomes(received)
@@ -198,10 +202,10 @@ class _Invocation:
     # --- suspects
 
     def _handle_suspects(self, suspects: Sequence[Record]) -> None:
-        """Handle them when all else is safe: one alone, then twice as many each time that we are still here.
+        """Handle the suspects when all other records are safe: one alone, then twice as many, and so on.
 
-        They were hidden before, each for another time: one that kills the process takes no other with it,
-        and next time they do not meet again.
+        They are hidden first, each for a different time: one that kills the process does not delay the
+        others, and it does not share the next invocation with them.
         """
         self._hide(suspects)
         left = list(suspects)
@@ -214,7 +218,7 @@ class _Invocation:
         self._leave(left)
 
     def _reserve_s(self, left: Sequence[Record]) -> float:
-        """Return what it may take to settle those that cannot be sent: some may be too old to wait."""
+        """Return the time to keep for settling those that cannot be sent: some may be too old to wait."""
         return min(_SETTLE_EVENT_S * len(left), _LEFT_PART * self._left_s)
 
     def _hide(self, suspects: Sequence[Record]) -> None:
@@ -222,10 +226,11 @@ class _Invocation:
             held = [HandedBack(record.receipt_handle, record.receive_count) for record in suspects]
             left_s = self._time_left_s()
             by_s = self._clock.monotonic_s() + _HIDE_PART * left_s
-            # What is not hidden keeps the queue's own timeout, and gets its pause when it is settled.
+            # A record that is not hidden keeps the queue's own timeout, and gets its pause when it is
+            # settled.
             self._parts.redelivery.delay(held, deadline_s=by_s, held_s=left_s)
 
     def _leave(self, records: Sequence[Record]) -> None:
-        """Hand back, unread, what there was not even time for to say that there is none."""
+        """Hand back unread the records that there was no time to handle."""
         received = [waiting_whole(record, _NO_TIME) for record in records]
         self._settle(received, self._work_by_s, is_last=True)

@@ -1,8 +1,8 @@
 """Pure: the contract's Event as a type that the decoder checks while it reads.
 
-The rules are the contract's. Most of them are types here, and what repeats itself (names) is looked at once:
-that takes a fraction of the time. Whatever does not fit, or might not, is not refused but gets the contract's
-own look; so a limit may be narrower here than there, never wider. A property test holds both to one result.
+This takes a fraction of the time of the contract's own check: most rules are types here, and names, which
+repeat, are checked once. An event that does not fit is not refused; the contract checks it. So a limit here
+may be narrower than the contract's, never wider. A property test compares the results of both.
 """
 
 import re
@@ -22,11 +22,11 @@ from whyness_events.event import (
     valid_insert_id,
 )
 
-# An event that Mixpanel gets in so few bytes holds no nested value of too many.
+# The nested values of an event of at most this size for Mixpanel are surely small enough.
 SURE_BYTES = limits.NESTED_VALUE_BYTES // 2
-# A character takes up to four bytes: no id of so few is too long.
+# A character takes up to four bytes, so an id of at most this length is surely short enough.
 _ID_CHARS = 61
-# Longer ones are no placeholders, but for one, which the pattern leaves out.
+# No placeholder is this long except one, which the pattern leaves out.
 _is_insert_id = re.compile(r"(?!0{8}-)[A-Za-z0-9-]{10,36}|[1-9][0-9]{0,8}", re.ASCII).fullmatch
 _is_user = re.compile(r"(?:p:)?[1-9][0-9]{0,17}", re.ASCII).fullmatch
 
@@ -41,7 +41,7 @@ _Value = _Scalar | Annotated[list[_Nested2], _Array] | Annotated[dict[str, _Nest
 
 
 class EventStruct(Struct, gc=False):
-    """The contract's Event, with the same fields."""
+    """The fields of the contract's Event, with narrower types."""
 
     insert_id: str
     event: Annotated[str, Meta(max_length=int(limits.EVENT_NAME_BYTES))]
@@ -56,9 +56,9 @@ class EventStruct(Struct, gc=False):
 
 
 def is_surely_valid(event: EventStruct, *, now_ms: int) -> bool:
-    """Whether every rule holds, but for the size of nested values, and its time has come.
+    """Return whether the event is due and every rule holds, the size of nested values aside.
 
-    False is "not known".
+    False means that the contract must check the event.
 
     Args:
         event: as decoded.
@@ -73,7 +73,7 @@ def is_surely_valid(event: EventStruct, *, now_ms: int) -> bool:
     )
 
 
-# Traffic has few names, and strangers cannot fill memory with them.
+# Bounds the memory for names: traffic has few of them, but a stranger may send many.
 _KEPT_NAMES, _KEPT_NAME_CHARS = 1_024, 100
 _property_names: set[str] = set()
 

@@ -9,24 +9,24 @@ from whyness_events.delivery.sending.in_flight import SendingCounts
 from whyness_events.delivery.settling.settlement import Settled
 from whyness_events.outcomes import Outcome, Reason
 
-# As many ids of each kind are told of an outcome: enough to find what it is about.
+# The log names at most this many records and events of an outcome, enough to find the cause.
 _MOST_IDS = 5
 
 
 @dataclass(slots=True)
 class Examples:
-    """Of which events the log speaks.
+    """Ids of some events with the same outcome, for the log.
 
     Args:
-        message_ids: of some of the records.
-        insert_ids: of some of the events that have a valid one.
+        message_ids: of their records.
+        insert_ids: of those events that have a valid one.
     """
 
     message_ids: list[str] = field(default_factory=list)
     insert_ids: list[str] = field(default_factory=list)
 
     def add(self, message_id: str, insert_id: str) -> None:
-        """Add the ids of an event, while there are few."""
+        """Add the ids of an event, up to the limit."""
         for ids, id_ in ((self.message_ids, message_id), (self.insert_ids, insert_id)):
             if len(ids) < _MOST_IDS and id_ and id_ not in ids:
                 ids.append(id_)
@@ -34,23 +34,23 @@ class Examples:
 
 @dataclass(slots=True)
 class Report:
-    """What happened, as numbers.
+    """Counts of an invocation, for the log and the metrics.
 
     Args:
         outcomes: events by outcome.
-        details: the first event's detail of each outcome but `delivered`.
-        examples: some of the events of each of them.
-        oldest_record_ms: age of the oldest record at the start since it was due (`RecordEvents.due_ms`).
-        delivery_lag_ms: age of the oldest record of which something was delivered, at the end.
-        repeats: events that were equal to another one of the invocation.
-        strings_cut: strings over 255 bytes, cut.
-        internal_faults: records that met a bug of ours; they stay in the queue.
-        sending: of the requests.
-        suspects: records that were handled last, for they were received so often.
-        is_breaker_open: whether the container believes that its set-up is wrong.
-        delays_lost: records that keep the queue's own visibility timeout.
-        deletes_lost: records that the queue did not confirm to have deleted; Lambda deletes them later.
-        settled: of dead letters, rows, and records handed back.
+        details: the first event's detail for each outcome but `delivered`.
+        examples: some events of each outcome but `delivered`.
+        oldest_record_ms: age of the oldest record at the start, since it was due (`RecordEvents.due_ms`).
+        delivery_lag_ms: age of the oldest record with a delivered event, at the end.
+        repeats: events equal to another one of the invocation.
+        strings_cut: strings that were cut to 255 bytes.
+        internal_faults: records that met a bug, by the exception's name; they stay in the queue.
+        sending: counts of the requests.
+        suspects: records that were handled last because they were received often.
+        is_breaker_open: whether the container has stopped sending because its setup seems wrong.
+        delays_lost: records handed back that keep the queue's own visibility timeout.
+        deletes_lost: safe records whose deletion the queue did not confirm; Lambda deletes them later.
+        settled: dead letters, rows, and records handed back.
     """
 
     outcomes: Counter[Reason] = field(default_factory=Counter)
@@ -70,11 +70,11 @@ class Report:
 
     @property
     def event_count(self) -> int:
-        """How many events the invocation had."""
+        """Number of events in the invocation."""
         return self.outcomes.total()
 
     def count_outcomes(self, received: Sequence[RecordEvents]) -> None:
-        """Add the events of these records."""
+        """Add the outcomes of the records' events."""
         if delivered := sum(
             len(record_events.items) for record_events in received if record_events.is_delivered
         ):
@@ -83,10 +83,10 @@ class Report:
             for item in () if record_events.is_delivered else record_events.items:
                 self.outcomes[item.result.reason] += 1
                 if item.result.reason is not Reason.DELIVERED:
-                    self.tell(item.result, item.record.message_id, item.insert_id or item.refused_id)
+                    self.note(item.result, item.record.message_id, item.insert_id or item.refused_id)
 
-    def tell(self, outcome: Outcome, message_id: str, insert_id: str = "") -> None:
-        """Keep for the log what one event's outcome was."""
+    def note(self, outcome: Outcome, message_id: str, insert_id: str = "") -> None:
+        """Note an event's outcome and ids for the log."""
         if outcome.reason not in self.details:
             self.details[outcome.reason], self.examples[outcome.reason] = outcome.detail, Examples()
         self.examples[outcome.reason].add(message_id, insert_id)

@@ -1,4 +1,4 @@
-"""The records of an invocation and the events in them, each on its way to exactly one outcome."""
+"""The records of an invocation and the events in them, every one of which gets exactly one outcome."""
 
 from collections.abc import Iterable, Sequence
 
@@ -9,8 +9,8 @@ from whyness_events.event import Event
 from whyness_events.log_entry import LogKey, log_key
 from whyness_events.outcomes import DELIVERED, Outcome, Reason
 
-# Structs, not dataclasses: there are thousands of each in an invocation, made several times as fast. None is
-# part of a cycle, so the garbage collector need not look at them.
+# Structs, not dataclasses: an invocation has thousands of them, and they are made several times as fast. None
+# is part of a reference cycle, so the garbage collector need not track them.
 
 
 class Record(Struct, frozen=True, gc=False):
@@ -20,9 +20,9 @@ class Record(Struct, frozen=True, gc=False):
         message_id: never empty.
         body: as received.
         receive_count: from 1.
-        sent_ms: when it was published, epoch milliseconds; 0 where unknown.
-        receipt_handle: of this receive; `""` where unknown.
-        log_key: of the row that a redriven message left in the Log table; `""` for all others.
+        sent_ms: when it was published, epoch milliseconds; 0 if unknown.
+        receipt_handle: of this receive; `""` if unknown.
+        log_key: key of the Log row of a redriven message, as received and not checked; `""` for all others.
     """
 
     message_id: str
@@ -37,14 +37,14 @@ class Item(Struct, eq=False, gc=False):
     """One event of one record.
 
     Args:
-        record: where it came from.
-        position: its place there, from 0.
-        event: None where it could not be read, or is refused.
-        identity: the mode it is sent in.
-        encoded: the event as Mixpanel gets it; `b""` where it is not sent.
-        outcome: None until it has one; then it stays.
-        first: the equal event of this invocation that is sent in its stead, whose outcome it shares.
-        refused_id: the insert id of an event that is refused here, where that at least is valid.
+        record: that holds it.
+        position: in the record, from 0.
+        event: None if it cannot be read, or breaks a rule.
+        identity: one of `wire.IDENTITIES`.
+        encoded: the event's JSON for Mixpanel; `b""` if it is not sent.
+        outcome: None until it is known; it does not change afterwards.
+        first: the equal event of this invocation that is sent instead, whose outcome it shares.
+        refused_id: insert id of an event that breaks a rule, if at least the id is valid.
     """
 
     record: Record
@@ -58,12 +58,12 @@ class Item(Struct, eq=False, gc=False):
 
     @property
     def insert_id(self) -> str:
-        """The deduplication key; `""` where there is no valid one."""
+        """The deduplication key; `""` if the event is not valid."""
         return self.event.insert_id if self.event else ""
 
     @property
     def log_key(self) -> LogKey | None:
-        """The key of its row in the Log table; None where it has no valid event."""
+        """The key of its row in the Log table; None if the event is not valid."""
         if self.event is None:
             return None
         raw = {name: getattr(self.event, name) for name in ("insert_id", "event", "user", "time")}
@@ -71,7 +71,7 @@ class Item(Struct, eq=False, gc=False):
 
     @property
     def result(self) -> Outcome:
-        """The outcome.
+        """The outcome, of `first` if there is one.
 
         Raises:
             RuntimeError: there is none yet, which is a bug.
@@ -88,8 +88,8 @@ class RecordEvents(Struct, eq=False, gc=False):
     Args:
         record: as received.
         items: at least one.
-        whole: the dead letter is the body as it came.
-        is_delivered: all of it is known to be at Mixpanel.
+        whole: the dead letter is the body as received.
+        is_delivered: Mixpanel has confirmed all events.
     """
 
     record: Record
@@ -98,7 +98,7 @@ class RecordEvents(Struct, eq=False, gc=False):
     is_delivered: bool = False
 
     def conclude(self) -> None:
-        """Note, when each item has its outcome, whether Mixpanel confirmed all of them, as nearly always."""
+        """Set `is_delivered`, once all items have their outcome."""
         for item in self.items:
             if (item.first or item).outcome is not DELIVERED:
                 return
@@ -106,15 +106,15 @@ class RecordEvents(Struct, eq=False, gc=False):
 
     @property
     def waits_for_its_time(self) -> bool:
-        """Whether it is handed back for nothing but events whose time has not come."""
+        """Whether all its waiting events are early: their time is in the future."""
         waiting = {item.result.reason for item in self.items if item.result.reason.is_waiting}
         return waiting == {Reason.EARLY}
 
     @property
     def due_ms(self) -> int:
-        """When all of it could be delivered, epoch milliseconds; 0 where it is not known when it was sent.
+        """When all its events could be delivered, epoch milliseconds; 0 if unknown.
 
-        What comes for the first time has not been waiting for its time.
+        A record that is received for the first time has not been waiting for an event's time.
         """
         if self.record.receive_count == 1 or not self.record.sent_ms:
             return self.record.sent_ms
@@ -122,12 +122,12 @@ class RecordEvents(Struct, eq=False, gc=False):
 
     @property
     def has_delivered(self) -> bool:
-        """Whether some of it is."""
+        """Whether at least one event was delivered."""
         return self.is_delivered or any(item.result.reason is Reason.DELIVERED for item in self.items)
 
 
 def to_send(received: Iterable[RecordEvents]) -> list[Sequence[Item]]:
-    """Return, record by record, the items that still need an answer from Mixpanel."""
+    """Return the items that still have to be sent, grouped by record."""
     groups = [
         [i for i in record_events.items if i.outcome is None and i.first is None]
         for record_events in received

@@ -1,7 +1,7 @@
-"""Edge: what an invocation tells CloudWatch. The runbook's tables are METRICS and LOG_FIELDS.
+"""Edge: the metrics and log fields of an invocation. The runbook's tables list METRICS and LOG_FIELDS.
 
-A metric is billed by the month and exists only where an alarm or the dashboard reads it. All else is a field
-of the log line `invocation`, which costs its bytes.
+A metric is billed by the month, so there is one only if an alarm or the dashboard reads it. Everything else
+is a field of the log line `invocation`.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from whyness_events.delivery.invocation_report import Report
 from whyness_events.outcomes import Reason
 
 NAMESPACE = "Whyness"
-# The one counter with the dimension `reason`, a closed list: each of its values is a billed metric.
+# The only metric with the dimension `reason`, whose values are a closed list: each is billed as a metric.
 OUTCOME_METRIC = "Events"
 
 
@@ -29,21 +29,21 @@ class Metric(NamedTuple):
 METRICS = (
     Metric("EventsReceived", MetricUnit.Count, "events in the invocation, repeats included"),
     Metric("EventsDelivered", MetricUnit.Count, "events that Mixpanel confirmed"),
-    Metric("RecordsHandedBack", MetricUnit.Count, "records that stay in the queue, but for `early` alone"),
+    Metric("RecordsHandedBack", MetricUnit.Count, "records that stay in the queue, unless only for `early`"),
     Metric(
         "SetupFaults", MetricUnit.Count, "events that wait for an operator: credentials, project, settings"
     ),
-    Metric("BreakerOpen", MetricUnit.Count, "1 while the container sends nothing, for its set-up is refused"),
+    Metric("BreakerOpen", MetricUnit.Count, "1 while the container sends nothing: its setup is refused"),
     Metric("InternalFaults", MetricUnit.Count, "records that met a bug; they stay in the queue"),
     Metric("DeadLettersRefused", MetricUnit.Count, "dead letters that the queue did not confirm"),
-    Metric("LogWritesLost", MetricUnit.Count, "rows that the Log table did not take"),
+    Metric("LogWritesLost", MetricUnit.Count, "rows that the Log table did not confirm"),
     Metric("OldestRecordAge", MetricUnit.Milliseconds, "age of the oldest record received, since it was due"),
     Metric("DeliveryLag", MetricUnit.Milliseconds, "age of the oldest record delivered, since it was due"),
 )
 
 
 class LogField(NamedTuple):
-    """One field of the log line `invocation`: an interface, for saved queries and tools read it."""
+    """One field of the log line `invocation`, an interface that saved queries and tools read."""
 
     name: str
     meaning: str
@@ -56,12 +56,12 @@ LOG_FIELDS = (
     LogField("requests", "requests to Mixpanel"),
     LogField("request_bytes", "their bodies before compression"),
     LogField("slowest_answer_ms", "the slowest answer to them"),
-    LogField("repeats", "events equal to another one of the invocation, sent once"),
+    LogField("repeats", "events equal to another one of the invocation, which was sent once"),
     LogField("strings_cut", "strings over 255 bytes, at any depth, cut as Mixpanel would"),
     LogField("suspect_records", "records received so often that they were handled last"),
-    LogField("rows_delivered", "rows of redriven events moved to the state delivered"),
+    LogField("rows_delivered", "rows of redriven events set to the state delivered"),
     LogField("delays_lost", "records handed back that keep the queue's own timeout"),
-    LogField("deletes_lost", "settled records that the queue did not confirm to have deleted"),
+    LogField("deletes_lost", "settled records whose deletion the queue did not confirm"),
 )
 
 
@@ -100,7 +100,7 @@ def values(report: Report) -> Mapping[str, float]:
 
 
 def emit(report: Report, service: str) -> None:
-    """Print the metrics of one invocation; `service` is the function's name, another one in each stack."""
+    """Print the metrics of one invocation; `service` is the function's name, which differs between stacks."""
     metrics = Metrics(namespace=NAMESPACE, service=service)
     metric_values = values(report)
     for name, unit, _ in METRICS:

@@ -49,7 +49,6 @@ class Given:
     left_s: float = 120.0
 
     def __post_init__(self) -> None:
-        """Make them."""
         self.credentials = SecretCredentials(
             "arn", cast("LazyClient", self.secrets), self.clock, lambda: self.left_s
         )
@@ -73,7 +72,7 @@ def worsen(secrets: FakeSecretsManager, name: str) -> None:
 
 @pytest.mark.parametrize("name", WORSE)
 def test_a_pair_that_works_goes_on_whatever_becomes_of_the_secret(name: str) -> None:
-    """For hours; it is looked for once each five minutes, and waited for a second."""
+    """A renewal that fails is tried every five minutes, for a second, and the known pair stays in use."""
     given = Given()
     given.credentials.get()
     worsen(given.secrets, name)
@@ -88,7 +87,7 @@ def test_a_pair_that_works_goes_on_whatever_becomes_of_the_secret(name: str) -> 
 
 
 def test_a_new_pair_is_known_before_the_old_one_is_refused() -> None:
-    """A rotation needs nobody."""
+    """A rotation is noticed without an operator."""
     given = Given()
     before = given.credentials.get()
     given.secrets.text = secret(*NEW)
@@ -125,11 +124,11 @@ def test_a_refresh_that_fails_says_so_and_costs_the_pair_at_hand_nothing(name: s
 
 @pytest.mark.parametrize("name", WORSE)
 def test_without_a_pair_each_invocation_asks_until_there_is_one(name: str) -> None:
-    """Nothing unfit is kept."""
+    """An invalid secret is not kept, so each invocation asks again."""
     given = Given()
     worsen(given.secrets, name)
     for _ in range(2):
-        with pytest.raises(SetupFault, match=given.secrets.fault or "both filled"):
+        with pytest.raises(SetupFault, match=given.secrets.fault or "the secret must be"):
             given.credentials.get()
     given.secrets.text, given.secrets.fault = secret(*NEW), ""
 
@@ -138,7 +137,7 @@ def test_without_a_pair_each_invocation_asks_until_there_is_one(name: str) -> No
 
 @pytest.mark.parametrize(("left_s", "waits_s"), [(120.0, 10.0), (9.8, 4.9), (1.0, 0.5)])
 def test_half_of_the_invocation_is_left_to_settle(left_s: float, waits_s: float) -> None:
-    """However short the function's timeout: what is dead anyway needs no credentials."""
+    """A fetch takes at most half of the time left, because dead events need no credentials to settle."""
     given = Given(left_s=left_s)
 
     given.credentials.get()

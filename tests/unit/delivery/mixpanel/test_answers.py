@@ -62,7 +62,7 @@ def test_partial_400_names_the_rejected_of_a_full_request(count: int, key: str) 
 
 
 def test_order_of_the_entries_does_not_matter() -> None:
-    """The index decides which event is meant."""
+    """An entry names the event at its index."""
     failed = [_failed(2, insert_id=IDS[2]), _failed(0, insert_id=IDS[0])]
 
     verdict = _judge(report(400, imported=1, failed=failed))
@@ -149,7 +149,7 @@ def test_entry_that_speaks_of_no_event_sent_names_nobody(entry: object) -> None:
 
 @pytest.mark.parametrize("failed", [None, {}, "all", 3, {"0": _failed(0)}, True])
 def test_failed_records_of_another_shape_names_nobody(failed: object) -> None:
-    """Only an array can name; the 400 is unexplained."""
+    """Only an array can name events; any other 400 is unexplained."""
     body = {"num_records_imported": 2, "failed_records": failed}
 
     verdict = _judge(Answer(400, json.dumps(body).encode()))
@@ -162,7 +162,7 @@ def test_failed_records_of_another_shape_names_nobody(failed: object) -> None:
 
 @pytest.mark.parametrize("imported", [0, 1, 3, -1, True, "2", 2.0, 2.5, None, [2], 10**30])
 def test_400_whose_numbers_do_not_add_up_is_unexplained(imported: object) -> None:
-    """One of three is named and the count is not two: the named may be sent apart, nobody is rejected."""
+    """If one of three is named and the count is not two, the named is sent apart, and none is rejected."""
     verdict = _judge(report(400, imported=imported, failed=[_failed(1)]))
 
     assert verdict.reaction is Reaction.SPLIT
@@ -170,7 +170,7 @@ def test_400_whose_numbers_do_not_add_up_is_unexplained(imported: object) -> Non
 
 
 def test_400_without_a_count_is_unexplained() -> None:
-    """A missing num_records_imported is no zero."""
+    """A missing num_records_imported does not count as zero."""
     alone = _judge(report(400, failed=[_failed(0)]), THREE[:1])
 
     assert alone.reaction is Reaction.SPLIT
@@ -178,7 +178,7 @@ def test_400_without_a_count_is_unexplained() -> None:
 
 @pytest.mark.parametrize("flag", [True, False])
 def test_boolean_count_is_no_number(flag: bool) -> None:  # noqa: FBT001  (the value under test)
-    """True is no 1 and False no 0, though Python says so."""
+    """A boolean is not a count, although Python's True equals 1."""
     confirmed = _judge(report(200, imported=flag), THREE[:1])
     rejected = _judge(report(400, imported=flag, failed=[_failed(0)]), THREE[:1])
 
@@ -207,7 +207,7 @@ def test_boolean_count_is_no_number(flag: bool) -> None:  # noqa: FBT001  (the v
     ],
 )
 def test_400_without_a_report_is_unexplained(body: bytes) -> None:
-    """Whatever a 400 says that is no report, nobody is rejected by it; splitting finds who is meant."""
+    """A 400 without a report rejects no event; splitting finds the one at fault."""
     verdict = _judge(Answer(400, body))
 
     assert (verdict.reaction, verdict.named) == (Reaction.SPLIT, {})
@@ -230,7 +230,7 @@ def test_200_whose_count_is_not_that_of_the_events_is_unexplained(imported: obje
 
 @pytest.mark.parametrize("body", [b"{}", b'{"code":200,"status":"OK"}', b'{"num_records_imported":null}'])
 def test_200_without_a_count_is_unexplained(body: bytes) -> None:
-    """Nothing is confirmed that is not counted."""
+    """A report without a count confirms nothing."""
     assert _judge(Answer(200, body)).reaction is Reaction.SPLIT
 
 
@@ -273,7 +273,7 @@ def test_200_that_is_no_report_is_asked_again(body: bytes) -> None:
     ],
 )
 def test_status_without_a_report(statuses: list[int], reaction: Reaction) -> None:
-    """Each other status has one meaning, whatever its body claims."""
+    """Each other status has one meaning, whatever its body says."""
     bodies = (
         b"",
         b"<html></html>",
@@ -298,7 +298,7 @@ def test_request_without_an_answer_is_tried_again(error: str) -> None:
 
 
 def test_error_wins_over_what_came_before_it() -> None:
-    """An answer cut off in the middle is no answer, whatever its first line said."""
+    """An answer that is cut off confirms nothing, whatever its status was."""
     cut_off = Answer(200, report(200, imported=3).body, error="the answer took too long")
 
     assert _judge(cut_off).reaction is Reaction.RETRY
@@ -467,14 +467,14 @@ def test_reason_names_a_field_only_where_the_name_is_ours(field: object, shown: 
     ],
 )
 def test_every_rejected_event_has_a_reason_that_a_person_can_read(message: object, reason: str) -> None:
-    """In whatever shape the entry has it; the least is that it was refused."""
+    """The reason is found in any shape of entry; without one, it says that the event was refused."""
     verdict = _judge(report(400, imported=2, failed=[_failed(0, message=message)]))
 
     assert verdict.named[0] == f"properties.time: {reason}"
 
 
 def test_entry_may_say_it_under_another_name() -> None:
-    """Where there is no message, an error is one."""
+    """Without a message, the error is shown."""
     failed = [_failed(0, message=_ABSENT, error="must not be missing")]
 
     verdict = _judge(report(400, imported=2, failed=failed))
@@ -483,7 +483,7 @@ def test_entry_may_say_it_under_another_name() -> None:
 
 
 def test_reasons_of_a_full_request_do_not_mix() -> None:
-    """Each event's is its own entry's; what Mixpanel quotes differs, and is not shown."""
+    """Each event gets the reason of its own entry, without what Mixpanel quotes."""
     texts = ["'time' must not be missing", "must not be blank"]
     failed = [_failed(n, field="event", message=f"{texts[n % 2]} 'value {n}'") for n in range(2_000)]
 
@@ -495,7 +495,7 @@ def test_reasons_of_a_full_request_do_not_mix() -> None:
     }
 
 
-# --- what is said of an answer that names nobody
+# --- the detail of an answer that names no event
 
 _WORDS = "project_id parameter is invalid"
 _SHAPES: dict[str, object] = {
@@ -536,7 +536,7 @@ def test_words_of_an_answer_are_kept(status: int, shape: object) -> None:
     ],
 )
 def test_words_of_entries_that_count_for_nothing_are_kept(failed: list[object]) -> None:
-    """A report that does not add up rejects nobody, and yet says why it may be so; each text once."""
+    """A report that does not add up rejects no event, but its texts are in the detail, each once."""
     body = {
         "num_records_imported": 0,
         "failed_records": failed,
@@ -552,18 +552,18 @@ def test_words_of_entries_that_count_for_nothing_are_kept(failed: list[object]) 
 @pytest.mark.parametrize(
     ("status", "body", "kind"),
     [
-        (200, b"", "with a body that is no report"),
-        (400, b"", "with a body that is no report"),
-        (400, b"{}", "with a body that is no report"),
-        (400, b"0", "with a body that is no report"),
-        (200, b"OK", "with a body that cannot be read as JSON"),
-        (400, b'{"error":"x', "with a body that cannot be read as JSON"),
+        (200, b"", "with a body that is not a report"),
+        (400, b"", "with a body that is not a report"),
+        (400, b"{}", "with a body that is not a report"),
+        (400, b"0", "with a body that is not a report"),
+        (200, b"OK", "with a body that is not JSON"),
+        (400, b'{"error":"x', "with a body that is not JSON"),
         (400, b'{"num_records_imported":1}', "with a report that does not add up"),
         (200, b"<html>MARKER</html>", "with an HTML page"),
         (403, b"\n <!DOCTYPE html><title>MARKER</title>", "with an HTML page"),
         (403, b"<?xml version='1.0'?><Error>MARKER</Error>", "with an XML document"),
-        (502, b"upstream connect error MARKER", "with a body that cannot be read as JSON"),
-        (503, b"\xff\xfe", "with a body that cannot be read as JSON"),
+        (502, b"upstream connect error MARKER", "with a body that is not JSON"),
+        (503, b"\xff\xfe", "with a body that is not JSON"),
         (503, b"", ""),
         (503, b"{}", ""),
         (429, b'{"code":429}', ""),
@@ -590,7 +590,7 @@ def test_answer_without_words_is_told_by_the_kind_of_its_body(status: int, body:
     ids=["arrays", "objects", "values", "texts", "numbers", "a text", "messages", "a tree"],
 )
 def test_answer_of_8_mb_is_judged_in_little_memory(status: int, body: bytes) -> None:
-    """A value takes many times its JSON: what is no report for so many events is not decoded."""
+    """Values take many times their JSON's memory, so a body with too many of them is not decoded."""
     tracemalloc.start()
     try:
         verdict = _judge(Answer(status, body), IDS)

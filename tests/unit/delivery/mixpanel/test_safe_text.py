@@ -50,7 +50,7 @@ DOCUMENTED = [
 
 @pytest.mark.parametrize("text", DOCUMENTED)
 def test_documented_messages_are_shown_whatever_the_request_carried(text: str) -> None:
-    """Also where it carried each of their words."""
+    """They are shown even if the request contained each of their words."""
     carried = [json.dumps([*DOCUMENTED, *text.split()]).encode()]
 
     assert _shown(text) == _shown(text, carried) == text
@@ -153,7 +153,7 @@ def test_what_is_no_plain_word_is_masked_unseen(secret: str) -> None:
     ],
 )
 def test_quotes_and_names_are_masked_without_the_request(text: str, shown: str) -> None:
-    """What Mixpanel marks as a value or a property's name is one, whoever sent it."""
+    """What an answer marks as a value or as a property's name is masked, even if it is a common word."""
     assert _shown(text, []) in (shown, shown if shown != "'*'" else "")
 
 

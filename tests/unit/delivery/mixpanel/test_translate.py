@@ -24,7 +24,7 @@ def _properties(event: Event, identity: str = "distinct_id") -> dict[str, Any]:
 
 
 def test_minimal_event_says_who_when_and_by_whom_it_was_sent() -> None:
-    """What is not known is left out, but for the address, which must say "nowhere"."""
+    """Unknown properties are left out, except the address, which must say "no location"."""
     event = make_event(insert_id="4711", event="E", user="123", time=1_795_000_000_000)
 
     sent, cut_count = translated(event, "distinct_id", describe_useragent)
@@ -91,7 +91,7 @@ IDENTITIES: list[tuple[str, str, str, dict[str, str]]] = [
 def test_person_is_named_in_the_way_of_the_project(
     identity: str, user: str, prospect: str, person: dict[str, str]
 ) -> None:
-    """Only a registered user who was a prospect is sent with both ids, which merges the two for ever."""
+    """Only a registered user who was a prospect is sent with both ids, which merges the two irreversibly."""
     found = _properties(make_event(user=user, prospect=prospect), identity)
 
     names = ("distinct_id", "$user_id", "$device_id", "prospect")
@@ -159,7 +159,7 @@ def test_fullest_event_keeps_mixpanels_254_properties() -> None:
     ],
 )
 def test_public_address_is_placed_on_the_map(ip: str, address: str) -> None:
-    """In one notation; an IPv4 address in IPv6's clothes is looked up as what it is."""
+    """Addresses are sent in one notation; an IPv4 address mapped to IPv6 is sent as IPv4."""
     assert location_address(ip) == address
 
 
@@ -212,7 +212,7 @@ CUT = [
 @pytest.mark.parametrize(("text", "cut"), CUT, ids=lambda text: f"{text[:4]}{len(text)}")
 @pytest.mark.parametrize("where", ["data", "useragent", "property", "deep", "name", "deep name", "object"])
 def test_long_strings_are_cut_at_255_bytes_between_characters(where: str, text: str, cut: str) -> None:
-    """As Mixpanel would, wherever they stand, keys too; and each is counted."""
+    """Strings and keys are cut at any depth, as Mixpanel would, and counted."""
     fields_of: dict[str, dict[str, Any]] = {
         "data": {"data": text},
         "useragent": {"useragent": text},
@@ -249,7 +249,7 @@ def test_what_the_parser_finds_is_cut_too() -> None:
 
 
 def test_cutting_leaves_the_event_as_it_was() -> None:
-    """The event may be looked at again, for the dead letter or the row."""
+    """The event is not changed: its dead letter or row may need it."""
     properties = {"p": ["x" * 300], "n" * 300: {"k": "y" * 300}}
     event = make_event(properties=properties)
 
@@ -312,7 +312,7 @@ def test_hostile_headers_are_not_kept() -> None:
 
 @pytest.mark.parametrize("tail", ["0.0", "7.255", "256.1", "01.1", "1"])
 def test_addresses_are_placed_as_the_standard_library_says(tail: str) -> None:
-    """The short way for IPv4 is only short: all networks of 16 bits, and what is no address."""
+    """The fast check for IPv4 gives the same result, for all networks of 16 bits and for other texts."""
     for network in range(0x10000 + 0x200):
         ip = f"{network >> 8}.{network & 255}.{tail}"
 

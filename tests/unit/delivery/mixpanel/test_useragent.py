@@ -88,7 +88,7 @@ def test_real_headers_say_browser_system_and_device(header: str, known: dict[str
     "header", [h for h in REAL if "Windows" in h or "X11" in h or "curl" in h], ids=lambda h: h[12:40]
 )
 def test_what_is_not_known_is_left_out(header: str) -> None:
-    """A desktop's header names no device: nothing is made up, and "Other" is no answer."""
+    """A desktop's header names no device: no property is made up, and "Other" is left out."""
     found = describe_useragent(header)
 
     assert "$device" not in found
@@ -99,7 +99,7 @@ def test_what_is_not_known_is_left_out(header: str) -> None:
     "header", ["", " ", "-", "x", "((((", "Mozilla/5.0", "\x00", "漢字", "Other", "🎧" * 10, "%s%n{}", "\\"]
 )
 def test_any_text_is_a_header(header: str) -> None:
-    """What says nothing describes nothing."""
+    """Any text can be parsed, and gives only known properties."""
     assert set(describe_useragent(header)) <= NAMES
 
 

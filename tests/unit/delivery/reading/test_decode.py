@@ -12,6 +12,7 @@ from whyness_events.delivery.items import Item, Record, RecordEvents
 from whyness_events.delivery.reading import decode
 from whyness_events.delivery.reading.decode import read_record
 from whyness_events.outcomes import Reason
+from whyness_events.wire import SCHEMA_VERSION
 
 
 def _read(body: str, **fields: Any) -> RecordEvents:
@@ -24,7 +25,7 @@ def _items(body: str) -> list[Item]:
 
 
 def test_events_are_read_in_order_with_their_place() -> None:
-    """Each item knows its record and where it stood there."""
+    """Each item has its record and its position there."""
     events = [make_event() for _ in range(3)]
     record = make_record(make_body(*events))
 
@@ -50,7 +51,7 @@ def test_single_event_is_one_item() -> None:
 @pytest.mark.parametrize("stamp", ["distinct_id", "simplified"])
 @pytest.mark.parametrize("setting", ["distinct_id", "simplified"])
 def test_identity_is_the_publishers_stamp(stamp: str, setting: str) -> None:
-    """What the publisher stamped wins over the function's setting, in both shapes."""
+    """The publisher's stamp overrides the function's setting, in both shapes."""
     bodies = [make_body(make_event(), identity=stamp), json.dumps(make_raw(identity=stamp))]
 
     received = [read_record(make_record(b), now_ms=NOW_MS, default_identity=setting) for b in bodies]
@@ -150,16 +151,25 @@ def test_body_no_decoder_can_read_is_one_item_and_goes_whole() -> None:
     assert [item.event for item in record_events.items] == [None]
 
 
-def test_newer_version_is_one_item_that_waits() -> None:
-    """It is set-up, for an operator to deploy the newer reader; the record stays in the queue, whole."""
-    record_events = _read('{"schema_version":2,"events":[{},{}]}')
+@pytest.mark.parametrize("events", ["[{},{}]", f"[{event_text()}]"], ids=["odd", "valid"])
+@pytest.mark.parametrize("ahead", [1, 98])
+def test_newer_version_is_one_item_that_waits(ahead: int, events: str) -> None:
+    """Its outcome is `setup`: an operator must deploy the newer reader; the record stays in the queue."""
+    record_events = _read(f'{{"schema_version":{SCHEMA_VERSION + ahead},"events":{events}}}')
 
     assert [item.result.reason for item in record_events.items] == ["setup"]
     assert record_events.whole
 
 
+def test_event_of_a_newer_version_waits() -> None:
+    """The version of a body that is one event counts as well."""
+    record_events = _read(json.dumps({**make_raw(), "schema_version": SCHEMA_VERSION + 1}))
+
+    assert [item.result.reason for item in record_events.items] == ["setup"]
+
+
 def test_record_is_not_altered() -> None:
-    """What is read stays what SQS delivered."""
+    """Reading does not change the record."""
     record = Record("m", make_body(make_event()), 3, NOW_MS)
 
     record_events = read_record(record, now_ms=NOW_MS, default_identity="distinct_id")

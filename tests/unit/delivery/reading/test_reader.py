@@ -29,7 +29,7 @@ def _detail(item: Item) -> str:
 @pytest.mark.parametrize("body", BODIES)
 @pytest.mark.parametrize("over", [-1, 0, 1])
 def test_event_is_at_most_a_million_bytes_as_mixpanel_gets_it(body: str, over: int) -> None:
-    """To the byte, and with what translation adds."""
+    """The limit is exact to the byte, with what the translation adds."""
     added = sent_bytes(oversized_event(500_000)) - 500_000
 
     item, _ = _read(oversized_event(1_000_000 - added + over), body)
@@ -49,7 +49,7 @@ def test_nested_value_is_at_most_8192_bytes(body: str, field: str, size_bytes: i
 
     item, _ = _read(json.dumps(raw), body)
 
-    refused = "found an object or array of 8193 bytes of JSON, its long strings cut" in _detail(item)
+    refused = "found an object or array of 8193 bytes of JSON, with long strings cut" in _detail(item)
     assert refused == (item.outcome is not None) == (size_bytes > 8_192)
 
 
@@ -82,7 +82,7 @@ def test_long_string_is_cut_wherever_it_stands_and_harms_no_event(body: str, fie
 
 @pytest.mark.parametrize("body", BODIES[1:])
 def test_event_above_a_million_bytes_before_it_is_cut_is_sent(body: str) -> None:
-    """Only what Mixpanel would get counts, and not what stands in fields that nobody reads."""
+    """Only what Mixpanel would get counts, not unknown fields."""
     for fields in ({"data": "x" * 1_020_000}, {"other": ["x" * 1_020_000]}):
         item, _ = _read(json.dumps(make_raw(**fields)), body)
 

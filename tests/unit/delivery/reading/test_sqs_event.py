@@ -19,7 +19,7 @@ NOTHING: object = object()
 
 
 def test_a_record_is_read_as_sqs_sends_it() -> None:
-    """Its numbers are text."""
+    """The numbers in its attributes are texts."""
     assert read_records({"Records": [WHOLE]}) == [Record("id", "{}", 3, 1_763_900_000_000, "handle")]
 
 
@@ -38,7 +38,7 @@ def test_a_record_is_read_as_sqs_sends_it() -> None:
     ],
 )
 def test_the_rows_key_is_read_from_the_messages_attribute(attributes: Any, log_key: str) -> None:
-    """Whatever stands there: a message is hostile until it is read."""
+    """Any value of the attribute can be read: messages may be hostile."""
     raw = {**WHOLE, "messageAttributes": attributes}
 
     [record] = read_records({"Records": [raw]})
@@ -64,7 +64,7 @@ def test_the_rows_key_is_read_from_the_messages_attribute(attributes: Any, log_k
 def test_an_odd_record_is_read_as_far_as_it_goes_and_its_neighbours_as_ever(
     field: str, value: object, expected: Record
 ) -> None:
-    """What is missing has its default; nothing but the id is needed to answer for a record."""
+    """Missing fields get their default; only the id is needed to answer for a record."""
     odd = {name: found for name, found in (WHOLE | {field: value}).items() if found is not NOTHING}
 
     found = read_records({"Records": [WHOLE, odd, WHOLE]})

@@ -56,7 +56,7 @@ def check_nobody_dies(
     assert (len(arrived), left) == (count, []) or not all_arrive
 
 
-# --- nobody is blamed for what may be chance
+# --- no event is blamed for what may be chance
 
 
 @pytest.mark.parametrize("part", [0.1, 0.3, 0.5, 0.8])
@@ -94,7 +94,7 @@ def test_refusals_at_random_among_other_trouble_kill_no_valid_event(seed: int) -
 @pytest.mark.parametrize("good_s", [0.1, 1.0, 7.0, 60.0])
 @pytest.mark.parametrize("bad_s", [0.1, 1.0, 7.0, 60.0])
 def test_good_and_bad_phases_in_turn_kill_no_valid_event(good_s: float, bad_s: float) -> None:
-    """No rhythm of refusals meets an order that is drawn by lot."""
+    """No pattern of refusals can match an order that is random."""
 
     def respond(fleet: Fleet, posted: Posted) -> Late:
         is_good = fleet.clock.monotonic_s() % (good_s + bad_s) < good_s
@@ -106,7 +106,7 @@ def test_good_and_bad_phases_in_turn_kill_no_valid_event(good_s: float, bad_s: f
 
 @pytest.mark.parametrize("parts", [(0.0, 0.9, 0.0), (1.0, 0.3, 0.0), (0.0, 1.0, 0.05), (0.5, 0.02, 0.5)])
 def test_a_refusal_rate_that_jumps_kills_no_valid_event(parts: Sequence[float]) -> None:
-    """What was seen at another rate is no measure of this one."""
+    """Evidence from another rate of refusals does not count at this one."""
     rng = random.Random(1)  # noqa: S311  (which requests are refused)
 
     def respond(fleet: Fleet, posted: Posted) -> Answer:
@@ -144,7 +144,7 @@ def test_a_refusal_of_everything_at_any_time_blames_nobody(
     for _ in range(6):
         left = handed_back(left, world.deliver(*left))
 
-    assert world.dead_letters.letters == []
+    assert world.dead_letters.sent == []
 
 
 @given(pattern=st.lists(st.booleans(), min_size=2, max_size=6), threads=st.sampled_from([1, 4]))
@@ -159,12 +159,12 @@ def test_refusals_in_a_rhythm_of_requests_blame_nobody(pattern: Sequence[bool], 
     for _ in range(6):
         left = handed_back(left, world.deliver(*left))
 
-    assert world.dead_letters.letters == []
+    assert world.dead_letters.sent == []
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_among_refusals_at_random_a_true_culprit_waits(seed: int) -> None:
-    """While the control is refused, too, nobody can tell the two apart."""
+    """While the control is refused, too, nothing distinguishes the two."""
     rng = random.Random(seed)  # noqa: S311  (which requests are refused)
     culprit = make_event()
     events = [culprit, *make_events(199)]
@@ -202,7 +202,7 @@ class Refusing:
         self.fleet: Fleet | None = None
 
     def __call__(self, posted: Posted) -> Late:
-        """Answer."""
+        """Return the answer to a request."""
         found = self._respond(posted)
         if found == accept(posted):
             assert self.fleet is not None
@@ -225,17 +225,17 @@ def test_a_culprit_is_dead_within_ten_minutes_of_its_third_receive(
     refusing = Refusing([culprit], answer)
     refusing.fleet = fleet = Fleet(refusing, containers=containers, seed=neighbours + size)
     for world in fleet.worlds:
-        world.deliver(make_record())  # a container that never confirmed anything knows nobody to compare with
+        world.deliver(make_record())  # a container needs a confirmed event as the control
 
     left = fleet.run(records_of(events, size))
 
-    ((dead_s, letter),) = fleet.dead
+    ((dead_s, dead_letter),) = fleet.dead
     assert left == []
-    assert letter.attributes["reason"] == reason
-    assert letter.attributes["http_status"] == str(answer.status)
-    assert letter.attributes["detail"].endswith("to this event alone")
-    assert "between requests that passed" in letter.attributes["detail"]
-    third_s = fleet.third_receive_s.get(letter.attributes["source_message_id"], dead_s)
+    assert dead_letter.attributes["reason"] == reason
+    assert dead_letter.attributes["http_status"] == str(answer.status)
+    assert dead_letter.attributes["detail"].endswith("to this event alone")
+    assert "between requests that passed" in dead_letter.attributes["detail"]
+    third_s = fleet.third_receive_s.get(dead_letter.attributes["source_message_id"], dead_s)
     assert dead_s - third_s <= 10 * MINUTE_S
     assert {refusing.invocation_of[event.insert_id] for event in events if event != culprit} <= {0, 1}
 
@@ -256,7 +256,7 @@ def test_500_culprits_among_2000_are_dead_within_an_hour(place: str, size: int, 
     left = fleet.run(records_of(events, size), for_s=HOUR_S)
 
     assert left == []
-    assert sorted(letter.attributes["insert_id"] for _, letter in fleet.dead) == sorted(
+    assert sorted(dead_letter.attributes["insert_id"] for _, dead_letter in fleet.dead) == sorted(
         event.insert_id for event in culprits
     )
     neighbours = {event.insert_id for event in events} - {event.insert_id for event in culprits}
@@ -288,18 +288,18 @@ def refuse_alone(event: Event, control: Callable[[Posted], Answer | Late]) -> Wo
     ids=["403", "400", "404", "401", "503", "lost", "429"],
 )
 def test_where_the_control_does_not_pass_the_event_waits(answer: Answer, outcome: Reason) -> None:
-    """What is wrong now may have been wrong then."""
+    """If the control is refused now, earlier refusals may not be the event's fault either."""
     world = refuse_alone(event := make_event(), always(answer))
 
     report = world.deliver(make_record(event))
 
     assert report.outcomes == {outcome: 1}
-    assert world.dead_letters.letters == []
+    assert world.dead_letters.sent == []
     assert not any(handed.soon for handed in report.settled.handed_back)
 
 
 def test_one_control_that_is_refused_ends_all_evidence() -> None:
-    """The refusal rate is not zero: all begins anew, for every event."""
+    """Valid events are refused, too: all evidence is dropped, for every event."""
     culprits = make_events(20)
     world = World(decline_any_of([event.insert_id for event in culprits], FORBIDDEN))
     records = [make_record(event) for event in culprits]
@@ -331,7 +331,7 @@ def test_an_event_that_passes_is_delivered_and_nothing_is_held_against_it() -> N
     assert not world.deliverer.container_state.evidence
 
 
-def test_another_status_begins_anew() -> None:
+def test_evidence_starts_anew_with_another_status() -> None:
     """A refusal by somebody else is another refusal."""
     event = make_event()
     world = World(decline_any_of([event.insert_id], FORBIDDEN))
@@ -342,7 +342,7 @@ def test_another_status_begins_anew() -> None:
     third = world.deliver(*left)
 
     assert (second.outcomes, third.outcomes) == ({Reason.RETRY: 1}, {Reason.REJECTED: 1})
-    assert world.dead_letters.letters[0].attributes["http_status"] == "400"
+    assert world.dead_letters.sent[0].attributes["http_status"] == "400"
 
 
 def test_what_is_sent_again_after_its_death_is_delivered_if_it_passes_now() -> None:
@@ -359,7 +359,7 @@ def test_what_is_sent_again_after_its_death_is_delivered_if_it_passes_now() -> N
 
 
 def test_a_suspect_under_trial_waits_without_an_alarm_and_says_why() -> None:
-    """Others pass, so nothing is wrong with the set-up; it comes back after the shortest pause."""
+    """Others pass, so the setup is right; the event returns after the shortest pause."""
     event = make_event()
     world = World(decline_any_of([event.insert_id], FORBIDDEN))
     record = make_record(event, receipt_handle="handle", receive_count=3)
@@ -384,7 +384,7 @@ def test_a_suspect_travels_apart_so_that_its_neighbours_pass_at_once() -> None:
 
 
 def test_what_was_delivered_is_not_sent_again_for_its_neighbours_sake() -> None:
-    """Else all events of a record would have to pass in the same invocation."""
+    """Otherwise all events of a record would have to pass in the same invocation."""
     event, others = make_event(), make_events(50)
     world = World(decline_any_of([event.insert_id], FORBIDDEN))
     left = handed_back([record := make_record(make_body(event, *others))], world.deliver(record))
@@ -397,7 +397,7 @@ def test_what_was_delivered_is_not_sent_again_for_its_neighbours_sake() -> None:
 
 
 def test_without_time_for_a_trial_the_event_waits() -> None:
-    """There is another invocation."""
+    """The event waits for the next invocation, which may have time."""
     event = make_event()
     declining = decline_any_of([event.insert_id], FORBIDDEN)
     world = World(lambda p: Late(declining(p), 14.0), timeout_s=20.0)  # type: ignore[arg-type]  # not late
@@ -406,14 +406,14 @@ def test_without_time_for_a_trial_the_event_waits() -> None:
         report = world.deliver(make_record(event), make_record())
 
     assert report.outcomes[Reason.RETRY] >= 1
-    assert world.dead_letters.letters == []
+    assert world.dead_letters.sent == []
 
 
-def test_where_nothing_passes_it_is_the_set_up() -> None:
-    """There is no control to hold it against."""
+def test_where_nothing_passes_it_is_the_setup() -> None:
+    """There is no control to compare it with."""
     world = World(always(FORBIDDEN))
 
     report = world.deliver(make_record(), make_record())
 
     assert report.outcomes == {Reason.SETUP: 2}
-    assert world.dead_letters.letters == []
+    assert world.dead_letters.sent == []

@@ -1,4 +1,4 @@
-"""How sure a container is: no pattern of refusals is worth more than chance, and one trial never enough."""
+"""Evidence against an event: no pattern of refusals beats chance, and one trial is never enough."""
 
 import random
 from itertools import combinations, product
@@ -79,7 +79,7 @@ def test_refusals_without_a_pass_between_are_no_evidence() -> None:
 
 
 def test_those_against_which_the_most_speaks_are_tried_first() -> None:
-    """What has begun is finished before more is begun; what is sure is asked for once more only."""
+    """Events with evidence are tried before others; those with enough are sent only once more."""
     evidence, control = Evidence(), make_item()
     unknown, known, sure = (make_item() for _ in range(3))
     evidence.add(known, [403] * 8, 11)

@@ -9,7 +9,7 @@ from whyness_events.outcomes import Reason
 
 
 def test_it_begins_with_all_and_halves_down_to_one() -> None:
-    """Each round trip of trouble halves it; at least one request goes on."""
+    """Each round with trouble halves it, down to one request."""
     concurrency = Concurrency(8)
     limits = [concurrency.limit]
 
@@ -41,7 +41,7 @@ def test_a_request_begun_when_it_backed_off_tells_something_new() -> None:
 
 
 def test_a_round_that_passes_adds_one() -> None:
-    """As many requests as are under way at once raise the limit by about one."""
+    """One round of requests that pass raises the limit by about one."""
     concurrency = Concurrency(8)
     concurrency.back_off(started_s=0.0, now_s=1.0)
 
@@ -53,7 +53,7 @@ def test_a_round_that_passes_adds_one() -> None:
 
 @given(st.lists(st.booleans(), max_size=200))
 def test_it_stays_between_one_and_most(signs: list[bool]) -> None:
-    """Whatever happens."""
+    """Any sequence of answers keeps the limit in this range."""
     concurrency = Concurrency(5)
 
     for moment, passes in enumerate(signs):

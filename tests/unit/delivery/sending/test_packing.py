@@ -52,7 +52,7 @@ def test_request_may_have_exactly_2000_events() -> None:
 
 
 def test_our_limits_are_within_mixpanels() -> None:
-    """Below 10 MB, whichever MB is meant; one event of the largest size fits."""
+    """It is below 10 MB and 10 MiB, and one event of the largest size fits."""
     assert limits.EVENT_BYTES + len("[]") <= REQUEST_BYTES < limits.REQUEST_BYTES
 
 

@@ -1,4 +1,4 @@
-"""The setup breaker: a container whose set-up is refused stops knocking, probes, and recovers by itself."""
+"""The setup breaker: a container whose setup is refused stops sending, probes, and recovers by itself."""
 
 import pytest
 
@@ -22,7 +22,7 @@ def records_of(count: int) -> list[Record]:
 
 
 def test_after_a_401_that_stays_nothing_is_sent_for_a_while() -> None:
-    """The secret is fetched afresh and tried once; then invocations post nothing and lose nothing."""
+    """The secret is fetched again and tried once; then invocations post nothing and lose nothing."""
     world = World(always(UNAUTHORISED))
 
     first = world.deliver(*records_of(3))
@@ -35,7 +35,7 @@ def test_after_a_401_that_stays_nothing_is_sent_for_a_while() -> None:
     assert first.is_breaker_open
     assert second.is_breaker_open
     assert second.outcomes == {Reason.SETUP: 3}
-    assert world.dead_letters.letters == []
+    assert world.dead_letters.sent == []
     assert "401" in second.details[Reason.SETUP]
 
 
@@ -73,7 +73,7 @@ def test_it_recovers_by_itself_after_a_rotation() -> None:
 
 
 def test_a_missing_secret_opens_it() -> None:
-    """Without credentials there is nothing to try."""
+    """Without credentials nothing can be sent."""
     world = World()
     world.pool.credentials_fault = "MIXPANEL_SECRET_ARN: the secret cannot be read"
 
@@ -85,7 +85,7 @@ def test_a_missing_secret_opens_it() -> None:
 
 @pytest.mark.parametrize("answer", [FORBIDDEN, UNEXPLAINED, Answer(404), Answer(302)])
 def test_other_refusals_open_it_when_two_records_met_them(answer: Answer) -> None:
-    """A lone refused event may be at fault itself; with another record's it is the set-up."""
+    """One refused event may be at fault itself; with one of another record, the setup is."""
     world = World(always(answer))
 
     first = world.deliver(make_record())
@@ -93,11 +93,11 @@ def test_other_refusals_open_it_when_two_records_met_them(answer: Answer) -> Non
 
     assert not first.is_breaker_open
     assert second.is_breaker_open
-    assert world.dead_letters.letters == []
+    assert world.dead_letters.sent == []
 
 
 def test_what_is_confirmed_between_two_refusals_keeps_it_closed() -> None:
-    """The set-up that lets an event pass is not wrong."""
+    """A setup with which an event passes is not wrong."""
     world = World(always(FORBIDDEN))
 
     world.deliver(make_record())
@@ -120,7 +120,7 @@ def test_a_proxy_that_dislikes_one_string_does_not_open_it() -> None:
     assert report.outcomes == {Reason.DELIVERED: 30, Reason.RETRY: 1}
 
 
-def test_a_probe_that_meets_an_outage_is_no_verdict_on_the_set_up() -> None:
+def test_a_probe_that_meets_an_outage_is_no_verdict_on_the_setup() -> None:
     """Nothing is known yet: it stays open, and the next probe decides."""
     world = World(always(UNAUTHORISED))
     world.deliver(make_record())
@@ -166,4 +166,4 @@ def test_after_it_opened_no_control_is_sent() -> None:
 
     assert len(world.pool.posted) == 4
     assert report.is_breaker_open
-    assert world.dead_letters.letters == []
+    assert world.dead_letters.sent == []

@@ -28,7 +28,7 @@ ALL = [
         "may_count",
     )
 ]
-# Which goes first where there is no room: the sentence, then what can be found out otherwise.
+# What is dropped first for lack of room: the sentence, then what can be found out otherwise.
 GIVEN_UP = [
     *(
         "detail",
@@ -50,37 +50,37 @@ def _parcel(body: str, *outcomes: Outcome, whole: bool = False, **record: Any) -
     return RecordEvents(found, items, whole)
 
 
-def _letter(body: str, outcome: Outcome = REJECTED, *, whole: bool = False, **record: Any) -> DeadLetter:
-    (letter,) = write_dead_letters(_parcel(body, outcome, whole=whole, **record), now_ms=NOW_MS).values()
-    return letter
+def _dead_letter(body: str, outcome: Outcome = REJECTED, *, whole: bool = False, **record: Any) -> DeadLetter:
+    (dead_letter,) = write_dead_letters(_parcel(body, outcome, whole=whole, **record), now_ms=NOW_MS).values()
+    return dead_letter
 
 
-def test_letter_holds_one_event_in_an_envelope_of_its_own() -> None:
-    """As it came, of the same version, ready to be published again."""
+def test_dead_letter_holds_one_event_in_an_envelope_of_its_own() -> None:
+    """The event is as received, with the same version, ready to be published again."""
     raw = make_raw(insert_id="4711", data="GET")
 
-    letter = _letter(make_body(raw))
+    dead_letter = _dead_letter(make_body(raw))
 
-    assert json.loads(letter.body) == {"schema_version": 1, "identity": "distinct_id", "events": [raw]}
+    assert json.loads(dead_letter.body) == {"schema_version": 1, "identity": "distinct_id", "events": [raw]}
 
 
 @pytest.mark.parametrize("identity", ["distinct_id", "simplified"])
-def test_letter_is_stamped_with_the_identity_it_was_sent_with(identity: str) -> None:
+def test_dead_letter_is_stamped_with_the_identity_it_was_sent_with(identity: str) -> None:
     """Redriven under another setting, it must not become another person's event."""
     record_events = _parcel(json.dumps(make_raw()), REJECTED)
     record_events.items[0].identity = identity
 
-    (letter,) = write_dead_letters(record_events, now_ms=NOW_MS).values()
+    (dead_letter,) = write_dead_letters(record_events, now_ms=NOW_MS).values()
 
-    assert json.loads(letter.body)["identity"] == identity
+    assert json.loads(dead_letter.body)["identity"] == identity
 
 
-def test_letter_keeps_what_nobody_here_knows() -> None:
+def test_dead_letter_keeps_what_nobody_here_knows() -> None:
     """Unknown fields of the event and of the envelope: a newer reader may."""
     event = make_raw(tenant={"a": [1]})
     body = json.dumps({"published_at": "now", "events": [event], "schema_version": 1})
 
-    found = json.loads(_letter(body).body)
+    found = json.loads(_dead_letter(body).body)
 
     assert found["events"] == [event]
     assert found["published_at"] == "now"
@@ -90,7 +90,7 @@ def test_single_event_that_is_stamped_becomes_an_envelope() -> None:
     """The event is kept whole; nothing of it is taken for the envelope's."""
     raw = make_raw(schema_version=1, identity="distinct_id", more=1)
 
-    found = json.loads(_letter(json.dumps(raw)).body)
+    found = json.loads(_dead_letter(json.dumps(raw)).body)
 
     assert found["events"] == [raw]
 
@@ -99,11 +99,11 @@ def test_attributes_say_why() -> None:
     """All of them text; the key leads to the Log row."""
     raw = make_raw(insert_id="4711")
 
-    letter = _letter(make_body(raw), message_id="source-1")
+    dead_letter = _dead_letter(make_body(raw), message_id="source-1")
 
     key = log_key(raw, message_id="source-1", position=0)
-    assert letter.key == key
-    assert letter.attributes == {
+    assert dead_letter.key == key
+    assert dead_letter.attributes == {
         "reason": "rejected",
         "detail": "properties.time: found null; allowed: a number",
         "http_status": "400",
@@ -113,24 +113,24 @@ def test_attributes_say_why() -> None:
         "failed_at": "2026-11-18T11:06:40.000+00:00",
         "may_count": "false",
     }
-    assert list(letter.attributes) == ALL
+    assert list(dead_letter.attributes) == ALL
 
 
 def test_attribute_without_a_value_is_left_out() -> None:
     """SQS refuses empty ones: no status where no answer came, no insert id where it is not valid."""
     raw = make_raw(insert_id="not valid!")
 
-    letter = _letter(make_body(raw), Outcome(Reason.REJECTED), message_id="source-1")
+    dead_letter = _dead_letter(make_body(raw), Outcome(Reason.REJECTED), message_id="source-1")
 
-    assert set(letter.attributes) == {"reason", "log_key", "source_message_id", "failed_at", "may_count"}
-    assert letter.attributes["log_key"].startswith("source-1#0/")
+    assert set(dead_letter.attributes) == {"reason", "log_key", "source_message_id", "failed_at", "may_count"}
+    assert dead_letter.attributes["log_key"].startswith("source-1#0/")
 
 
 def test_attributes_are_rebuilt_not_inherited() -> None:
     """A redriven message that fails again says why it failed this time."""
-    first = _letter(make_body(make_raw(insert_id="4711")), message_id="source-1")
+    first = _dead_letter(make_body(make_raw(insert_id="4711")), message_id="source-1")
 
-    again = _letter(first.body, Outcome(Reason.OVERSIZED, "too large"), message_id="source-2")
+    again = _dead_letter(first.body, Outcome(Reason.OVERSIZED, "too large"), message_id="source-2")
 
     assert again.body == first.body
     assert again.attributes["reason"] == "oversized"
@@ -139,18 +139,18 @@ def test_attributes_are_rebuilt_not_inherited() -> None:
     assert "http_status" not in again.attributes
 
 
-def test_only_the_dead_have_letters() -> None:
+def test_only_the_dead_have_dead_letters() -> None:
     """One each, in order; delivered and waiting events have none."""
     raws = [make_raw(insert_id=f"id-{n}") for n in range(4)]
     record_events = _parcel(make_body(*raws), REJECTED, DELIVERED, Outcome(Reason.RETRY), REJECTED)
 
-    letters = write_dead_letters(record_events, now_ms=NOW_MS)
+    dead_letters = write_dead_letters(record_events, now_ms=NOW_MS)
 
-    assert list(letters) == [record_events.items[0], record_events.items[3]]
-    assert [letter.attributes["insert_id"] for letter in letters.values()] == ["id-0", "id-3"]
+    assert list(dead_letters) == [record_events.items[0], record_events.items[3]]
+    assert [dead_letter.attributes["insert_id"] for dead_letter in dead_letters.values()] == ["id-0", "id-3"]
 
 
-def test_repeats_share_one_letter() -> None:
+def test_repeats_share_one_dead_letter() -> None:
     """Equal events of one record are one event; so are those of two."""
     raw = make_raw(insert_id="4711")
     record_events = _parcel(make_body(raw, raw), REJECTED, REJECTED)
@@ -158,36 +158,38 @@ def test_repeats_share_one_letter() -> None:
     other = _parcel(json.dumps(raw), REJECTED)
     other.items[0].first, other.items[0].outcome = record_events.items[0], None
 
-    letters = write_dead_letters(record_events, now_ms=NOW_MS) | write_dead_letters(other, now_ms=NOW_MS)
+    dead_letters = write_dead_letters(record_events, now_ms=NOW_MS) | write_dead_letters(other, now_ms=NOW_MS)
 
-    assert list(letters) == [record_events.items[0]]
+    assert list(dead_letters) == [record_events.items[0]]
 
 
 def test_body_nobody_can_read_goes_verbatim() -> None:
     """Character by character, whatever it is."""
     body = '\t{"events": [oops, "漢\ufffd"]}\r\n'
 
-    letter = _letter(body, Outcome(Reason.UNREADABLE, "body: ..."), whole=True, message_id="source-1")
+    dead_letter = _dead_letter(
+        body, Outcome(Reason.UNREADABLE, "body: ..."), whole=True, message_id="source-1"
+    )
 
-    assert letter.body == body
-    assert letter.attributes["log_key"].startswith("source-1#0/")
+    assert dead_letter.body == body
+    assert dead_letter.attributes["log_key"].startswith("source-1#0/")
 
 
 @pytest.mark.parametrize("char", ["\x00", "\x1f", "\ufffe", "\uffff", "\ud800", "漢", "🎧", "\u2028", "\x7f"])
-def test_letter_holds_only_characters_that_sqs_takes(char: str) -> None:
-    """What SQS refuses is escaped, all else is as short as UTF-8; what it says is the same."""
+def test_dead_letter_holds_only_characters_that_sqs_takes(char: str) -> None:
+    """Only the characters that SQS refuses are escaped; the decoded content is the same."""
     body = event_text(data=f"a{char}b", properties={char: [char]})
     assert ALLOWED_BY_SQS.fullmatch(body)
 
-    letter = _letter(body)
+    dead_letter = _dead_letter(body)
 
-    assert ALLOWED_BY_SQS.fullmatch(letter.body)
-    assert all(ALLOWED_BY_SQS.fullmatch(value) for value in letter.attributes.values())
-    assert json.loads(letter.body)["events"] == [json.loads(body)]
+    assert ALLOWED_BY_SQS.fullmatch(dead_letter.body)
+    assert all(ALLOWED_BY_SQS.fullmatch(value) for value in dead_letter.attributes.values())
+    assert json.loads(dead_letter.body)["events"] == [json.loads(body)]
 
 
 def _cjk_body(size_bytes: int) -> str:
-    """Return a body in Chinese of so many bytes: an envelope just as a letter has it."""
+    """Return a body in Chinese of so many bytes: an envelope just as a dead letter has it."""
     raw = make_raw(insert_id="4711", data="")
     raw["data"] = ""
     empty = json.dumps(_envelope(raw), separators=(",", ":"), ensure_ascii=False)
@@ -201,36 +203,36 @@ def _envelope(raw: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_event_in_chinese_just_under_the_limit_is_not_blown_up() -> None:
-    """Escaped, each character would take six bytes instead of three, and the letter would not fit."""
+    """Escaped, each character would take six bytes instead of three, and the dead letter would not fit."""
     body = _cjk_body(1_000_000)
 
-    letter = _letter(body)
+    dead_letter = _dead_letter(body)
 
-    assert letter.body == body
-    assert set(letter.attributes) == set(ALL)
-    assert letter.size_bytes <= limits.MESSAGE_BYTES
+    assert dead_letter.body == body
+    assert set(dead_letter.attributes) == set(ALL)
+    assert dead_letter.size_bytes <= limits.MESSAGE_BYTES
 
 
 def test_size_is_what_sqs_counts() -> None:
     """Body, and of each attribute its name, type and value, in bytes."""
-    letter = DeadLetter("漢", {"reason": "rejected", "detail": "é"}, LogKey("a", "b"))
+    dead_letter = DeadLetter("漢", {"reason": "rejected", "detail": "é"}, LogKey("a", "b"))
 
-    assert letter.size_bytes == 3 + len("reason" + "String" + "rejected") + len("detail" + "String") + 2
+    assert dead_letter.size_bytes == 3 + len("reason" + "String" + "rejected") + len("detail" + "String") + 2
 
 
 @pytest.mark.parametrize("dropped", range(len(GIVEN_UP) + 1))
 def test_attributes_go_one_by_one_where_the_body_leaves_no_room(dropped: int) -> None:
     """The sentence first, the reason last; each stays as long as there is room to the exact byte."""
-    whole = _letter(_cjk_body(10_000), message_id="source-1").attributes
+    whole = _dead_letter(_cjk_body(10_000), message_id="source-1").attributes
     kept = {name: value for name, value in whole.items() if name not in GIVEN_UP[:dropped]}
     room_bytes = sum(len(name) + len("String") + len(value) for name, value in kept.items())
 
-    letter = _letter(_cjk_body(limits.MESSAGE_BYTES - room_bytes), message_id="source-1")
+    dead_letter = _dead_letter(_cjk_body(limits.MESSAGE_BYTES - room_bytes), message_id="source-1")
 
-    assert letter.attributes == kept
-    assert letter.size_bytes == limits.MESSAGE_BYTES
+    assert dead_letter.attributes == kept
+    assert dead_letter.size_bytes == limits.MESSAGE_BYTES
     if kept:
-        tighter = _letter(_cjk_body(limits.MESSAGE_BYTES - room_bytes + 1), message_id="source-1")
+        tighter = _dead_letter(_cjk_body(limits.MESSAGE_BYTES - room_bytes + 1), message_id="source-1")
         assert set(tighter.attributes) < set(kept)
 
 
@@ -240,10 +242,10 @@ def test_envelope_that_makes_the_body_too_large_is_left_off() -> None:
     body = json.dumps(raw | {"data": "x" * (limits.MESSAGE_BYTES - len(json.dumps(raw)))})
     assert len(body) == limits.MESSAGE_BYTES
 
-    letter = _letter(body, Outcome(Reason.OVERSIZED, "event: ..."))
+    dead_letter = _dead_letter(body, Outcome(Reason.OVERSIZED, "event: ..."))
 
-    assert letter.body == body
-    assert letter.attributes == {}
+    assert dead_letter.body == body
+    assert dead_letter.attributes == {}
 
 
 def test_attributes_count_in_the_size() -> None:
@@ -252,11 +254,11 @@ def test_attributes_count_in_the_size() -> None:
 
 
 def test_event_of_a_valid_message_is_found_at_its_place() -> None:
-    """Each letter holds the event that its item stands for."""
+    """Each dead letter holds the event that its item stands for."""
     raws = [make_event(insert_id=f"id-{n}").to_wire() for n in range(3)]
     record_events = _parcel(make_body(*raws), REJECTED, REJECTED, REJECTED)
 
-    letters = list(write_dead_letters(record_events, now_ms=NOW_MS).values())
+    dead_letters = list(write_dead_letters(record_events, now_ms=NOW_MS).values())
 
-    assert [json.loads(letter.body)["events"] for letter in letters] == [[raw] for raw in raws]
-    assert [letter.key.pk for letter in letters] == ["id-0", "id-1", "id-2"]
+    assert [json.loads(dead_letter.body)["events"] for dead_letter in dead_letters] == [[raw] for raw in raws]
+    assert [dead_letter.key.pk for dead_letter in dead_letters] == ["id-0", "id-1", "id-2"]

@@ -20,19 +20,19 @@ def down(_: Posted) -> Answer:
 
 
 def test_event_that_waited_72_hours_is_dead_lettered_with_the_last_reason() -> None:
-    """The letter says how long, how often and what it was that kept it."""
+    """The dead letter says how long, how often and what it was that kept it."""
     world = World(down)
 
     report = world.deliver(make_record(sent_ms=LONG_AGO_MS, receive_count=290))
 
     assert report.outcomes == {Reason.EXHAUSTED: 1}
     assert report.settled.failed_message_ids == []
-    (letter,) = world.dead_letters.letters
-    assert letter.attributes["reason"] == "exhausted"
-    assert letter.attributes["detail"] == (
-        "undelivered after 72 h and 290 receives; last retry: Mixpanel answered 503"
+    (dead_letter,) = world.dead_letters.sent
+    assert dead_letter.attributes["reason"] == "exhausted"
+    assert dead_letter.attributes["detail"] == (
+        "not delivered after 72 h and 290 receives; last outcome retry: Mixpanel answered 503"
     )
-    assert letter.attributes["http_status"] == "503"
+    assert dead_letter.attributes["http_status"] == "503"
 
 
 def test_event_a_moment_younger_stays() -> None:
@@ -42,7 +42,7 @@ def test_event_a_moment_younger_stays() -> None:
     report = world.deliver(make_record(sent_ms=LONG_AGO_MS + 1_000, receive_count=290))
 
     assert report.outcomes == {Reason.RETRY: 1}
-    assert world.dead_letters.letters == []
+    assert world.dead_letters.sent == []
 
 
 HOUR_MS = 3_600_000
@@ -71,14 +71,16 @@ HOUR_MS = 3_600_000
 def test_what_was_tried_for_too_long_is_dead_lettered_unread_and_verbatim(
     age_h: float | None, receive_count: int, body: str, *, is_unread: bool
 ) -> None:
-    """A day beyond its patience, near the queue's own count, or soon forgotten: no more tries, one letter."""
+    """Too old by a day, near the queue's own count, or soon deleted: one dead letter, and no more tries."""
     sent_ms = 0 if age_h is None else NOW_MS - int(age_h * HOUR_MS)
     world = World()
 
     report = world.deliver(make_record(body, sent_ms=sent_ms, receive_count=receive_count))
 
-    found = [letter for letter in world.dead_letters.letters if "unread" in letter.attributes["detail"]]
-    assert [letter.body for letter in found] == ([body] if is_unread else [])
+    found = [
+        dead_letter for dead_letter in world.dead_letters.sent if "unread" in dead_letter.attributes["detail"]
+    ]
+    assert [dead_letter.body for dead_letter in found] == ([body] if is_unread else [])
     assert report.settled.failed_message_ids == []
     if is_unread:
         hours = f"{age_h or 0:.0f}".replace("-500", "0")
@@ -92,12 +94,12 @@ def test_what_was_tried_for_too_long_is_dead_lettered_unread_and_verbatim(
 def test_unread_records_are_settled_and_deleted_before_another_one_is_read(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Whatever then ends the process does not bring them back."""
+    """A crash afterwards does not bring them back."""
     settled: list[tuple[int, list[str]]] = []
     read = Reader.read
 
     def reading(self: Reader, record: Record, *, now_ms: int) -> RecordEvents:
-        settled.append((len(world.dead_letters.letters), list(world.queue.deleted)))
+        settled.append((len(world.dead_letters.sent), list(world.queue.deleted)))
         return read(self, record, now_ms=now_ms)
 
     monkeypatch.setattr(Reader, "read", reading)
@@ -111,7 +113,7 @@ def test_unread_records_are_settled_and_deleted_before_another_one_is_read(
 
 
 def test_dead_letter_queue_that_hangs_leaves_the_others_their_half() -> None:
-    """What cannot be given up is handed back, unread, and its neighbours are delivered."""
+    """A record that cannot be given up is handed back unread, and its neighbours are delivered."""
     world = World()
     world.dead_letters.call_s = float("inf")
     unread = [make_record(receive_count=990, receipt_handle=f"unread-{n}") for n in range(500)]
@@ -125,7 +127,7 @@ def test_dead_letter_queue_that_hangs_leaves_the_others_their_half() -> None:
 
 
 def test_backlog_of_a_function_that_was_switched_off_for_days_is_delivered() -> None:
-    """Old alone is no reason to give up what was hardly ever tried."""
+    """Age alone is not a reason to give up a record that was hardly tried."""
     world = World()
 
     report = world.deliver(*[make_record(sent_ms=NOW_MS - 200 * HOUR_MS) for _ in range(20)])
@@ -134,7 +136,7 @@ def test_backlog_of_a_function_that_was_switched_off_for_days_is_delivered() -> 
 
 
 def test_old_record_is_settled_event_by_event() -> None:
-    """What passes is delivered, what is bad is rejected, only the rest is exhausted."""
+    """Events that pass are delivered, bad ones are rejected, and only the rest is exhausted."""
     good, waiting = make_event(), make_event(event="Waiting")
     body = make_body(good, make_raw(time=1), waiting)
     world = World(lambda posted: accept(posted) if good.insert_id in posted.insert_ids else down(posted))
@@ -155,11 +157,11 @@ def test_message_of_a_newer_version_is_kept_whole_when_its_time_is_over() -> Non
     report = world.deliver(make_record(body, sent_ms=LONG_AGO_MS))
 
     assert report.outcomes == {Reason.EXHAUSTED: 1}
-    assert [letter.body for letter in world.dead_letters.letters] == [body]
+    assert [dead_letter.body for dead_letter in world.dead_letters.sent] == [body]
 
 
 def test_repeat_in_an_old_record_does_not_exhaust_the_fresh_one() -> None:
-    """Each record has its own time; the old copy alone is given up."""
+    """Each record has its own time: only the event in the old record is given up."""
     body = make_body(make_event())
     fresh, old = make_record(body), make_record(body, sent_ms=LONG_AGO_MS)
     world = World(down)
@@ -172,7 +174,7 @@ def test_repeat_in_an_old_record_does_not_exhaust_the_fresh_one() -> None:
 
 
 def test_delivered_event_is_never_too_old() -> None:
-    """What is beyond its patience is tried once more."""
+    """A record that has waited too long is tried once more."""
     world = World()
 
     report = world.deliver(make_record(sent_ms=LONG_AGO_MS, receive_count=979))

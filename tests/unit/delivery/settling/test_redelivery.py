@@ -57,7 +57,7 @@ def test_what_is_under_trial_comes_back_soon_for_a_while(receive_count: int, exp
 
 
 def test_record_without_a_receipt_handle_keeps_the_queues_own_timeout() -> None:
-    """There is nothing to delay it by; it is counted."""
+    """It cannot be delayed, and is counted."""
     queue = FakeSourceQueue()
 
     lost = Redelivery(queue, Fixed(0.5)).delay([HandedBack("", 1), HandedBack("a", 1)], deadline_s=1.0)

@@ -33,58 +33,58 @@ def ids(records: Sequence[Record]) -> list[str]:
 # --- the dead-letter queue
 
 
-def test_record_is_acknowledged_once_its_letter_is_confirmed() -> None:
+def test_record_is_acknowledged_once_its_dead_letter_is_confirmed() -> None:
     """A bad record is done when the dead-letter queue has it."""
     world = World()
     bad = make_bad(25)
 
-    found = world.deliver(*bad)
+    report = world.deliver(*bad)
 
-    assert [letter.body for letter in world.dead_letters.letters] == [record.body for record in bad]
-    assert found.settled.failed_message_ids == []
+    assert [dead_letter.body for dead_letter in world.dead_letters.sent] == [record.body for record in bad]
+    assert report.settled.failed_message_ids == []
 
 
 def test_dead_letter_queue_that_refuses_all_acknowledges_nothing_bad() -> None:
-    """Every bad record comes back, every good one is done, and nobody reads of a letter that is not there."""
+    """Every bad record returns, every good one is done, and no row names a missing dead letter."""
     world = World()
     world.dead_letters.refuse = lambda _: True
     bad, good = make_bad(12), [make_record() for _ in range(5)]
 
-    found = world.deliver(*bad, *good)
+    report = world.deliver(*bad, *good)
 
-    assert found.settled.failed_message_ids == ids(bad)
-    assert found.settled.dead_letters_refused == 12
+    assert report.settled.failed_message_ids == ids(bad)
+    assert report.settled.dead_letters_refused == 12
     assert world.log.rows == {}
 
 
-def test_letters_reported_as_failed_bring_back_only_their_records() -> None:
-    """In a call of ten some may fail: each record has its own fate."""
+def test_dead_letters_reported_as_failed_bring_back_only_their_records() -> None:
+    """In a call of ten some may fail; only their records return."""
     world = World()
-    world.dead_letters.refuse = lambda letter: letter.body.endswith(("3", "7"))
+    world.dead_letters.refuse = lambda dead_letter: dead_letter.body.endswith(("3", "7"))
     bad = make_bad(10)
 
-    found = world.deliver(*bad)
+    report = world.deliver(*bad)
 
-    assert found.settled.failed_message_ids == [bad[3].message_id, bad[7].message_id]
-    assert found.settled.dead_letters_refused == 2
+    assert report.settled.failed_message_ids == [bad[3].message_id, bad[7].message_id]
+    assert report.settled.dead_letters_refused == 2
     assert len(world.log.rows) == 8
 
 
-def test_one_refused_letter_brings_back_the_whole_record() -> None:
+def test_one_refused_dead_letter_brings_back_the_whole_record() -> None:
     """A record is safe when each of its events is."""
     world = World()
-    world.dead_letters.refuse = lambda letter: '"refuse-me"' in letter.body
+    world.dead_letters.refuse = lambda dead_letter: '"refuse-me"' in dead_letter.body
     raws = [make_raw(event=REMOVED), make_raw(event=REMOVED, insert_id="refuse-me"), make_event()]
     record = make_record(make_body(*raws))
 
-    found = world.deliver(record)
+    report = world.deliver(record)
 
-    assert found.settled.failed_message_ids == [record.message_id]
-    assert found.outcomes == {Reason.UNREADABLE: 2, Reason.DELIVERED: 1}
+    assert report.settled.failed_message_ids == [record.message_id]
+    assert report.outcomes == {Reason.UNREADABLE: 2, Reason.DELIVERED: 1}
 
 
 def test_dead_letter_queue_that_recovers_gets_everything() -> None:
-    """What was refused is sent again when the record comes back."""
+    """Refused dead letters are sent again when their record returns."""
     world = World()
     world.dead_letters.refuse = lambda _: True
     bad = make_bad(12)
@@ -93,47 +93,47 @@ def test_dead_letter_queue_that_recovers_gets_everything() -> None:
 
     world.deliver_until_settled(*bad, at_most=1)
 
-    assert [letter.body for letter in world.dead_letters.letters] == [record.body for record in bad]
+    assert [dead_letter.body for dead_letter in world.dead_letters.sent] == [record.body for record in bad]
 
 
 def test_slow_dead_letter_queue_makes_progress_and_never_makes_the_handler_late() -> None:
-    """What time does not reach comes back; each invocation gets further, in order."""
+    """Records without time return; each invocation gets further, in order."""
     world = World(always(Late(LOST, NEVER)))
     world.dead_letters.call_s = 3.0
     good, bad = make_record(), make_bad(200)
 
     first = world.deliver(good, *bad)
-    sent = len(world.dead_letters.letters)
+    sent = len(world.dead_letters.sent)
     world.respond = accept
     world.deliver_until_settled(good, *handed_back(bad, first), at_most=5)
 
     assert 0 < sent < 200
-    assert [letter.body for letter in world.dead_letters.letters] == [record.body for record in bad]
+    assert [dead_letter.body for dead_letter in world.dead_letters.sent] == [record.body for record in bad]
 
 
-def test_letters_larger_than_a_call_go_in_several() -> None:
+def test_dead_letters_larger_than_a_call_go_in_several() -> None:
     """Five bodies of 1 MiB are five calls, and none is refused for its size."""
     world = World()
     bad = [make_record(FULL) for _ in range(5)]
 
-    found = world.deliver(*bad)
+    report = world.deliver(*bad)
 
-    assert found.settled.failed_message_ids == []
-    assert all(letter.size_bytes <= limits.MESSAGE_BYTES for letter in world.dead_letters.letters)
+    assert report.settled.failed_message_ids == []
+    assert all(dead_letter.size_bytes <= limits.MESSAGE_BYTES for dead_letter in world.dead_letters.sent)
 
 
 # --- records that wait
 
 
-def test_record_with_a_waiting_event_sends_no_letters() -> None:
-    """An outage of ten receives must not make ten letters of one bad event: one goes, when all is settled."""
+def test_record_with_a_waiting_event_sends_no_dead_letters() -> None:
+    """An outage of ten receives makes one dead letter of a bad event, not ten."""
     world = World(always(LOST))
     record = make_record(make_body(make_raw(event=REMOVED), make_event()))
     records = [record]
 
     for _ in range(10):
         records = handed_back(records, world.deliver(*records))
-    sent_in_outage = len(world.dead_letters.letters)
+    sent_in_outage = len(world.dead_letters.sent)
     world.respond = accept
     world.deliver_until_settled(*records, at_most=1)
 
@@ -169,16 +169,16 @@ def test_other_records_are_settled_while_one_waits() -> None:
     waiting = make_record(make_body(lost), receive_count=3)
     bad, good = make_bad(3), [make_record() for _ in range(3)]
 
-    found = world.deliver(*bad, waiting, *good)
+    report = world.deliver(*bad, waiting, *good)
 
-    assert found.settled.failed_message_ids == [waiting.message_id]
-    assert len(world.dead_letters.letters) == 3
+    assert report.settled.failed_message_ids == [waiting.message_id]
+    assert len(world.dead_letters.sent) == 3
 
 
 # --- the Log
 
 
-def test_row_says_where_the_letter_is() -> None:
+def test_row_says_where_the_dead_letter_is() -> None:
     """Reason, detail, status, both message ids, how often and since when."""
     event = make_event()
     world = World(name_each_of([event.insert_id]))
@@ -186,11 +186,14 @@ def test_row_says_where_the_letter_is() -> None:
     world.deliver(make_record(event, message_id="source", receive_count=2, sent_ms=NOW_MS - 90_000))
 
     ((key, row),) = world.log.rows.items()
-    (letter,) = world.dead_letters.letters
-    assert "/".join(key) == letter.attributes["log_key"]
+    (dead_letter,) = world.dead_letters.sent
+    assert "/".join(key) == dead_letter.attributes["log_key"]
     assert row["pk"] == event.insert_id
     assert row["event"] == event.event
-    assert (row["reason"], row["detail"]) == (letter.attributes["reason"], letter.attributes["detail"])
+    assert (row["reason"], row["detail"]) == (
+        dead_letter.attributes["reason"],
+        dead_letter.attributes["detail"],
+    )
     assert (row["http_status"], row["state"], row["attempts"]) == (400, "dead", 2)
     assert (row["message_id"], row["dead_letter_message_id"]) == ("source", "dead-1")
     assert row["first_failed_at"] == NOW_MS - 90_000
@@ -203,15 +206,15 @@ def test_lost_rows_hand_nothing_back() -> None:
     world.log.lose = lambda _: True
     bad, good = make_bad(30), make_record()
 
-    found = world.deliver(*bad, good)
+    report = world.deliver(*bad, good)
 
-    assert found.settled.failed_message_ids == []
-    assert found.settled.log_writes_lost == 30
-    assert len(world.dead_letters.letters) == 30
+    assert report.settled.failed_message_ids == []
+    assert report.settled.log_writes_lost == 30
+    assert len(world.dead_letters.sent) == 30
 
 
-def test_letter_without_room_for_a_reason_needs_its_row() -> None:
-    """Where the letter cannot say why, the row must: without it the record comes back."""
+def test_dead_letter_without_room_for_a_reason_needs_its_row() -> None:
+    """If the dead letter has no room for the reason, its row must have it, or the record returns."""
     world = World()
     world.log.lose = lambda _: True
     full, other = make_record(FULL), make_record("no JSON")
@@ -227,15 +230,15 @@ def test_letter_without_room_for_a_reason_needs_its_row() -> None:
 
 
 @pytest.mark.parametrize("room_bytes", [22, 100, 300])
-def test_letter_with_room_for_its_reason_does_not_need_its_row(room_bytes: int) -> None:
+def test_dead_letter_with_room_for_its_reason_does_not_need_its_row(room_bytes: int) -> None:
     """The reason is the last attribute to go: with it a person knows where to begin."""
     world = World()
     world.log.lose = lambda _: True
 
-    found = world.deliver(make_record("x" * (limits.MESSAGE_BYTES - room_bytes)))
+    report = world.deliver(make_record("x" * (limits.MESSAGE_BYTES - room_bytes)))
 
     assert world.dead_letters.reasons == ["unreadable"]
-    assert found.settled.failed_message_ids == []
+    assert report.settled.failed_message_ids == []
 
 
 @dataclass
@@ -256,20 +259,20 @@ def test_rows_that_must_be_written_go_first() -> None:
     world.log = world.deliverer.log = FullLog(world.clock)
     bad, full = make_bad(20), make_record(FULL)
 
-    found = world.deliver(*bad, full)
+    report = world.deliver(*bad, full)
 
-    assert found.settled.failed_message_ids == []
-    assert found.settled.log_writes_lost == 20
+    assert report.settled.failed_message_ids == []
+    assert report.settled.log_writes_lost == 20
 
 
 def test_rows_lost_are_counted_over_all_slices() -> None:
-    """Letters go a few hundred at a time, and the metric is of the invocation."""
+    """Dead letters go a few hundred at a time, and the metric is of the invocation."""
     world = World()
     world.log = world.deliverer.log = FullLog(world.clock)
 
-    found = world.deliver(*make_bad(1_200))
+    report = world.deliver(*make_bad(1_200))
 
-    assert found.settled.log_writes_lost == 1_200 - len(world.log.rows)
+    assert report.settled.log_writes_lost == 1_200 - len(world.log.rows)
 
 
 @pytest.mark.parametrize(("takes", "lost"), [(0, 1), (1, 0)])
@@ -278,9 +281,9 @@ def test_row_of_what_waits_may_be_lost_too(takes: int, lost: int) -> None:
     world = World(always(Answer(503)))
     world.log = world.deliverer.log = FullLog(world.clock, takes=takes)
 
-    found = world.deliver(make_record())
+    report = world.deliver(make_record())
 
-    assert found.settled.log_writes_lost == lost
+    assert report.settled.log_writes_lost == lost
 
 
 def test_what_came_of_groups_of_records_adds_up() -> None:
@@ -298,13 +301,13 @@ def test_what_is_handed_back_says_how_often_it_came() -> None:
     world = World(always(Answer(429, retry_after="77")))
     record = make_record(receive_count=3, receipt_handle="receipt")
 
-    found = world.deliver(record)
+    report = world.deliver(record)
 
-    assert found.settled.handed_back == [HandedBack("receipt", 3, 77.0, soon=False)]
+    assert report.settled.handed_back == [HandedBack("receipt", 3, 77.0, soon=False)]
 
 
 def test_row_of_what_could_not_be_read_names_no_event() -> None:
-    """There is none."""
+    """The row has no event name, because the body has no event."""
     world = World()
 
     world.deliver(*make_bad(1))
@@ -332,23 +335,23 @@ def test_slow_log_delays_the_answer_only_by_a_bound() -> None:
     world = World()
     world.log = world.deliverer.log = SlowLog(world.clock)
 
-    found = world.deliver(*make_bad(500))
+    report = world.deliver(*make_bad(500))
 
     assert world.clock.monotonic_s() < 10
-    assert found.settled.failed_message_ids == []
-    assert found.settled.log_writes_lost > 0
+    assert report.settled.failed_message_ids == []
+    assert report.settled.log_writes_lost > 0
 
 
-def test_equal_keys_are_one_row_and_two_letters() -> None:
+def test_equal_keys_are_one_row_and_two_dead_letters() -> None:
     """Two contents under the same four fields: both are kept whole, the row speaks of the event."""
     event = make_raw(insert_id="17", user=" ", prospect=7)
     world = World()
 
-    found = world.deliver(make_record(make_body(event)), make_record(make_body({**event, "prospect": 8})))
+    report = world.deliver(make_record(make_body(event)), make_record(make_body({**event, "prospect": 8})))
 
-    assert len(world.dead_letters.letters) == 2
+    assert len(world.dead_letters.sent) == 2
     assert len(world.log.rows) == 1
-    assert found.settled.failed_message_ids == []
+    assert report.settled.failed_message_ids == []
 
 
 def test_what_waits_is_one_row_per_reason() -> None:
@@ -386,10 +389,10 @@ def test_message_that_arrives_twice_in_one_invocation_is_delivered_once() -> Non
     world = World()
     record = make_record()
 
-    found = world.deliver(record, record)
+    report = world.deliver(record, record)
 
     assert len(world.delivered_ids) == 1
-    assert found.settled.failed_message_ids == []
+    assert report.settled.failed_message_ids == []
 
 
 def test_message_id_is_acknowledged_only_if_every_copy_is_safe() -> None:
@@ -402,6 +405,6 @@ def test_message_id_is_acknowledged_only_if_every_copy_is_safe() -> None:
         make_record("no JSON", message_id="same"),
     ]
 
-    found = world.deliver(*copies)
+    report = world.deliver(*copies)
 
-    assert set(found.settled.failed_message_ids) == {"same"}
+    assert set(report.settled.failed_message_ids) == {"same"}

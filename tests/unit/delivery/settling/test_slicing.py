@@ -17,19 +17,21 @@ from whyness_events.outcomes import Reason
 
 @dataclass
 class Watching(FakeDeadLetters):
-    """Notes what a call holds, and how many letters there are at all."""
+    """Notes what a call holds, and how many dead letters there are at all."""
 
     sizes: list[tuple[int, int, int]] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
 
-    def send(self, letters: Sequence[DeadLetter], *, deadline_s: float) -> list[str | None]:
+    def send(self, dead_letters: Sequence[DeadLetter], *, deadline_s: float) -> list[str | None]:
         """Keep the reasons only."""
         alive = sum(isinstance(found, DeadLetter) for found in gc.get_objects())
-        self.sizes.append((len(letters), sum(letter.size_bytes for letter in letters), alive))
-        found = super().send(letters, deadline_s=deadline_s)
-        self.kept += [letter.attributes["insert_id"] for letter in self.letters]
-        self.letters.clear()
-        return found
+        self.sizes.append(
+            (len(dead_letters), sum(dead_letter.size_bytes for dead_letter in dead_letters), alive)
+        )
+        message_ids = super().send(dead_letters, deadline_s=deadline_s)
+        self.kept += [dead_letter.attributes["insert_id"] for dead_letter in self.sent]
+        self.sent.clear()
+        return message_ids
 
 
 @dataclass
@@ -37,7 +39,6 @@ class WatchingWorld(World):
     """A world that watches its dead letters."""
 
     def __post_init__(self) -> None:
-        """Put the watcher in."""
         super().__post_init__()
         self.dead_letters = self.deliverer.dead_letters = self.watching = Watching(self.clock)
 
@@ -54,8 +55,8 @@ def dying(count: int, **fields: object) -> Record:
 
 
 @pytest.mark.parametrize(("records", "events"), [(3, 1_200), (2_500, 1)])
-def test_few_letters_are_in_memory_at_once(world: WatchingWorld, records: int, events: int) -> None:
-    """However the dead events are spread over records, each has one letter and one row."""
+def test_few_dead_letters_are_in_memory_at_once(world: WatchingWorld, records: int, events: int) -> None:
+    """However the dead events are spread over records, each has one dead letter and one row."""
     gc.collect()
 
     report = world.deliver(*[dying(events) for _ in range(records)])
@@ -66,8 +67,8 @@ def test_few_letters_are_in_memory_at_once(world: WatchingWorld, records: int, e
     assert max(alive for _, _, alive in world.watching.sizes) <= 1_100
 
 
-def test_letters_that_repeat_a_large_envelope_are_few_at_once(world: WatchingWorld) -> None:
-    """A hostile envelope of 300 kB beside thousands of tiny events would be a gigabyte of letters."""
+def test_dead_letters_that_repeat_a_large_envelope_are_few_at_once(world: WatchingWorld) -> None:
+    """A hostile envelope of 300 kB beside thousands of tiny events would be a gigabyte of dead letters."""
     body = make_body(*[make_raw(time=1) for _ in range(150)])
     hostile = body.replace("{", '{"other":"' + "x" * 300_000 + '",', 1)
 
@@ -80,32 +81,34 @@ def test_letters_that_repeat_a_large_envelope_are_few_at_once(world: WatchingWor
 
 @pytest.mark.parametrize("call_s", [0.3, 2.0, 9.0])
 @pytest.mark.parametrize("timeout_s", [10.0, 120.0])
-def test_record_with_more_letters_than_there_is_time_for_is_kept_whole(
+def test_record_with_more_dead_letters_than_there_is_time_for_is_kept_whole(
     call_s: float, timeout_s: float
 ) -> None:
-    """It would begin with its first letter each time: instead it ends, once, with its first reason."""
+    """It would begin with its first dead letter each time: instead it ends, once, with its first reason."""
     world = World(timeout_s=timeout_s)
     world.dead_letters.call_s = min(call_s, timeout_s / 30)
     record = dying(5_000)
 
     report = world.deliver(make_record("no JSON"), record)
 
-    letters = world.dead_letters.letters
-    whole = [letter for letter in letters if letter.body == record.body]
+    dead_letters = world.dead_letters.sent
+    whole = [dead_letter for dead_letter in dead_letters if dead_letter.body == record.body]
     assert report.settled.failed_message_ids == []
     assert report.settled.dead_letters_refused == 0
-    assert len(letters) < 5_000
-    assert [letter.attributes["reason"] for letter in whole] == ["rejected"]
+    assert len(dead_letters) < 5_000
+    assert [dead_letter.attributes["reason"] for dead_letter in whole] == ["rejected"]
     assert whole[0].attributes["may_count"] == "true"
     assert (
-        "kept whole, for there was no time for a letter for each of its 5000 dead events"
+        "kept whole: there was no time to dead-letter its 5000 dead events one by one"
         in (whole[0].attributes["detail"])
     )
     assert "time" in whole[0].attributes["detail"].rpartition("first:")[2]
 
 
-def test_record_whose_letters_are_out_is_safe_when_time_ends_before_the_next(world: WatchingWorld) -> None:
-    """Record by record: those that were not begun come back, without a single letter."""
+def test_record_whose_dead_letters_are_out_is_safe_when_time_ends_before_the_next(
+    world: WatchingWorld,
+) -> None:
+    """Record by record: those that were not begun come back, without a single dead letter."""
     world.dead_letters.call_s = 1.0
     records = [dying(FEW_DEAD_LETTERS) for _ in range(30)]
 
@@ -122,8 +125,8 @@ def test_record_whose_letters_are_out_is_safe_when_time_ends_before_the_next(wor
 
 
 def test_queue_that_refuses_keeps_no_record_whole(world: WatchingWorld) -> None:
-    """Where it is not time that is short, the letters go one by one when the queue takes them."""
-    world.dead_letters.refuse = lambda letter: letter.attributes["insert_id"].endswith("7")
+    """If the queue refuses and time is not short, the dead letters are sent one by one later."""
+    world.dead_letters.refuse = lambda dead_letter: dead_letter.attributes["insert_id"].endswith("7")
     record = dying(300)
 
     report = world.deliver(record)

@@ -1,1 +1,1 @@
-"""Edge: everything that AWS is asked for."""
+"""Edge: the calls to AWS (SQS, DynamoDB, Secrets Manager)."""

@@ -1,6 +1,6 @@
-"""Edge: calls that are given up when they take too long, whatever they hang in.
+"""Edge: a time limit for calls, whatever they hang in.
 
-The SDK's own timeouts cover connecting and reading, not looking up a name, which can take tens of seconds.
+The SDK's own timeouts cover connecting and reading, but not DNS lookups, which can take tens of seconds.
 """
 
 import queue
@@ -15,7 +15,7 @@ def call_within(seconds: float, function: Callable[[], ResultT]) -> ResultT:
     """Return what `function` returns, or raise what it raises.
 
     Raises:
-        TimeoutError: it took longer than `seconds`; it goes on in its thread, and its result finds nobody.
+        TimeoutError: it took longer than `seconds`; it goes on in its thread, and its result is dropped.
     """
     results: queue.SimpleQueue[tuple[ResultT | None, BaseException | None]] = queue.SimpleQueue()
 
@@ -31,7 +31,7 @@ def call_within(seconds: float, function: Callable[[], ResultT]) -> ResultT:
         result, error = results.get(timeout=max(0.0, seconds))
     except queue.Empty:
         raise TimeoutError from None
-    thread.join()  # it has said its last word; nobody shall meet it afterwards
+    thread.join()  # it is about to end; it must not outlive the call
     if error is not None:
         raise error
-    return result  # type: ignore[return-value]  # without an error it is the function's own
+    return result  # type: ignore[return-value]  # without an error it is the function's result

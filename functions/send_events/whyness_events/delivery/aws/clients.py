@@ -1,4 +1,4 @@
-"""Edge: AWS clients as this function needs them: made when first used, quick to give up, refusals kept."""
+"""Edge: AWS clients that are made at first use, give up soon, and remember what AWS refused."""
 
 import re
 from collections.abc import Callable
@@ -13,19 +13,19 @@ from whyness_events.delivery.aws.bounded import call_within
 from whyness_events.delivery.aws.connections import Connections
 
 _OK = 200
-# What became of an entry that an answer says nothing about, or nothing that adds up.
+# The code of an entry that the answer does not mention, or contradicts itself about.
 _NOT_CONFIRMED = "NotConfirmed"
-# What may be logged of an answer: its text may quote what it was sent.
+# Only single words of an answer may be logged: its text may quote the request.
 _is_word = re.compile(r"[\w.-]{1,100}", re.ASCII).fullmatch
 
 
 def client(service: str) -> Any:
-    """Return a client for `service`; endpoint and region by the SDK's own environment."""
-    # boto3 costs more to import than all the rest, and the happy path may never need it.
+    """Return a boto3 client for `service`; endpoint and region come from the SDK's environment variables."""
+    # boto3 takes longer to import than everything else, and the happy path may never need it.
     import boto3  # noqa: PLC0415
     from botocore.config import Config  # noqa: PLC0415
 
-    # Two attempts to connect and read, and a pause between them: within ports.LONGEST_CALL_S.
+    # Two attempts and the pause between them take less than ports.LONGEST_CALL_S.
     retries: Any = {"mode": "standard", "total_max_attempts": 2}
     made: Any = boto3.client(service, config=Config(connect_timeout=1, read_timeout=3, retries=retries))
     service_id = made.meta.service_model.service_id.hyphenize()
@@ -34,20 +34,21 @@ def client(service: str) -> Any:
 
 
 def _at_once(*, attempts: int, caught_exception: Exception | None, **_: Any) -> float | None:
-    """Answer botocore's question whether to try again: after a pause of 0 s where nobody was reached.
+    """Tell botocore to retry without a pause if AWS was not reached; None leaves the decision to botocore.
 
-    It would sleep for up to a second, which is billed. What AWS itself refuses still waits.
+    Botocore would sleep for up to a second, which is billed. What AWS itself refuses is retried after its
+    pause.
     """
-    is_nobody = isinstance(caught_exception, NoConnection | HTTPClientError)
-    return 0.0 if attempts == 1 and is_nobody else None
+    is_unreached = isinstance(caught_exception, NoConnection | HTTPClientError)
+    return 0.0 if attempts == 1 and is_unreached else None
 
 
 class CallFailed(Exception):
-    """A call brought no answer.
+    """A call to AWS failed.
 
     Args:
-        code: AWS's error code, or the class of the error where AWS said nothing.
-        request_id: AWS's own, where there is one.
+        code: AWS's error code, or the name of the exception if AWS did not answer.
+        request_id: AWS's request id; `""` if there is none.
     """
 
     def __init__(self, code: str, request_id: str = "") -> None:
@@ -61,11 +62,11 @@ class Refusal:
     """What AWS refused of one operation in one invocation.
 
     Args:
-        service: as boto3 names it.
-        operation: as AWS names it.
-        codes: why, each once, in the order of their first occurrence.
-        aws_request_id: of the first that has one.
-        count: of calls, and of entries in calls that went through.
+        service: boto3's name for it.
+        operation: AWS's name for it.
+        codes: distinct error codes, in the order of their first occurrence.
+        aws_request_id: of the first refusal that has one.
+        count: refused calls, plus refused entries of calls that succeeded.
     """
 
     service: str
@@ -76,11 +77,11 @@ class Refusal:
 
 
 class LazyClient:
-    """A client that is made at the first call, and used by one thread.
+    """A client that is made at the first call. One thread uses it.
 
     Args:
-        service: as boto3 names it.
-        make: returns a client for it.
+        service: boto3's name for it.
+        make: returns a client for a service.
     """
 
     def __init__(self, service: str, make: Callable[[str], Any] = client) -> None:
@@ -91,10 +92,7 @@ class LazyClient:
         self._refusals: dict[str, Refusal] = {}
 
     def attempt(self, operation: str, seconds: float, **arguments: Any) -> dict[str, Any] | None:
-        """Call `operation`; None where it failed, for whatever reason, or took longer than `seconds`.
-
-        What failed stays unconfirmed, and whoever called counts it.
-        """
+        """Call `operation`; return None if it failed for any reason, or took longer than `seconds`."""
         try:
             return self.call(operation, seconds, **arguments)
         except CallFailed:
@@ -103,13 +101,18 @@ class LazyClient:
     def call(self, operation: str, seconds: float, **arguments: Any) -> dict[str, Any]:
         """Call `operation`.
 
+        Args:
+            operation: boto3's name for it, such as `send_message_batch`.
+            seconds: after which the call is given up.
+            arguments: of the operation.
+
         Raises:
-            CallFailed: it failed, for whatever reason, or took longer than `seconds`.
+            CallFailed: it failed for any reason, or took longer than `seconds`.
         """
         try:
             call: Callable[[], dict[str, Any]] = partial(getattr(self._client(), operation), **arguments)
             answer = call_within(seconds, call)
-        except Exception as error:  # noqa: BLE001  (whatever it is, nothing is confirmed; its text may quote)
+        except Exception as error:  # noqa: BLE001  (any error confirms nothing; its text may quote)
             if isinstance(error, TimeoutError):
                 self._discard()
             failed = _failed(error)
@@ -117,13 +120,13 @@ class LazyClient:
             status = answer["ResponseMetadata"]["HTTPStatusCode"]
             if status == _OK:
                 return answer
-            self.close()  # an interim answer: the true one may still come, and the next call would read it
+            self.close()  # an interim answer: the final one may still arrive, and the next call would read it
             failed = CallFailed(f"HTTP {status}")
         self.refused(operation, failed.code, request_id=failed.request_id)
         raise failed
 
     def refused(self, operation: str, code: str, *, count: int = 1, request_id: str = "") -> None:
-        """Keep for the log that AWS refused a call, or `count` entries of one."""
+        """Note for the log that AWS refused a call, or `count` entries of one."""
         name = "".join(word.capitalize() for word in operation.split("_"))
         refusal = self._refusals.setdefault(operation, Refusal(self._service, name))
         if code not in refusal.codes:
@@ -132,13 +135,13 @@ class LazyClient:
         refusal.count += count
 
     def refused_entries(self, operation: str, codes: list[str], answer: dict[str, Any]) -> None:
-        """Keep for the log which entries of an answer were refused."""
+        """Note for the log the error codes of refused entries; `answer` has the request id."""
         request_id = _word(answer["ResponseMetadata"].get("RequestId"))
         for code in codes:
             self.refused(operation, _word(code) or _NOT_CONFIRMED, request_id=request_id)
 
     def end_invocation(self) -> list[Refusal]:
-        """Close what is open: it may not outlive a freeze. Return what was refused since the last time."""
+        """Close the connections, which a freeze would break; return what was refused since the last call."""
         self.close()
         refusals, self._refusals = list(self._refusals.values()), {}
         return refusals
@@ -155,7 +158,7 @@ class LazyClient:
         return self._made
 
     def _discard(self) -> None:
-        """End the call that was given up: its thread, its connection, and whatever it would try next."""
+        """End the call that was given up: its connections and its retries, so that its thread ends."""
         if self._connections is not None:
             self._connections.cut()
         self._made = self._connections = None

@@ -26,7 +26,7 @@ class SqsDeadLetterQueue:
         self._clock = clock
 
     def send(self, dead_letters: Sequence[DeadLetter], *, deadline_s: float) -> list[str | None]:
-        """Send the dead letters; see DeadLetterQueue. What the deadline cuts off counts as not confirmed."""
+        """Send the dead letters; see DeadLetterQueue. Those that the deadline cuts off are not confirmed."""
         confirmed: list[str | None] = []
         for call in sqs_batch.in_calls(dead_letters, attrgetter("size_bytes")):
             seconds = call_s(deadline_s - self._clock.monotonic_s())

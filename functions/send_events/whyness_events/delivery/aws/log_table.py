@@ -1,4 +1,4 @@
-"""Edge: the Log table. Whatever happens to a row is a count, never a failure of the delivery."""
+"""Edge: the Log table. A row that cannot be written is counted; it never fails a delivery."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -14,11 +14,11 @@ _PUTS_PER_CALL = 25
 _ROUNDS = 4
 _BACKOFF_S = 0.1
 
-# PartiQL, for BatchWriteItem takes no conditions.
+# PartiQL, because BatchWriteItem takes no conditions.
 _DELIVERED = 'SET "state" = ? SET "delivered_at" = ? WHERE "pk" = ? AND "sk" = ? AND "state" <> ?'
 _IS_EDITED = f' AND "{REDRIVEN_AS}" = ?'
 
-# A row that is not there, is delivered already, or is another event's fails the condition.
+# The condition fails if the row does not exist, is delivered already, or belongs to another event.
 _NOTHING_TO_DO = "ConditionalCheckFailed"
 _NOT_CONFIRMED = "NotConfirmed"
 
@@ -32,7 +32,7 @@ class DynamoDbLog:
     Args:
         table_name: of the Log table.
         dynamodb: a client of DynamoDB.
-        clock: for the deadline and between the rounds for what DynamoDB did not process.
+        clock: for the deadline, and for the pauses before unprocessed rows are sent again.
     """
 
     def __init__(self, table_name: str, dynamodb: LazyClient, clock: Clock) -> None:
@@ -41,7 +41,7 @@ class DynamoDbLog:
         self._clock = clock
 
     def write(self, entries: Sequence[LogEntry], *, deadline_s: float) -> list[bool]:
-        """Put the rows; see Log. Equal keys are one row: the last."""
+        """Put the rows; see Log. Of entries with the same key the last one is written."""
         puts: Puts = {(e.key.pk, e.key.sk): to_dynamodb(e.to_item()) for e in entries}
         lost: set[tuple[str, str]] = set()
         keys = list(puts)
@@ -51,7 +51,7 @@ class DynamoDbLog:
         return [(e.key.pk, e.key.sk) not in lost for e in entries]
 
     def mark_delivered(self, rows: Sequence[DeliveredRow], *, now_ms: int, deadline_s: float) -> int:
-        """Update the rows; see Log. A row that is gone, says so already or is not the event's is no loss."""
+        """Update the rows; see Log. A row that is gone, delivered already or another event's is not lost."""
         lost = 0
         for start in range(0, len(rows), _PUTS_PER_CALL):
             left = list(rows[start : start + _PUTS_PER_CALL])
@@ -60,7 +60,7 @@ class DynamoDbLog:
         return lost
 
     def _mark_call(self, rows: list[DeliveredRow], *, now_ms: int, deadline_s: float) -> list[DeliveredRow]:
-        """Return the rows for which it is not known to be done."""
+        """Update the rows; return those that DynamoDB did not confirm."""
         left_s = call_s(deadline_s - self._clock.monotonic_s())
         statements = [self._mark(row, now_ms) for row in rows]
         answer = self._dynamodb.attempt("batch_execute_statement", left_s, Statements=statements)
@@ -79,7 +79,7 @@ class DynamoDbLog:
         return {"Statement": statement, "Parameters": values}
 
     def _in_rounds(self, left: LeftT, call: Callable[[LeftT], LeftT], deadline_s: float) -> LeftT:
-        """Call with what is left, after a pause each time, and return what is left in the end."""
+        """Call with what is left, up to four times with growing pauses; return what is left in the end."""
         for round_ in range(_ROUNDS):
             pause_s = _BACKOFF_S * 2**round_ if round_ else 0.0
             if not left or not call_s(deadline_s - self._clock.monotonic_s() - pause_s):
@@ -89,7 +89,7 @@ class DynamoDbLog:
         return left
 
     def _write_call(self, puts: Puts, *, deadline_s: float) -> Puts:
-        """Return what DynamoDB did not process."""
+        """Put the rows; return those that DynamoDB did not process."""
         requests = [{"PutRequest": {"Item": item}} for item in puts.values()]
         left_s = call_s(deadline_s - self._clock.monotonic_s())
         answer = self._dynamodb.attempt("batch_write_item", left_s, RequestItems={self._table_name: requests})
@@ -102,7 +102,7 @@ class DynamoDbLog:
         return left
 
     def _unprocessed(self, answer: Mapping[str, Any]) -> set[tuple[str, str]] | None:
-        """Return the keys that DynamoDB names; None where the answer is none to a BatchWriteItem of ours."""
+        """Return the keys that DynamoDB did not process; None if the answer does not fit the call."""
         try:
             requests = answer["UnprocessedItems"].get(self._table_name, [])
             items = [request["PutRequest"]["Item"] for request in requests]
@@ -112,7 +112,7 @@ class DynamoDbLog:
 
 
 def _codes(answer: Mapping[str, Any], count: int) -> list[str]:
-    """Return why each of `count` statements is not known to be done; `""` where it is."""
+    """Return the error code of each of `count` statements; `""` for one that is done, or not needed."""
     responses = answer.get("Responses") or []
     if len(responses) != count or None in responses:
         return [_NOT_CONFIRMED] * count

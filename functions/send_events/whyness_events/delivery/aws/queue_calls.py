@@ -1,4 +1,4 @@
-"""Edge: one batch call to SQS, read for what it refers to."""
+"""Edge: one batch call to SQS, and its answer matched to the entries."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,7 +10,7 @@ from whyness_events.delivery.aws.clients import LazyClient
 def attempt_batch(
     sqs: LazyClient, operation: str, seconds: float, *, queue_url: str, entries: Sequence[Mapping[str, Any]]
 ) -> sqs_batch.Answered:
-    """Call `operation` with at most ten entries; what fails, for whatever reason, is not confirmed."""
+    """Call `operation` with at most ten entries, for `seconds` at most; what fails is not confirmed."""
     numbered = sqs_batch.numbered(entries)
     answer = sqs.attempt(operation, seconds, QueueUrl=queue_url, Entries=numbered)
     answered = sqs_batch.read(answer, numbered)

@@ -7,27 +7,27 @@ from typing import Any
 from whyness_events.delivery.aws.clients import CallFailed, LazyClient
 from whyness_events.delivery.ports import LONGEST_CALL_S, Clock, SetupFault
 
-# From this age on a newer pair is looked for, and this long at most.
+# Credentials of this age are fetched again, in a call of at most this length.
 RENEW_AFTER_S = 300.0
 _RENEWAL_S = 1.0
-# Of what is left of the invocation: without credentials there is still something to settle.
+# Part of the invocation's remaining time for a fetch: without credentials there are still records to settle.
 _FETCH_PART = 0.5
 
 Pair = tuple[str, str]
 
 
 class SecretCredentials:
-    """Credentials from Secrets Manager, which serve until Mixpanel refuses them.
+    """Credentials from Secrets Manager, in use until Mixpanel refuses them.
 
-    From time to time a newer pair is looked for, so that a rotation is known before the old one is refused;
-    whatever comes of that, the pair at hand goes on. It is done in line, within a second: Lambda may freeze
-    a thread in the background in the middle of its call, for hours.
+    They are fetched again every five minutes, so that a rotation is known before Mixpanel refuses the old
+    ones; if that fails, the known ones stay in use. The fetch takes at most a second of the invocation:
+    Lambda could freeze a background thread in the middle of its call, for hours.
 
     Args:
-        secret_arn: of a secret holding JSON `{"account", "password"}`.
-        secrets_manager: a client of it.
-        clock: for their age.
-        left_s: returns what is left of the invocation.
+        secret_arn: of a secret that holds JSON `{"account", "password"}`.
+        secrets_manager: a client of Secrets Manager.
+        clock: for the age of the credentials.
+        left_s: returns the seconds that are left of the invocation.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class SecretCredentials:
         self._renew_at_s = 0.0
 
     def get(self) -> Pair:
-        """Return them."""
+        """Return account and password; see Credentials."""
         if self._pair is None:
             return self._fetch(LONGEST_CALL_S)
         if self._clock.monotonic_s() >= self._renew_at_s:
@@ -49,7 +49,7 @@ class SecretCredentials:
         return self._pair
 
     def refresh(self) -> bool:
-        """Fetch them afresh."""
+        """Fetch them again; see Credentials."""
         self._fetch(LONGEST_CALL_S)
         return True
 
@@ -58,7 +58,7 @@ class SecretCredentials:
         try:
             self._fetch(_RENEWAL_S)
         except SetupFault:
-            return  # it is in the log already, and stops nothing until Mixpanel says 401
+            return  # the client has noted it for the log, and the known credentials may still be valid
 
     def _fetch(self, longest_s: float) -> Pair:
         seconds = min(longest_s, _FETCH_PART * self._left_s())
@@ -67,7 +67,7 @@ class SecretCredentials:
         except CallFailed as fault:
             raise SetupFault(f"MIXPANEL_SECRET_ARN: the secret cannot be read ({fault.code})") from None
         if (pair := _read(answer.get("SecretString"))) is None:
-            raise SetupFault('MIXPANEL_SECRET_ARN: the secret must be {"account", "password"}, both filled')
+            raise SetupFault('MIXPANEL_SECRET_ARN: the secret must be {"account": "…", "password": "…"}')
         self._pair = pair
         self._renew_at_s = self._clock.monotonic_s() + RENEW_AFTER_S
         return pair

@@ -1,4 +1,4 @@
-"""Edge: the queue that the records come from."""
+"""Edge: the source queue."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -24,7 +24,7 @@ class SqsSourceQueue:
         self._clock = clock
 
     def delay(self, delays: Sequence[tuple[str, int]], *, deadline_s: float) -> int:
-        """Hide records for a while; see SourceQueue."""
+        """Hide records, each for its number of seconds; see SourceQueue."""
         entries = [{"ReceiptHandle": handle, "VisibilityTimeout": seconds} for handle, seconds in delays]
         return self._in_calls("change_message_visibility_batch", entries, deadline_s)
 

@@ -1,1 +1,1 @@
-"""All that is Mixpanel's: its events, its answers, its words. What talks to it is in `transport`."""
+"""Mixpanel's formats: events, answers, error texts, credentials. The HTTP client is in `transport`."""

@@ -1,7 +1,7 @@
 """Pure and total: what an HTTP answer means for the events of its request.
 
-Source of the shapes: docs.mixpanel.com/reference/import-events and its OpenAPI file, 2026-11-23; proxies
-and load balancers in between answer whatever they like.
+Source of the shapes: docs.mixpanel.com/reference/import-events and its OpenAPI file, 2026-11-23. Proxies and
+load balancers in between may answer anything.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,12 +20,12 @@ from whyness_events.outcomes import Reason
 _OK, _PARTIAL = 200, 400
 _REPORT_FIELDS = ("num_records_imported", "failed_records")
 RETRY_AFTER_CAP_S = 900.0
-# So much of a page is looked at to say what it is.
+# Read of a body that is not JSON, to name its kind.
 _BEGINNING_BYTES = 1_000
 
 
 class Reaction(Enum):
-    """What to do with the events that the answer does not name."""
+    """What to do with the events that an answer does not name."""
 
     CONFIRMED = auto()
     RETRY = auto()
@@ -44,11 +44,12 @@ class Verdict:
 
     Args:
         reaction: for the events that are not named.
-        status: HTTP status, 0 where no answer came.
+        status: HTTP status; 0 if there was no answer.
         detail: a safe sentence.
-        named: index in the request → safe reason. Rejected where `reaction` is CONFIRMED; where it is
-            SPLIT, only to be sent apart from the others, without a reason, for the answer cannot be trusted.
-        retry_after_s: what the server asked for, capped; None where it did not.
+        named: index in the request → safe reason. With CONFIRMED these events are rejected. With SPLIT they
+            are
+            only sent apart from the others, and the reason is empty, because the answer cannot be trusted.
+        retry_after_s: the pause that the server asked for, at most 900 s; None if it did not.
     """
 
     reaction: Reaction
@@ -59,7 +60,7 @@ class Verdict:
 
     @property
     def waiting_reason(self) -> Reason:
-        """Why an event waits that the answer neither names nor confirms."""
+        """The outcome of an event that waits after this answer."""
         return _WAITING_REASONS.get(self.reaction, Reason.SETUP)
 
 
@@ -69,14 +70,14 @@ def judge(
     """Return what `answer` means for the events sent.
 
     Args:
-        answer: whatever came.
+        answer: to the request.
         insert_ids: of the events, in the order sent.
         now_s: seconds since the epoch.
-        carried: the events as they were sent, so that no word of theirs is repeated; see safe_texts.
+        carried: returns the events as sent, so that none of their words is repeated; see safe_texts.
     """
     status = answer.status
     if answer.error:
-        return Verdict(Reaction.RETRY, 0, f"no whole answer from Mixpanel: {answer.error}")
+        return Verdict(Reaction.RETRY, 0, f"Mixpanel gave no complete answer: {answer.error}")
     document = decode_json(answer.body, len(insert_ids))
     if status in (_OK, _PARTIAL):
         return _judge_report(answer, document, insert_ids, carried)
@@ -87,20 +88,20 @@ def judge(
 
 _BY_STATUS = {
     401: Reaction.UNAUTHORISED,
-    403: Reaction.SPLIT,  # a proxy that dislikes one string; or all of them
+    403: Reaction.SPLIT,  # a proxy may refuse one event, or all of them
     408: Reaction.RETRY,
     413: Reaction.SPLIT,
     425: Reaction.RETRY,
     429: Reaction.THROTTLED,
 }
-_BY_CLASS = {3: Reaction.SETUP, 4: Reaction.SETUP}  # the rest, 5xx above all, passes by itself
+_BY_CLASS = {3: Reaction.SETUP, 4: Reaction.SETUP}  # others, mainly 5xx, are temporary
 
 
 def _judge_report(answer: Answer, document: object, insert_ids: Sequence[str], carried: Carried) -> Verdict:
     report = document if isinstance(document, dict) else {}
     named = _named(report.get("failed_records"), insert_ids)
     imported = report.get("num_records_imported")
-    # A 200 that names anybody contradicts itself.
+    # A 200 that names an event contradicts itself.
     adds_up = type(imported) is int and imported + len(named) == len(insert_ids)
     if adds_up and (answer.status == _PARTIAL or not named):
         return Verdict(Reaction.CONFIRMED, answer.status, "", _reasons(named, carried))
@@ -110,7 +111,7 @@ def _judge_report(answer: Answer, document: object, insert_ids: Sequence[str], c
 
 
 def _detail(answer: Answer, document: object, carried: Carried) -> str:
-    """Return what came: the sender's own words, or at least of what kind its body is."""
+    """Return the answer's status, and its sender's words if they are safe, or else its kind of body."""
     safe = safe_texts(texts_of(document), carried)
     words = "; ".join(dict.fromkeys(filter(None, safe.values())))
     kind = _kind(answer, document, has_words=bool(words))
@@ -124,13 +125,13 @@ def _kind(answer: Answer, document: object, *, has_words: bool) -> str:
         return ""
     if isinstance(document, dict) and not document.keys().isdisjoint(_REPORT_FIELDS):
         return " with a report that does not add up"
-    return "" if has_words else " with a body that is no report"
+    return "" if has_words else " with a body that is not a report"
 
 
 def _kind_of_text(body: bytes) -> str:
     beginning = body[:_BEGINNING_BYTES].lstrip().lower()
     if not beginning.startswith(b"<"):
-        return "a body that cannot be read as JSON"
+        return "a body that is not JSON"
     return "an HTML page" if b"html" in beginning else "an XML document"
 
 
@@ -147,7 +148,7 @@ def _reason(entry: Mapping[str, Any], words: str) -> str:
 
 
 def _named(entries: object, insert_ids: Sequence[str]) -> dict[int, Mapping[str, Any]]:
-    """Return the entries that surely speak of an event sent: its index, and its id if there is one."""
+    """Return the entries whose index, and insert id if they have one, are those of an event that was sent."""
     named: dict[int, Mapping[str, Any]] = {}
     for entry in entries if isinstance(entries, list) else ():
         if not isinstance(entry, dict):
@@ -159,12 +160,12 @@ def _named(entries: object, insert_ids: Sequence[str]) -> dict[int, Mapping[str,
 
 
 def _ids_agree(entry: Mapping[str, Any], sent: str) -> bool:
-    # Mixpanel's own pages disagree on the key's name; either may also be null or "" for "unknown".
+    # Mixpanel's pages disagree on the name of the key; either may also be null or "" for "unknown".
     return all(not (named_id := entry.get(key)) or named_id == sent for key in ("insert_id", "$insert_id"))
 
 
 def parse_retry_after(header: str, *, now_s: float) -> float | None:
-    """Return seconds from a Retry-After header in either form, 0 to 900; None where there is none to read.
+    """Return the seconds of a Retry-After header in either form, 0 to 900; None if there is no valid one.
 
     Source: RFC 9110 section 10.2.3.
     """

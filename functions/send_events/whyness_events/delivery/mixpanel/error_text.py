@@ -1,11 +1,11 @@
-"""Pure and total: what an answer says, in words, wherever its sender puts them. They are not safe to show."""
+"""Pure and total: find the error texts in an answer. They are not safe to show: see safe_text.py."""
 
 from collections.abc import Iterator
 
 import msgspec
 
-# In the order in which they tell most. Mixpanel: failed_records, message, error, status; the others are
-# those of proxies and gateways: RFC 9457, OAuth, Amazon's and Google's load balancers.
+# The most telling first. Mixpanel: failed_records, message, error, status. The others are those of proxies
+# and gateways: RFC 9457, OAuth, Amazon's and Google's load balancers.
 _KEYS = (
     "failed_records",
     "message",
@@ -21,18 +21,19 @@ _KEYS = (
 _LEVELS = 4
 _MEMBERS = 100
 _MOST_TEXTS = 3
-# A larger number is no error's code.
+# A larger number is not an error code.
 _MOST_CODE = 10**9
 
-# A value needs a comma or a bracket: so many for each event are more than any report has, and few enough.
+# Every JSON value needs a comma or a bracket. These limits are above what any report has, and bound the
+# memory.
 _MARKS = b",[{"
 _MARKS_AN_EVENT, _MARKS_BESIDES = 30, 1_000
 
 
 def decode_json(body: bytes, events: int) -> object:
-    """Return the JSON of an answer to so many events; None for what is none, or more than an answer can be.
+    """Return the JSON of an answer to `events` events; None if it is not JSON, or has too many values.
 
-    8 MB may hold millions of values, each of which would take thirty times its size.
+    Decoding 8 MB of tiny values would take thirty times as much memory.
     """
     if sum(body.count(mark) for mark in _MARKS) > _MARKS_AN_EVENT * events + _MARKS_BESIDES:
         return None
@@ -43,7 +44,7 @@ def decode_json(body: bytes, events: int) -> object:
 
 
 def texts_of(document: object) -> list[str]:
-    """Return the first texts in decoded JSON that say something; none where it has none."""
+    """Return the error texts in decoded JSON, at most three."""
     texts = list(dict.fromkeys(_texts(document, _LEVELS)))[:_MOST_TEXTS]
     status = document.get("status") if isinstance(document, dict) else None
     return texts or ([status] if isinstance(status, str) else [])

@@ -1,7 +1,7 @@
-"""Pure and total: another's text, without what it may tell.
+"""Pure and total: mask in another's text whatever may come from the request.
 
-Mixpanel or a proxy may quote what it was sent, in quotes or without. So a text is shown word by word: what is
-Mixpanel's own vocabulary, and besides only English words and short numbers that the request did not carry.
+Mixpanel or a proxy may repeat what it was sent, with or without quotes. So words are shown one by one: those
+of Mixpanel's vocabulary, and English words and short numbers that the request did not contain.
 """
 
 import re
@@ -10,28 +10,29 @@ from typing import NamedTuple
 
 from whyness_events.delivery.mixpanel.vocabulary import FIELDS, OWN_NAMES, WORDS
 
-# Gives the events of the request, encoded as Mixpanel got them.
+# Returns the events of the request, encoded for Mixpanel.
 Carried = Callable[[], Iterable[bytes]]
 
 _SHOWN_CHARS = 200
-# What bounds the work, whatever comes: of a text, of the texts of an answer, of the words to look up.
+# Bounds on the work: characters of a text, texts of an answer, words to look up.
 _READ_CHARS = 400
 _MOST_TEXTS = 16
 _MOST_WORDS = 60
-# A shorter part of a value tells nothing of it.
+# A shorter part of a value does not give it away.
 _PART_CHARS = 4
 
-# They stand for something while a text is read: none of them is printable, so none can come with it.
+# Placeholders while a text is processed. They are not printable, so no text holds them.
 _MASK, _QUOTE, _APOSTROPHE = "\x01", "\x02", "\x03"
 _QUOTES = "\"'`\u2018\u2019\u201c\u201d"
 _OURS = FIELDS | {"properties.*", "utf8", "UTF-8", "-"}
 _NAME = r"[$A-Za-z0-9_-]+(?:\.[$A-Za-z0-9_*]+)?"
 _QUOTED_NAME = re.compile(f"[{_QUOTES}]({_NAME})[{_QUOTES}]")
 _CONTRACTION = re.compile("(?<=[A-Za-z])['\u2019](?=(?:t|s|re|ve|ll)\\b)")
-# What Mixpanel's own texts go on with. Source: the answers quoted in its documentation, 2026-11-23.
+# What follows a quote in Mixpanel's texts. Source: the answers quoted in its documentation, 2026-11-23.
 _AFTER_A_QUOTE = (" is ", " must ", " characters")
 _OWN_PATH = f"(?:{'|'.join(map(re.escape, OWN_NAMES))})(?:[{_QUOTE}:]| is | must |$)"
-# A name may hold anything, blanks included: masked up to the words that end it, or to the end.
+# A name may hold anything, even blanks, so it is masked up to the words that end it, or to the end of the
+# text.
 _PROPERTY_PATH = re.compile(rf"properties\.(?!{_OWN_PATH})(?:.*(?= is invalid| must )|.*)")
 
 # Secrets have longer words, capitals within them, or digits among letters.
@@ -48,11 +49,11 @@ _DIGITS = re.compile(r"[0-9]{4,}")
 
 
 class _Token(NamedTuple):
-    """A word of a text, or what it is masked by.
+    """A word of a text, or its mask.
 
     Args:
-        text: with its punctuation.
-        unknown: what must not have been carried for it to be shown: the word, and each part of it.
+        text: the word with its punctuation.
+        unknown: the word and its parts; it is shown only if the request contained none of them.
     """
 
     text: str
@@ -60,11 +61,11 @@ class _Token(NamedTuple):
 
 
 class _Known(NamedTuple):
-    """What is known of a request.
+    """What the request contained.
 
     Args:
         absent: words that are in none of its values.
-        values: of at least four characters, which are in the texts; none is a word of Mixpanel's.
+        values: values of at least four characters that are also in the texts, Mixpanel's words aside.
     """
 
     absent: frozenset[str] = frozenset()
@@ -76,23 +77,23 @@ _MASKED = _Token(_MASK)
 
 
 def safe_texts(texts: Iterable[str], carried: Carried) -> dict[str, str]:
-    """Return of each text what may be shown, at most 200 printable characters; `""` where that says nothing.
+    """Return the safe form of each text, at most 200 printable characters; `""` if that says nothing.
 
     Args:
-        texts: as they came.
-        carried: the events of the request; called only where a text has words that must be looked up.
+        texts: as received.
+        carried: returns the events of the request; called only if a text has words to look up.
     """
     drafts = {text: _draft(text) for text in texts}
-    looked_at = list(dict.fromkeys(drafts.values()))[:_MOST_TEXTS]
-    known = _look_up(looked_at, carried)
-    shown = {draft: _show(draft, known) for draft in looked_at}
+    inspected = list(dict.fromkeys(drafts.values()))[:_MOST_TEXTS]
+    known = _look_up(inspected, carried)
+    shown = {draft: _show(draft, known) for draft in inspected}
     return {
         text: shown[draft] if draft in shown else _show(draft, _Known()) for text, draft in drafts.items()
     }
 
 
 def _draft(text: str) -> _Draft:
-    """Return the words of the text, without what it quotes."""
+    """Return the words of the text, with quotes masked."""
     text = text[:_READ_CHARS]
     if not text.isprintable():
         text = "".join(char if char.isprintable() else " " for char in text)
@@ -106,7 +107,7 @@ def _keep_ours(quoted: re.Match[str]) -> str:
 
 
 def _mask_quoted(text: str) -> str:
-    """Mask from the first quote to the last, for a value may hold quotes; to the end if that is in doubt."""
+    """Mask from the first quote to the last, because a value may hold quotes; to the end if it is unclear."""
     places = [quote.start() for quote in _ANY_QUOTE.finditer(text)]
     if not places:
         return text

@@ -1,36 +1,36 @@
-"""Edge: the service account's credentials, wherever they come from; those of the settings."""
+"""The service account's credentials: the protocol, and the ones that the settings contain."""
 
 from typing import Protocol
 
 
 class Credentials(Protocol):
-    """Where the credentials come from."""
+    """A source of the service account's credentials."""
 
     def get(self) -> tuple[str, str]:
-        """Return account and password, from a cache where there is one.
+        """Return account and password, from a cache if there is one.
 
         Raises:
-            SetupFault: there are none to be had.
+            SetupFault: they cannot be fetched.
         """
 
     def refresh(self) -> bool:
-        """Fetch them afresh; False where they cannot change.
+        """Fetch them again; return False if they cannot change.
 
         Raises:
-            SetupFault: there are none to be had.
+            SetupFault: they cannot be fetched.
         """
 
 
 class FixedCredentials:
-    """Credentials that are given: they change with the next start."""
+    """Credentials from the settings, which change only with a new container."""
 
     def __init__(self, account: str, password: str) -> None:
         self._pair = account, password
 
     def get(self) -> tuple[str, str]:
-        """Return them."""
+        """Return account and password."""
         return self._pair
 
     def refresh(self) -> bool:
-        """Return False."""
+        """Return False: they cannot change."""
         return False

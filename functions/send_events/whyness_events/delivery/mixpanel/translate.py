@@ -1,4 +1,4 @@
-"""Pure: an event of the contract into the JSON of the event that Mixpanel gets."""
+"""Pure: translate an event of the contract into the JSON that Mixpanel gets."""
 
 import ipaddress
 import re
@@ -16,27 +16,27 @@ from whyness_events.version import __version__
 
 LIBRARY = {"mp_lib": "whyness-mixpanel", "$lib_version": __version__}
 _PROSPECT = "p:"
-# As long a header is described (useragent.py reads no more of it); longer ones are not kept.
+# Longer headers are not kept; useragent.py does not read further either.
 _KEPT_CHARS = 1_000
 _KEPT_HEADERS = 4_096
 # Traffic has few names; each is at most 255 bytes.
 _KEPT_NAMES = 1_024
-# Looked up for each event.
+# A plain int: compared for every event.
 _STRING_BYTES = int(limits.STRING_BYTES)
 
 DescribeUseragent = Callable[[str], Mapping[str, str]]
 
 
 AnyEvent = Event | EventStruct
-# An event's JSON as Mixpanel gets it, or a part of it, and how many of its strings had to be cut.
+# The JSON of an event for Mixpanel, or of a part of it, and how many of its strings were cut.
 Translated = tuple[bytes, int]
 
 
 class Translator:
-    """Translates events, and keeps what the headers of the last ones said.
+    """Translates events, and caches the properties of User-Agent headers.
 
     Args:
-        describe_useragent: from the raw header to Mixpanel's default properties.
+        describe_useragent: returns Mixpanel's default properties for a raw header.
     """
 
     def __init__(self, describe_useragent: DescribeUseragent) -> None:
@@ -44,20 +44,20 @@ class Translator:
         self._kept = lru_cache(_KEPT_HEADERS)(self._describe)
 
     def translate(self, event: AnyEvent, identity: str) -> Translated:
-        """Return the event as `/import` takes it.
+        """Return the event's JSON for `/import`, and how many strings were cut.
 
-        The parts are encoded apart: the header's is the same in many events, and the length of the others
-        shows whether a string may be too long.
+        The parts are encoded separately: the header's part is the same in many events, and the length of the
+        others shows whether a string may be too long.
 
         Args:
-            event: valid, but for the size of nested values.
-            identity: `distinct_id` or `simplified`; decides the person's fields, and nothing else does.
+            event: valid, except perhaps for the size of nested values.
+            identity: `distinct_id` or `simplified`; alone decides which fields identify the person.
         """
         known = _known(event, identity)
         header = event.useragent
         described, cut_count = self._kept(header) if len(header) <= _KEPT_CHARS else self._describe(header)
         head, tail = _encode(known), _members(event.properties)
-        if len(head) > _STRING_BYTES or len(tail) > _STRING_BYTES:  # else no string can be longer
+        if len(head) > _STRING_BYTES or len(tail) > _STRING_BYTES:  # a string may be too long
             cutter = Cutter()
             known.data, tail = cutter.cut(event.data), _members(cutter.cut(event.properties))
             head = _encode(known)
@@ -65,14 +65,14 @@ class Translator:
         return b"".join((_opening(event.event), head[:-1], described, tail, b"}}")), cut_count
 
     def _describe(self, header: str) -> Translated:
-        """Return the properties that are the same in all events with this header."""
+        """Return the properties that all events with this header share."""
         cutter = Cutter()
         said = {**self._describe_useragent(header), "useragent": header} if header else {}
         return _members(cutter.cut(said) | LIBRARY), cutter.cut_count
 
 
 class _Known(msgspec.Struct, omit_defaults=True, gc=False):
-    """The properties that we know the names of, but for those that the header gives."""
+    """The properties with fixed names, except those from the header."""
 
     time: int
     insert_id: str = msgspec.field(name="$insert_id")
@@ -89,12 +89,12 @@ _encode = msgspec.json.Encoder().encode
 
 @lru_cache(_KEPT_NAMES)
 def _opening(name: str) -> bytes:
-    """Return what comes before the first property."""
+    """Return the JSON before the first property."""
     return b'{"event":%b,"properties":' % _encode(name)
 
 
 def _members(properties: Mapping[str, Any]) -> bytes:
-    """Return them as they follow others in an object."""
+    """Return the JSON of properties that follow others in an object."""
     return b"," + _encode(properties)[1:-1] if properties else b""
 
 
@@ -108,7 +108,7 @@ def _known(event: AnyEvent, identity: str) -> _Known:
 
 
 def _person(event: AnyEvent, identity: str) -> tuple[str, str, str]:
-    """Return `distinct_id`, `$user_id` and `$device_id`; the last two only where they are not empty."""
+    """Return `distinct_id`, `$user_id` and `$device_id`; the last two may be empty."""
     user = event.user
     if identity == "distinct_id" or not user:
         return user, "", ""
@@ -122,20 +122,20 @@ def _device(prospect: str) -> str:
     return f"p-{prospect}"
 
 
-# Its alternatives differ in their first character: that is twice as fast.
+# The alternatives differ in their first character, which is twice as fast.
 _OCTET = "(?:1[0-9]{0,2}|2(?:[0-4][0-9]?|5[0-5]?|[6-9])?|[3-9][0-9]?|0)"
-# First octets of networks that are, in part, not public, and all from 224 on: those get the closer look.
+# First octets of networks that are not entirely public, and all from 224 on: left to `ipaddress`.
 _SPECIAL = r"(?!(?:0|10|100|127|169|172|192|198|203|22[4-9]|2[345][0-9])\.)"
 _is_public_ipv4 = re.compile(rf"{_SPECIAL}{_OCTET}\.{_OCTET}\.{_OCTET}\.{_OCTET}").fullmatch
 
 
 def location_address(ip: str) -> str | int:
-    """Return the address that Mixpanel should place on the map, or 0 for "do not".
+    """Return the address for Mixpanel to geolocate; 0, which means "no location", if `ip` is not public.
 
-    Without `ip`, or with 0 left out, Mixpanel places the event where the request comes from: a data
-    centre. Source: docs.mixpanel.com/docs/tracking-best-practices/geolocation, 2026-11-23.
+    An event without `ip` would get the location of the data centre that sends the request.
+    Source: docs.mixpanel.com/docs/tracking-best-practices/geolocation, 2026-11-23.
     """
-    if _is_public_ipv4(ip):  # `ipaddress` would take as long as all the rest of an event
+    if _is_public_ipv4(ip):  # `ipaddress` takes as long as the rest of the translation
         return ip
     try:
         address = ipaddress.ip_address(ip)

@@ -1,8 +1,7 @@
-"""What a User-Agent header says of browser, system and device.
+"""Read browser, system and device from a User-Agent header.
 
-The parser (uap-core's rules on a linear-time engine) takes any text in bounded time, which matters: the
-header is whatever a stranger sends. It takes tens of microseconds; whoever calls keeps what it
-said, for traffic repeats itself.
+The parser (uap-core's rules on a linear-time engine) takes bounded time for any text, because a stranger can
+send any header. It takes tens of microseconds, so the caller caches the results.
 """
 
 from collections.abc import Mapping
@@ -12,13 +11,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ua_parser import Parser
 
-# A header longer than this tells a person nothing more, and a hostile one costs nothing more.
+# The rest of a longer header is not parsed.
 _PARSED_CHARS = 1_000
 _UNKNOWN = "Other"
 
 
 def describe_useragent(header: str) -> Mapping[str, str]:
-    """Return what is known of `$browser`, `$os`, `$device` and their kin for a raw `header`."""
+    """Return `$browser`, `$os`, `$device` and their details, as far as the raw `header` tells them."""
     parsed = _parser().parse(header[:_PARSED_CHARS])
     described: dict[str, str | None] = {}
     if browser := parsed.user_agent:
@@ -36,7 +35,7 @@ def _version(major: str | None, minor: str | None) -> str | None:
 
 @lru_cache(maxsize=1)
 def _parser() -> "Parser":
-    # Imported and built at first use: that takes a sixth of a second and 27 MB.
+    # Imported and built at first use: it takes a sixth of a second and 27 MB.
     from ua_parser import Parser  # noqa: PLC0415
     from ua_parser.loaders import load_lazy_builtins  # noqa: PLC0415
     from ua_parser.regex import Resolver  # noqa: PLC0415

@@ -1,8 +1,8 @@
-"""Mixpanel's own words, which may be shown of an answer whatever the request carried."""
+"""Mixpanel's own words, which may be shown from an answer even if the request contained them."""
 
 from whyness_events import limits
 
-# The properties that translation sets, and those of Mixpanel's that a caller may set.
+# The properties that the translation sets, and Mixpanel's properties that a caller may set.
 OWN_NAMES = frozenset(
     {
         "time",
@@ -24,11 +24,11 @@ OWN_NAMES = frozenset(
     }
     | limits.CALLERS_PROPERTIES
 )
-# What `field` may be in an entry of failed_records.
+# The values of `field` in an entry of failed_records.
 FIELDS = frozenset({"event", "properties"} | OWN_NAMES | {f"properties.{name}" for name in OWN_NAMES})
 
 # Source: the OpenAPI file, docs.mixpanel.com/reference/import-events and troubleshooting/errors, 2026-11-23;
-# besides answers quoted in issues of public clients.
+# and answers quoted in issues of public clients.
 _MESSAGES = """
 Some data points in the request failed validation.
 must be specified as seconds since epoch

@@ -1,1 +1,1 @@
-"""Records of an invocation into items that are ready to be sent."""
+"""Records to items that are checked, and encoded for Mixpanel."""

@@ -1,11 +1,11 @@
-"""Pure: a record's body into events, each judged on its own.
+"""Pure: decode a record's body into events, each judged on its own.
 
-A fast strict decoder reads what our own publisher writes. What it refuses gets a lenient second look by the
-contract itself, so that one bad event is named and its neighbours go on.
+A fast, strict decoder reads what our own publisher writes. The contract reads the bodies that it refuses,
+leniently, so that one bad event is named and its neighbours are sent.
 """
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Annotated, Any
 
 import msgspec
 
@@ -14,24 +14,27 @@ from whyness_events.delivery.items import Item, Record, RecordEvents
 from whyness_events.errors import InvalidEvent, UnknownVersion, UnreadableEvent, UnreadableMessage
 from whyness_events.event import check_event, parse_event, valid_insert_id
 from whyness_events.outcomes import Outcome, Reason
-from whyness_events.wire import SCHEMA_VERSION, decode_message
+from whyness_events.wire import SCHEMA_VERSION, Identity, decode_message
 
-_EARLY = "its time has not come yet; it is sent then"
-# Of this machine and of Mixpanel.
+_EARLY = "its time is in the future; it will be sent when that time comes"
+# How far Mixpanel's clock may be behind ours.
 _CLOCKS_DIFFER_S = 1.0
+
+
+_Version = Annotated[int, msgspec.Meta(ge=1, le=SCHEMA_VERSION)]
 
 
 class _Envelope(msgspec.Struct):
     events: list[EventStruct]
-    schema_version: int = 1
-    identity: Literal["distinct_id", "simplified"] | None = None
+    schema_version: _Version = 1
+    identity: Identity | None = None
 
 
 class _Single(EventStruct):
-    """An event that is a whole body; with `events` it would be an envelope."""
+    """An event that is a whole body. A body with `events` is an envelope."""
 
-    schema_version: int = 1
-    identity: Literal["distinct_id", "simplified"] | None = None
+    schema_version: _Version = 1
+    identity: Identity | None = None
     events: Any = msgspec.UNSET
 
 
@@ -40,7 +43,13 @@ _decode_single = msgspec.json.Decoder(_Single).decode
 
 
 def read_record(record: Record, *, now_ms: int, default_identity: str) -> RecordEvents:
-    """Return the record's items: with their event, or with the outcome that says why there is none."""
+    """Return the record's items, each with its event, or with the outcome of one that cannot be sent.
+
+    Args:
+        record: as received.
+        now_ms: the reader's clock, epoch milliseconds.
+        default_identity: one of `wire.IDENTITIES`, for a message without a stamp.
+    """
     record_events = RecordEvents(record)
     fast = _read_fast(record.body)
     if fast is None:
@@ -50,13 +59,13 @@ def read_record(record: Record, *, now_ms: int, default_identity: str) -> Record
     for position, event in enumerate(events):
         item = Item(record, position, event, identity or default_identity)
         if not is_surely_valid(event, now_ms=now_ms):
-            look_closer(item, now_ms=now_ms)
+            check_item(item, now_ms=now_ms)
         record_events.items.append(item)
     return record_events
 
 
-def look_closer(item: Item, *, now_ms: int) -> None:
-    """Refuse an item whose event breaks a rule; let one wait whose time has not come."""
+def check_item(item: Item, *, now_ms: int) -> None:
+    """Give an item whose event breaks a rule, or is early, its outcome; `now_ms` is in epoch milliseconds."""
     assert item.event is not None  # noqa: S101  (it was decoded)
     try:
         check_event(item.event, now_ms=now_ms)
@@ -67,23 +76,21 @@ def look_closer(item: Item, *, now_ms: int) -> None:
 
 
 def _let_wait(item: Item, early_ms: int) -> None:
-    """Keep an event until its time: before, Mixpanel would replace it by its own, and count copies apart."""
+    """Keep an event until its time: before, Mixpanel would replace its time, and count a duplicate twice."""
     if early_ms > 0:
         item.outcome = Outcome(Reason.EARLY, _EARLY, wait_s=early_ms / 1000 + _CLOCKS_DIFFER_S)
 
 
 def _read_fast(body: str) -> tuple[str | None, Sequence[EventStruct]] | None:
-    """Return identity and events, or None for a body that needs the second look."""
+    """Return identity and events, or None for a body that the contract must read."""
     try:
         if body.startswith('{"schema_version"'):
             envelope = _decode_envelope(body)
-            known = envelope.schema_version == SCHEMA_VERSION
-            return (envelope.identity, envelope.events) if known and envelope.events else None
+            return (envelope.identity, envelope.events) if envelope.events else None
         single = _decode_single(body)
     except (msgspec.DecodeError, RecursionError, UnicodeEncodeError):
         return None
-    known = single.schema_version == SCHEMA_VERSION and single.events is msgspec.UNSET
-    return (single.identity, [single]) if known else None
+    return (single.identity, [single]) if single.events is msgspec.UNSET else None
 
 
 def _read_leniently(record_events: RecordEvents, now_ms: int, default_identity: str) -> None:

@@ -1,4 +1,4 @@
-"""Pure: the records of the event that Lambda hands over."""
+"""Pure: read the records of the SQS event that Lambda passes to the handler."""
 
 from typing import Annotated, Any
 
@@ -9,7 +9,7 @@ from whyness_events.delivery.items import Record
 
 
 class InvocationFault(Exception):
-    """The invocation cannot be answered record by record: all of it comes back. The text is safe."""
+    """The invocation cannot be answered record by record, so all records return. The text is safe."""
 
 
 class _Attributes(msgspec.Struct, frozen=True, gc=False):
@@ -20,7 +20,7 @@ class _Attributes(msgspec.Struct, frozen=True, gc=False):
 
 
 class _Record(msgspec.Struct, rename="camel", gc=False):
-    """What SQS sends. Its numbers are text."""
+    """A record as SQS sends it. Its numbers are texts."""
 
     message_id: Annotated[str, msgspec.Meta(min_length=1)]
     body: str
@@ -33,14 +33,14 @@ def read_records(event: Any) -> list[Record]:
     """Return the records of an SQS event.
 
     Raises:
-        InvocationFault: it is none, or a record has no message id, without which nothing can be answered.
+        InvocationFault: it is not an SQS event, or a record has no message id to answer for.
     """
     raw_records = event.get("Records") if isinstance(event, dict) else None
     if not isinstance(raw_records, list):
-        raise InvocationFault("the event has no list of Records: this function takes SQS events")
+        raise InvocationFault("the event has no list of Records: this function accepts only SQS events")
     try:
         records = msgspec.convert(raw_records, list[_Record], strict=False)
-    except msgspec.ValidationError:  # one of them is odd: each gets a closer look
+    except msgspec.ValidationError:  # at least one record is malformed
         return [_look_closer(raw) for raw in raw_records]
     return [
         Record(

@@ -1,4 +1,4 @@
-"""Pure: whom a refusal blames, the event or the set-up."""
+"""Pure: the outcomes of refused events. A refusal is the event's fault, or the setup's."""
 
 from whyness_events.delivery.items import Item
 from whyness_events.delivery.mixpanel.answers import Verdict
@@ -10,19 +10,19 @@ _DECLINED = {403: Reason.REJECTED, 413: Reason.OVERSIZED}
 
 
 def waiting(verdict: Verdict, detail: str = "") -> Outcome:
-    """Return the outcome of an event that is not its own fault: it stays in the queue."""
+    """Return the outcome of an event that stays in the queue: the answer is not its fault."""
     return Outcome(
         verdict.waiting_reason, detail or verdict.detail, verdict.status, verdict.retry_after_s or 0.0
     )
 
 
 def rejected(detail: str, status: int) -> Outcome:
-    """Return the outcome of an event that an answer which adds up names."""
+    """Return the outcome of an event that a consistent answer names."""
     return Outcome(Reason.REJECTED, detail, status)
 
 
 def may_be_blamed(item: Item, verdict: Verdict) -> bool:
-    """Whether a refusal can be this event's fault: a 413 for a small one is the set-up's."""
+    """Return whether the refusal can be the event's fault: a 413 for a small event is the setup's."""
     return verdict.status != 413 or len(item.encoded) > OVERSIZED_FROM_BYTES  # noqa: PLR2004
 
 
@@ -32,19 +32,19 @@ def too_small(verdict: Verdict) -> Outcome:
 
 
 def without_control(verdict: Verdict) -> Outcome:
-    """Return the outcome of an event that was refused alone where nothing ever passed."""
+    """Return the outcome of an event that was refused alone while no event was ever confirmed."""
     return Outcome(Reason.SETUP, f"{_alone(verdict)}; nothing else passed", verdict.status, soon=True)
 
 
 def under_trial(suspicion: Suspicion | None) -> Outcome:
-    """Return the outcome of an event against which not enough speaks yet."""
+    """Return the outcome of an event with not enough evidence against it."""
     refusals, status = (suspicion.refusals, suspicion.status) if suspicion else (0, 0)
     times = f" {refusals} times while others passed" if refusals else ""
-    return Outcome(Reason.RETRY, f"refused alone{times}; tried again before it is blamed", status, soon=True)
+    return Outcome(Reason.RETRY, f"refused alone{times}; retried to rule out chance", status, soon=True)
 
 
 def blamed(item: Item, verdict: Verdict, suspicion: Suspicion) -> Outcome:
-    """Return the outcome of an event that was refused too often, while others passed, for it to be chance."""
+    """Return the outcome of an event that was refused too often, while others passed, to be chance."""
     if not may_be_blamed(item, verdict):
         return too_small(verdict)
     reason = _DECLINED.get(verdict.status, Reason.REJECTED)

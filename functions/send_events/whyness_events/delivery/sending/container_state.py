@@ -1,4 +1,4 @@
-"""What a container learns of the other side, and keeps from invocation to invocation."""
+"""What a container learns about Mixpanel, and keeps between invocations."""
 
 from dataclasses import dataclass, field
 
@@ -8,38 +8,39 @@ from whyness_events.delivery.sending.pacing import Concurrency
 from whyness_events.delivery.sending.packing import REQUEST_BYTES
 from whyness_events.delivery.sending.setup_breaker import SetupBreaker
 
-# A 413 for an event this small says nothing about the event. Design: a tenth of what Mixpanel takes.
+# A 413 for an event up to this size is not the event's fault. Chosen: a tenth of Mixpanel's limit.
 OVERSIZED_FROM_BYTES = 100_000
-# A control is sent many times: a larger one is kept only until there is one that is no larger than this.
+# A control is sent many times, so a larger one is replaced by the first that is not larger than this.
 _CONTROL_BYTES = 4_000
 
 
 @dataclass(slots=True)
 class RequestSize:
-    """The largest body that passes; grows back by a quarter with each invocation that refuses none."""
+    """The largest body to send, in bytes; it grows by a quarter after each invocation without a 413."""
 
     limit_bytes: int = REQUEST_BYTES
 
     def shrink(self, refused_bytes: int) -> None:
-        """Learn that a body of `refused_bytes` was too large."""
+        """Note that a body of `refused_bytes` was too large."""
         self.limit_bytes = max(OVERSIZED_FROM_BYTES, min(self.limit_bytes, refused_bytes // 2))
 
     def grow(self) -> None:
-        """Try a little more next time."""
+        """Allow a larger body, up to REQUEST_BYTES."""
         self.limit_bytes = min(REQUEST_BYTES, self.limit_bytes * 5 // 4)
 
 
 @dataclass(slots=True)
 class ContainerState:
-    """All of it.
+    """All that a container has learned.
 
     Args:
-        concurrency: requests at once.
-        breaker: whether the set-up is wrong.
-        size: of a body.
-        evidence: against which events something speaks.
-        delivered: which events need not be sent again when their records come again.
-        control: an event that Mixpanel confirmed, whose copies deduplicate; None where it confirmed nothing.
+        concurrency: how many requests to send at once.
+        breaker: whether the setup seems wrong.
+        size: how large a body may be.
+        evidence: the events that were refused alone, and how often.
+        delivered: events that need not be sent again when their records return.
+        control: an event that Mixpanel confirmed, and deduplicates when it is sent again; None if there is
+            none.
     """
 
     concurrency: Concurrency
@@ -50,7 +51,7 @@ class ContainerState:
     control: Item | None = None
 
     def confirmed(self, item: Item) -> None:
-        """Keep an event that was confirmed as the control, without the message that it came in."""
+        """Keep a confirmed event as the control, without its record's body."""
         known = self.control
         if known is None or len(item.encoded) <= max(_CONTROL_BYTES, len(known.encoded)):
             record = Record(item.record.message_id, "")

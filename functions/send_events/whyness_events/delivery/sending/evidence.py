@@ -1,8 +1,8 @@
-"""Pure: what a container knows of single events: how sure it is that one is refused for what it is.
+"""Pure: what a container knows of single events: how likely it is that one is refused for its content.
 
-Each trial (see trial.py) sends an event so many times, and a control so many times, in random order. If the
-answers did not depend on the event, all refusals would meet the event, and none the control, in one of
-`comb(refusals + passes, refusals)` orders. Decision 6 has the reckoning.
+A trial (see trial.py) sends an event and a control several times each, in random order. If the answers did
+not depend on the event, all refusals would fall on the event, and none on the control, in one of
+`comb(refusals + passes, refusals)` orders. Decision 6 has the calculation.
 """
 
 from collections.abc import Sequence
@@ -14,9 +14,9 @@ from math import comb
 
 from whyness_events.delivery.items import Item
 
-# One in four billion: as sixteen alternations, of which each may be chance in one case of four.
+# One in four billion: the odds of sixteen alternations, each of which is chance in one case of four.
 ENOUGH_ODDS = 2**32
-# Half of it (as a power) is the most that one trial adds, so that two invocations must agree.
+# The most that one trial adds, so that it takes two invocations to reach ENOUGH_ODDS.
 TRIAL_ODDS = 2**16
 _MOST_SUSPECTS = 4_096
 _MOST_DELIVERED = 50_000
@@ -25,12 +25,12 @@ _DIGEST_BYTES = 16
 
 @dataclass(frozen=True, slots=True)
 class Suspicion:
-    """What speaks against an event.
+    """The evidence against one event.
 
     Args:
-        status: of all its refusals.
-        refusals: how many, in trials; 0 where it was not tried yet.
-        odds: chance would show this once in so many.
+        status: HTTP status of all its refusals.
+        refusals: number of refusals in trials; 0 if it was not tried yet.
+        odds: chance alone would give these answers once in so many cases.
     """
 
     status: int = 0
@@ -39,33 +39,35 @@ class Suspicion:
 
     @property
     def is_enough(self) -> bool:
-        """Whether it is no chance."""
+        """Whether chance is ruled out."""
         return self.odds >= ENOUGH_ODDS
 
 
 class Evidence:
-    """What speaks against which events, by a digest of their bytes; the oldest go first."""
+    """The evidence against events, by a digest of their bytes; the oldest entries are dropped first."""
 
     def __init__(self) -> None:
         self._by_digest: dict[bytes, Suspicion] = {}
 
     def __bool__(self) -> bool:
-        """Return whether any event is under suspicion."""
         return bool(self._by_digest)
 
     def of(self, item: Item) -> Suspicion | None:
-        """Return what speaks against an event, if anything does."""
+        """Return the evidence against an event; None if there is none."""
         return self._by_digest.get(_digest(item))
 
     def suspect(self, item: Item, status: int) -> None:
-        """Note that an event was refused alone, which is no evidence yet."""
+        """Note that an event was refused alone, which is not yet evidence."""
         self._by_digest.setdefault(_digest(item), Suspicion(status))
         self._bound()
 
     def add(self, item: Item, statuses: Sequence[int], passes: int) -> Suspicion:
-        """Add a trial in which the event was refused with these, and the control passed so often.
+        """Add a trial, and return the evidence. With another status than before, it starts anew.
 
-        With another status all begins anew: it is another refusal.
+        Args:
+            item: the event.
+            statuses: HTTP statuses of its refusals in the trial, at least one.
+            passes: how often the control passed in the trial.
         """
         known = self._by_digest.pop(_digest(item), Suspicion())
         refusals = len(statuses)
@@ -78,11 +80,11 @@ class Evidence:
         return suspicion
 
     def forget(self, item: Item) -> None:
-        """Hold nothing against an event that passed."""
+        """Drop the evidence against an event that passed."""
         self._by_digest.pop(_digest(item), None)
 
     def clear(self) -> None:
-        """Hold nothing against anyone: refusals meet what is not at fault, too."""
+        """Drop all evidence: valid events are refused, too."""
         self._by_digest.clear()
 
     def _bound(self) -> None:
@@ -91,24 +93,22 @@ class Evidence:
 
 
 class Delivered:
-    """Events that were confirmed in records that come again for others' sake; the oldest go first.
+    """Confirmed events of records that return because of others; the oldest entries are dropped first.
 
-    Without it all events of a record would have to pass in the same invocation.
+    Without it, all events of a record would have to pass in the same invocation.
     """
 
     def __init__(self) -> None:
         self._digests: dict[bytes, None] = {}
 
     def __bool__(self) -> bool:
-        """Return whether there are any."""
         return bool(self._digests)
 
     def __contains__(self, item: Item) -> bool:
-        """Return whether Mixpanel confirmed these bytes."""
         return _digest(item) in self._digests
 
     def add(self, item: Item) -> None:
-        """Keep one."""
+        """Note that Mixpanel confirmed the event."""
         self._digests[_digest(item)] = None
         if len(self._digests) > _MOST_DELIVERED:
             del self._digests[next(iter(self._digests))]
@@ -120,9 +120,9 @@ def _digest(item: Item) -> bytes:
 
 @cache
 def copies(suspects: int) -> tuple[int, int]:
-    """Return how often a trial sends each of so many suspects, and the control: the fewest that are enough.
+    """Return how often a trial of so many suspects sends each, and the control: the fewest that suffice.
 
-    All suspects share the controls, so the more there are, the fewer copies of each.
+    The suspects share the control's copies, so the more suspects there are, the fewer copies of each.
     """
     plans = [(refusals, _controls(refusals)) for refusals in range(2, 17)]
     return min(plans, key=lambda plan: suspects * plan[0] + plan[1])

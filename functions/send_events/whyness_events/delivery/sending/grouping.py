@@ -1,4 +1,4 @@
-"""Pure: which events may travel together, and which need not travel at all."""
+"""Pure: which events may share a request, and which need not be sent."""
 
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -8,17 +8,17 @@ from whyness_events.delivery.sending.evidence import Delivered
 from whyness_events.delivery.sending.packing import RequestLimits, pack
 from whyness_events.outcomes import DELIVERED
 
-# Records received this often have met trouble: fresher ones do not travel with them ...
+# From this receive count on, records have met trouble: fresher ones do not share a request with them.
 _TROUBLED_FROM = 3
-# ... and from here on fewer events share a request with each receive, down to one: an event that makes
-# requests fail without being named ends up alone.
+# From this receive count on, each receive halves the events of a request, down to one, so that an event that
+# makes requests fail without being named ends up alone.
 _HALVED_FROM = 6
-# How many requests an invocation surely gets through, with some time to spare.
+# An invocation surely has time for this many requests.
 _TROUBLED_REQUESTS = 500
 
 
 def batches(received: Sequence[RecordEvents], body_bytes: int) -> Iterator[Sequence[Item]]:
-    """Return what each request carries, of at most `body_bytes`: the freshest records first."""
+    """Yield the items of each request, with a body of at most `body_bytes`; the freshest records first."""
     for group in by_trouble(received):
         items = to_send(group)
         most = events_per_request(group[0].record.receive_count, sum(map(len, items)))
@@ -26,7 +26,7 @@ def batches(received: Sequence[RecordEvents], body_bytes: int) -> Iterator[Seque
 
 
 def by_trouble(received: Iterable[RecordEvents]) -> list[list[RecordEvents]]:
-    """Return the records grouped by how much trouble they have met: the freshest first, order kept."""
+    """Return the records grouped by receive count, those without trouble in one group; the freshest first."""
     groups: dict[int, list[RecordEvents]] = {}
     for record_events in received:
         count = record_events.record.receive_count
@@ -36,18 +36,19 @@ def by_trouble(received: Iterable[RecordEvents]) -> list[list[RecordEvents]]:
 
 
 def events_per_request(receive_count: int, event_count: int) -> int:
-    """Return how many events of records received this often may share a request, of `event_count` in all.
+    """Return how many of `event_count` events, from records received this often, may share a request.
 
-    So many that all of them get their turn: a large record is settled in one invocation or never.
+    Enough for all of them to be sent: a large record is settled in one invocation, or never.
     """
     halved = limits.REQUEST_EVENTS >> max(0, receive_count - _HALVED_FROM + 1)
     return max(1, halved, -(-event_count // _TROUBLED_REQUESTS))
 
 
 def drop_repeats(received: Iterable[RecordEvents], seen: dict[bytes, Item]) -> int:
-    """Let each event that is equal to one of `seen` share its outcome, add the others; return how many.
+    """Set `first` of items that equal one of `seen`, add the others to it; return the number of repeats.
 
-    Equal means the same bytes for Mixpanel: equal keys with different content are both sent.
+    Items are equal if their bytes for Mixpanel are: equal deduplication keys with other content are both
+    sent.
     """
     repeats = 0
     add = seen.setdefault
@@ -60,7 +61,7 @@ def drop_repeats(received: Iterable[RecordEvents], seen: dict[bytes, Item]) -> i
 
 
 def drop_delivered(received: Iterable[RecordEvents], delivered: Delivered) -> None:
-    """Give events of records that come again their outcome, where this container knows it."""
+    """Give events of returning records the outcome `delivered` if this container knows it."""
     if not delivered:
         return
     for record_events in received:
@@ -71,7 +72,7 @@ def drop_delivered(received: Iterable[RecordEvents], delivered: Delivered) -> No
 
 
 def keep_delivered(received: Iterable[RecordEvents], delivered: Delivered) -> None:
-    """Keep which events of records that come again need not be sent again."""
+    """Remember the delivered events of records that will return."""
     for record_events in received:
         if not record_events.is_delivered and any(
             item.result.reason.is_waiting for item in record_events.items

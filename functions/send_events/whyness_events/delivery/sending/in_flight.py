@@ -1,4 +1,4 @@
-"""Requests under way: posted, and answered or given up, whatever their sockets say."""
+"""The requests in flight: each is answered, or given up in time, whatever its socket does."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ CONNECT_TIMEOUT_S = 5.0
 
 @dataclass(slots=True)
 class SendingCounts:
-    """What the metrics tell of an invocation's requests."""
+    """An invocation's requests: their number, uncompressed body bytes, and milliseconds to each answer."""
 
     requests: int = 0
     body_bytes: int = 0
@@ -22,15 +22,15 @@ class SendingCounts:
 
 @dataclass(slots=True, eq=False)
 class Request:
-    """Events that travel together.
+    """One request.
 
     Args:
-        items: at least one.
-        attempt: how often it was sent before.
-        ready_s: not before.
-        started_s: when it was posted last.
-        credentials: how often they had been refreshed then.
-        is_part: of a request that was refused.
+        items: its events, at least one.
+        attempt: how often it was retried.
+        ready_s: earliest time to post it, by the monotonic clock.
+        started_s: when it was last posted, by the monotonic clock.
+        credentials: how often the credentials had been refreshed when it was last posted.
+        is_part: it is a part of a request that was refused.
     """
 
     items: Sequence[Item]
@@ -42,23 +42,23 @@ class Request:
 
     @property
     def message_ids(self) -> set[str]:
-        """The records that its events are of."""
+        """The ids of its events' records."""
         return {item.record.message_id for item in self.items}
 
     def settle(self, outcome: Outcome) -> None:
-        """Give each event this outcome."""
+        """Give all its events this outcome."""
         for item in self.items:
             item.outcome = outcome
 
 
 @dataclass(slots=True)
 class InFlight:
-    """The requests under way.
+    """The requests in flight.
 
     Args:
         pool: posts them.
         clock: time.
-        answer_timeout_s: how long an answer may take, beside the time to connect.
+        answer_timeout_s: longest wait for an answer once connected, seconds.
         counts: for the metrics.
     """
 
@@ -70,11 +70,10 @@ class InFlight:
     _tickets: int = 0
 
     def __len__(self) -> int:
-        """Return how many are under way."""
         return len(self._by_ticket)
 
     def post(self, request: Request, deadline_s: float) -> None:
-        """Begin to send.
+        """Begin to send a request, which must be answered by `deadline_s`.
 
         Raises:
             SetupFault: there are no credentials.
@@ -88,9 +87,10 @@ class InFlight:
         self.counts.body_bytes += body_bytes(request.items)
 
     def wait(self, until_s: float, deadline_s: float) -> list[tuple[Request, Answer]]:
-        """Wait for the first answers, at most `until_s`; what takes too long is answered by that.
+        """Wait until `until_s` at most for the first answers; a request that takes too long is given up.
 
-        A server may drip for hours, so nothing is waited for beyond its own time or the deadline.
+        A server may let its answer trickle in for hours, so no request gets more than its own time, or the
+        deadline.
         """
         moments = [until_s, *(self._expires_s(r, deadline_s) for r in self._by_ticket.values())]
         answers = self.pool.wait(max(0.0, min(moments) - self.clock.monotonic_s()))
@@ -103,7 +103,7 @@ class InFlight:
         return answered
 
     def ask(self, request: Request, deadline_s: float) -> Answer:
-        """Send a request while no other is under way, and return its answer.
+        """Send a request while no other is in flight, and return its answer.
 
         Raises:
             SetupFault: there are no credentials.

@@ -1,4 +1,4 @@
-"""Pure: events into import requests, within Mixpanel's limits to the exact byte, along record boundaries."""
+"""Pure: pack events into import requests, within Mixpanel's limits to the exact byte."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -6,12 +6,12 @@ from typing import Protocol, TypeVar
 
 from whyness_events import limits
 
-# Below Mixpanel's 10 MB: MB or MiB is not defined there, and older pages say less.
+# Below Mixpanel's 10 MB: its pages do not say whether MB or MiB, and older ones have a lower limit.
 REQUEST_BYTES = 9_500_000
 
 
 class Encoded(Protocol):
-    """Whatever has its JSON ready."""
+    """Anything with its JSON encoded."""
 
     @property
     def encoded(self) -> bytes:
@@ -23,7 +23,7 @@ ItemT = TypeVar("ItemT", bound=Encoded)
 
 @dataclass(frozen=True, slots=True)
 class RequestLimits:
-    """How much goes into one request: `events`, and `body_bytes` of uncompressed JSON."""
+    """The limits of one request: the number of events, and `body_bytes` of uncompressed JSON."""
 
     events: int = limits.REQUEST_EVENTS
     body_bytes: int = REQUEST_BYTES
@@ -35,17 +35,17 @@ def body_bytes(items: Sequence[Encoded]) -> int:
 
 
 def _added_bytes(items: Sequence[Encoded]) -> int:
-    # Behind each is a comma, or the bracket.
-    if len(items) == 1:  # a sum takes thrice as long
+    # A comma or the bracket follows each.
+    if len(items) == 1:  # a sum takes three times as long
         return len(items[0].encoded) + 1
     return sum([len(item.encoded) for item in items]) + len(items)
 
 
 def pack(groups: Iterable[Sequence[ItemT]], within: RequestLimits) -> list[list[ItemT]]:
-    """Return the requests' events, in order.
+    """Return the events of each request, in order.
 
-    A group (the events of one record) is split over requests only where it does not fit into one.
-    A single event above `body_bytes` stands alone.
+    A group (the events of one record) is split only if it does not fit into one request. A single event above
+    `body_bytes` gets a request of its own.
     """
     requests: list[list[ItemT]] = []
     current: list[ItemT] = []
@@ -60,7 +60,7 @@ def pack(groups: Iterable[Sequence[ItemT]], within: RequestLimits) -> list[list[
 
 
 def _parts(groups: Iterable[Sequence[ItemT]], within: RequestLimits) -> Iterable[tuple[Sequence[ItemT], int]]:
-    """Return what stays together, with the bytes it adds to a request."""
+    """Yield the groups, or the single items of groups that do not fit, with the bytes that they add."""
     most_events, most_bytes = within.events, within.body_bytes - 1
     for group in groups:
         added = _added_bytes(group)

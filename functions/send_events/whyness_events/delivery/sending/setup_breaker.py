@@ -1,7 +1,8 @@
-"""The setup breaker: where credentials or project are wrong, a container stops knocking for a while.
+"""The setup breaker: while credentials or project are wrong, a container sends nothing.
 
-Whatever it cannot send waits in the queue. It recovers by itself: after a while one real event is sent with
-the secret fetched afresh, another record's each time, for one event may be what is refused.
+Events wait in the queue meanwhile. The breaker recovers by itself: from time to time the container fetches
+the credentials again and sends one event as a probe, each time from another record, because one event alone
+may be what is refused.
 """
 
 from collections.abc import Iterable, Sequence
@@ -10,18 +11,18 @@ from dataclasses import dataclass, field
 from whyness_events.delivery.items import Item
 
 BREAKER_S = 60.0
-# A lone event refused may be the event's own fault, or a proxy's that dislikes one string. Two of them, from
-# different records, with nothing confirmed in between, are the set-up's.
+# One refused event may itself be the cause. Refused events of two records, with nothing confirmed in between,
+# mean that the setup is wrong.
 _REFUSED_RECORDS = 2
 
 
 @dataclass(slots=True)
 class SetupBreaker:
-    """What a container knows of its set-up.
+    """Whether a container may send.
 
     Args:
-        open_s: how long it sends nothing before it probes.
-        detail: what was refused, a safe sentence; `""` while it is closed.
+        open_s: seconds without requests before a probe.
+        detail: why it is open, a safe sentence; `""` while it is closed.
     """
 
     open_s: float = BREAKER_S
@@ -32,31 +33,31 @@ class SetupBreaker:
 
     @property
     def is_open(self) -> bool:
-        """Whether the set-up is believed to be wrong."""
+        """Whether the setup seems wrong."""
         return bool(self.detail)
 
     def rests(self, now_s: float) -> bool:
-        """Whether nothing may be sent yet."""
+        """Return whether it is too early for a probe."""
         return self.is_open and now_s < self._until_s
 
     def open(self, detail: str, now_s: float) -> None:
-        """Send nothing for a while."""
+        """Open the breaker for `open_s`; `detail` is a safe sentence."""
         self.detail, self._until_s = detail, now_s + self.open_s
 
     def confirmed(self) -> None:
-        """Learn that Mixpanel took an event."""
+        """Close the breaker: Mixpanel confirmed an event."""
         self.detail = ""
         self._refused.clear()
         self._probed.clear()
 
     def refused(self, message_ids: Iterable[str], detail: str, now_s: float) -> None:
-        """Learn of records refused although nothing is known to be wrong with them."""
+        """Note refused records; open the breaker if they are of at least two."""
         self._refused.update(message_ids)
         if len(self._refused) >= _REFUSED_RECORDS:
             self.open(detail, now_s)
 
     def choose(self, items: Sequence[Item]) -> Item:
-        """Return one of `items` to probe with: of a record that was not probed with, if there is one."""
+        """Return one of `items` as the probe, if possible from a record that was not used as one."""
         fresh = [item for item in items if item.record.message_id not in self._probed]
         if not fresh:
             self._probed.clear()

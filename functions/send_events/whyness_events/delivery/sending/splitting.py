@@ -1,4 +1,4 @@
-"""Requests refused as a whole, halved until they pass or one event is alone."""
+"""Split requests that are refused as a whole, until the parts pass or hold a single event."""
 
 import random
 from collections.abc import Sequence
@@ -12,17 +12,19 @@ from whyness_events.delivery.sending.packing import body_bytes
 from whyness_events.outcomes import Outcome, Reason
 
 EXTRA_REQUESTS = 64
-# What a part that passes adds to them: where half of all are culprits, a neighbour costs some five requests.
+# Added by each part that passes: if half of the events are refused, a valid one costs about five requests.
 _EARNED_REQUESTS = 8
 
 
 @dataclass(slots=True)
 class Splitting:
-    """What an invocation has refused requests of, and may still spend on them.
+    """The refused requests of an invocation, and the number of requests left to split them.
 
     Args:
-        size: what the container knows of body sizes.
-        rng: shuffles.
+        size: of bodies, which a 413 shrinks.
+        rng: shuffles events.
+        isolated: events that were refused alone, with the answer.
+        unsplit: requests that are not split yet, with the answer.
     """
 
     size: RequestSize
@@ -32,7 +34,7 @@ class Splitting:
     _left: int = EXTRA_REQUESTS
 
     def split(self, request: Request, verdict: Verdict, *, may_send: bool) -> list[Request]:
-        """Return the parts to send; none where one event is alone, or too much was spent for nothing."""
+        """Return the parts to send; none if the request holds one event, or no requests are left."""
         if verdict.status == 413 and len(request.items) > 1:  # noqa: PLR2004
             self.size.shrink(body_bytes(request.items))
         if len(request.items) == 1:
@@ -42,14 +44,14 @@ class Splitting:
         return self._go_on() if may_send else []
 
     def passed(self, request: Request, *, may_send: bool) -> list[Request]:
-        """Hear of a confirmed request; return the parts that it has earned."""
+        """Note a confirmed request; return the parts to send with the requests that it adds."""
         if not request.is_part:
             return []
         self._left += _EARNED_REQUESTS
         return self._go_on() if may_send else []
 
     def _go_on(self) -> list[Request]:
-        """Split the smallest, for they are the first of which a part passes."""
+        """Split the smallest requests first, because their parts are the most likely to pass."""
         self.unsplit.sort(key=lambda refused: -len(refused[0].items))
         parts: list[Request] = []
         while self.unsplit and self._left >= 2:  # noqa: PLR2004  (each has two parts)
@@ -59,18 +61,18 @@ class Splitting:
         return parts
 
     def give_up(self, *, has_passed: bool) -> list[tuple[Request, Verdict]]:
-        """Give what was not split its outcome, and return it with the answers to it."""
+        """Settle the requests that were not split; return them with their answers."""
         given_up, self.unsplit = self.unsplit, []
         for request, verdict in given_up:
-            detail = f"{verdict.detail}; not isolated within {EXTRA_REQUESTS} requests that brought nothing"
+            why = f"the events at fault were not found in {EXTRA_REQUESTS} extra requests"
             reason = Reason.RETRY if has_passed else Reason.SETUP
-            request.settle(Outcome(reason, detail, verdict.status))
+            request.settle(Outcome(reason, f"{verdict.detail}; {why}", verdict.status))
         return given_up
 
     def _parts(self, items: Sequence[Item], verdict: Verdict) -> list[Sequence[Item]]:
-        """Return the named apart from the others, or else two halves.
+        """Return the named events and the others; if that does not split them, two random halves.
 
-        They are drawn by lot: culprits that stand side by side would use up the requests before one passes.
+        Random, because adjacent culprits would use up the requests before a part passes.
         """
         named = [item for index, item in enumerate(items) if index in verdict.named]
         others = [item for index, item in enumerate(items) if index not in verdict.named]

@@ -1,4 +1,4 @@
-"""Pure: events that were refused alone are tried against one that passes, in an order drawn by lot."""
+"""Pure: a trial sends events that were refused alone, and one that passes, several times in random order."""
 
 import random
 from collections.abc import Iterator, Sequence
@@ -10,7 +10,7 @@ from whyness_events.delivery.sending.blame import blamed, rejected, under_trial,
 from whyness_events.delivery.sending.evidence import Evidence, copies
 from whyness_events.outcomes import DELIVERED, Outcome
 
-# So many share the controls of a trial. More would need fewer requests, but lose more when it is cut short.
+# How many suspects share a trial. More would need fewer requests, but lose more if it is cut short.
 _SUSPECTS_AT_ONCE = 16
 
 
@@ -19,11 +19,11 @@ class Trial:
     """One trial.
 
     Args:
-        suspects: the events.
-        control: an event that was confirmed, whose copies deduplicate.
-        suspect_copies: how often each of the events is sent.
-        control_copies: how often the control is.
-        ended: the outcome of those who wait, where the trial cannot go on.
+        suspects: events that were refused alone.
+        control: an event that Mixpanel confirmed, and deduplicates when it is sent again.
+        suspect_copies: how often each suspect is sent.
+        control_copies: how often the control is sent.
+        ended: why the trial cannot go on, as the outcome of suspects that wait; None while it can.
     """
 
     suspects: Sequence[Item]
@@ -37,17 +37,17 @@ class Trial:
     _settled: dict[Item, Outcome] = field(default_factory=dict)
 
     def order(self, rng: random.Random) -> list[Item]:
-        """Return what to send, one by one."""
+        """Return the items to send, in random order."""
         order = [*self.suspects] * self.suspect_copies + [self.control] * self.control_copies
         rng.shuffle(order)
         return order
 
     def needs(self, item: Item) -> bool:
-        """Whether another copy of it says anything."""
+        """Return whether another copy of `item` must be sent."""
         return self.ended is None and item not in self._settled
 
     def answered(self, item: Item, verdict: Verdict) -> None:
-        """Note an answer; the first that is neither "passed" nor "refused" proves nothing, and ends it."""
+        """Note an answer; the first that neither confirms nor refuses the item ends the trial."""
         is_control, reaction = item is self.control, verdict.reaction
         if reaction is Reaction.CONFIRMED and not is_control:
             named = verdict.named
@@ -64,9 +64,9 @@ class Trial:
             self.ended = self.ended or waiting(verdict)
 
     def conclude(self, evidence: Evidence) -> None:
-        """Give each event its outcome, and note what speaks against it.
+        """Give each suspect its outcome, and add the evidence against it.
 
-        Where the control was refused, refusals do not depend on the event: nothing speaks against anyone.
+        If the control was refused, refusals do not depend on the event: all evidence is dropped.
         """
         if self._is_contradicted:
             evidence.clear()
@@ -86,10 +86,10 @@ class Trial:
 
 
 def trials(suspects: Sequence[Item], control: Item, evidence: Evidence) -> Iterator[Trial]:
-    """Yield the trials of these events: first those against which the most speaks.
+    """Yield the trials of the suspects, those with the most evidence against them first.
 
-    Where enough speaks against an event already, one more refusal is asked for: its record may have waited
-    for another event, or a person may have put things right and sent it again.
+    An event with enough evidence is still sent once more: its record may have waited for another event, or an
+    operator may have fixed the cause and redriven it.
     """
     known = {item: evidence.of(item) for item in suspects}
     enough = [item for item, suspicion in known.items() if suspicion and suspicion.is_enough]

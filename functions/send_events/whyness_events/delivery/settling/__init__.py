@@ -1,1 +1,1 @@
-"""What makes a record safe once its items have their outcomes, and when it comes again."""
+"""Make records safe once their items have outcomes: dead letters, Log rows, and when a record returns."""

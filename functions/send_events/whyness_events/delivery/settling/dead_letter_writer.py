@@ -1,4 +1,4 @@
-"""Pure: dead letters, and what they carry."""
+"""Pure: write dead letters, within the limits of SQS."""
 
 from collections.abc import Iterator, Mapping
 
@@ -14,17 +14,20 @@ from whyness_events.outcomes import UNCOUNTED_REASONS
 from whyness_events.values import size_bytes
 from whyness_events.wire import decode_message, escape_for_sqs, to_sqs_json
 
-# The hash of every whole message in the rows of 0.1.0.
+# The sort key of every row about a whole message that 0.1.0 wrote.
 _UNREAD_BEFORE = log_key(None, message_id="", position=0).sk
 
 
 def write_dead_letters(record_events: RecordEvents, *, now_ms: int) -> dict[Item, DeadLetter]:
-    """Return a dead letter for each dead item of the record, keyed by the item that was sent in its stead."""
+    """Return a dead letter for each dead item of the record, keyed by its `first` or by the item itself."""
     return dict(dead_letters_of(record_events, now_ms=now_ms))
 
 
 def dead_letters_of(record_events: RecordEvents, *, now_ms: int) -> Iterator[tuple[Item, DeadLetter]]:
-    """Yield them one by one: each repeats the envelope's fields, so that all may be many times its size."""
+    """Yield the dead letters one by one: all together may be many times as large as the record.
+
+    Each of them repeats the fields of the envelope.
+    """
     dead = [item.first or item for item in record_events.items if item.result.reason.is_dead]
     bodies = set() if record_events.whole else {item.record.body for item in dead}
     texts = {body: cut(body) for body in bodies}
@@ -42,8 +45,9 @@ def _write(item: Item, texts: EventTexts | None, now_ms: int) -> DeadLetter:
 def _key(item: Item, event: str, texts: EventTexts | None) -> LogKey:
     """Return the key of the event's row.
 
-    A redriven message carries its row's key, and so may any other message. It is believed only where the
-    event has no valid insert id: then its row is named by the message it first came in, which nobody guesses.
+    A redriven message carries the key of its row, but so may any other message. The key is believed only if
+    the event has no valid insert id: then it contains the id of the event's first message, which cannot be
+    guessed.
     """
     own = _own_key(item, event, texts)
     is_alone = texts is None or len(texts.events) == 1
@@ -63,15 +67,15 @@ def _own_key(item: Item, event: str, texts: EventTexts | None) -> LogKey:
 def _read(event: str) -> object:
     try:
         return decode_message(f'{{"events":[{event}]}}').raw_events[0]
-    except UnreadableMessage:  # too deep, in a field that the fast decoder skips
+    except UnreadableMessage:  # nested too deeply, in a field that the fast decoder skips
         return None
 
 
 def _body(item: Item, event: str, texts: EventTexts) -> str:
-    """Return an envelope with the event as it came, unknown fields and all, stamped with its identity.
+    """Return an envelope with the event as received, unknown fields included, stamped with its identity.
 
-    Where there is no room for it, the envelope's other members go first; an event that fills a message by
-    itself goes as it came.
+    If it does not fit into a message, the envelope's other members are dropped first; if the event fills a
+    message by itself, the body is returned as received.
     """
     for members in _members(item, texts):
         head = "".join(f"{to_sqs_json(name)}:{text}," for name, text in members.items())
@@ -82,7 +86,7 @@ def _body(item: Item, event: str, texts: EventTexts) -> str:
 
 
 def _members(item: Item, texts: EventTexts) -> Iterator[Mapping[str, str]]:
-    """Yield what stands beside the event, less each time."""
+    """Yield the members beside the event, fewer each time."""
     version = texts.fields.get("schema_version", "1")
     stamp = {"schema_version": version, "identity": f'"{item.identity}"'}
     yield {**stamp, **{name: text for name, text in texts.fields.items() if name not in stamp}}

@@ -1,7 +1,7 @@
-"""Pure: where in a body its events stand. Nothing is decoded, so what is cut out is what was sent.
+"""Pure: cut the texts of the events out of a body. Nothing is decoded, so each text is exactly what was sent.
 
-Numbers too large to read, `NaN`, nesting of any depth stay as they are: a decoder has found that the body is
-JSON, and only its strings, brackets and commas are looked at here.
+Huge numbers, `NaN` and nesting of any depth stay as they are: a decoder has accepted the body as JSON, and
+only strings, brackets and commas matter here.
 """
 
 import json
@@ -18,12 +18,12 @@ _BLANKS = " \t\r\n"
 
 @dataclass(frozen=True, slots=True)
 class EventTexts:
-    """A body, cut.
+    """The JSON texts of a body's parts.
 
     Args:
         events: the JSON of each event.
-        fields: the JSON of the envelope's other members by name.
-        is_envelope: False where the body is itself the one event.
+        fields: the JSON of the envelope's other members, by name.
+        is_envelope: False if the body is itself the one event.
     """
 
     events: Sequence[str]
@@ -32,8 +32,8 @@ class EventTexts:
 
 
 def cut(body: str) -> EventTexts:
-    """Return the texts in a body that is known to be an event or an envelope."""
-    members = dict(_members(body))  # of equal names the last one counts, as for the decoders
+    """Return the texts in a body that a decoder has accepted as an event or an envelope."""
+    members = dict(_members(body))  # of equal names the last one counts, as in the decoders
     if "events" not in members:
         return EventTexts([body], {}, is_envelope=False)
     fields = {name: text for name, text in members.items() if name != "events"}
@@ -41,7 +41,7 @@ def cut(body: str) -> EventTexts:
 
 
 def _members(text: str) -> Iterator[tuple[str, str]]:
-    """Yield name and JSON of an object's members, in order."""
+    """Yield the name and the JSON of each member of an object, in order."""
     for member in _split(text):
         name = _NAME.match(member)
         if name is not None:
@@ -50,7 +50,7 @@ def _members(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _split(text: str) -> Iterator[str]:
-    """Yield the JSON of what an array or an object holds."""
+    """Yield the JSON of each element of an array, or of each member of an object."""
     depth = start = position = 0
     while token := (_BRACKET if depth > 1 else _BRACKET_OR_COMMA).match(text, position):
         position = token.end()

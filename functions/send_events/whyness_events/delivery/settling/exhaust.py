@@ -1,7 +1,8 @@
-"""Pure: when waiting in the queue ends.
+"""Pure: when a record has waited long enough.
 
-SQS would move a record to the dead-letter queue by itself after `maxReceiveCount`, whole and without a
-reason, and forgets it after 14 days. Both are far off: 72 hours of total outage dead-letter nothing.
+SQS itself would move a record to the dead-letter queue after `maxReceiveCount`, whole and without a reason,
+and delete it after 14 days. Both come later than these limits, and an outage of 72 hours dead-letters
+nothing.
 """
 
 from collections.abc import Iterable
@@ -12,17 +13,17 @@ from whyness_events.outcomes import Outcome, Reason
 
 EXHAUST_AFTER_S = 72 * 3600.0
 MAX_RECEIVE_COUNT = 1_000
-# Whoever is still there so long after that was tried many times, and each time the function did not live to
+# A record that is still there after this additional time was tried often, and the function never lived to
 # settle it.
 UNREAD_AFTER_S = 24 * 3600.0
-# Two days before SQS forgets it, a record gets no more tries, however few it had.
+# Two days before SQS deletes a record, it is given up even if it was tried only a few times.
 LONGEST_WAIT_S = 12 * 86_400.0
-# SQS keeps none longer: where one seems older, a clock is wrong, and its receives alone count.
+# SQS keeps no record longer: if one seems older, a clock is wrong, and only its receive count matters.
 _RETENTION_S = 14 * 86_400.0
-# This many receives before SQS's own count: some of those burn without the function running.
+# A record is given up this many receives before SQS moves it: some receives do not reach the function.
 RECEIVES_TO_SPARE = 20
-# Received so often, a record may be what kills the process, or takes all its time. Less often, it may be old
-# because the function was switched off.
+# From this receive count on, a record may be what kills the process or takes all its time. Before, it may be
+# old only because the function was switched off.
 SUSPECT_FROM = 4
 
 
@@ -31,7 +32,7 @@ class Patience:
     """How long a record may wait.
 
     Args:
-        after_s: since it was sent.
+        after_s: seconds since the record was sent.
         max_receive_count: the queue's own `maxReceiveCount`.
     """
 
@@ -39,11 +40,11 @@ class Patience:
     max_receive_count: int = MAX_RECEIVE_COUNT
 
     def is_over(self, record: Record, *, now_ms: int) -> bool:
-        """Whether the record's waiting events are to be settled now, after one more try."""
+        """Return whether events that wait after this try become `exhausted`; `now_ms` is epoch time."""
         return age_s(record, now_ms) >= self.after_s
 
     def is_long_over(self, record: Record, *, now_ms: int) -> bool:
-        """Whether the record is to be given up unread: it may be what ends the process each time."""
+        """Return whether to give the record up unread, as it may be what kills the process."""
         if record.receive_count >= self.max_receive_count - RECEIVES_TO_SPARE:
             return True
         is_suspect = record.receive_count >= SUSPECT_FROM
@@ -52,14 +53,14 @@ class Patience:
 
 
 def age_s(record: Record, now_ms: int) -> float:
-    """Return for how long the record has waited; 0 where its moment is unknown, or in the future."""
+    """Return the seconds since the record was sent; 0 if that time is unknown or in the future."""
     return max(0, now_ms - record.sent_ms) / 1000 if record.sent_ms else 0.0
 
 
 def exhaust(received: Iterable[RecordEvents], patience: Patience, *, now_ms: int) -> None:
-    """Make what still waits in records that have waited long enough `exhausted`, event by event.
+    """Give waiting events in records that have waited long enough the outcome `exhausted`.
 
-    Not what waits for its time: it was not even tried.
+    Early events go on waiting: they were not tried.
     """
     for record_events in received:
         if record_events.is_delivered or not patience.is_over(record_events.record, now_ms=now_ms):
@@ -67,16 +68,16 @@ def exhaust(received: Iterable[RecordEvents], patience: Patience, *, now_ms: int
         for item in record_events.items:
             last = item.result
             if last.reason.is_waiting and last.reason is not Reason.EARLY:
-                item.first = None  # the copy in a fresher record has time left
+                item.first = None  # the equal event is in a fresher record, which has time left
                 waited = _waited(record_events.record, now_ms)
-                detail = f"undelivered after {waited}; last {last.reason}: {last.detail}"
+                detail = f"not delivered after {waited}; last outcome {last.reason}: {last.detail}"
                 item.outcome = Outcome(Reason.EXHAUSTED, detail, last.http_status)
 
 
 def given_up_unread(record: Record, *, now_ms: int) -> RecordEvents:
-    """Return the record as one dead letter, verbatim: nothing of it is read."""
+    """Return the record with the outcome `exhausted`, to be dead-lettered as received, without reading it."""
     waited = _waited(record, now_ms)
-    detail = f"given up unread after {waited}: it may be what stops the function each time it is read"
+    detail = f"given up unread after {waited}: reading it may be what stops the function"
     return RecordEvents(record, [Item(record, 0, outcome=Outcome(Reason.EXHAUSTED, detail))], whole=True)
 
 

@@ -1,6 +1,6 @@
-"""When a record that is handed back comes again: soon at first, later and later, and not all at once.
+"""When a record that is handed back returns: after a pause that doubles with each receive, with jitter.
 
-Without this, every failed record would come back after the queue's own visibility timeout, twelve minutes.
+Without this, every such record would return after the queue's own visibility timeout, twelve minutes.
 """
 
 import random
@@ -13,9 +13,10 @@ from whyness_events.delivery.ports import SourceQueue
 BASE_S = 15.0
 CAP_S = 900.0
 _JITTER = (0.8, 1.2)
-_DOUBLINGS = 30  # beyond, the cap holds whatever the base
-# Up to here a record that waits for nothing but its next try comes back after the shortest pause: of eleven
-# receives by ten containers one container has two, and four times as many are still few of a thousand.
+_DOUBLINGS = 30  # enough to reach the cap from any base
+# Below this receive count, a record that can be sent again at once returns after the shortest pause. Of
+# eleven receives by ten containers, one container has two, which a trial needs; 40 is four times as many, and
+# still small against a `maxReceiveCount` of 1,000.
 SOON_UNTIL = 40
 
 
@@ -26,9 +27,9 @@ class HandedBack:
     Args:
         receipt_handle: of this receive.
         receive_count: from 1.
-        wait_s: how long Mixpanel asked to wait, 0 where it did not.
-        soon: what is in it waits for nothing but its next try.
-        is_early: it waits for nothing but its time, which has come after `wait_s`.
+        wait_s: shortest wait in seconds, asked for by Mixpanel or until the event's time; 0 for none.
+        soon: its waiting events can be sent again at once.
+        is_early: its waiting events only wait for their time, which comes after `wait_s`.
     """
 
     receipt_handle: str
@@ -40,13 +41,13 @@ class HandedBack:
 
 @dataclass(frozen=True, slots=True)
 class Redelivery:
-    """Sets when records come again.
+    """Sets when records return.
 
     Args:
         queue: the source queue.
-        rng: jitter.
-        base_s: pause after the first receive; doubles with each.
-        cap_s: longest pause.
+        rng: for jitter.
+        base_s: pause after the first receive, seconds; it doubles with each receive.
+        cap_s: longest pause, seconds.
     """
 
     queue: SourceQueue
@@ -55,12 +56,12 @@ class Redelivery:
     cap_s: float = CAP_S
 
     def delay(self, handed_back: Sequence[HandedBack], *, deadline_s: float, held_s: float = 0.0) -> int:
-        """Delay each; return for how many the queue did not confirm it: those keep its own timeout.
+        """Delay the records; return for how many the queue did not confirm it, which keep its own timeout.
 
         Args:
             handed_back: the records.
-            deadline_s: no call is begun after it.
-            held_s: how much longer, for records that are still to be handled.
+            deadline_s: when to return at the latest, by the monotonic clock.
+            held_s: seconds to add, for records that are still to be handled.
         """
         delays = [(h.receipt_handle, self._pause_s(h) + int(held_s)) for h in handed_back if h.receipt_handle]
         confirmed = self.queue.delay(delays, deadline_s=deadline_s) if delays else 0
@@ -76,6 +77,6 @@ class Redelivery:
 
 
 def pause_range_s(receive_count: int, *, base_s: float, cap_s: float) -> tuple[float, float]:
-    """Return between what the pause after this receive lies, before it is rounded to whole seconds."""
+    """Return the shortest and longest pause after this receive, in seconds, before rounding."""
     own_s = min(cap_s, base_s * 2 ** min(receive_count - 1, _DOUBLINGS))
     return own_s * _JITTER[0], own_s * _JITTER[1]

@@ -1,4 +1,4 @@
-"""What makes a record safe: its dead letters confirmed, its Log rows written as far as they go."""
+"""Make records safe: send their dead letters, and write their Log rows as far as time allows."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -13,16 +13,16 @@ from whyness_events.delivery.settling.slicing import FEW_DEAD_LETTERS, cut_off, 
 from whyness_events.log_entry import DeliveredRow, LogEntry, LogKey, body_key
 from whyness_events.outcomes import Reason, State
 
-# Rows are worth this much of an invocation's time, and this much more for each.
+# Time for the Log table in an invocation, and additional time for each row.
 _LOG_S = 2.0
 _LOG_ENTRY_S = 0.002
-# Kept back where a record has many dead letters, to keep it whole in one call when time cuts them off.
+# Part of the time kept if a record has many dead letters, to dead-letter it whole if they cannot all be sent.
 _WHOLE_PART = 0.2
 
 
 @dataclass(slots=True)
 class Settled:
-    """What came of it: the records that are safe, those to hand back, and the losses that metrics count."""
+    """The result: records that are safe, records to hand back, and counts for the metrics."""
 
     failed_message_ids: list[str] = field(default_factory=list)
     handed_back: list[HandedBack] = field(default_factory=list)
@@ -33,11 +33,11 @@ class Settled:
 
     @property
     def troubled_count(self) -> int:
-        """How many records must come back for more than events whose time has not come."""
-        return len(self.failed_message_ids) - sum(handed.is_early for handed in self.handed_back)
+        """Number of records that must return, those with only early events aside."""
+        return len(self.failed_message_ids) - sum(record.is_early for record in self.handed_back)
 
     def add(self, other: "Settled") -> None:
-        """Add what came of more records."""
+        """Add the result of more records."""
         self.failed_message_ids += other.failed_message_ids
         self.handed_back += other.handed_back
         self.safe_receipts += other.safe_receipts
@@ -54,7 +54,7 @@ class Settlement:
         dead_letters: the dead-letter queue.
         log: the Log table.
         clock: time.
-        run_id: of the invocation; the key of the rows about events that wait.
+        run_id: the invocation's request id, in the key of the rows about waiting events.
     """
 
     dead_letters: DeadLetterQueue
@@ -66,15 +66,16 @@ class Settlement:
     _log_left_s: float = _LOG_S
 
     def settle(self, received: Sequence[RecordEvents], *, deadline_s: float) -> Settled:
-        """Send dead letters, write rows, and return which records are not safe.
+        """Send dead letters, write rows, and return which records are safe.
 
-        A record's dead letters go only when all its other events are settled: an outage that brings the
-        record back time and again must not multiply them.
+        A record's dead letters are sent only when none of its events waits: otherwise every return of the
+        record in an outage would send them again.
         """
         now_ms = self._now_ms()
         delivered = [record_events for record_events in received if record_events.is_delivered]
         others = [record_events for record_events in received if not record_events.is_delivered]
-        self._waiting += [i for p in others for i in p.items if i.result.reason.is_waiting]
+        waiting = [item for record_events in others for item in record_events.items if _is_waiting(item)]
+        self._waiting += waiting
         settled = Settled()
         self._send_dead(
             [record_events for record_events in others if _is_decided(record_events)], deadline_s, settled
@@ -93,13 +94,13 @@ class Settlement:
         return settled
 
     def finish(self, *, deadline_s: float) -> int:
-        """Write a row for each reason why events wait; return how many were lost."""
+        """Write a row for each reason for which events wait; return how many rows were lost."""
         now_ms = self._now_ms()
         rows = _waiting_entries(self._waiting, self.run_id, now_ms)
         return self._write(rows, deadline_s).count(False)
 
     def _send_dead(self, received: Sequence[RecordEvents], deadline_s: float, settled: Settled) -> None:
-        """Send the dead letters record by record, so that whatever time allows is settled for good."""
+        """Send the dead letters record by record, so that as many records as possible become safe."""
         unsent = set().union(*map(dead_items, received)) - self._safe
         by_s = deadline_s - self._reserve_s(received, deadline_s)
         for dead_letters in slices(received, unsent, self._now_ms()):
@@ -110,7 +111,7 @@ class Settlement:
         settled.dead_letters_refused = len(unsent)
 
     def _reserve_s(self, received: Sequence[RecordEvents], deadline_s: float) -> float:
-        """Return what is kept back to keep a record whole."""
+        """Return the seconds to keep for dead-lettering a record whole."""
         is_needed = any(len(record_events.items) > FEW_DEAD_LETTERS for record_events in received)
         return call_s(_WHOLE_PART * (deadline_s - self.clock.monotonic_s())) if is_needed else 0.0
 
@@ -127,7 +128,7 @@ class Settlement:
     def _send_slice(
         self, dead_letters: Mapping[Item, DeadLetter], deadline_s: float, settled: Settled
     ) -> Iterable[Item]:
-        """Send dead letters, write their rows, and return what is sent."""
+        """Send dead letters, write their rows, and return the items whose dead letter is confirmed."""
         sent = self._send(dead_letters, deadline_s)
         logged, lost = self._log(dead_letters, sent, self._now_ms(), deadline_s)
         settled.log_writes_lost += lost
@@ -149,12 +150,12 @@ class Settlement:
     ) -> tuple[set[Item], int]:
         """Write rows; return the items whose row is stored, and how many rows were lost.
 
-        Letters that had no room for a reason come first: without the row nobody would know it.
+        Rows of dead letters that had no room for a reason come first: only the row tells it.
         """
         items = sorted(sent, key=lambda item: bool(dead_letters[item].attributes))
         rows = [_dead_entry(item, dead_letters[item].key, sent[item], now_ms) for item in items]
         stored = self._write(rows, deadline_s)
-        return {item for item, ok in zip(items, stored, strict=True) if ok}, stored.count(False)
+        return {item for item, is_stored in zip(items, stored, strict=True) if is_stored}, stored.count(False)
 
     def _write(self, rows: Sequence[LogEntry], deadline_s: float) -> list[bool]:
         with self._log_time(len(rows), deadline_s) as by_s:
@@ -166,7 +167,7 @@ class Settlement:
 
     @contextmanager
     def _log_time(self, row_count: int, deadline_s: float) -> Iterator[float]:
-        """Give the deadline of a call; all calls of the invocation share one measure of time."""
+        """Give the deadline of a call, and subtract its time from what all calls of the invocation share."""
         self._log_left_s += _LOG_ENTRY_S * row_count
         began_s = self.clock.monotonic_s()
         yield min(deadline_s, began_s + self._log_left_s)
@@ -179,14 +180,18 @@ class Settlement:
         return item.result.reason is Reason.DELIVERED or (item.first or item) in self._safe
 
 
+def _is_waiting(item: Item) -> bool:
+    return item.result.reason.is_waiting
+
+
 def _is_decided(record_events: RecordEvents) -> bool:
-    return not any(item.result.reason.is_waiting for item in record_events.items)
+    return not any(map(_is_waiting, record_events.items))
 
 
 def _handed_back(record_events: RecordEvents) -> HandedBack:
-    """Return when the record comes again: its neighbours do not wait for the time of an early event."""
+    """Return the record with its wait; an early event does not delay others that wait in the record."""
     record, is_early = record_events.record, record_events.waits_for_its_time
-    waiting = [item.result for item in record_events.items if item.result.reason.is_waiting]
+    waiting = [item.result for item in record_events.items if _is_waiting(item)]
     waiting = [outcome for outcome in waiting if is_early or outcome.reason is not Reason.EARLY]
     wait_s = max((outcome.wait_s for outcome in waiting), default=0.0)
     soon = bool(waiting) and all(outcome.soon for outcome in waiting)
@@ -194,10 +199,10 @@ def _handed_back(record_events: RecordEvents) -> HandedBack:
 
 
 def _delivered_rows(received: Iterable[RecordEvents]) -> list[DeliveredRow]:
-    """Return the rows that redriven records carry, each with the key of the one event in the record."""
+    """Return the rows that redriven records name, each with the key of the one event in its record."""
     redriven = [record_events for record_events in received if record_events.record.log_key]
     rows = [row for record_events in redriven if (row := _delivered_row(record_events))]
-    # DynamoDB takes a row once a call: of two messages that name it, the one that holds its event counts.
+    # DynamoDB accepts a row once a call: of two messages that name it, keep the one that holds its event.
     return list({row.row: row for row in sorted(rows, key=lambda row: not row.is_edited)}.values())
 
 
@@ -228,7 +233,7 @@ def _dead_entry(item: Item, key: LogKey, dead_letter_message_id: str, now_ms: in
 
 
 def _waiting_entries(items: Iterable[Item], run_id: str, now_ms: int) -> list[LogEntry]:
-    """Return one row per reason for all that stays in the queue; an outage would write a row per event."""
+    """Return one row per reason for all waiting events: an outage would write millions, one per event."""
     waiting: dict[Reason, list[Item]] = defaultdict(list)
     for item in items:
         waiting[item.result.reason].append(item)

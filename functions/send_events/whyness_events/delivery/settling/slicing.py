@@ -1,4 +1,4 @@
-"""Pure: the dead letters of an invocation, a few at a time, and what becomes of those that time cuts off."""
+"""Pure: the dead letters of an invocation in slices, and the records for which there is not enough time."""
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
@@ -7,17 +7,17 @@ from whyness_events.delivery.items import Item, RecordEvents
 from whyness_events.delivery.ports import DeadLetter
 from whyness_events.delivery.settling.dead_letter_writer import dead_letters_of
 
-# In memory at once: a dead letter is some kilobytes with its row, and a hostile one a megabyte.
+# Bounds the memory: a dead letter with its row takes some kilobytes, and a hostile one a megabyte.
 _SLICE_DEAD_LETTERS = 500
 _SLICE_BYTES = 4_000_000
-# Up to here a record that time cut off simply comes again.
+# With at most this many dead letters, a record that runs out of time simply returns.
 FEW_DEAD_LETTERS = 100
 
 
 def slices(
     received: Iterable[RecordEvents], unsent: Collection[Item], now_ms: int
 ) -> Iterator[dict[Item, DeadLetter]]:
-    """Yield the dead letters of what is unsent, record by record, each written when it is its turn."""
+    """Yield the dead letters of unsent items, record by record, written only when their turn comes."""
     dead_letters: dict[Item, DeadLetter] = {}
     size_bytes = 0
     for record_events in received:
@@ -39,7 +39,7 @@ def dead_items(record_events: RecordEvents) -> set[Item]:
 
 
 def cut_off(received: Iterable[RecordEvents], unsent: set[Item]) -> Iterator[tuple[RecordEvents, set[Item]]]:
-    """Yield the large records whose dead letters were sent in part, with their dead items."""
+    """Yield the records whose many dead letters were sent only in part, with their dead items."""
     for record_events in received:
         dead = dead_items(record_events)
         if len(dead) > FEW_DEAD_LETTERS and not dead <= unsent and not dead.isdisjoint(unsent):
@@ -47,12 +47,12 @@ def cut_off(received: Iterable[RecordEvents], unsent: set[Item]) -> Iterator[tup
 
 
 def kept_whole(record_events: RecordEvents, dead_count: int) -> RecordEvents:
-    """Return the record as one dead letter, verbatim.
+    """Return the record as a single dead item, to be dead-lettered as received.
 
-    The next invocation would begin with its first dead letter again, and come no further.
+    Otherwise the next invocation would start again with its first dead letter, and get no further.
     """
     outcome = next(item.result for item in record_events.items if item.result.reason.is_dead)
-    why = f"kept whole, for there was no time for a letter for each of its {dead_count} dead events"
-    # Its other events may be at Mixpanel.
+    why = f"kept whole: there was no time to dead-letter its {dead_count} dead events one by one"
+    # Mixpanel may have its other events.
     outcome = replace(outcome, detail=f"{why}; first: {outcome.detail}", may_count=True)
     return RecordEvents(record_events.record, [Item(record_events.record, 0, outcome=outcome)], whole=True)

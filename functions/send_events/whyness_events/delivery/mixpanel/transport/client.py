@@ -1,4 +1,4 @@
-"""Edge: HTTP to Mixpanel. Posts side by side, decides nothing, and never lets a slow server hold it."""
+"""Edge: the HTTP client for Mixpanel. It posts in parallel, and no slow server can hold it up."""
 
 import queue
 import threading
@@ -14,7 +14,8 @@ from isal import isal_zlib
 from urllib3.exceptions import HTTPError
 
 from whyness_events.delivery.mixpanel.service_account import Credentials
-from whyness_events.delivery.mixpanel.transport.connection import ANSWER_BYTES, Transport, Wire
+from whyness_events.delivery.mixpanel.transport.connection import Transport
+from whyness_events.delivery.mixpanel.transport.sockets import ANSWER_BYTES, Wire
 from whyness_events.delivery.ports import Answer
 from whyness_events.delivery.sending.in_flight import CONNECT_TIMEOUT_S
 
@@ -30,7 +31,7 @@ _HEADERS = {
     "Accept-Encoding": "gzip",
     "Connection": "close",
 }
-# A report; any other status confirms nothing.
+# Statuses of answers that can confirm events.
 _MAY_CONFIRM = frozenset({200, 400})
 # A thread whose connection was cut ends within milliseconds.
 _JOIN_S = 1.0
@@ -38,18 +39,18 @@ _JOIN_S = 1.0
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Exchange:
-    """A request that is under way, or was."""
+    """A request that is or was in flight."""
 
     wire: Wire
     thread: threading.Thread
 
 
 class MixpanelPool:
-    """The SenderPool over `requests`: one thread and one connection per request under way.
+    """The SenderPool port over `requests`: one thread and one connection for each request in flight.
 
     Args:
-        url: of the region, without `/import`.
-        project_id: of the project.
+        url: of the region's API host, without `/import`.
+        project_id: of the Mixpanel project.
         credentials: of the service account.
     """
 
@@ -64,7 +65,7 @@ class MixpanelPool:
     def submit(self, ticket: int, events: Sequence[bytes], timeout_s: float) -> None:
         """Begin to post `events`; see SenderPool."""
         account, password = self._credentials.get()
-        auth = (account.encode(), password.encode())  # as text, requests would take Latin-1 only
+        auth = (account.encode(), password.encode())  # requests would encode texts as Latin-1
         request = requests.Request("POST", self._url, headers=_HEADERS, params=self._query, auth=auth)
         wire = Wire(min(CONNECT_TIMEOUT_S, timeout_s), timeout_s)
         thread = threading.Thread(target=self._run, args=(ticket, wire, request, events), daemon=True)
@@ -72,7 +73,7 @@ class MixpanelPool:
         self._busy[ticket] = _Exchange(wire, thread)
 
     def wait(self, timeout_s: float) -> list[tuple[int, Answer]]:
-        """Return what has been answered; see SenderPool."""
+        """Return the answers that have arrived; see SenderPool."""
         give_up_s = time.monotonic() + timeout_s
         answered: list[tuple[int, Answer]] = []
         while True:
@@ -81,7 +82,7 @@ class MixpanelPool:
                 ticket, wire, answer = self._answers.get(timeout=0.0 if answered else left_s)
             except queue.Empty:
                 return answered
-            # Not ours any more where it was abandoned, or belongs to an earlier invocation.
+            # Dropped if the request was abandoned, or belongs to an earlier invocation.
             if ticket in self._busy and self._busy[ticket].wire is wire:
                 self._busy.pop(ticket).thread.join()
                 answered.append((ticket, answer))
@@ -93,9 +94,9 @@ class MixpanelPool:
         self._cut.append(exchange)
 
     def abandon_all(self) -> None:
-        """Cut every connection that is still busy, and wait until nothing of it is left.
+        """Cut every connection that is still busy, and wait up to a second for their threads.
 
-        A thread inside a name look-up cannot be ended: it makes no connection, and ends when that returns.
+        A thread in a DNS lookup cannot be stopped: it ends when the lookup returns, without connecting.
         """
         for ticket in list(self._busy):
             self.abandon(ticket)
@@ -106,13 +107,13 @@ class MixpanelPool:
         self._cut = [exchange for exchange in self._cut if exchange.thread.is_alive()]
 
     def refresh_credentials(self) -> bool:
-        """Fetch the secret afresh; see SenderPool."""
+        """Fetch the credentials again; see SenderPool."""
         return self._credentials.refresh()
 
     def _run(self, ticket: int, wire: Wire, request: requests.Request, events: Sequence[bytes]) -> None:
         try:
             answer = _post(wire, request, events)
-        except Exception as bug:  # noqa: BLE001  (the waiting thread must hear of it; its text may hold payload)
+        except Exception as bug:  # noqa: BLE001  (`wait` needs an answer; its text may hold payload)
             answer = Answer(0, error=f"internal fault: {type(bug).__name__}")
         self._answers.put((ticket, wire, answer))
 
@@ -121,7 +122,7 @@ def _post(wire: Wire, request: requests.Request, events: Sequence[bytes]) -> Ans
     request.data = _compress(events)
     prepared = request.prepare()
     try:
-        # Not a Session: it reads the whole body of a redirect, asks for proxies and keeps cookies.
+        # Not a Session, which reads the body of a redirect, uses proxies and keeps cookies.
         with closing(Transport(prepared.url or "", wire)) as transport:
             response = transport.send(prepared, stream=True)
             return _answer(response, wire)
@@ -132,7 +133,7 @@ def _post(wire: Wire, request: requests.Request, events: Sequence[bytes]) -> Ans
 
 
 def _compress(events: Sequence[bytes]) -> bytes:
-    """Return them as a JSON array, compressed piece by piece: to copy all of it costs more than that."""
+    """Return the events as a compressed JSON array, without a copy of the uncompressed array."""
     deflate = isal_zlib.compressobj(_GZIP_LEVEL, isal_zlib.DEFLATED, _GZIP_FORMAT)
     pieces = b"[", b",".join(events), b"]"
     return b"".join([*map(deflate.compress, pieces), deflate.flush()])
@@ -141,13 +142,13 @@ def _compress(events: Sequence[bytes]) -> bytes:
 def _answer(response: requests.Response, wire: Wire) -> Answer:
     with response:
         if response.status_code in _MAY_CONFIRM and not wire.is_sent:
-            return Answer(0, error="it was answered before it was sent")
+            return Answer(0, error="the answer came before the request was sent")
         pieces: Iterable[bytes] = iter(partial(response.raw.read, _CHUNK_BYTES, decode_content=False), b"")
         encoding = response.headers.get("Content-Encoding", "").strip().lower()
         if encoding in _COMPRESSED:
             pieces = _inflate(pieces)
         elif encoding not in {"", "identity"}:
-            return Answer(0, error="the answer is in an encoding that was not asked for")
+            return Answer(0, error="the answer has an encoding that was not requested")
         body = bytearray()
         for piece in pieces:
             body += piece

@@ -1,4 +1,4 @@
-"""What the operator's edit function does in a run: it puts right what the traffic got wrong."""
+"""The operator's edit function in a run: it fixes what the traffic got wrong."""
 
 import json
 from typing import Any
@@ -11,23 +11,23 @@ _BETTER: dict[str, Any] = {
     "time": 1_794_990_000_000,
     "properties": {},
 }
-# Some letters the function cannot mend: they stay where they are.
-_HOPELESS_PART = 5
+# One in so many events cannot be fixed: its dead letter stays where it is.
+_HOPELESS_ONE_IN = 5
 
 
-def mend(raw: Any) -> Any:
-    """Return the event put right; what is right already stays as it is.
+def fix(raw: Any) -> Any:
+    """Return the event, fixed where it is wrong.
 
     Raises:
-        ValueError: it is beyond repair.
+        ValueError: it cannot be fixed.
     """
     if not isinstance(raw, dict):
         return _from_text(raw)
     number = _number(raw)
-    wrong = {name for each in WRONGS if _has(raw, each) for name in each}
-    if wrong and number % _HOPELESS_PART == 0:
-        raise ValueError("beyond repair")
-    better = {name: _BETTER.get(name, f"mended-{number}") for name in wrong}
+    wrong_names = {name for wrong in WRONGS if _has(raw, wrong) for name in wrong}
+    if wrong_names and number % _HOPELESS_ONE_IN == 0:
+        raise ValueError("it cannot be fixed")
+    better = {name: _BETTER.get(name, f"fixed-{number}") for name in wrong_names}
     if raw.get("useragent") in POISONS:
         better["useragent"] = ""
     is_large = len(str(raw.get("properties"))) > 1_000_000
@@ -46,5 +46,5 @@ def _number(raw: dict[str, Any]) -> int:
 
 def _from_text(raw: object) -> dict[str, Any]:
     if not (isinstance(raw, str) and raw.startswith("no JSON")):
-        raise ValueError("beyond repair")
+        raise ValueError("it cannot be fixed")
     return {"insert_id": f"text-{len(raw)}", "event": "Text", "user": "", "time": _BETTER["time"]}

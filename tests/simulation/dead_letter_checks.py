@@ -12,13 +12,13 @@ from whyness_events.outcomes import Reason
 
 _SPARE_RECEIVES = 20
 # Parts of values that the traffic sends, of the insert ids, and of the secret.
-_NEVER_TOLD = (PRIVATE, "row-", "mended-", "secret-", "Mozilla")
+_NEVER_TOLD = (PRIVATE, "row-", "fixed-", "secret-", "Mozilla")
 _READABLE_CHARS = 10
 
 
 @dataclass(frozen=True, slots=True)
-class LetterChecks:
-    """Looks at the letters of a run.
+class DeadLetterChecks:
+    """Looks at the dead letters of a run.
 
     Args:
         ledger: of the run.
@@ -28,18 +28,18 @@ class LetterChecks:
     ledger: Ledger
     max_receive_count: int
 
-    def problems(self, letter: DeadLetter, container: Container) -> Iterator[str]:
-        """Yield what is wrong with a letter that this container sends now."""
-        told = DeadLetterAttributes.decode(letter.attributes)
-        for key in self.ledger.keys(letter.body):
+    def problems(self, dead_letter: DeadLetter, container: Container) -> Iterator[str]:
+        """Yield what is wrong with a dead letter that this container sends now."""
+        told = DeadLetterAttributes.decode(dead_letter.attributes)
+        for key in self.ledger.keys(dead_letter.body):
             if key not in self.ledger.expected:
-                yield f"a dead letter that nobody published: {key[:200]}"
+                yield f"a dead letter that was never published: {key[:200]}"
             elif self.ledger.is_good(key) and not self._may_be_dead(told, container):
                 yield f"dead-lettered as {told.reason}, and nothing is wrong with it: {key[:200]}"
         yield from _text_problems(told.reason, told.detail)
 
     def _may_be_dead(self, told: DeadLetterAttributes, container: Container) -> bool:
-        """Whether a good event may be in such a letter."""
+        """Whether a good event may be in such a dead letter."""
         now_s = container.process.now_s()
         arrival = container.arrivals.get(told.source_message_id)
         if told.reason != Reason.EXHAUSTED or arrival is None:
@@ -52,6 +52,6 @@ def _text_problems(reason: str, detail: str) -> Iterator[str]:
     if reason not in [str(known) for known in Reason if known.is_dead]:
         yield f"a dead letter with the reason {reason!r}"
     if len(detail) < _READABLE_CHARS or not detail.isprintable():
-        yield f"a dead letter whose detail nobody can read: {detail!r}"
+        yield f"a dead letter with an unreadable detail: {detail!r}"
     if told := [text for text in _NEVER_TOLD if text in detail]:
         yield f"a dead letter's detail tells {told}: {detail!r}"

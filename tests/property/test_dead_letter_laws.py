@@ -13,7 +13,7 @@ from tests.strategies import any_json, any_text
 from whyness_events import UnreadableMessage, decode_message, limits
 from whyness_events.delivery.ports import DeadLetter
 from whyness_events.delivery.reading.decode import read_record
-from whyness_events.delivery.settling import dead_letter_writer as letters_module
+from whyness_events.delivery.settling import dead_letter_writer as dead_letters_module
 from whyness_events.delivery.settling.dead_letter_writer import write_dead_letters
 from whyness_events.delivery.settling.event_texts import cut
 from whyness_events.log_entry import log_key
@@ -44,7 +44,7 @@ anything = odd_json | plain_json | any_raw_json
 
 @st.composite
 def event_texts(draw: st.DrawFn, number: int) -> str:
-    """Return an event, good or not, perhaps with a field that nobody reads, or something that is no event."""
+    """Return an event, valid or not, perhaps with an unknown field, or something that is not an event."""
     raw = make_raw(insert_id=f"row-{number}")
     if draw(st.booleans()):
         raw["event"] = draw(st.sampled_from([" ", None]))
@@ -68,14 +68,14 @@ def bodies(draw: st.DrawFn) -> tuple[str, list[str]]:
     return f"{blank}{{{f'{blank},'.join(members)}}}", events
 
 
-def letters_of(body: str, *, all_die: bool) -> tuple[list[int], list[DeadLetter]]:
-    """Return the places of the events that die, and their letters; the others are delivered."""
+def dead_letters_of(body: str, *, all_die: bool) -> tuple[list[int], list[DeadLetter]]:
+    """Return the places of the events that die, and their dead letters; the others are delivered."""
     record_events = read_record(make_record(body), now_ms=NOW_MS, default_identity="distinct_id")
     for item in record_events.items:
         if item.outcome is None:
             item.outcome = Outcome(Reason.REJECTED, "refused") if all_die else DELIVERED
-    letters = write_dead_letters(record_events, now_ms=NOW_MS)
-    return [item.position for item in letters], list(letters.values())
+    dead_letters = write_dead_letters(record_events, now_ms=NOW_MS)
+    return [item.position for item in dead_letters], list(dead_letters.values())
 
 
 def is_readable(body: str) -> bool:
@@ -92,9 +92,9 @@ def value(text: str) -> Any:
     return json.loads(json.dumps(whole))
 
 
-def read_events(letter: DeadLetter) -> Sequence[Any]:
-    """Return the events in a letter's envelope."""
-    found = value(letter.body)["events"]
+def read_events(dead_letter: DeadLetter) -> Sequence[Any]:
+    """Return the events in a dead letter's envelope."""
+    found = value(dead_letter.body)["events"]
     assert isinstance(found, list)
     return found
 
@@ -104,20 +104,20 @@ def read_events(letter: DeadLetter) -> Sequence[Any]:
     message=('{"events":[7,{"a":1e999},"Infinity"],"x":"\ud83d"}', ["7", '{"a":1e999}', '"Infinity"']),
     all_die=False,
 )
-def test_a_letter_holds_its_one_event_as_it_was_sent(
+def test_a_dead_letter_holds_its_one_event_as_it_was_sent(
     message: tuple[str, list[str]], *, all_die: bool
 ) -> None:
-    """Each that dies has a letter of its own, and no other event is in it."""
+    """Each that dies has a dead letter of its own, and no other event is in it."""
     body, events = message
 
-    places, letters = letters_of(body, all_die=all_die)
+    places, dead_letters = dead_letters_of(body, all_die=all_die)
 
     if is_readable(body):
         expected = [[value(events[place])] for place in places]
-        assert repr([read_events(letter) for letter in letters]) == repr(expected)
+        assert repr([read_events(dead_letter) for dead_letter in dead_letters]) == repr(expected)
     else:
-        assert [letter.body for letter in letters] == [body]
-    assert all(letter.body.encode() for letter in letters if is_readable(body))
+        assert [dead_letter.body for dead_letter in dead_letters] == [body]
+    assert all(dead_letter.body.encode() for dead_letter in dead_letters if is_readable(body))
 
 
 @given(bodies())
@@ -129,7 +129,7 @@ def test_a_body_is_cut_where_its_events_stand(message: tuple[str, list[str]]) ->
 
 
 @pytest.mark.parametrize("odd", ODD)
-def test_a_delivered_neighbour_is_in_no_letter(odd: str) -> None:
+def test_a_delivered_neighbour_is_in_no_dead_letter(odd: str) -> None:
     """Whatever stands in the event, in a field of the envelope, or in the neighbour."""
     good, bad = json.dumps(make_raw(insert_id="good")), json.dumps(make_raw(insert_id="bad", event=" "))
 
@@ -138,9 +138,9 @@ def test_a_delivered_neighbour_is_in_no_letter(odd: str) -> None:
         f'{{"events":[{good},{bad}],"x":{odd}}}',
         f'{{"schema_version":1,"events":[{good[:-1]},"x":{odd}}},{bad}]}}',
     ):
-        _, [letter] = letters_of(body, all_die=False)
-        assert [event["insert_id"] for event in read_events(letter)] == ["bad"]
-        assert letter.key == log_key(json.loads(bad), message_id="", position=1)
+        _, [dead_letter] = dead_letters_of(body, all_die=False)
+        assert [event["insert_id"] for event in read_events(dead_letter)] == ["bad"]
+        assert dead_letter.key == log_key(json.loads(bad), message_id="", position=1)
 
 
 @pytest.mark.parametrize("fields", ["", f',"x":"{"y" * 200}"', ',"identity":"simplified"'])
@@ -153,12 +153,12 @@ def test_an_event_of_nearly_a_message_goes_alone(neighbour: str, fields: str) ->
     body = f'{{"events":[{big},{neighbour}]{fields}}}'
     assert len(body) == limits.MESSAGE_BYTES
 
-    _, letters = letters_of(body, all_die=False)
+    _, dead_letters = dead_letters_of(body, all_die=False)
 
-    assert [event["insert_id"] for event in read_events(letters[0])] == ["bad"]
-    assert letters[0].size_bytes <= limits.MESSAGE_BYTES
-    # A neighbour that was delivered, or a field that nobody knows, leaves room for the stamp.
-    assert "identity" in value(letters[0].body) or (neighbour, fields) == ("1", "")
+    assert [event["insert_id"] for event in read_events(dead_letters[0])] == ["bad"]
+    assert dead_letters[0].size_bytes <= limits.MESSAGE_BYTES
+    # A delivered neighbour, or an unknown field, leaves room for the stamp.
+    assert "identity" in value(dead_letters[0].body) or (neighbour, fields) == ("1", "")
 
 
 def test_an_event_that_only_the_fast_decoder_can_read_goes_alone(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -167,7 +167,7 @@ def test_an_event_that_only_the_fast_decoder_can_read_goes_alone(monkeypatch: py
     def give_up(_: str) -> None:
         raise UnreadableMessage("body: found JSON nested too deeply to read; allowed: 3 levels")
 
-    monkeypatch.setattr(letters_module, "decode_message", give_up)
+    monkeypatch.setattr(dead_letters_module, "decode_message", give_up)
     good, bad = make_raw(insert_id="good"), make_raw(insert_id="bad")
     record_events = read_record(
         make_record(make_body(good, bad)), now_ms=NOW_MS, default_identity="distinct_id"
@@ -177,7 +177,7 @@ def test_an_event_that_only_the_fast_decoder_can_read_goes_alone(monkeypatch: py
         Outcome(Reason.REJECTED, "refused"),
     )
 
-    [letter] = write_dead_letters(record_events, now_ms=NOW_MS).values()
+    [dead_letter] = write_dead_letters(record_events, now_ms=NOW_MS).values()
 
-    assert read_events(letter) == [value(json.dumps(bad))]
-    assert letter.key == log_key(bad, message_id="", position=1)
+    assert read_events(dead_letter) == [value(json.dumps(bad))]
+    assert dead_letter.key == log_key(bad, message_id="", position=1)
