@@ -44,14 +44,14 @@ GIVEN_UP = [
 ALLOWED_BY_SQS = re.compile(r"[\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]*")
 
 
-def _parcel(body: str, *outcomes: Outcome, whole: bool = False, **record: Any) -> RecordEvents:
+def _record_events(body: str, *outcomes: Outcome, whole: bool = False, **record: Any) -> RecordEvents:
     found = make_record(body, **record)
     items = [Item(found, n, identity="distinct_id", outcome=outcome) for n, outcome in enumerate(outcomes)]
     return RecordEvents(found, items, whole)
 
 
 def _dead_letter(body: str, outcome: Outcome = REJECTED, *, whole: bool = False, **record: Any) -> DeadLetter:
-    (dead_letter,) = write_dead_letters(_parcel(body, outcome, whole=whole, **record), now_ms=NOW_MS).values()
+    (dead_letter,) = write_dead_letters(_record_events(body, outcome, whole=whole, **record), now_ms=NOW_MS).values()
     return dead_letter
 
 
@@ -67,7 +67,7 @@ def test_dead_letter_holds_one_event_in_an_envelope_of_its_own() -> None:
 @pytest.mark.parametrize("identity", ["distinct_id", "simplified"])
 def test_dead_letter_is_stamped_with_the_identity_it_was_sent_with(identity: str) -> None:
     """Redriven under another setting, it must not become another person's event."""
-    record_events = _parcel(json.dumps(make_raw()), REJECTED)
+    record_events = _record_events(json.dumps(make_raw()), REJECTED)
     record_events.items[0].identity = identity
 
     (dead_letter,) = write_dead_letters(record_events, now_ms=NOW_MS).values()
@@ -142,7 +142,7 @@ def test_attributes_are_rebuilt_not_inherited() -> None:
 def test_only_the_dead_have_dead_letters() -> None:
     """One each, in order; delivered and waiting events have none."""
     raws = [make_raw(insert_id=f"id-{n}") for n in range(4)]
-    record_events = _parcel(make_body(*raws), REJECTED, DELIVERED, Outcome(Reason.RETRY), REJECTED)
+    record_events = _record_events(make_body(*raws), REJECTED, DELIVERED, Outcome(Reason.RETRY), REJECTED)
 
     dead_letters = write_dead_letters(record_events, now_ms=NOW_MS)
 
@@ -153,9 +153,9 @@ def test_only_the_dead_have_dead_letters() -> None:
 def test_repeats_share_one_dead_letter() -> None:
     """Equal events of one record are one event; so are those of two."""
     raw = make_raw(insert_id="4711")
-    record_events = _parcel(make_body(raw, raw), REJECTED, REJECTED)
+    record_events = _record_events(make_body(raw, raw), REJECTED, REJECTED)
     record_events.items[1].first, record_events.items[1].outcome = record_events.items[0], None
-    other = _parcel(json.dumps(raw), REJECTED)
+    other = _record_events(json.dumps(raw), REJECTED)
     other.items[0].first, other.items[0].outcome = record_events.items[0], None
 
     dead_letters = write_dead_letters(record_events, now_ms=NOW_MS) | write_dead_letters(other, now_ms=NOW_MS)
@@ -256,7 +256,7 @@ def test_attributes_count_in_the_size() -> None:
 def test_event_of_a_valid_message_is_found_at_its_place() -> None:
     """Each dead letter holds the event that its item stands for."""
     raws = [make_event(insert_id=f"id-{n}").to_wire() for n in range(3)]
-    record_events = _parcel(make_body(*raws), REJECTED, REJECTED, REJECTED)
+    record_events = _record_events(make_body(*raws), REJECTED, REJECTED, REJECTED)
 
     dead_letters = list(write_dead_letters(record_events, now_ms=NOW_MS).values())
 
