@@ -51,7 +51,9 @@ def _record_events(body: str, *outcomes: Outcome, whole: bool = False, **record:
 
 
 def _dead_letter(body: str, outcome: Outcome = REJECTED, *, whole: bool = False, **record: Any) -> DeadLetter:
-    (dead_letter,) = write_dead_letters(_record_events(body, outcome, whole=whole, **record), now_ms=NOW_MS).values()
+    (dead_letter,) = write_dead_letters(
+        _record_events(body, outcome, whole=whole, **record), now_ms=NOW_MS
+    ).values()
     return dead_letter
 
 
