@@ -101,7 +101,7 @@ def _missing() -> list[BadEvent]:
     allowed = {
         "insert_id": "a string",
         "event": "a string",
-        "user": 'a string ("" for nobody)',
+        "user": 'a string ("" for an anonymous event)',
         "time": _TIME,
     }
     return [
@@ -131,8 +131,8 @@ def _wrong_types() -> list[BadEvent]:
         ("insert_id", None, "null", "a string"),
         ("event", [MARKER], "an array of 1 elements", "a string"),
         ("event", None, "null", "a string"),
-        ("user", 123, "an integer", 'a string ("" for nobody)'),
-        ("user", None, "null", 'a string ("" for nobody)'),
+        ("user", 123, "an integer", 'a string ("" for an anonymous event)'),
+        ("user", None, "null", 'a string ("" for an anonymous event)'),
         ("time", str(NOW_MS), "a string of 13 bytes", _TIME),
         ("time", "2026-11-23T10:00:00", "a string of 19 bytes", _TIME),
         ("time", NOW_MS + 0.5, "a number with a fraction", _TIME),
@@ -173,7 +173,7 @@ def _insert_ids() -> list[BadEvent]:
 def _names_and_users() -> list[BadEvent]:
     blank = ("a blank string", "a name of 1 to 255 bytes")
     verb = ("an identity verb", "names other than $identify, $merge, $create_alias")
-    no_id = ("a placeholder", 'an id, or "" for nobody')
+    no_id = ("a placeholder", 'an id, or "" for an anonymous event')
     device = ("the prefix $device:", 'an id, or "p:" and an id for a prospect')
     return [
         BadEvent("event of spaces", event_text(event=" \t\n"), "event", *blank),

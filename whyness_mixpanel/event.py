@@ -52,7 +52,7 @@ class Event:
             time is up to an hour ahead waits in the queue until then.
         ip: the person's address.
         useragent: the request's User-Agent header.
-        properties: further properties, at most 230; docs/reference/django.md says what their values may be.
+        properties: further properties, at most 230; docs/reference/python.md says what their values may be.
         prospect: id of the prospect that this user was before the registration.
     """
 

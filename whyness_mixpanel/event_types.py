@@ -1,4 +1,4 @@
-"""The types that the fields of an event accept, for mypy and editors (docs/reference/django.md)."""
+"""The types that the fields of an event accept, for mypy and editors (docs/reference/python.md)."""
 
 from datetime import datetime
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""Converts values of call sites to JSON values (the table in docs/reference/django.md).
+"""Converts values of call sites to JSON values (the table in docs/reference/python.md).
 
 No value is trusted. Its type decides, not its `__class__`, and it is read by the methods of `str`, `dict` and
 so on, not by overrides of its class. A value's own code runs only where there is no other way (a lazy object,
@@ -28,7 +28,7 @@ _NAME_CHARACTERS = 100
 # Of lazy objects nested in each other.
 _MOST_WRAPPINGS = 20
 
-_ALLOWED = "a JSON value, or another kind that docs/reference/django.md names"
+_ALLOWED = "a JSON value, or another kind that docs/reference/python.md names"
 
 
 class Refused(NamedTuple):

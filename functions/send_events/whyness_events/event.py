@@ -82,7 +82,7 @@ def parse_event(raw: object, *, now_ms: int) -> Event:
     event = Event(
         insert_id=_required(raw, "insert_id", _is_string, "a string"),
         event=_required(raw, "event", _is_string, "a string"),
-        user=_required(raw, "user", _is_string, 'a string ("" for nobody)'),
+        user=_required(raw, "user", _is_string, 'a string ("" for an anonymous event)'),
         time=_required(raw, "time", _is_integer, "epoch milliseconds as an integer"),
         ip=ip if isinstance(ip, str) else "",
         useragent=_optional(raw, "useragent", _is_string, "a string"),
@@ -195,7 +195,7 @@ def check_user(user: str) -> None:
     if longer_than(user, limits.DISTINCT_ID_BYTES):
         raise InvalidEvent("user", kind(user), f"at most {limits.DISTINCT_ID_BYTES} bytes")
     if user.lower() in limits.PLACEHOLDERS:
-        raise InvalidEvent("user", "a placeholder", 'an id, or "" for nobody')
+        raise InvalidEvent("user", "a placeholder", 'an id, or "" for an anonymous event')
     if user.startswith(_PROSPECT_PREFIX):
         _check_prospect_user(user.removeprefix(_PROSPECT_PREFIX))
     if user.startswith(_DEVICE_PREFIX):

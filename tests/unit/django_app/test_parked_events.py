@@ -46,7 +46,7 @@ def released(row: Outbox) -> bool:
 
 
 def test_what_breaks_a_rule_alone_is_kept_exactly() -> None:
-    """With the values that the table of docs/reference/django.md makes of it."""
+    """With the values that the table of docs/reference/python.md makes of it."""
     row, kept = park(
         event=" ",
         user=SimpleLazyObject(lambda: User(pk=8)),
