@@ -11,7 +11,7 @@ from typing import Any
 from whyness_events.log_entry import KEEP_S
 from whyness_events.outcomes import LOG_REASONS
 from whyness_ops import output
-from whyness_ops.aws import Aws, Stack
+from whyness_ops.connection import connect
 from whyness_ops.dead_letter_queue import DeadLetterQueue
 from whyness_ops.edit import Edit, load_edit, load_site_check
 from whyness_ops.errors import NotFound, UsageFault
@@ -49,7 +49,7 @@ def dlq_show(options: argparse.Namespace, stop: Stop) -> int:
     letter = find_letter(
         _queue(options), message_id=options.message or "", insert_id=options.insert_id or "", stop=stop
     )
-    log = _log(options) if options.log_table else None
+    log = _log(options) if connect(options)[1].log_table else None
     output.emit(show(letter, log), output.pretty, as_json=options.json)
     return 0
 
@@ -92,8 +92,7 @@ def _redrive_all(options: argparse.Namespace, stop: Stop) -> int:
     rate = None if options.rate is None else max(1, int(options.rate))
     with Progress() as progress:
         move = redrive_all(
-            _aws(options),
-            _stack(options),
+            *connect(options),
             rate_per_s=rate,
             stop=stop,
             progress=lambda m: progress(m.moved, m.to_move, f"dead letters moved ({m.status.lower()})"),
@@ -114,8 +113,7 @@ def _redrive_selection(options: argparse.Namespace, stop: Stop) -> int:
     )
     with Progress() as progress:
         report = Redrive(
-            _aws(options),
-            _stack(options),
+            *connect(options),
             selection,
             edit=_load_edit(options.edit, options.site),
             edit_name=options.edit or "",
@@ -160,7 +158,7 @@ def log_show(options: argparse.Namespace, _: Stop) -> int:
     rows = _log(options).get(options.insert_id)
     if not rows:
         raise NotFound(
-            f"Log table {options.log_table} has no row {options.insert_id}. "
+            f"Log table {connect(options)[1].log_table} has no row {options.insert_id}. "
             f"Its event did not fail, or failed more than {KEPT_DAYS} days ago."
         )
     output.emit(rows, output.pretty, as_json=options.json)
@@ -197,20 +195,14 @@ def _is_named(row: Row, options: argparse.Namespace) -> bool:
     return options.event in (None, row.get("event", ""))
 
 
-def _aws(options: argparse.Namespace) -> Aws:
-    return Aws(profile=options.profile, region=options.region, endpoint_url=options.endpoint_url)
-
-
-def _stack(options: argparse.Namespace) -> Stack:
-    return Stack(options.queue_url, options.dead_letter_queue_url, options.log_table)
-
-
 def _queue(options: argparse.Namespace) -> DeadLetterQueue:
-    return DeadLetterQueue(_aws(options).sqs, options.dead_letter_queue_url)
+    aws, stack = connect(options)
+    return DeadLetterQueue(aws.sqs, stack.dead_letter_queue_url)
 
 
 def _log(options: argparse.Namespace) -> LogTable:
-    return LogTable(_aws(options).dynamodb, options.log_table)
+    aws, stack = connect(options)
+    return LogTable(aws.dynamodb, stack.log_table)
 
 
 def _so_far(report: Redriven) -> str:

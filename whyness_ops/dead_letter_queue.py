@@ -49,7 +49,7 @@ class DeadLetterQueue:
         if not url:
             raise SetupFault(
                 "The dead-letter queue is not set. "
-                "Give --dead-letter-queue-url, or set DEAD_LETTER_QUEUE_URL."
+                "Give --stack, --env or --dead-letter-queue-url, or set DEAD_LETTER_QUEUE_URL."
             )
         self.sqs = sqs
         self.url = url

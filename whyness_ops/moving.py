@@ -9,11 +9,12 @@ from botocore.exceptions import ClientError
 
 from whyness_events.outcomes import AuditState
 from whyness_ops.audit import Audit
-from whyness_ops.aws import NOT_IMPLEMENTED, Aws, Stack, error_code, explained
+from whyness_ops.aws import NOT_IMPLEMENTED, Aws, error_code, explained
 from whyness_ops.dead_letter_queue import DeadLetterQueue, queue_arn
 from whyness_ops.errors import Refused, SetupFault
 from whyness_ops.log_table import LogTable
 from whyness_ops.snapshot import Snapshot
+from whyness_ops.stack import Stack
 from whyness_ops.stop import Stop
 
 _POLL_S = 2.0
@@ -90,7 +91,7 @@ def redrive_all(
     dead_letters = DeadLetterQueue(aws.sqs, stack.dead_letter_queue_url)
     log = LogTable(aws.dynamodb, stack.log_table)
     if not stack.queue_url:
-        raise SetupFault("The queue is not set. Give --queue-url, or set QUEUE_URL.")
+        raise SetupFault("The queue is not set. Give --stack, --env or --queue-url, or set QUEUE_URL.")
     snapshot = Snapshot()
     dead_letters.open(snapshot)
     source, destination = dead_letters.arn(), queue_arn(aws.sqs, stack.queue_url)

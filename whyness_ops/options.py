@@ -10,6 +10,7 @@ from whyness_ops import commands, help_texts
 from whyness_ops.argument_parser import ArgumentParser, Commands, ShowVersion, add_parser
 from whyness_ops.capacity.command import add_capacity
 from whyness_ops.completion import add_completion
+from whyness_ops.connection import add_connection
 from whyness_ops.option_types import Number, Whole, moment, path, text
 
 _count = Whole(1, 10**9)
@@ -175,17 +176,4 @@ def _add_command(group: Commands, command: _Command) -> None:
     command.add_options(parser)
     output = parser.add_argument_group("output")
     output.add_argument("--json", action="store_true", help="one JSON object instead of text")
-    _add_connection(parser)
-
-
-def _add_connection(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("connection")
-    for option, metavar, what, variable in (
-        ("--queue-url", "URL", "the queue", "QUEUE_URL"),
-        ("--dead-letter-queue-url", "URL", "the dead-letter queue", "DEAD_LETTER_QUEUE_URL"),
-        ("--log-table", "NAME", "the Log table", "LOG_TABLE_NAME"),
-    ):
-        default, help_ = os.environ.get(variable, ""), f"{what} (or {variable})"
-        group.add_argument(option, type=text, default=default, metavar=metavar, help=help_)
-    for option, metavar in (("--profile", "NAME"), ("--region", "NAME"), ("--endpoint-url", "URL")):
-        group.add_argument(option, type=text, metavar=metavar, help="as in the AWS CLI")
+    add_connection(parser)

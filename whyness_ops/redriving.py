@@ -15,7 +15,7 @@ from whyness_events.log_entry import LogKey
 from whyness_events.outcomes import AuditState
 from whyness_events.values import size_bytes
 from whyness_ops.audit import Audit
-from whyness_ops.aws import Aws, Stack, explained
+from whyness_ops.aws import Aws, explained
 from whyness_ops.dead_letter_queue import DeadLetterQueue, Hold, queue_arn
 from whyness_ops.edit import CannotEdit, Edit, edit_body
 from whyness_ops.errors import Refused, SetupFault
@@ -25,6 +25,7 @@ from whyness_ops.moving import RUNS_ALREADY, move_under_way
 from whyness_ops.redriven import Left, Redriven
 from whyness_ops.selection import Selection
 from whyness_ops.snapshot import Snapshot, marks
+from whyness_ops.stack import Stack
 from whyness_ops.stop import Stop
 
 # A group of its own for SQS's fair queues: redriven events must not delay today's events.
@@ -104,7 +105,7 @@ class Redrive:
         """
         queue = DeadLetterQueue(self.aws.sqs, self.stack.dead_letter_queue_url)
         if not self.stack.queue_url:
-            raise SetupFault("The queue is not set. Give --queue-url, or set QUEUE_URL.")
+            raise SetupFault("The queue is not set. Give --stack, --env or --queue-url, or set QUEUE_URL.")
         queue_arn(self.aws.sqs, self.stack.queue_url)  # it exists
         if move_under_way(self.aws.sqs, queue.arn()):
             raise Refused(RUNS_ALREADY)

@@ -38,6 +38,7 @@ class Report:
 
     Args:
         outcomes: events by outcome.
+        events_received_first: events of records that were received for the first time.
         details: the first event's detail of each outcome but `delivered`.
         examples: some of the events of each of them.
         oldest_record_ms: age of the oldest record at the start since it was due (`RecordEvents.due_ms`).
@@ -54,6 +55,7 @@ class Report:
     """
 
     outcomes: Counter[Reason] = field(default_factory=Counter)
+    events_received_first: int = 0
     details: dict[Reason, str] = field(default_factory=dict)
     examples: dict[Reason, Examples] = field(default_factory=dict)
     oldest_record_ms: int = 0
@@ -75,6 +77,11 @@ class Report:
 
     def count_outcomes(self, received: Sequence[RecordEvents]) -> None:
         """Add the events of these records."""
+        self.events_received_first += sum(
+            len(record_events.items)
+            for record_events in received
+            if record_events.record.receive_count == 1
+        )
         if delivered := sum(
             len(record_events.items) for record_events in received if record_events.is_delivered
         ):

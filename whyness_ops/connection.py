@@ -1,0 +1,71 @@
+"""Edge: the options that say which stack a command works on, and what they lead to."""
+
+import argparse
+import os
+import sys
+
+from whyness_ops.aws import Aws
+from whyness_ops.option_types import text
+from whyness_ops.stack import DEMO_FILE, NAMES, Stack, demo_variables, described, of_environment
+
+_PARTS = (
+    ("--queue-url", "URL", "the queue"),
+    ("--dead-letter-queue-url", "URL", "the dead-letter queue"),
+    ("--log-table", "NAME", "the Log table"),
+)
+_VARIABLES = {field: variable for field, _, variable in NAMES}
+
+
+def add_connection(parser: argparse.ArgumentParser) -> None:
+    """Add the options; `connect` reads them."""
+    group = parser.add_argument_group("connection")
+    which = group.add_mutually_exclusive_group()
+    which.add_argument(
+        "--stack", type=text, metavar="NAME", help="the CloudFormation stack, whose outputs name its parts"
+    )
+    which.add_argument(
+        "--env", type=text, metavar="NAME", help="the stack that samconfig.toml has for dev or prod"
+    )
+    for option, metavar, what in _PARTS:
+        variable = _VARIABLES[option[2:].replace("-", "_")]
+        group.add_argument(option, type=text, metavar=metavar, help=f"{what} (or {variable})")
+    for option, metavar in (("--profile", "NAME"), ("--region", "NAME"), ("--endpoint-url", "URL")):
+        group.add_argument(option, type=text, metavar=metavar, help="as in the AWS CLI")
+
+
+def connect(options: argparse.Namespace) -> tuple[Aws, Stack]:
+    """Return access to AWS, and the stack: that of the options, else the environment's, else the demo's.
+
+    Raises:
+        NotFound: there is no such stack.
+        SetupFault: AWS refuses or cannot be reached.
+        UsageFault: samconfig.toml names no such environment.
+    """
+    if not hasattr(options, "connected"):
+        options.connected = _connect(options)
+    found: tuple[Aws, Stack] = options.connected
+    return found
+
+
+def _connect(options: argparse.Namespace) -> tuple[Aws, Stack]:
+    given = Stack(options.queue_url or "", options.dead_letter_queue_url or "", options.log_table or "")
+    name, region = options.stack, options.region
+    if options.env:
+        name, configured_region = of_environment(options.env)
+        region = region or configured_region
+    if name:
+        aws = Aws(profile=options.profile, region=region, endpoint_url=options.endpoint_url)
+        return aws, given.over(Stack.of_outputs(name, described(aws.cloudformation, name)))
+    stack = given.over(Stack.of_variables(os.environ))
+    if stack == Stack() and not (options.profile or options.region or options.endpoint_url):
+        stack = _demo()
+    return Aws(profile=options.profile, region=options.region, endpoint_url=options.endpoint_url), stack
+
+
+def _demo() -> Stack:
+    variables = demo_variables()
+    stack = Stack.of_variables(variables)
+    if stack != Stack():
+        print(f"Using the demo that is up here ({DEMO_FILE}).", file=sys.stderr)  # noqa: T201  (a command line talks)
+        os.environ.update({name: value for name, value in variables.items() if name.startswith("AWS_")})
+    return stack
