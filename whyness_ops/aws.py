@@ -83,6 +83,11 @@ class Aws:
         """Lambda."""
         return self._client("lambda")
 
+    def open(self) -> None:
+        """Make the clients that exist only once asked for, so that threads may share them."""
+        for client in ("sqs", "cloudformation", "cloudwatch", "logs", "functions"):
+            getattr(self, client)
+
     def caller(self) -> str:
         """Return the ARN of the caller.
 

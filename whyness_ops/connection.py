@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+from dataclasses import replace
 
 from whyness_ops.aws import Aws
 from whyness_ops.option_types import text
@@ -13,6 +14,7 @@ _PARTS = (
     ("--dead-letter-queue-url", "URL", "the dead-letter queue"),
     ("--log-table", "NAME", "the Log table"),
 )
+_FIELDS = tuple(option[2:].replace("-", "_") for option, _, _ in _PARTS)
 _VARIABLES = {field: variable for field, _, variable in NAMES}
 
 
@@ -26,9 +28,8 @@ def add_connection(parser: argparse.ArgumentParser) -> None:
     which.add_argument(
         "--env", type=text, metavar="NAME", help="the stack that samconfig.toml has for dev or prod"
     )
-    for option, metavar, what in _PARTS:
-        variable = _VARIABLES[option[2:].replace("-", "_")]
-        group.add_argument(option, type=text, metavar=metavar, help=f"{what} (or {variable})")
+    for field, (option, metavar, what) in zip(_FIELDS, _PARTS, strict=True):
+        group.add_argument(option, type=text, metavar=metavar, help=f"{what} (or {_VARIABLES[field]})")
     for option, metavar in (("--profile", "NAME"), ("--region", "NAME"), ("--endpoint-url", "URL")):
         group.add_argument(option, type=text, metavar=metavar, help="as in the AWS CLI")
 
@@ -48,16 +49,16 @@ def connect(options: argparse.Namespace) -> tuple[Aws, Stack]:
 
 
 def _connect(options: argparse.Namespace) -> tuple[Aws, Stack]:
-    given = Stack(options.queue_url or "", options.dead_letter_queue_url or "", options.log_table or "")
+    given = {field: value for field in _FIELDS if (value := getattr(options, field)) is not None}
     name, region = options.stack, options.region
     if options.env:
         name, configured_region = of_environment(options.env)
         region = region or configured_region
     if name:
         aws = Aws(profile=options.profile, region=region, endpoint_url=options.endpoint_url)
-        return aws, given.over(Stack.of_outputs(name, described(aws.cloudformation, name)))
-    stack = given.over(Stack.of_variables(os.environ))
-    if stack == Stack() and not (options.profile or options.region or options.endpoint_url):
+        return aws, replace(Stack.of_outputs(name, described(aws.cloudformation, name)), **given)
+    stack = replace(Stack.of_variables(os.environ), **given)
+    if stack == Stack() and not given and not (options.profile or options.region or options.endpoint_url):
         stack = _demo()
     return Aws(profile=options.profile, region=options.region, endpoint_url=options.endpoint_url), stack
 
@@ -68,4 +69,4 @@ def _demo() -> Stack:
     if stack != Stack():
         print(f"Using the demo that is up here ({DEMO_FILE}).", file=sys.stderr)  # noqa: T201  (a command line talks)
         os.environ.update({name: value for name, value in variables.items() if name.startswith("AWS_")})
-    return stack
+    return replace(stack, is_local=stack != Stack())

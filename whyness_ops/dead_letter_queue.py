@@ -38,6 +38,18 @@ class Depth:
     hidden: int
 
 
+def depth(sqs: Any, url: str) -> Depth:
+    """Return the number of messages in a queue.
+
+    Raises:
+        SetupFault: SQS refuses or cannot be reached.
+    """
+    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    with explained(f"queue {url}"):
+        found = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
+    return Depth(int(found[names[0]]), int(found[names[1]]))
+
+
 class DeadLetterQueue:
     """The queue at `url`.
 
@@ -60,10 +72,7 @@ class DeadLetterQueue:
 
     def depth(self) -> Depth:
         """Return the number of its messages."""
-        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-        with explained(f"dead-letter queue {self.url}"):
-            found = self.sqs.get_queue_attributes(QueueUrl=self.url, AttributeNames=names)["Attributes"]
-        return Depth(int(found[names[0]]), int(found[names[1]]))
+        return depth(self.sqs, self.url)
 
     def hold(self, stop: Stop, snapshot: Snapshot | None = None) -> "Hold":
         """Return a context in which the messages that are in the queue now can be inspected.

@@ -1,9 +1,9 @@
-"""Which stack a command works on: its options, a stack's outputs, the environment, or the demo that is up here."""
+"""Which stack a command works on: a stack's outputs, the environment, or the demo that is up here."""
 
 import shlex
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
@@ -33,6 +33,7 @@ class Stack:
     Args:
         name: of the CloudFormation stack; `""` where the parts were named one by one.
         mapping_id: of the event source mapping between queue and function.
+        is_local: it is the demo's, on this machine, which has no alarms, metrics and deployments.
     """
 
     queue_url: str = ""
@@ -43,6 +44,7 @@ class Stack:
     mapping_id: str = ""
     dashboard_url: str = ""
     name: str = ""
+    is_local: bool = False
 
     @classmethod
     def of_outputs(cls, name: str, description: Mapping[str, Any]) -> Self:
@@ -57,17 +59,16 @@ class Stack:
                 f"Stack {name} has no queue ({description.get('StackStatus', 'no status')}). "
                 "Wait until it is deployed, or give the name of another stack."
             )
-        return cls(name=name, **{field: outputs.get(output, "") for field, output, _ in NAMES})
+        parts: dict[str, Any] = {field: outputs.get(output, "") for field, output, _ in NAMES}
+        return cls(name=name, **parts)
 
     @classmethod
     def of_variables(cls, variables: Mapping[str, str]) -> Self:
         """Return the stack whose parts environment variables name."""
-        return cls(**{field: variables.get(variable, "") for field, _, variable in NAMES if variable})
-
-    def over(self, other: "Stack") -> "Stack":
-        """Return this stack, with the other's parts where it has none."""
-        names = [field.name for field in fields(self)]
-        return Stack(**{name: getattr(self, name) or getattr(other, name) for name in names})
+        parts: dict[str, Any] = {
+            field: variables.get(variable, "") for field, _, variable in NAMES if variable
+        }
+        return cls(**parts)
 
     def need(self, field: str) -> str:
         """Return one part, which must be known.
@@ -97,7 +98,9 @@ def described(cloudformation: Any, name: str) -> Mapping[str, Any]:
         # The only validation that a name from the command line can fail.
         if isinstance(fault.__cause__, ClientError) and error_code(fault.__cause__) == "ValidationError":
             region = cloudformation.meta.region_name
-            raise NotFound(f"There is no stack {name} in {region}. Check the name, --region and --profile.") from fault
+            raise NotFound(
+                f"Stack {name} does not exist in {region}. Check the name, --region and --profile."
+            ) from fault
         raise
     for description in answer.get("Stacks", ()):
         return dict(description)
@@ -114,10 +117,11 @@ def of_environment(name: str, file: Path = SAM_CONFIG) -> tuple[str, str | None]
         config = tomllib.loads(file.read_text())
     except OSError as error:
         raise UsageFault(
-            f"Cannot read {file}: {error.strerror}. Run the command in the project's directory, or give --stack."
+            f"Cannot read {file}: {error.strerror}. "
+            "Run the command in the project's directory, or give --stack."
         ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageFault(f"{file} is not TOML: {error}. Correct it, or give --stack.") from error
+        raise UsageFault(f"{file} cannot be read as TOML: {error}. Correct it, or give --stack.") from error
     sections = [_section(config, name, command) for command in ("deploy", "global")]
     parameters = {key: value for section in reversed(sections) for key, value in section.items()}
     if not isinstance(parameters.get("stack_name"), str):

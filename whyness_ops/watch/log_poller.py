@@ -48,7 +48,7 @@ class LogPoller:
         while True:
             with explained(f"log group {self._group}"):
                 answer = self._logs.filter_log_events(**request)
-            lines += [line for line in map(parse, answer.get("events", ())) if line]
+            lines += [line for line in map(parse, answer["events"]) if line]
             if not answer.get("nextToken"):
                 return lines
             request["nextToken"] = answer["nextToken"]

@@ -315,7 +315,7 @@ def test_the_command_says_what_came_back_and_exits_with_1(
     """And how far it is, in lines, where stderr is no terminal."""
     aws = buried(509)
     aws.sqs.die_again = event_by_event
-    monkeypatch.setattr(commands, "_aws", lambda _: aws)
+    monkeypatch.setattr(commands, "connect", lambda _: (aws, STACK))
     urls = ["--queue-url", LIVE, "--dead-letter-queue-url", DEAD, "--log-table", "Log"]
 
     code = main(["redrive", "--reason", "rejected", *urls])

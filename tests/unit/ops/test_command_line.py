@@ -69,7 +69,16 @@ _TITLES = (
     "output",
     "connection",
 )
-_CONNECTION = {"queue_url", "dead_letter_queue_url", "log_table", "profile", "region", "endpoint_url"}
+_CONNECTION = {
+    "stack",
+    "env",
+    "queue_url",
+    "dead_letter_queue_url",
+    "log_table",
+    "profile",
+    "region",
+    "endpoint_url",
+}
 
 
 def valid(names: tuple[str, ...]) -> list[str]:
@@ -121,7 +130,8 @@ def test_a_slip_of_the_pen_is_recognised(names: tuple[str, ...], capsys: pytest.
     [
         (
             [],
-            "whyness-mixpanel: error: no command given. Use one of dlq, redrive, log, capacity, completion.",
+            "whyness-mixpanel: error: no command given. "
+            "Use one of dlq, redrive, log, status, capacity, completion.",
         ),
         (["dlq"], "whyness-mixpanel dlq: error: no command given. Use one of list, show, export."),
         (
@@ -185,5 +195,5 @@ def test_no_help_of_a_pipe_has_colour() -> None:
 
 def test_the_walk_finds_all() -> None:
     """Eight commands that ask AWS, two that do not, two groups and the whole."""
-    assert (len(ASKING), len(COMMANDS), len(ALL)) == (8, 10, 13)
+    assert (len(ASKING), len(COMMANDS), len(ALL)) == (9, 11, 14)
     assert all(isinstance(parser, argparse.ArgumentParser) for parser in ALL.values())

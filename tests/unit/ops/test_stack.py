@@ -1,6 +1,7 @@
 """Which stack a command works on."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -30,13 +31,12 @@ def description(outputs: dict[str, str], status: str = "CREATE_COMPLETE") -> dic
 class FakeCloudFormation:
     """Answers with `answer`, or raises it."""
 
-    class meta:  # noqa: N801  (boto3's name)
-        region_name = "eu-west-1"
-
     def __init__(self, answer: Any) -> None:
         self.answer = answer
+        self.meta = SimpleNamespace(region_name="eu-west-1")
 
     def describe_stacks(self, **_: str) -> Any:
+        """As boto3's client."""
         if isinstance(self.answer, Exception):
             raise self.answer
         return self.answer
@@ -67,7 +67,7 @@ def test_half_a_stack_is_a_sentence(status: str) -> None:
 @pytest.mark.parametrize(
     ("answer", "error", "text"),
     [
-        (refusal("ValidationError"), NotFound, "There is no stack s in eu-west-1"),
+        (refusal("ValidationError"), NotFound, "Stack s does not exist in eu-west-1"),
         (refusal("AccessDenied"), SetupFault, "AWS denied DescribeStacks on stack s"),
         (refusal("Throttling"), SetupFault, "DescribeStacks failed on stack s: Throttling"),
         ({"Stacks": []}, NotFound, "AWS says nothing of stack s"),
@@ -88,13 +88,6 @@ def test_a_part_that_is_needed_and_not_known_says_how_to_get_it() -> None:
         Stack(name="s").need("function")
     with pytest.raises(SetupFault, match=r"Give --stack or --env, or set FUNCTION_NAME"):
         Stack().need("function")
-
-
-def test_given_parts_go_before_the_stacks_own() -> None:
-    """An option on the command line wins; the others are the stack's."""
-    stack = Stack(queue_url="given").over(Stack("theirs", "dead", name="s"))
-
-    assert (stack.queue_url, stack.dead_letter_queue_url, stack.name) == ("given", "dead", "s")
 
 
 def test_environments_of_samconfig(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ class FakeLogs:
         self.poll_number = 0
 
     def filter_log_events(self, **request: Any) -> dict[str, Any]:
+        """As boto3's client."""
         first = int(request.get("nextToken", "0"))
         events = [
             {
@@ -50,12 +51,20 @@ def test_each_line_is_returned_once(delays: list[tuple[int, int]]) -> None:
 
     assert sorted(numbers) == list(range(len(shown)))
 
+
 def test_lines_of_others_are_left_out() -> None:
     """Lambda's own lines, other JSON, and text that is no JSON."""
 
     class Others:
         def filter_log_events(self, **_: Any) -> dict[str, Any]:
-            texts = ["START RequestId", "[]", '"invocation"', '{"message": "other"}', '{"type": "platform"}', "\0"]
+            texts = [
+                "START RequestId",
+                "[]",
+                '"invocation"',
+                '{"message": "other"}',
+                '{"type": "platform"}',
+                "\0",
+            ]
             return {"events": [{"eventId": t, "timestamp": 1, "message": t} for t in texts]}
 
     assert LogPoller(Others(), "group", 0).poll() == []

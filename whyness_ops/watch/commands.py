@@ -1,0 +1,74 @@
+"""The command `status`: its options, and what it prints."""
+
+import argparse
+import os
+import sys
+import time
+
+from whyness_ops import output
+from whyness_ops.argument_parser import Commands, add_parser
+from whyness_ops.connection import add_connection, connect
+from whyness_ops.option_types import Number, text, wrong
+from whyness_ops.stop import Stop
+from whyness_ops.watch import facts
+from whyness_ops.watch.status import assess, status_text
+
+STATUS_EXAMPLES = """examples:
+  whyness-mixpanel status --env prod
+  whyness-mixpanel status --env prod --watch
+  whyness-mixpanel status --stack whyness-mixpanel-prod --json
+  whyness-mixpanel status --env prod --health https://example.com/mixpanel/health/
+
+Exit code 0 if all is well, 1 if not. What this machine cannot know says "not here" (the demo has no alarms).
+"""
+_HEALTH_VARIABLE = "WHYNESS_MIXPANEL_HEALTH_URLS"
+_CLEAR = "\x1b[2J\x1b[H"
+
+
+def add_status(group: Commands) -> None:
+    """Add the command."""
+    parser = add_parser(group, "status", "say whether all is well, on one screen", STATUS_EXAMPLES)
+    parser.set_defaults(run=status)
+    what = parser.add_argument_group("selection")
+    what.add_argument(
+        "--health",
+        type=http_url,
+        metavar="URL",
+        action="append",
+        help="health view of a site, for its outbox; repeat it for more sites "
+        f"(or {_HEALTH_VARIABLE}, with commas)",
+    )
+    what.add_argument(
+        "--watch",
+        type=Number(1, 3600),
+        nargs="?",
+        const=5.0,
+        metavar="SECONDS",
+        help="show it again and again, until Ctrl-C (default every 5 seconds)",
+    )
+    out = parser.add_argument_group("output")
+    out.add_argument("--json", action="store_true", help="one JSON object instead of text")
+    add_connection(parser)
+
+
+def http_url(given: str) -> str:
+    """Return the URL of a web page."""
+    if not given.startswith(("http://", "https://")):
+        raise wrong(given, "a URL that begins with https:// or http://")
+    return text(given)
+
+
+def status(options: argparse.Namespace, stop: Stop) -> int:
+    """Show it, once or again and again; return 0 where all was well the last time."""
+    aws, stack = connect(options)
+    urls = options.health or [url for url in os.environ.get(_HEALTH_VARIABLE, "").split(",") if url]
+    while True:
+        now_ms = time.time_ns() // 1_000_000
+        found = assess(stack, facts.ask(aws, stack, urls, now_ms), now_ms)
+        if options.watch and not options.json and sys.stdout.isatty():
+            sys.stdout.write(_CLEAR)
+        output.emit(found.to_json(), status_text, as_json=options.json)
+        if options.watch:
+            stop.wait(options.watch)
+        if stop.is_set() or not options.watch:
+            return 0 if found.is_well else 1
