@@ -83,9 +83,19 @@ class Aws:
         """Lambda."""
         return self._client("lambda")
 
+    @cached_property
+    def secrets(self) -> Any:
+        """Secrets Manager."""
+        return self._client("secretsmanager")
+
+    @cached_property
+    def sns(self) -> Any:
+        """SNS."""
+        return self._client("sns")
+
     def open(self) -> None:
-        """Make the clients that exist only once asked for, so that threads may share them."""
-        for client in ("sqs", "cloudformation", "cloudwatch", "logs", "functions"):
+        """Make the clients that threads will share: boto3 makes one after the other only."""
+        for client in ("sqs", "cloudformation", "cloudwatch", "logs", "functions", "secrets", "sns"):
             getattr(self, client)
 
     def caller(self) -> str:

@@ -12,7 +12,7 @@ from whyness_ops.capacity.command import add_capacity
 from whyness_ops.completion import add_completion
 from whyness_ops.connection import add_connection
 from whyness_ops.option_types import Number, Whole, moment, path, text
-from whyness_ops.watch.commands import add_status
+from whyness_ops.watch.commands import add_doctor, add_status
 
 _count = Whole(1, 10**9)
 _days = Whole(1, commands.KEPT_DAYS)
@@ -46,6 +46,7 @@ def make_parser() -> ArgumentParser:
     for command in _log_commands():
         _add_command(log, command)
     add_status(group)
+    add_doctor(group)
     add_capacity(group)
     add_completion(group, parser)
     return parser

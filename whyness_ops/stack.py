@@ -22,6 +22,8 @@ NAMES = (
     ("function", "FunctionName", "FUNCTION_NAME"),
     ("log_group", "LogGroupName", "LOG_GROUP_NAME"),
     ("mapping_id", "EventSourceMappingId", "EVENT_SOURCE_MAPPING_ID"),
+    ("secret_arn", "SecretArn", "SECRET_ARN"),
+    ("alarm_topic_arn", "AlarmTopicArn", ""),
     ("dashboard_url", "DashboardUrl", ""),
 )
 
@@ -42,6 +44,8 @@ class Stack:
     function: str = ""
     log_group: str = ""
     mapping_id: str = ""
+    secret_arn: str = ""
+    alarm_topic_arn: str = ""
     dashboard_url: str = ""
     name: str = ""
     is_local: bool = False

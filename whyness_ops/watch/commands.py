@@ -1,9 +1,10 @@
-"""The command `status`: its options, and what it prints."""
+"""The commands `status` and `doctor`: their options, and what they print."""
 
 import argparse
 import os
 import sys
 import time
+from dataclasses import asdict
 
 from whyness_ops import output
 from whyness_ops.argument_parser import Commands, add_parser
@@ -11,7 +12,9 @@ from whyness_ops.connection import add_connection, connect
 from whyness_ops.option_types import Number, text, wrong
 from whyness_ops.stop import Stop
 from whyness_ops.watch import facts
-from whyness_ops.watch.status import assess, status_text
+from whyness_ops.watch.doctor import examine, is_well
+from whyness_ops.watch.doctor_checks import Scope
+from whyness_ops.watch.status import assess, rows_text, status_text
 
 STATUS_EXAMPLES = """examples:
   whyness-mixpanel status --env prod
@@ -20,6 +23,13 @@ STATUS_EXAMPLES = """examples:
   whyness-mixpanel status --env prod --health https://example.com/mixpanel/health/
 
 Exit code 0 if all is well, 1 if not. What this machine cannot know says "not here" (the demo has no alarms).
+"""
+DOCTOR_EXAMPLES = """examples:
+  whyness-mixpanel doctor --env prod
+  whyness-mixpanel doctor --env prod --drift
+  whyness-mixpanel doctor --stack whyness-mixpanel-prod --json
+
+Exit code 0 if every check passes, 1 if not. It changes nothing, and reads no secret and no event.
 """
 _HEALTH_VARIABLE = "WHYNESS_MIXPANEL_HEALTH_URLS"
 _CLEAR = "\x1b[2J\x1b[H"
@@ -51,6 +61,19 @@ def add_status(group: Commands) -> None:
     add_connection(parser)
 
 
+def add_doctor(group: Commands) -> None:
+    """Add the command."""
+    parser = add_parser(group, "doctor", "check the set-up, and say what fixes it", DOCTOR_EXAMPLES)
+    parser.set_defaults(run=doctor)
+    what = parser.add_argument_group("selection")
+    what.add_argument(
+        "--drift", action="store_true", help="find what was changed by hand in the stack, too (takes minutes)"
+    )
+    out = parser.add_argument_group("output")
+    out.add_argument("--json", action="store_true", help="one JSON object instead of text")
+    add_connection(parser)
+
+
 def http_url(given: str) -> str:
     """Return the URL of a web page."""
     if not given.startswith(("http://", "https://")):
@@ -72,3 +95,11 @@ def status(options: argparse.Namespace, stop: Stop) -> int:
             stop.wait(options.watch)
         if stop.is_set() or not options.watch:
             return 0 if found.is_well else 1
+
+
+def doctor(options: argparse.Namespace, _: Stop) -> int:
+    """Check the stack; return 0 where nothing is wrong."""
+    aws, stack = connect(options)
+    rows = examine(Scope(aws, stack, time.time_ns() // 1_000_000), with_drift=options.drift)
+    output.emit([asdict(row) for row in rows], rows_text, as_json=options.json)
+    return 0 if is_well(rows) else 1

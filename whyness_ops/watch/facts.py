@@ -86,7 +86,7 @@ def ask(aws: Aws, stack: Stack, health_urls: Sequence[str], now_ms: int) -> Fact
         "alarms": lambda: _alarms(aws, stack),
         "deployment": lambda: _deployment(aws, stack),
     }
-    aws.open()  # boto3 makes clients one after the other only
+    aws.open()
     found = gather(calls | ({} if stack.is_local else of_aws) | {url: _health(url) for url in health_urls})
     outboxes = {url: found.pop(url) for url in health_urls}
     return Facts(**dict.fromkeys(of_aws, NOT_HERE) | found, outboxes=outboxes)

@@ -64,11 +64,15 @@ def assess(stack: Stack, facts: Facts, now_ms: int) -> Status:
 def status_text(found: Mapping[str, Any]) -> str:
     """Return it for people."""
     heading = "All is well" if found["is_well"] else "Not well"
-    lines = [output.title(f"{found['stack']}: {heading}.")]
+    return f"{output.title(found['stack'])}: {heading}.\n{rows_text(found['rows'])}"
+
+
+def rows_text(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return rows as a table, and what to do about them."""
     signs = {"well": "ok", "ill": "!!", "unknown": "??", "not here": "--"}
-    rows = [{"": signs[row["verdict"]], "what": row["name"], "now": row["text"]} for row in found["rows"]]
-    lines.append(output.table(rows, ("", "what", "now")))
-    lines += [f"Next: {row['do']}" for row in found["rows"] if row["do"]]
+    cells = [{"": signs[row["verdict"]], "what": row["name"], "now": row["text"]} for row in rows]
+    lines = [output.table(cells, ("", "what", "now"))]
+    lines += [f"Fix {row['name']}: {row['do']}" for row in rows if row["do"]]
     return "\n".join(lines)
 
 
@@ -82,8 +86,8 @@ def _delivery(flow: Flow, facts: Facts, now_ms: int) -> Row:
     received, delivered = flow.rates(now_ms, _RATE_WINDOW_S)
     rates = f"in {received:.1f}/s, out {delivered:.1f}/s over {_RATE_WINDOW_S // 60} minutes"
     if flow.last_delivery_ms is not None:
-        ago = _duration((now_ms - flow.last_delivery_ms) / 1000)
-        text = f"last {ago} ago, lag {_duration(flow.lag_ms / 1000)}; {rates}"
+        ago = duration((now_ms - flow.last_delivery_ms) / 1000)
+        text = f"last {ago} ago, lag {duration(flow.lag_ms / 1000)}; {rates}"
     else:
         text = f"none in {KEPT_S // 60} minutes; {rates}"
     is_tried = any(second.outcomes for second in flow.seconds.values())
@@ -102,7 +106,7 @@ def _queue(facts: Facts) -> Row:
     if isinstance(facts.metrics, Unknown):
         is_here = facts.metrics != NOT_HERE
         return Row("queue", "unknown" if is_here else "well", f"{text}, oldest: {facts.metrics.why}")
-    text += f", oldest {_duration(facts.metrics.queue_age_s)}"
+    text += f", oldest {duration(facts.metrics.queue_age_s)}"
     is_old = facts.metrics.queue_age_s > _OLDEST_WELL_S
     return Row("queue", "ill", text, f"{_RUNBOOK}#backlog-age") if is_old else Row("queue", "well", text)
 
@@ -115,7 +119,7 @@ def _dead_letters(facts: Facts) -> Row:
     text = str(count)
     if not isinstance(facts.metrics, Unknown):
         reasons = ", ".join(f"{number} {reason}" for reason, number in facts.metrics.dead.items())
-        text += f", oldest {_duration(facts.metrics.dead_age_s)}; new in 24 hours: {reasons or 'none'}"
+        text += f", oldest {duration(facts.metrics.dead_age_s)}; new in 24 hours: {reasons or 'none'}"
     return Row("dead letters", "ill", text, f"whyness-mixpanel dlq list; {_RUNBOOK}#dead-letters")
 
 
@@ -165,7 +169,8 @@ def _outbox(url: str, health: Mapping[str, Any]) -> Row:
     return Row("outbox", "ill", "; ".join([text, *notes]), "manage.py mixpanel_outbox status, at that site")
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Return a duration in the unit that fits it."""
     for size_s, unit in ((86_400, "days"), (3_600, "h"), (60, "min")):
         if seconds >= 2 * size_s:
             return f"{seconds / size_s:.0f} {unit}"

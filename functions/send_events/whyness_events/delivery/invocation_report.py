@@ -40,6 +40,7 @@ class Report:
         outcomes: events by outcome.
         events_received_first: events of records that were received for the first time.
         details: the first event's detail of each outcome but `delivered`.
+        http_statuses: of the answer to that event, 0 where there was none.
         examples: some of the events of each of them.
         oldest_record_ms: age of the oldest record at the start since it was due (`RecordEvents.due_ms`).
         delivery_lag_ms: age of the oldest record of which something was delivered, at the end.
@@ -57,6 +58,7 @@ class Report:
     outcomes: Counter[Reason] = field(default_factory=Counter)
     events_received_first: int = 0
     details: dict[Reason, str] = field(default_factory=dict)
+    http_statuses: dict[Reason, int] = field(default_factory=dict)
     examples: dict[Reason, Examples] = field(default_factory=dict)
     oldest_record_ms: int = 0
     delivery_lag_ms: int = 0
@@ -96,4 +98,5 @@ class Report:
         """Keep for the log what one event's outcome was."""
         if outcome.reason not in self.details:
             self.details[outcome.reason], self.examples[outcome.reason] = outcome.detail, Examples()
+            self.http_statuses[outcome.reason] = outcome.http_status
         self.examples[outcome.reason].add(message_id, insert_id)

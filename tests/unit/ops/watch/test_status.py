@@ -3,116 +3,32 @@
 import io
 import json
 import urllib.error
-from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
 from http import HTTPStatus
 from http.client import HTTPMessage
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
 
+from tests.unit.ops.watch.fake_aws import (
+    NOW,
+    NOW_MS,
+    STACK,
+    TELLS_NOTHING,
+    WELL,
+    FakeClient,
+    depth,
+    invocation,
+)
 from whyness_ops.aws import Aws
 from whyness_ops.stack import Stack
 from whyness_ops.watch import facts
 from whyness_ops.watch.status import Status, assess, status_text
-
-NOW_MS = 1_800_000_000_000
-NOW = datetime.fromtimestamp(NOW_MS / 1000, UTC)
-STACK = Stack(
-    queue_url="https://sqs.eu-west-1.amazonaws.com/1/s-events",
-    dead_letter_queue_url="https://sqs.eu-west-1.amazonaws.com/1/s-dead-letters",
-    log_table="s-Log",
-    function="s-send-events",
-    log_group="/aws/lambda/s-send-events",
-    mapping_id="11111111-2222-3333-4444-555555555555",
-    name="s",
-)
-
-
-def depth(visible: int, hidden: int = 0) -> dict[str, Any]:
-    """Return what SQS says of a queue's depth."""
-    names = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")
-    return {"Attributes": dict(zip(names, map(str, (visible, hidden)), strict=True))}
-
-
-def invocation(**fields: Any) -> dict[str, Any]:
-    """Return a page of the log with one line `invocation` of ten seconds ago."""
-    message = json.dumps({"message": "invocation", **fields})
-    return {"events": [{"eventId": "1", "timestamp": NOW_MS - 10_000, "message": message}]}
-
-
-WELL: dict[str, Any] = {
-    "logs": invocation(outcomes={"delivered": 600}, events_received_first=600, delivery_lag_ms=1200),
-    "queue": depth(3, 2),
-    "dead": depth(0),
-    "alarms": {"MetricAlarms": [], "CompositeAlarms": []},
-    "metrics": {"MetricDataResults": [{"Id": "queue", "Values": [4.0]}]},
-    "mapping": {"State": "Enabled"},
-    "deployment": {
-        "Stacks": [
-            {
-                "StackName": "s",
-                "StackStatus": "UPDATE_COMPLETE",
-                "CreationTime": NOW,
-                "LastUpdatedTime": NOW,
-                "Tags": [{"Key": "revision", "Value": "v1-2-gabc"}],
-            }
-        ]
-    },
-}
-REQUESTS: dict[str, tuple[str, str]] = {
-    "logs": ("logs", "filter_log_events"),
-    "queue": ("sqs", "get_queue_attributes"),
-    "dead": ("sqs", "get_queue_attributes"),
-    "alarms": ("cloudwatch", "describe_alarms"),
-    "metrics": ("cloudwatch", "get_metric_data"),
-    "mapping": ("lambda", "get_event_source_mapping"),
-    "deployment": ("cloudformation", "describe_stacks"),
-}
-
-
-class FakeClient:
-    """Answers from `answers`, by name of the request; an exception is raised."""
-
-    def __init__(self, service: str, answers: Mapping[str, Any]) -> None:
-        self._answers = {
-            name: answers[name] for name, (service_name, _) in REQUESTS.items() if service_name == service
-        }
-
-    def get_paginator(self, _: str) -> "FakeClient":
-        """One page."""
-        return self
-
-    def paginate(self, **_: Any) -> Iterator[Any]:
-        """As boto3's paginator."""
-        yield self._answer("alarms")
-
-    def get_queue_attributes(self, *, QueueUrl: str, **_: Any) -> Any:  # noqa: N803  (boto3's name)
-        """As boto3's client."""
-        return self._answer("dead" if QueueUrl.endswith("dead-letters") else "queue")
-
-    def __getattr__(self, method: str) -> Any:
-        name = next(name for name, (_, own) in REQUESTS.items() if own == method and name in self._answers)
-        return lambda **_: self._answer(name)
-
-    def _answer(self, name: str) -> Any:
-        answer = self._answers[name]
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
 
 
 def status_of(monkeypatch: pytest.MonkeyPatch, stack: Stack = STACK, **answers: Any) -> Status:
     """Return the status of a stack that is well but for these answers."""
     monkeypatch.setattr(Aws, "_client", lambda _, service: FakeClient(service, WELL | answers))
     return assess(stack, facts.ask(Aws(), stack, (), NOW_MS), NOW_MS)
-
-
-def row(status: Status, name: str) -> tuple[str, str]:
-    """Return verdict and text of a row."""
-    found = next(row for row in status.rows if row.name == name)
-    return found.verdict, found.text
 
 
 def test_a_healthy_stack_is_well(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -126,7 +42,10 @@ def test_a_healthy_stack_is_well(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "last 10 s ago, lag 1 s; in 2.0/s, out 2.0/s over 5 minutes" in text
     assert "3 waiting, 2 hidden, oldest 4 s" in text
     assert "v1-2-gabc, since 2027-01-15 08:00 UTC" in text
-    assert "Next:" not in text
+    assert "Fix " not in text
+
+
+ASKED = ("logs", "queue", "dead", "alarms", "metrics", "mapping", "deployment")
 
 
 def stack_in(status: str) -> dict[str, Any]:
@@ -186,26 +105,11 @@ def test_what_is_ill_is_named_with_what_to_do(
     assert (ill.name, ill.verdict) == (name, "ill")
     assert text in ill.text
     assert do in ill.do
-    assert f"Next: {ill.do}" in status_text(status.to_json())
+    assert f"Fix {name}: {ill.do}" in status_text(status.to_json())
 
 
-def refused(code: str) -> ClientError:
-    """Return AWS's error of that code."""
-    return ClientError({"Error": {"Code": code, "Message": "words"}}, "Operation")
-
-
-@pytest.mark.parametrize("name", REQUESTS)
-@pytest.mark.parametrize(
-    "answer",
-    [
-        refused("AccessDenied"),
-        refused("Throttling"),
-        refused("ResourceNotFoundException"),
-        EndpointConnectionError(endpoint_url="https://x"),
-        ReadTimeoutError(endpoint_url="https://x"),
-        {},
-    ],
-)
+@pytest.mark.parametrize("name", ASKED)
+@pytest.mark.parametrize("answer", TELLS_NOTHING)
 def test_an_answer_that_tells_nothing_is_a_sentence(
     monkeypatch: pytest.MonkeyPatch, name: str, answer: Any
 ) -> None:
