@@ -31,11 +31,7 @@ def depth(visible: int, hidden: int = 0) -> dict[str, Any]:
     numbers = {"ApproximateNumberOfMessages": visible, "ApproximateNumberOfMessagesNotVisible": hidden}
     policy = {"deadLetterTargetArn": "arn:aws:sqs:eu-west-1:1:s-dead-letters", "maxReceiveCount": 1000}
     attributes = {"QueueArn": "arn", "MessageRetentionPeriod": "1209600", "RedrivePolicy": json.dumps(policy)}
-    date = format_datetime(datetime.now(UTC), usegmt=True)
-    return {
-        "Attributes": {**attributes, **{name: str(number) for name, number in numbers.items()}},
-        "ResponseMetadata": {"HTTPHeaders": {"date": date}},
-    }
+    return {"Attributes": {**attributes, **{name: str(number) for name, number in numbers.items()}}}
 
 
 def invocation(**fields: Any) -> dict[str, Any]:
@@ -111,7 +107,9 @@ class FakeClient:
 
     def get_queue_attributes(self, *, QueueUrl: str, **_: Any) -> Any:  # noqa: N803  (boto3's name)
         """As boto3's client."""
-        return self._answer("dead" if QueueUrl.endswith("dead-letters") else "queue")
+        answer = self._answer("dead" if QueueUrl.endswith("dead-letters") else "queue")
+        date = format_datetime(datetime.now(UTC), usegmt=True)
+        return {"ResponseMetadata": {"HTTPHeaders": {"date": date}}, **answer}
 
     def __getattr__(self, method: str) -> Any:
         name = next(name for name, (_, own) in REQUESTS.items() if own == method and name in self._answers)
