@@ -12,7 +12,10 @@ from whyness_ops.capacity.command import add_capacity
 from whyness_ops.completion import add_completion
 from whyness_ops.connection import add_connection
 from whyness_ops.option_types import Number, Whole, moment, path, text
+from whyness_ops.send_file import add_send
 from whyness_ops.watch.commands import add_doctor, add_status
+from whyness_ops.watch.pausing import add_pausing
+from whyness_ops.watch.tail import add_tail
 
 _count = Whole(1, 10**9)
 _days = Whole(1, commands.KEPT_DAYS)
@@ -47,6 +50,9 @@ def make_parser() -> ArgumentParser:
         _add_command(log, command)
     add_status(group)
     add_doctor(group)
+    add_tail(group)
+    add_send(group)
+    add_pausing(group)
     add_capacity(group)
     add_completion(group, parser)
     return parser

@@ -35,6 +35,7 @@ class Stack:
     Args:
         name: of the CloudFormation stack; `""` where the parts were named one by one.
         mapping_id: of the event source mapping between queue and function.
+        environment: `dev` or `prod`, where the stack's parameters are known.
         is_local: it is the demo's, on this machine, which has no alarms, metrics and deployments.
     """
 
@@ -48,6 +49,7 @@ class Stack:
     alarm_topic_arn: str = ""
     dashboard_url: str = ""
     name: str = ""
+    environment: str = ""
     is_local: bool = False
 
     @classmethod
@@ -64,7 +66,10 @@ class Stack:
                 "Wait until it is deployed, or give the name of another stack."
             )
         parts: dict[str, Any] = {field: outputs.get(output, "") for field, output, _ in NAMES}
-        return cls(name=name, **parts)
+        parameters = {
+            p["ParameterKey"]: p.get("ParameterValue", "") for p in description.get("Parameters", ())
+        }
+        return cls(name=name, environment=parameters.get("EnvironmentName", ""), **parts)
 
     @classmethod
     def of_variables(cls, variables: Mapping[str, str]) -> Self:

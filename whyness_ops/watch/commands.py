@@ -4,17 +4,20 @@ import argparse
 import os
 import sys
 import time
+import uuid
 from dataclasses import asdict
 
+from whyness_events import IDENTITIES, Event
 from whyness_ops import output
 from whyness_ops.argument_parser import Commands, add_parser
 from whyness_ops.connection import add_connection, connect
+from whyness_ops.following import Follower, may_send
 from whyness_ops.option_types import Number, text, wrong
 from whyness_ops.stop import Stop
 from whyness_ops.watch import facts
 from whyness_ops.watch.doctor import examine, is_well
 from whyness_ops.watch.doctor_checks import Scope
-from whyness_ops.watch.status import assess, rows_text, status_text
+from whyness_ops.watch.status import Row, assess, rows_text, status_text
 
 STATUS_EXAMPLES = """examples:
   whyness-mixpanel status --env prod
@@ -29,9 +32,11 @@ DOCTOR_EXAMPLES = """examples:
   whyness-mixpanel doctor --env prod --drift
   whyness-mixpanel doctor --stack whyness-mixpanel-prod --json
 
-Exit code 0 if every check passes, 1 if not. It changes nothing, and reads no secret and no event.
+Exit code 0 if every check passes, 1 if not. It reads no secret and no event, and changes nothing; --probe sends
+one event, which cannot be taken back from Mixpanel.
 """
 _HEALTH_VARIABLE = "WHYNESS_MIXPANEL_HEALTH_URLS"
+_PROBE_S = 120.0
 _CLEAR = "\x1b[2J\x1b[H"
 
 
@@ -69,6 +74,10 @@ def add_doctor(group: Commands) -> None:
     what.add_argument(
         "--drift", action="store_true", help="find what was changed by hand in the stack, too (takes minutes)"
     )
+    what.add_argument(
+        "--probe", action="store_true", help='send one event "Whyness doctor", and follow it to Mixpanel'
+    )
+    what.add_argument("--yes", action="store_true", help="send the probe to production, too")
     out = parser.add_argument_group("output")
     out.add_argument("--json", action="store_true", help="one JSON object instead of text")
     add_connection(parser)
@@ -97,9 +106,25 @@ def status(options: argparse.Namespace, stop: Stop) -> int:
             return 0 if found.is_well else 1
 
 
-def doctor(options: argparse.Namespace, _: Stop) -> int:
+def doctor(options: argparse.Namespace, stop: Stop) -> int:
     """Check the stack; return 0 where nothing is wrong."""
     aws, stack = connect(options)
+    if options.probe:
+        may_send(stack, is_confirmed=options.yes)
     rows = examine(Scope(aws, stack, time.time_ns() // 1_000_000), with_drift=options.drift)
+    if options.probe:
+        rows.append(_probe(Follower(aws, stack, stop, _PROBE_S)))
     output.emit([asdict(row) for row in rows], rows_text, as_json=options.json)
     return 0 if is_well(rows) else 1
+
+
+def _probe(follower: Follower) -> Row:
+    now_ms = time.time_ns() // 1_000_000
+    event = Event(insert_id=str(uuid.uuid4()), event="Whyness doctor", user="", time=now_ms)
+    followed = follower.follow(event, IDENTITIES[0])
+    if followed.state == "delivered":
+        return Row("probe", "well", f"delivered after {followed.took_s:.0f} s")
+    why = f"{followed.reason}: {followed.detail}" if followed.reason else "nobody tried it yet"
+    return Row(
+        "probe", "ill", f"{followed.state} after {followed.took_s:.0f} s; {why}", "docs/runbook.md#reasons"
+    )
