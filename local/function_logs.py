@@ -32,8 +32,7 @@ class LogShipper:
         self._thread = threading.Thread(target=self._run, name="function logs", daemon=True)
 
     def __enter__(self) -> Self:
-        self._logs.create_log_group(logGroupName=self._group)
-        self._logs.create_log_stream(logGroupName=self._group, logStreamName=_STREAM)
+        self.make_group()
         self._thread.start()
         return self
 
@@ -42,6 +41,11 @@ class LogShipper:
     ) -> None:
         self._end.set()
         self._thread.join()
+
+    def make_group(self) -> None:
+        """Make the log group, in which nothing stands yet."""
+        self._logs.create_log_group(logGroupName=self._group)
+        self._logs.create_log_stream(logGroupName=self._group, logStreamName=_STREAM)
 
     def _run(self) -> None:
         while not self._end.wait(_LOOK_EACH_S):

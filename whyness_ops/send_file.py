@@ -105,7 +105,7 @@ def probe(options: argparse.Namespace, stop: Stop, event: Event) -> int:
 def followed_text(found: dict[str, Any]) -> str:
     """Return where an event got to, for people."""
     took = f"after {found['took_s']:.0f} s"
-    why = f"{found['reason']}: {found['detail']}" if found["reason"] else "nobody tried it yet"
+    why = f"{found['reason']}: {found['detail']}" if found["reason"] else "not tried yet"
     texts = {
         "delivered": f"Delivered {took}. In Mixpanel look for $insert_id {found['insert_id']}.",
         "dead": f"Dead {took}: {why}. whyness-mixpanel dlq show --insert-id {found['insert_id']} shows it.",

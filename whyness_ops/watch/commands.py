@@ -32,8 +32,8 @@ DOCTOR_EXAMPLES = """examples:
   whyness-mixpanel doctor --env prod --drift
   whyness-mixpanel doctor --stack whyness-mixpanel-prod --json
 
-Exit code 0 if every check passes, 1 if not. It reads no secret and no event, and changes nothing; --probe sends
-one event, which cannot be taken back from Mixpanel.
+Exit code 0 if every check passes, 1 if not. It reads no secret and no event, and changes nothing.
+--probe sends one event, which cannot be taken back from Mixpanel.
 """
 _HEALTH_VARIABLE = "WHYNESS_MIXPANEL_HEALTH_URLS"
 _PROBE_S = 120.0
@@ -124,7 +124,7 @@ def _probe(follower: Follower) -> Row:
     followed = follower.follow(event, IDENTITIES[0])
     if followed.state == "delivered":
         return Row("probe", "well", f"delivered after {followed.took_s:.0f} s")
-    why = f"{followed.reason}: {followed.detail}" if followed.reason else "nobody tried it yet"
+    why = f"{followed.reason}: {followed.detail}" if followed.reason else "not tried yet"
     return Row(
         "probe", "ill", f"{followed.state} after {followed.took_s:.0f} s; {why}", "docs/runbook.md#reasons"
     )

@@ -51,8 +51,8 @@ def _refusals(scope: Scope) -> Row:
     if not texts:
         return Row("refusals", "well", f"none in the last {LOG_HOURS} h")
     grave = [line for line in lines if line.message == AWS_REFUSED or line.fields.get("reason") in _GRAVE]
-    verdict = "ill" if grave else "well"
-    return Row("refusals", verdict, "; ".join(texts), "docs/runbook.md#reasons" if grave else "")
+    told = "; ".join(texts)
+    return Row("refusals", "ill", told, "docs/runbook.md#reasons") if grave else Row("refusals", "well", told)
 
 
 def _refusal(line: Line) -> str:
@@ -159,7 +159,7 @@ def _secret(scope: Scope) -> Row:
         found = scope.aws.secrets.describe_secret(SecretId=scope.stack.need("secret_arn"))
     stages = [stage for stages in found.get("VersionIdsToStages", {}).values() for stage in stages]
     if "AWSCURRENT" not in stages:
-        return Row("secret", "ill", "empty: there are no credentials for Mixpanel", _FILL_IN)
+        return Row("secret", "ill", "empty: the credentials for Mixpanel are missing", _FILL_IN)
     changed = found.get("LastChangedDate")
     return Row("secret", "well", f"filled, changed {changed:%Y-%m-%d}" if changed else "filled")
 
@@ -167,7 +167,10 @@ def _secret(scope: Scope) -> Row:
 def _email(scope: Scope) -> Row:
     if not scope.stack.alarm_topic_arn:
         return Row(
-            "alarm mails", "ill", "nobody gets the alarms", "AlarmEmail in samconfig.toml, then make deploy"
+            "alarm mails",
+            "ill",
+            "no address gets the alarms",
+            "AlarmEmail in samconfig.toml, then make deploy",
         )
     with explained("the alarms' topic"):
         found = scope.aws.sns.list_subscriptions_by_topic(TopicArn=scope.stack.alarm_topic_arn)

@@ -1,4 +1,4 @@
-"""The commands `pause` and `resume`: the event source mapping off and on, with what waits and how long it may."""
+"""The commands `pause` and `resume`: the event source mapping off and on, and until when events are kept."""
 
 import argparse
 from collections.abc import Mapping
@@ -76,8 +76,8 @@ def set_mapping(aws: Aws, stack: Stack, *, is_on: bool, stop: Stop) -> str:
 def kept_until(aws: Aws, stack: Stack, now: datetime, waiting: Depth) -> str:
     """Return until when SQS keeps the oldest message, as ISO 8601 in UTC.
 
-    The age is CloudWatch's, which leaves out what was received more than three times: the time is that of what
-    is published now where there is none.
+    By CloudWatch's age, which leaves out what was received more than three times. Where it has none, the time
+    is that of what is published now.
     """
     names = ["MessageRetentionPeriod"]
     with explained(f"queue {stack.queue_url}"):
@@ -89,10 +89,8 @@ def kept_until(aws: Aws, stack: Stack, now: datetime, waiting: Depth) -> str:
 
 def switched_text(found: Mapping[str, Any]) -> str:
     """Return the result for people."""
-    lines = [
-        f"The event source mapping is {found['state'].lower()}. "
-        f"In the queue: {found['waiting']} waiting, {found['hidden']} hidden."
-    ]
+    counts = f"{found['waiting']} waiting, {found['hidden']} hidden"
+    lines = [f"The event source mapping is {found['state'].lower()}. In the queue: {counts}."]
     if found["kept_until"]:
         lines.append(f"SQS keeps the oldest of them until {found['kept_until']}. Resume before that.")
     return "\n".join(lines)

@@ -88,6 +88,7 @@ def valid(names: tuple[str, ...]) -> list[str]:
         "capacity": ["--events-per-day", "5m"],
         "dlq show": ["m"],
         "dlq export": ["f"],
+        "send": ["f"],
         "log show": ["i"],
         "completion": ["bash"],
     }
@@ -195,5 +196,5 @@ def test_no_help_of_a_pipe_has_colour() -> None:
 
 def test_the_walk_finds_all() -> None:
     """Eight commands that ask AWS, two that do not, two groups and the whole."""
-    assert (len(ASKING), len(COMMANDS), len(ALL)) == (10, 12, 15)
+    assert (len(ASKING), len(COMMANDS), len(ALL)) == (14, 16, 19)
     assert all(isinstance(parser, argparse.ArgumentParser) for parser in ALL.values())

@@ -128,7 +128,7 @@ def refused(code: str) -> ClientError:
 
 
 # Denied, throttled, missing, unreachable, slow, empty.
-TELLS_NOTHING = (
+TELLS_NOTHING: tuple[Any, ...] = (
     refused("AccessDenied"),
     refused("Throttling"),
     refused("ResourceNotFoundException"),

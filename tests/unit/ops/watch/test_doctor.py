@@ -180,7 +180,7 @@ def test_a_stack_without_mails_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = examined(monkeypatch, replace(STACK, alarm_topic_arn=""))
 
     [ill] = [row for row in rows if row.verdict == "ill"]
-    assert "nobody gets the alarms" in ill.text
+    assert "no address gets the alarms" in ill.text
 
 
 def test_drift_waits_until_cloudformation_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
