@@ -17,7 +17,7 @@ SCALE ?= 1
 DAYS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types template wheel matrix matrix-newest simulate chaos bench instructions mutation bench-peers lock build deploy undrift invoke clean
+.PHONY: help demo test check lint types template wheel matrix matrix-newest simulate chaos bench instructions mutation bench-peers lock build deploy rollback destroy undrift invoke clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -70,10 +70,16 @@ build: .venv-sam/stamp ## sam build, then bytecode for exactly the runtime's Pyt
 	@.venv-sam/bin/python -m infra.build
 
 deploy: .venv-sam/stamp ## build and deploy a stack (CONFIG_ENV=dev or prod); see docs/how-to/deploy.md
-	@.venv-sam/bin/python -m infra.build --deploy $(CONFIG_ENV)
+	@.venv-sam/bin/python -m infra.deploy $(CONFIG_ENV)
 
-undrift: .venv/demo.stamp ## put back what was changed by hand in a stack, after showing it (CONFIG_ENV=dev or prod)
-	@$(PY) -m infra.undrift $(CONFIG_ENV)
+rollback: .venv-sam/stamp ## deploy again what was deployed before, without a build (CONFIG_ENV=prod REVISION=...)
+	@.venv-sam/bin/python -m infra.rollback $(CONFIG_ENV) $(REVISION)
+
+destroy: .venv-sam/stamp ## delete a stack whose queues and table are empty (CONFIG_ENV=dev)
+	@.venv-sam/bin/python -m infra.destroy $(CONFIG_ENV)
+
+undrift: .venv-sam/stamp ## put back what was changed by hand in a stack, after showing it (CONFIG_ENV=dev or prod)
+	@.venv-sam/bin/python -m infra.undrift $(CONFIG_ENV)
 
 invoke: .venv/demo.stamp .venv-emulator/stamp ## the built function on an event (EVENT=events/sample.json), without Docker
 	@$(PY) -m local.invoke $(EVENT)

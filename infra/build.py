@@ -1,7 +1,7 @@
 """Build the function from checked wheels with `sam build`, then compile it for the runtime's Python.
 
-`make build` builds for this machine, so that what was built can run here; `make deploy` builds for the
-processor that samconfig.toml names, and deploys.
+`make build` builds for this machine, so that what was built can run here; `make deploy` for the processor
+that samconfig.toml names.
 """
 
 import argparse
@@ -10,7 +10,6 @@ import platform
 import shutil
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 
 import yaml
@@ -43,23 +42,8 @@ def host_architecture(machine: str) -> str:
     try:
         return ARCHITECTURES[machine.lower()]
     except KeyError:
-        raise BuildError(f"Lambda has no {machine} processors; name an environment: --deploy dev") from None
-
-
-def deployed_architecture(samconfig: str, environment: str) -> str:
-    """Return the processor that `environment` of samconfig.toml (its text) names.
-
-    Raises:
-        BuildError: there is no such environment, or it names no processor.
-    """
-    deploy = tomllib.loads(samconfig).get(environment, {}).get("deploy", {}).get("parameters", {})
-    overrides = dict(entry.split("=", 1) for entry in deploy.get("parameter_overrides", []))
-    try:
-        return str(overrides["Architecture"])
-    except KeyError:
         raise BuildError(
-            f"samconfig.toml names no Architecture=... under [{environment}.deploy.parameters]; "
-            "its environments are dev and prod"
+            f"Lambda has no {machine} processors; make deploy CONFIG_ENV=dev builds for another"
         ) from None
 
 
@@ -132,21 +116,13 @@ def compile_bytecode(python: Path, folder: Path) -> None:
 
 
 def main() -> int:
-    """Build as the command line says; 2 where something is missing."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--deploy", metavar="ENV", help="build for dev or prod of samconfig.toml, and deploy")
-    environment = parser.parse_args().deploy
+    """Build for this machine; 2 where something is missing."""
+    argparse.ArgumentParser(prog="make build", description=__doc__).parse_args()
     try:
-        if environment:
-            architecture = deployed_architecture((ROOT / "samconfig.toml").read_text(), environment)
-        else:
-            architecture = host_architecture(platform.machine())
+        architecture = host_architecture(platform.machine())
         python = find_python(PYTHON, "pip", os.environ)
         print(f"building for {architecture} with {python}", flush=True)
         build(architecture, python)
-        if environment:
-            # Takes the built template: samconfig.toml names no other for it.
-            subprocess.run([SAM, "deploy", "--config-env", environment], cwd=ROOT, check=True)
     except (BuildError, PythonMissing) as error:
         print(error, file=sys.stderr)
         return 2
