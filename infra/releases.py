@@ -23,7 +23,7 @@ class _Loader(yaml.SafeLoader):
     """Reads CloudFormation's short forms (`!Ref`), of which nothing is needed here."""
 
 
-_Loader.add_multi_constructor("!", lambda _, suffix, __: f"!{suffix}")  # type: ignore[no-untyped-call]
+_Loader.add_multi_constructor("!", lambda _, suffix, __: f"!{suffix}")
 
 
 @dataclass(frozen=True, slots=True)
