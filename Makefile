@@ -17,7 +17,7 @@ SCALE ?= 1
 DAYS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types template wheel docs matrix matrix-newest simulate chaos bench instructions mutation bench-peers lock build deploy undrift invoke clean
+.PHONY: help demo test check lint types template wheel docs matrix matrix-newest simulate chaos bench instructions mutation bench-peers lock build deploy rollback destroy undrift invoke clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -75,10 +75,16 @@ build: .venv-sam/stamp ## build the function with sam, and its bytecode (needs P
 	@.venv-sam/bin/python -m infra.build
 
 deploy: .venv-sam/stamp ## build and deploy a stack (CONFIG_ENV=dev or prod); see docs/how-to/deploy.md
-	@.venv-sam/bin/python -m infra.build --deploy $(CONFIG_ENV)
+	@.venv-sam/bin/python -m infra.deploy $(CONFIG_ENV)
 
-undrift: .venv/demo.stamp ## show what was changed by hand in a stack, ask, and revert it (CONFIG_ENV=dev or prod)
-	@$(PY) -m infra.undrift $(CONFIG_ENV)
+rollback: .venv-sam/stamp ## deploy an earlier revision again, without a build (CONFIG_ENV=prod REVISION=...)
+	@.venv-sam/bin/python -m infra.rollback $(CONFIG_ENV) $(REVISION)
+
+destroy: .venv-sam/stamp ## delete a stack whose queues and table are empty (CONFIG_ENV=dev)
+	@.venv-sam/bin/python -m infra.destroy $(CONFIG_ENV)
+
+undrift: .venv-sam/stamp ## show what was changed by hand in a stack, ask, and revert it (CONFIG_ENV=dev or prod)
+	@.venv-sam/bin/python -m infra.undrift $(CONFIG_ENV)
 
 invoke: .venv/demo.stamp .venv-emulator/stamp ## run the built function on an event, without Docker (EVENT=events/sample.json)
 	@$(PY) -m local.invoke $(EVENT)

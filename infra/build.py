@@ -1,7 +1,7 @@
 """Build the function from hash-checked wheels with `sam build`, and compile it for the runtime's Python.
 
 `make build` builds for this machine, so that the result runs here. `make deploy` builds for the processor in
-samconfig.toml, and deploys.
+samconfig.toml.
 """
 
 import argparse
@@ -10,7 +10,6 @@ import platform
 import shutil
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 
 import yaml
@@ -45,23 +44,6 @@ def host_architecture(machine: str) -> str:
     except KeyError:
         raise BuildError(
             f"Lambda does not run on {machine}. Build for a stack's processor: make deploy CONFIG_ENV=dev"
-        ) from None
-
-
-def deployed_architecture(samconfig: str, environment: str) -> str:
-    """Return the processor of an environment, from the text of samconfig.toml.
-
-    Raises:
-        BuildError: there is no such environment, or it does not name a processor.
-    """
-    deploy = tomllib.loads(samconfig).get(environment, {}).get("deploy", {}).get("parameters", {})
-    overrides = dict(entry.split("=", 1) for entry in deploy.get("parameter_overrides", []))
-    try:
-        return str(overrides["Architecture"])
-    except KeyError:
-        raise BuildError(
-            f"samconfig.toml has no Architecture=... in [{environment}.deploy.parameters]. "
-            "Add it, or use one of its environments: dev, prod."
         ) from None
 
 
@@ -134,25 +116,13 @@ def compile_bytecode(python: Path, folder: Path) -> None:
 
 
 def main() -> int:
-    """Run the command line; return 2 if something is missing."""
-    parser = argparse.ArgumentParser(allow_abbrev=False, description=__doc__)
-    parser.add_argument(
-        "--deploy",
-        metavar="ENV",
-        help="build for this environment of samconfig.toml (dev or prod), and deploy",
-    )
-    environment = parser.parse_args().deploy
+    """Build for this machine; return 2 if something is missing."""
+    argparse.ArgumentParser(allow_abbrev=False, prog="make build", description=__doc__).parse_args()
     try:
-        if environment:
-            architecture = deployed_architecture((ROOT / "samconfig.toml").read_text(), environment)
-        else:
-            architecture = host_architecture(platform.machine())
+        architecture = host_architecture(platform.machine())
         python = find_python(PYTHON, "pip", os.environ)
         print(f"building for {architecture} with {python}", flush=True)
         build(architecture, python)
-        if environment:
-            # Deploys the built template, because samconfig.toml does not name another.
-            subprocess.run([SAM, "deploy", "--config-env", environment], cwd=ROOT, check=True)
     except (BuildError, PythonMissing) as error:
         print(error, file=sys.stderr)
         return 2

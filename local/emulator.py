@@ -15,12 +15,13 @@ from local.processes import ChildProcess, ProcessFailed, start
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_secretsmanager import SecretsManagerClient
     from mypy_boto3_sqs import SQSClient
 
 MINISTACK = Path(__file__).parents[1] / ".venv-emulator" / "bin" / "ministack"
 REGION = "us-east-1"
-_SERVICES = "sqs,dynamodb,secretsmanager,sts"
+_SERVICES = "sqs,dynamodb,secretsmanager,sts,logs"
 _START_TIMEOUT_S = 30.0
 _START_TRIES = 3
 
@@ -53,6 +54,8 @@ class Account:
     def client(self, service: Literal["sqs"]) -> "SQSClient": ...
     @overload
     def client(self, service: Literal["dynamodb"]) -> "DynamoDBClient": ...
+    @overload
+    def client(self, service: Literal["logs"]) -> "CloudWatchLogsClient": ...
     @overload
     def client(self, service: Literal["secretsmanager"]) -> "SecretsManagerClient": ...
     def client(self, service: str) -> object:

@@ -16,7 +16,8 @@ _HOW = """
 The pipeline stays up until Ctrl-C. In another terminal, in this directory:
 
   . {file}
-  $WHYNESS_MIXPANEL dlq list              # the operator's command, on this pipeline
+  $WHYNESS_MIXPANEL status                # the command of operators, on this pipeline
+  $WHYNESS_MIXPANEL tail                  # outcomes as they happen
   curl -s $MIXPANEL_SIMULATOR/_simulator/stats
   curl -s $SITE/                          # the example site: each activity and click sends an event
 
@@ -62,6 +63,8 @@ def exports(stack: LocalStack, site_url: str) -> str:
         "QUEUE_URL": stack.resources.queue_url,
         "DEAD_LETTER_QUEUE_URL": stack.resources.dead_letter_queue_url,
         "LOG_TABLE_NAME": stack.resources.log_table_name,
+        "FUNCTION_NAME": stack.config.function.name,
+        "LOG_GROUP_NAME": stack.log_group,
         "MIXPANEL_SIMULATOR": stack.simulator_url,
         "SITE": site_url,
         "WHYNESS_MIXPANEL": ".venv/bin/whyness-mixpanel",

@@ -14,6 +14,7 @@ from typing import Self
 from local.control import Mixpanel
 from local.emulator import Account, Emulator
 from local.event_source_mapping import EventSourceMapping
+from local.function_logs import LogShipper
 from local.poller import Poller
 from local.poller_process import PollerConfig, polling
 from local.processes import ChildProcess, start
@@ -83,6 +84,11 @@ class LocalStack:
     ) -> None:
         self._running.__exit__(kind, error, trace)
 
+    @property
+    def log_group(self) -> str:
+        """The log group of the function, in the emulator."""
+        return f"/aws/lambda/{self.config.function.name}"
+
     def _start(self, starting: ExitStack) -> None:
         get_rie(say=self._say)
         template = Template.read(MixpanelProjectId=PROJECT_ID)
@@ -99,6 +105,8 @@ class LocalStack:
         if self._poll:
             self._say("starting the poller and the function in Lambda's runtime emulator")
             self.poller = starting.enter_context(polling(self.config, self.account.client("sqs")))
+            shipper = LogShipper(self.account.client("logs"), self.log_group, self._work_dir)
+            starting.enter_context(shipper)
 
     def _start_simulator(self, credentials: Mapping[str, str]) -> ChildProcess:
         password_file = self._work_dir / "mixpanel-password"

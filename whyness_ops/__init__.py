@@ -1,6 +1,6 @@
 """Tools for operators: inspect dead letters, fix them, send them again: docs/reference/command-line.md."""
 
-from whyness_ops.aws import Aws, Stack
+from whyness_ops.aws import Aws
 from whyness_ops.dead_letter_message import DeadLetter
 from whyness_ops.dead_letter_queue import DeadLetterQueue
 from whyness_ops.edit import CannotEdit, Withheld, edit_body, load_edit
@@ -14,6 +14,7 @@ from whyness_ops.redriven import Left, Redriven
 from whyness_ops.redriving import Redrive
 from whyness_ops.selection import Selection
 from whyness_ops.snapshot import Snapshot
+from whyness_ops.stack import Stack
 from whyness_ops.stop import Stop
 
 __all__ = [

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from functools import cached_property
 from typing import Any
@@ -21,6 +20,7 @@ from whyness_ops.errors import SetupFault
 
 _MISSING = {
     "QueueDoesNotExist",
+    "ResourceNotFound",
     "NonExistentQueue",
     "ResourceNotFoundException",
     "InvalidAddress",
@@ -35,15 +35,6 @@ _WRONG_CREDENTIALS = {
     "InvalidSignatureException",
 }
 NOT_IMPLEMENTED = {"InvalidAction", "UnknownOperationException"}
-
-
-@dataclass(frozen=True, slots=True)
-class Stack:
-    """The outputs of the stack: `QueueUrl`, `DeadLetterQueueUrl`, `LogTableName`; `""` if not needed."""
-
-    queue_url: str = ""
-    dead_letter_queue_url: str = ""
-    log_table: str = ""
 
 
 class Aws:
@@ -71,6 +62,41 @@ class Aws:
     def dynamodb(self) -> Any:
         """DynamoDB."""
         return self._client("dynamodb")
+
+    @cached_property
+    def cloudformation(self) -> Any:
+        """CloudFormation."""
+        return self._client("cloudformation")
+
+    @cached_property
+    def cloudwatch(self) -> Any:
+        """CloudWatch: metrics and alarms."""
+        return self._client("cloudwatch")
+
+    @cached_property
+    def logs(self) -> Any:
+        """CloudWatch Logs."""
+        return self._client("logs")
+
+    @cached_property
+    def functions(self) -> Any:
+        """Lambda."""
+        return self._client("lambda")
+
+    @cached_property
+    def secrets(self) -> Any:
+        """Secrets Manager."""
+        return self._client("secretsmanager")
+
+    @cached_property
+    def sns(self) -> Any:
+        """SNS."""
+        return self._client("sns")
+
+    def open(self) -> None:
+        """Make the clients that threads will share: boto3 makes one after the other only."""
+        for client in ("sqs", "cloudformation", "cloudwatch", "logs", "functions", "secrets", "sns"):
+            getattr(self, client)
 
     def caller(self) -> str:
         """Return the ARN of the caller.

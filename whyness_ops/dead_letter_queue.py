@@ -36,6 +36,18 @@ class Depth:
     hidden: int
 
 
+def depth(sqs: Any, url: str) -> Depth:
+    """Return the number of messages in a queue.
+
+    Raises:
+        SetupFault: SQS refuses or cannot be reached.
+    """
+    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    with explained(f"queue {url}"):
+        found = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
+    return Depth(int(found[names[0]]), int(found[names[1]]))
+
+
 class DeadLetterQueue:
     """The queue at `url`.
 
@@ -47,7 +59,7 @@ class DeadLetterQueue:
         if not url:
             raise SetupFault(
                 "The dead-letter queue is not set. "
-                "Give --dead-letter-queue-url, or set DEAD_LETTER_QUEUE_URL."
+                "Give --stack, --env or --dead-letter-queue-url, or set DEAD_LETTER_QUEUE_URL."
             )
         self.sqs = sqs
         self.url = url
@@ -58,10 +70,7 @@ class DeadLetterQueue:
 
     def depth(self) -> Depth:
         """Return the number of its messages."""
-        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-        with explained(f"dead-letter queue {self.url}"):
-            attributes = self.sqs.get_queue_attributes(QueueUrl=self.url, AttributeNames=names)["Attributes"]
-        return Depth(int(attributes[names[0]]), int(attributes[names[1]]))
+        return depth(self.sqs, self.url)
 
     def hold(self, stop: Stop, snapshot: Snapshot | None = None) -> "Hold":
         """Return a context in which the messages that are in the queue now can be inspected.

@@ -28,7 +28,9 @@ class LogTable:
 
     def __init__(self, dynamodb: Any, name: str) -> None:
         if not name:
-            raise SetupFault("The Log table is not set. Give --log-table, or set LOG_TABLE_NAME.")
+            raise SetupFault(
+                "The Log table is not set. Give --stack, --env or --log-table, or set LOG_TABLE_NAME."
+            )
         self._dynamodb = dynamodb
         self.name = name
 

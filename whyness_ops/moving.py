@@ -6,12 +6,13 @@ from dataclasses import replace
 
 from whyness_events.outcomes import AuditState
 from whyness_ops.audit import Audit
-from whyness_ops.aws import Aws, Stack
+from whyness_ops.aws import Aws
 from whyness_ops.dead_letter_queue import DeadLetterQueue, queue_arn
 from whyness_ops.errors import SetupFault
 from whyness_ops.log_table import LogTable
 from whyness_ops.move_task import Move, MoveTask, check_none_runs, follow, start_task
 from whyness_ops.snapshot import Snapshot
+from whyness_ops.stack import Stack
 from whyness_ops.stop import Stop
 
 _STATES = {"COMPLETED": AuditState.DONE, "CANCELLED": AuditState.STOPPED}
@@ -44,7 +45,7 @@ def redrive_all(
     dead_letters = DeadLetterQueue(aws.sqs, stack.dead_letter_queue_url)
     log = LogTable(aws.dynamodb, stack.log_table)
     if not stack.queue_url:
-        raise SetupFault("The queue is not set. Give --queue-url, or set QUEUE_URL.")
+        raise SetupFault("The queue is not set. Give --stack, --env or --queue-url, or set QUEUE_URL.")
     snapshot = Snapshot()
     dead_letters.open(snapshot)
     source, destination = dead_letters.arn(), queue_arn(aws.sqs, stack.queue_url)

@@ -1,16 +1,20 @@
 """The commands and their options, in the groups in which `--help` lists them."""
 
 import argparse
-import os
 from collections.abc import Callable
 from typing import NamedTuple
 
 from whyness_events.outcomes import LOG_REASONS
-from whyness_ops import commands, help_texts, site, stack_options
+from whyness_ops import commands, help_texts, site
 from whyness_ops.argument_parser import ArgumentParser, Commands, ShowVersion, add_parser
 from whyness_ops.capacity.command import add_capacity
 from whyness_ops.completion import add_completion
+from whyness_ops.connection import add_connection
 from whyness_ops.option_types import Whole, count, moment, path, text
+from whyness_ops.send_file import add_send
+from whyness_ops.watch.commands import add_doctor, add_status
+from whyness_ops.watch.pausing import add_pausing
+from whyness_ops.watch.tail import add_tail
 
 _days = Whole(1, commands.KEPT_DAYS)
 
@@ -40,6 +44,11 @@ def make_parser() -> ArgumentParser:
     log = _add_group(group, "log", "inspect the Log table", help_texts.LOG)
     for command in _log_commands():
         _add_command(log, command)
+    add_status(group)
+    add_doctor(group)
+    add_tail(group)
+    add_send(group)
+    add_pausing(group)
     add_capacity(group)
     add_completion(group, parser)
     return parser
@@ -130,7 +139,7 @@ def _add_command(group: Commands, command: _Command) -> None:
     parser.set_defaults(run=command.run)
     command.add_options(parser)
     add_output(parser)
-    stack_options.add_connection(parser, os.environ, "or {}")
+    add_connection(parser)
 
 
 def add_output(parser: argparse.ArgumentParser) -> None:

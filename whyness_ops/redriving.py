@@ -12,7 +12,7 @@ from operator import attrgetter
 from whyness_events import limits, sqs_batch
 from whyness_events.outcomes import AuditState
 from whyness_ops.audit import Audit
-from whyness_ops.aws import Aws, Stack, explained
+from whyness_ops.aws import Aws, explained
 from whyness_ops.dead_letter_message import DeadLetter
 from whyness_ops.dead_letter_queue import DeadLetterQueue, Hold, queue_arn
 from whyness_ops.edit import CannotEdit, Edit, edit_body
@@ -23,6 +23,7 @@ from whyness_ops.redriven import Left, Redriven
 from whyness_ops.resend import Resend
 from whyness_ops.selection import Selection
 from whyness_ops.snapshot import Snapshot
+from whyness_ops.stack import Stack
 from whyness_ops.stop import Stop
 
 
@@ -65,7 +66,7 @@ class Redrive:
         """
         queue = DeadLetterQueue(self.aws.sqs, self.stack.dead_letter_queue_url)
         if not self.stack.queue_url:
-            raise SetupFault("The queue is not set. Give --queue-url, or set QUEUE_URL.")
+            raise SetupFault("The queue is not set. Give --stack, --env or --queue-url, or set QUEUE_URL.")
         queue_arn(self.aws.sqs, self.stack.queue_url)  # it exists
         check_none_runs(self.aws.sqs, queue.arn())
         report = Redriven(dry_run=self.dry_run)

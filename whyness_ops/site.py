@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import NoReturn
 
 from whyness_ops import redrive_command, terminal
+from whyness_ops.connection import connect
 from whyness_ops.option_types import text
 from whyness_ops.stop import Stop
 
@@ -50,8 +51,9 @@ def _become_command_of_site(options: argparse.Namespace) -> NoReturn:
 def _forwarded(options: argparse.Namespace) -> Iterator[str]:
     """Yield the arguments for the site's command, which does not read QUEUE_URL and so on."""
     yield from _without_site(options.arguments[1:])
+    stack = connect(options)[1]
     for name in ("queue_url", "dead_letter_queue_url", "log_table"):
-        if value := getattr(options, name):
+        if value := getattr(stack, name):
             yield f"--{name.replace('_', '-')}={value}"
 
 

@@ -171,6 +171,7 @@ def _log(report: Report, context: Any) -> None:
             request_id=context.aws_request_id,
             reason=str(reason),
             detail=report.details[reason],
+            http_status=report.http_statuses[reason],
             message_ids=examples.message_ids,
             insert_ids=examples.insert_ids,
         )

@@ -20,7 +20,6 @@ from infra.build import (
     BuildError,
     allow_only,
     compile_bytecode,
-    deployed_architecture,
     fetch_wheels,
     host_architecture,
 )
@@ -41,20 +40,6 @@ def test_a_machine_that_lambda_lacks_is_named() -> None:
     """The error says which machine it is, and what can be built nevertheless."""
     with pytest.raises(BuildError, match=r"riscv64.*make deploy"):
         host_architecture("riscv64")
-
-
-@pytest.mark.parametrize("environment", ["dev", "prod"])
-def test_a_deployed_build_is_for_what_samconfig_names(environment: str) -> None:
-    """Both environments name their processor: what is left out would keep its last value."""
-    samconfig = (ROOT / "samconfig.toml").read_text()
-
-    assert deployed_architecture(samconfig, environment) == "arm64"
-
-
-def test_an_unknown_environment_is_an_error_that_names_the_known() -> None:
-    """A mistyped environment builds nothing."""
-    with pytest.raises(BuildError, match=r"stage.*dev, prod"):
-        deployed_architecture((ROOT / "samconfig.toml").read_text(), "stage")
 
 
 def test_what_was_built_for_one_processor_deploys_to_no_other(tmp_path: Path) -> None:

@@ -8,11 +8,12 @@ from collections.abc import Sequence
 
 import pytest
 
-from whyness_ops.argument_parser import walk
+from whyness_ops.argument_parser import subparsers, walk
 from whyness_ops.cli import main
 from whyness_ops.options import make_parser
 
-ALL = dict(walk(make_parser()))
+PARSER = make_parser()
+ALL = dict(walk(PARSER))
 COMMANDS = [names for names, parser in ALL.items() if parser.get_default("run")]
 # Commands that ask AWS.
 ASKING = [names for names in COMMANDS if names[0] not in ("capacity", "completion")]
@@ -70,7 +71,16 @@ _TITLES = (
     "output",
     "connection",
 )
-_CONNECTION = {"queue_url", "dead_letter_queue_url", "log_table", "profile", "region", "endpoint_url"}
+_CONNECTION = {
+    "stack",
+    "env",
+    "queue_url",
+    "dead_letter_queue_url",
+    "log_table",
+    "profile",
+    "region",
+    "endpoint_url",
+}
 
 
 def valid(names: tuple[str, ...]) -> list[str]:
@@ -79,6 +89,7 @@ def valid(names: tuple[str, ...]) -> list[str]:
         "capacity": ["--events-per-day", "5m"],
         "dlq show": ["m"],
         "dlq export": ["f"],
+        "send": ["f"],
         "log show": ["i"],
         "completion": ["bash"],
     }
@@ -133,7 +144,7 @@ def test_typing_error_is_recognised(names: tuple[str, ...], capsys: pytest.Captu
     [
         (
             [],
-            "whyness-mixpanel: error: no command given. Use one of dlq, redrive, log, capacity, completion.",
+            f"whyness-mixpanel: error: no command given. Use one of {', '.join(subparsers(PARSER))}.",
         ),
         (["dlq"], "whyness-mixpanel dlq: error: no command given. Use one of list, show, export."),
         (
@@ -197,5 +208,5 @@ def test_no_help_of_a_pipe_has_colour() -> None:
 
 def test_the_walk_finds_all() -> None:
     """Eight commands that ask AWS, two that do not, two groups and the whole."""
-    assert (len(ASKING), len(COMMANDS), len(ALL)) == (8, 10, 13)
+    assert (len(ASKING), len(COMMANDS), len(ALL)) == (14, 16, 19)
     assert all(isinstance(parser, argparse.ArgumentParser) for parser in ALL.values())

@@ -10,7 +10,8 @@ from whyness_mixpanel import conf, sqs_hosts
 from whyness_mixpanel.management.our_command import OurCommand
 from whyness_mixpanel.management.plain_errors import plain_errors
 from whyness_mixpanel.privacy.redrive_check import refuse_suppressed
-from whyness_ops import OpsError, Stop, redrive_command, stack_options
+from whyness_ops import OpsError, Stop, redrive_command
+from whyness_ops.connection import add_parts
 from whyness_ops.options import add_output
 from whyness_ops.output import printable
 from whyness_ops.stop import STOPPED, stopped_by_signals
@@ -39,7 +40,7 @@ exit codes: 0 success; 1 partly done: matched dead letters were not sent or came
         """Add the options of `whyness-mixpanel redrive`."""
         redrive_command.add_redrive(parser)
         add_output(parser)
-        stack_options.add_connection(parser, {}, "default: the setting {}")
+        add_parts(parser.add_argument_group("connection"), "default: the setting {}")
 
     def handle(self, **given: Any) -> None:
         """Redrive."""

@@ -38,7 +38,9 @@ class Report:
 
     Args:
         outcomes: events by outcome.
+        events_received_first: events of records that were received for the first time.
         details: the first event's detail for each outcome but `delivered`.
+        http_statuses: the status of the answer to that event, 0 for none.
         examples: some events of each outcome but `delivered`.
         oldest_record_ms: age of the oldest record at the start, since it was due (`RecordEvents.due_ms`).
         delivery_lag_ms: age of the oldest record with a delivered event, at the end.
@@ -54,7 +56,9 @@ class Report:
     """
 
     outcomes: Counter[Reason] = field(default_factory=Counter)
+    events_received_first: int = 0
     details: dict[Reason, str] = field(default_factory=dict)
+    http_statuses: dict[Reason, int] = field(default_factory=dict)
     examples: dict[Reason, Examples] = field(default_factory=dict)
     oldest_record_ms: int = 0
     delivery_lag_ms: int = 0
@@ -75,6 +79,9 @@ class Report:
 
     def count_outcomes(self, received: Sequence[RecordEvents]) -> None:
         """Add the outcomes of the records' events."""
+        self.events_received_first += sum(
+            len(record_events.items) for record_events in received if record_events.record.receive_count == 1
+        )
         if delivered := sum(
             len(record_events.items) for record_events in received if record_events.is_delivered
         ):
@@ -89,4 +96,5 @@ class Report:
         """Note an event's outcome and ids for the log."""
         if outcome.reason not in self.details:
             self.details[outcome.reason], self.examples[outcome.reason] = outcome.detail, Examples()
+            self.http_statuses[outcome.reason] = outcome.http_status
         self.examples[outcome.reason].add(message_id, insert_id)
