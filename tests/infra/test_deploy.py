@@ -213,7 +213,7 @@ def test_a_revision_that_was_never_deployed_names_those_that_were() -> None:
 
 def test_a_rollback_keeps_the_parameters_and_says_its_revision() -> None:
     """Those that the older template has; its revision is in parameter and tag."""
-    stack = {"Parameters": [{"ParameterKey": n} for n in ("Revision", "MemorySize", "Newer")]}
+    stack: dict[str, Any] = {"Parameters": [{"ParameterKey": n} for n in ("Revision", "MemorySize", "Newer")]}
     cloudformation = FakeCloudFormation(
         **stack, Tags=[{"Key": "revision", "Value": "v2"}, {"Key": "a", "Value": "b"}]
     )
