@@ -15,6 +15,10 @@ EVENT ?= events/sample.json
 SEEDS ?= 160
 SCALE ?= 1
 DAYS ?= 1
+REVISION ?=
+# make deploy and make rollback ask nothing where it is set.
+YES ?=
+export YES
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check lint types template wheel docs matrix matrix-newest simulate chaos bench instructions mutation bench-peers lock build deploy rollback destroy undrift invoke clean

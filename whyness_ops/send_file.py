@@ -24,7 +24,7 @@ from whyness_ops.stop import Stop
 
 EXAMPLES = """examples:
   whyness-mixpanel send events.jsonl --env dev
-  whyness-mixpanel send - --env dev < events.jsonl
+  cat events.jsonl | whyness-mixpanel send - --env dev
   whyness-mixpanel send event.json --probe --env dev
 
 A line is an event as JSON, as in docs/reference/message.md: {"event": "Drill", "user": "123"}. A missing
