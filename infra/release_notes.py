@@ -27,9 +27,8 @@ def notes(changelog: str, tag: str) -> str:
         NoNotes: there is none, or it is still called unreleased.
     """
     version = tag.removeprefix("v")
-    found = re.search(
-        rf"^## {re.escape(version)}(?![.\w])(.*)\n(.*?)(?=^## |\Z)", changelog, re.MULTILINE | re.DOTALL
-    )
+    heading = rf"^## {re.escape(version)}(?![.\w])([^\n]*)\n"
+    found = re.search(heading + r"(.*?)(?=^## |\Z)", changelog, re.MULTILINE | re.DOTALL)
     if not found:
         raise NoNotes(f"CHANGELOG.md has no section for {version}. Add it, and tag again.")
     if "unreleased" in found[1]:

@@ -69,7 +69,7 @@ def _credentials(scope: Scope) -> Row:
     text = f"Mixpanel answered 401, last {duration((scope.now_ms - refused[-1].time_ms) / 1000)} ago"
     if delivered and delivered[-1].time_ms > refused[-1].time_ms:
         return Row("credentials", "well", f"{text}; delivered since")
-    return Row("credentials", "ill", text, "docs/how-to/rotate-the-credentials.md")
+    return Row("credentials", "ill", text, "docs/how-to/rotate-credentials.md")
 
 
 def _log(scope: Scope) -> list[Line]:
@@ -190,7 +190,7 @@ def _expiry(scope: Scope) -> Row:
     days = (date.fromisoformat(expires) - scope.now.date()).days
     text = f"expires on {expires}, in {days} days" if days >= 0 else f"expired on {expires}"
     if days <= _EXPIRY_WARNED_DAYS:
-        return Row("service account", "ill", text, "docs/how-to/rotate-the-credentials.md")
+        return Row("service account", "ill", text, "docs/how-to/rotate-credentials.md")
     return Row("service account", "well", text)
 
 
