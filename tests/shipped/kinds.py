@@ -14,6 +14,8 @@ class Kind(Enum):
     UPGRADE = "run in its order by the upgrade's test"
     SHORT = "run as it stands"
     AWS = "needs an AWS account"
+    STACK = "needs a deployed stack: run by `make e2e`; here its options are parsed"
+    FORGE = "runs where the project is released; zizmor reads the workflow"
     DOCKER = "needs Docker"
     ROOT = "needs root, and changes the machine"
     MIXPANEL = "needs a real Mixpanel project"
@@ -24,7 +26,7 @@ class Kind(Enum):
 # The first that matches decides.
 _KINDS = (
     (r"make (help|clean)", Kind.SHORT),
-    (r"make (deploy|undrift)", Kind.AWS),
+    (r"make (deploy|undrift|rollback|destroy)", Kind.AWS),
     (r"make ", Kind.MINUTES),
     (r"aws |sam (deploy|delete)", Kind.AWS),
     (r"sam local invoke|docker ", Kind.DOCKER),
@@ -41,7 +43,13 @@ _KINDS = (
     (r"\$WHYNESS_MIXPANEL |curl .*\$MIXPANEL_SIMULATOR|.*local\.publish|.*get_queue_attributes", Kind.DRILL),
     (r"whyness-mixpanel redrive --all", Kind.AWS),  # a message move task, which no emulator has
     (r"whyness-mixpanel (capacity|redrive)$|whyness-mixpanel .*SETTINGS_MODULE", Kind.PLACEHOLDER),
+    (
+        r"whyness-mixpanel (status|doctor|tail|pause|resume|send)|(echo|cat) .*\| whyness-mixpanel send",
+        Kind.STACK,
+    ),
     (r"whyness-mixpanel ", Kind.PIPELINE),
+    (r"python -m venv \.venv-sbom|\.venv-sbom/|gh release|.*-m infra\.release_notes", Kind.FORGE),
+    (r"pre-commit install", Kind.FORGE),
     (r"curl .*\$URL/|.*local\.mixpanel_simulator", Kind.SIMULATOR),
     (r"python -c .import whyness_mixpanel|.*-m bench --help$|.*-m local\.chaos --list", Kind.SHORT),
     (r".*-m (bench|local\.chaos|local\.invoke|tests\.simulation|tests\.unit|pytest)", Kind.MINUTES),

@@ -107,7 +107,7 @@ def members(service: str, operation: str) -> set[str]:
     return {xform_name(name, "-") for name in (shape.members if shape else {})}
 
 
-@pytest.mark.parametrize("text", of("whyness-mixpanel ", Kind.AWS, Kind.PIPELINE))
+@pytest.mark.parametrize("text", of("whyness-mixpanel ", Kind.AWS, Kind.PIPELINE, Kind.STACK))
 def test_a_command_of_the_tool_is_taken_by_its_parser(text: str) -> None:
     """Also those that only AWS can answer."""
     make_parser().parse_args(shlex.split(text)[1:])
