@@ -52,6 +52,7 @@ lint: .venv/dev.stamp
 	@echo "== lint"
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check --quiet . || { echo "Some files are not formatted. Run: .venv/bin/ruff format ."; exit 1; }
+	@.venv/bin/zizmor --offline --quiet .github
 
 types: .venv/dev.stamp
 	@echo "== types"
