@@ -4,6 +4,7 @@ A metric is billed by the month and exists only where an alarm or the dashboard 
 of the log line `invocation`, which costs its bytes.
 """
 
+import os
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -16,6 +17,8 @@ from whyness_events.outcomes import Reason
 NAMESPACE = "Whyness"
 # The one counter with the dimension `reason`, a closed list: each of its values is a billed metric.
 OUTCOME_METRIC = "Events"
+# As git describes what is deployed; empty where nobody said it.
+REVISION = os.environ.get("REVISION", "")
 
 
 class Metric(NamedTuple):
@@ -51,6 +54,7 @@ class LogField(NamedTuple):
 
 LOG_FIELDS = (
     LogField("request_id", "of the invocation"),
+    LogField("revision", "what is deployed, as git describes it"),
     LogField("outcomes", "events by outcome, an object of counts"),
     LogField("events_received_first", "events of records that were received for the first time"),
     LogField("handed_back", "records that stay in the queue"),
@@ -73,6 +77,7 @@ def log_fields(report: Report, request_id: str) -> Mapping[str, Any]:
     """Return a value for each of LOG_FIELDS."""
     return {
         "request_id": request_id,
+        "revision": REVISION,
         "outcomes": {str(reason): count for reason, count in report.outcomes.items()},
         "events_received_first": report.events_received_first,
         "handed_back": len(report.settled.failed_message_ids),
