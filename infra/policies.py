@@ -14,16 +14,17 @@ _PSEUDO = {
     "AWS::StackName": "stack",
     "AWS::NoValue": "",
 }
-_PLACE = "us-east-1:123456789012"
+PLACE = "us-east-1:123456789012"
+_EXAMPLES = {"AlarmTopicArn": f"arn:aws:sns:{PLACE}:pages"}
 # ARNs by type of resource. Those of a role's policies are not needed.
 _ARNS = {
-    "AWS::SQS::Queue": f"arn:aws:sqs:{_PLACE}:stack-{{name}}",
-    "AWS::DynamoDB::Table": f"arn:aws:dynamodb:{_PLACE}:table/stack-{{name}}-1",
-    "AWS::Lambda::Function": f"arn:aws:lambda:{_PLACE}:function:stack-send-events",
+    "AWS::SQS::Queue": f"arn:aws:sqs:{PLACE}:stack-{{name}}",
+    "AWS::DynamoDB::Table": f"arn:aws:dynamodb:{PLACE}:table/stack-{{name}}-1",
+    "AWS::Lambda::Function": f"arn:aws:lambda:{PLACE}:function:stack-send-events",
     "AWS::Lambda::EventSourceMapping": "00000000-0000-0000-0000-000000000000",
-    "AWS::Logs::LogGroup": f"arn:aws:logs:{_PLACE}:log-group:/aws/lambda/stack-send-events:*",
-    "AWS::SecretsManager::Secret": f"arn:aws:secretsmanager:{_PLACE}:secret:{{name}}-a1b2c3",
-    "AWS::SNS::Topic": f"arn:aws:sns:{_PLACE}:stack-{{name}}-1",
+    "AWS::Logs::LogGroup": f"arn:aws:logs:{PLACE}:log-group:/aws/lambda/stack-send-events:*",
+    "AWS::SecretsManager::Secret": f"arn:aws:secretsmanager:{PLACE}:secret:{{name}}-a1b2c3",
+    "AWS::SNS::Topic": f"arn:aws:sns:{PLACE}:stack-{{name}}-1",
 }
 _PLACEHOLDER = re.compile(r"\$\{([^}]+)\}")
 
@@ -64,9 +65,6 @@ def _value(name: str, template: Mapping[str, Any]) -> str:
     if name in template.get("Parameters", {}):
         return str(template["Parameters"][name].get("Default") or _EXAMPLES[name])
     return _ARNS[template["Resources"][name]["Type"]].format(name=name)
-
-
-_EXAMPLES = {"AlarmTopicArn": f"arn:aws:sns:{_PLACE}:pages"}
 
 
 def write_policies(template: Mapping[str, Any], folder: Path) -> None:
