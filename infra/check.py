@@ -52,7 +52,7 @@ def parliament(expanded: Path, folder: Path) -> list[str | Path]:
     write_policies(json.loads(expanded.read_text()), folder)
     write_policies(yaml_parse(DEPLOY_ROLE.read_text()), folder)
     # Below MEDIUM it objects to "*" for what needs it; tests/infra/test_policies.py says what may have that.
-    command = [CHECKOV_ENV / "python", "-W", "ignore", "-m", "parliament.cli"]
+    command: list[str | Path] = [CHECKOV_ENV / "python", "-W", "ignore", "-m", "parliament.cli"]
     return [*command, "--minimum_severity", "MEDIUM", "--directory", folder]
 
 

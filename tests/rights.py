@@ -1,7 +1,7 @@
 """What each call of the tools and the runbook needs, of whom.
 
-Source: Service Authorization Reference of each service; SQS Developer Guide (API permissions) for moving messages
-between queues; CloudWatch API Reference for alarms that are made of others. Read 2026-11.
+Source: Service Authorization Reference of each service; SQS Developer Guide (API permissions), for moves
+between queues; CloudWatch API Reference, for alarms made of others. Read 2026-11.
 """
 
 import ast

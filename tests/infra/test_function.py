@@ -102,6 +102,7 @@ def test_what_is_deployed_is_in_a_tag(resources: Resources) -> None:
     tags = {tag["Key"]: tag["Value"] for tag in resources["SendEventsFunction"]["Tags"]}
 
     assert tags["revision"] == {"Ref": "Revision"}
+    assert tags["service-account-expires"] == {"Ref": "ServiceAccountExpires"}
 
 
 def test_the_function_may_do_what_it_does_and_nothing_else(resources: Resources) -> None:

@@ -4,7 +4,6 @@ A metric is billed by the month and exists only where an alarm or the dashboard 
 of the log line `invocation`, which costs its bytes.
 """
 
-import os
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -17,8 +16,6 @@ from whyness_events.outcomes import Reason
 NAMESPACE = "Whyness"
 # The one counter with the dimension `reason`, a closed list: each of its values is a billed metric.
 OUTCOME_METRIC = "Events"
-# As git describes what is deployed; empty where nobody said it.
-REVISION = os.environ.get("REVISION", "")
 
 
 class Metric(NamedTuple):
@@ -73,11 +70,11 @@ LOG_FIELDS = (
 )
 
 
-def log_fields(report: Report, request_id: str) -> Mapping[str, Any]:
+def log_fields(report: Report, request_id: str, revision: str) -> Mapping[str, Any]:
     """Return a value for each of LOG_FIELDS."""
     return {
         "request_id": request_id,
-        "revision": REVISION,
+        "revision": revision,
         "outcomes": {str(reason): count for reason, count in report.outcomes.items()},
         "events_received_first": report.events_received_first,
         "handed_back": len(report.settled.failed_message_ids),
