@@ -64,7 +64,7 @@ def assert_mailed_once(rule: str, rings: Rings, *, over: bool = True) -> None:
 
 
 def test_each_alarm_rings_in_some_trouble(template: dict[str, Any]) -> None:
-    """The tests here name what rings, all of it: an alarm that none names is one that nobody has seen ring."""
+    """The tests here name all that rings: an alarm that none names, nobody has seen ring."""
     tests = Path(__file__).read_text()
     kinds = ("AWS::CloudWatch::Alarm", "AWS::CloudWatch::CompositeAlarm")
 
