@@ -1,9 +1,11 @@
-"""Check the template with sam's validation and lint, and with cfn-lint and checkov on the expanded template.
+"""Check the template with sam's validation and lint, and with cfn-lint, checkov and parliament once expanded.
 
 Each finds what the others miss: only `sam validate` finds misspelt SAM properties, only cfn-lint on the
-expanded template checks ranges, and only checkov looks for security problems.
+expanded template checks ranges, only checkov looks for security problems, and only parliament knows the actions
+of each service and the resources that they take. The sample of a role that deploys is checked too.
 """
 
+import json
 import os
 import subprocess
 import sys
@@ -11,9 +13,14 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-not-found]  # comes with aws-sam-cli
+
+from infra.policies import write_policies
+
 ROOT = Path(__file__).resolve().parent.parent
 SAM_ENV = ROOT / ".venv-sam/bin"
 CHECKOV_ENV = ROOT / ".venv-checkov/bin"
+DEPLOY_ROLE = ROOT / "docs/samples/deploy-role.yaml"
 
 
 def passes(title: str, command: Sequence[str | Path]) -> bool:
@@ -38,9 +45,24 @@ def expanded_template(folder: Path) -> Path:
     return expanded
 
 
+def parliament(expanded: Path, folder: Path) -> list[str | Path]:
+    """Write the policies of template and sample into `folder`; return the command that checks them."""
+    folder.mkdir()
+    write_policies(json.loads(expanded.read_text()), folder)
+    write_policies(yaml_parse(DEPLOY_ROLE.read_text()), folder)
+    # Below MEDIUM it objects to "*" for what needs it; tests/infra/test_policies.py says what may have that.
+    command: list[str | Path] = [CHECKOV_ENV / "python", "-W", "ignore", "-m", "parliament.cli"]
+    return [*command, "--minimum_severity", "MEDIUM", "--directory", folder]
+
+
 def missing_tools() -> list[str]:
     """Return the commands that install the missing tools."""
-    tools = {SAM_ENV / "sam": "sam", SAM_ENV / "cfn-lint": "sam", CHECKOV_ENV / "checkov": "checkov"}
+    tools = {
+        SAM_ENV / "sam": "sam",
+        SAM_ENV / "cfn-lint": "sam",
+        CHECKOV_ENV / "checkov": "checkov",
+        CHECKOV_ENV / "parliament": "checkov",
+    }
     return sorted(
         {
             f"python3 -m venv .venv-{name} && .venv-{name}/bin/pip install -r requirements/{name}.txt"
@@ -70,11 +92,13 @@ def main() -> int:
         except subprocess.CalledProcessError:
             return 1
         results.append(passes("cfn-lint, expanded", [SAM_ENV / "cfn-lint", expanded]))
+        results.append(passes("cfn-lint, deploy-role.yaml", [SAM_ENV / "cfn-lint", DEPLOY_ROLE]))
         # Without --skip-download checkov downloads the texts of its rules.
         options = ["--framework", "cloudformation", "--compact", "--quiet", "--skip-download"]
         # As a module: its script does not start if the directory's name has a space.
         command: list[str | Path] = [CHECKOV_ENV / "python", "-m", "checkov.main", "-f", expanded, *options]
         results.append(passes("checkov, expanded", command))
+        results.append(passes("parliament, policies", parliament(expanded, Path(folder) / "policies")))
     return 0 if all(results) else 1
 
 

@@ -65,6 +65,7 @@ def exports(stack: LocalStack, site_url: str) -> str:
         "LOG_TABLE_NAME": stack.resources.log_table_name,
         "FUNCTION_NAME": stack.config.function.name,
         "LOG_GROUP_NAME": stack.log_group,
+        "WHYNESS_MIXPANEL_ENV": "",  # of a deployed stack that the shell may still name
         "MIXPANEL_SIMULATOR": stack.simulator_url,
         "SITE": site_url,
         "WHYNESS_MIXPANEL": ".venv/bin/whyness-mixpanel",

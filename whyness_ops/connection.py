@@ -16,6 +16,7 @@ _PARTS = (
     ("--dead-letter-queue-url", "URL", "the dead-letter queue"),
     ("--log-table", "NAME", "the Log table"),
 )
+_ENVIRONMENT = "WHYNESS_MIXPANEL_ENV"
 _FIELDS = tuple(option[2:].replace("-", "_") for option, _, _ in _PARTS)
 _VARIABLES = {field: variable for field, _, variable in NAMES}
 
@@ -28,7 +29,10 @@ def add_connection(parser: argparse.ArgumentParser) -> None:
         "--stack", type=text, metavar="NAME", help="the CloudFormation stack, whose outputs name its parts"
     )
     which.add_argument(
-        "--env", type=text, metavar="NAME", help="the stack that samconfig.toml has for dev or prod"
+        "--env",
+        type=text,
+        metavar="NAME",
+        help=f"the stack that samconfig.toml has for dev or prod (or {_ENVIRONMENT})",
     )
     add_parts(group, "or {}")
 
@@ -76,7 +80,8 @@ def log_of(options: argparse.Namespace) -> LogTable:
 def _connect(options: argparse.Namespace) -> tuple[Aws, Stack]:
     given = {field: value for field in _FIELDS if (value := getattr(options, field)) is not None}
     name, region = getattr(options, "stack", None), options.region
-    if environment := getattr(options, "env", None):
+    environment = getattr(options, "env", None) or os.environ.get(_ENVIRONMENT)
+    if hasattr(options, "env") and environment and not name:
         name, configured_region = of_environment(environment)
         region = region or configured_region
     if name:

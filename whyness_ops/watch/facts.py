@@ -124,8 +124,8 @@ def _deployment(aws: Aws, stack: Stack) -> Deployment:
 def _metrics(aws: Aws, stack: Stack, now: datetime) -> Metrics:
     service = {"service": stack.need("function")}
     queries = [
-        _oldest("queue", stack.queue_url),
-        _oldest("dead", stack.dead_letter_queue_url),
+        oldest_message("queue", stack.queue_url),
+        oldest_message("dead", stack.dead_letter_queue_url),
         *(_dead_events(f"r_{reason}", service | {"reason": str(reason)}) for reason in DEAD_REASONS),
     ]
     with explained("CloudWatch's metrics"):
@@ -137,7 +137,8 @@ def _metrics(aws: Aws, stack: Stack, now: datetime) -> Metrics:
     return Metrics(newest.get("queue", 0.0), newest.get("dead", 0.0), {r: n for r, n in dead.items() if n})
 
 
-def _oldest(id_: str, queue_url: str) -> dict[str, Any]:
+def oldest_message(id_: str, queue_url: str) -> dict[str, Any]:
+    """Return the query for the age of a queue's oldest message, in seconds."""
     dimensions = {"QueueName": queue_url.rpartition("/")[2]}
     metric = _metric("AWS/SQS", "ApproximateAgeOfOldestMessage", dimensions)
     return {"Id": id_, "MetricStat": {"Metric": metric, "Period": 60 * _AGE_MINUTES, "Stat": "Maximum"}}

@@ -13,6 +13,7 @@ from whyness_ops.dead_letter_queue import Depth, depth
 from whyness_ops.errors import Refused
 from whyness_ops.stack import Stack
 from whyness_ops.stop import Stop
+from whyness_ops.watch.facts import oldest_message
 
 PAUSE_EXAMPLES = """examples:
   whyness-mixpanel pause --env prod
@@ -98,14 +99,9 @@ def switched_text(found: Mapping[str, Any]) -> str:
 
 def _oldest(aws: Aws, stack: Stack, now: datetime) -> timedelta:
     with explained("CloudWatch's metrics"):
-        answer = aws.cloudwatch.get_metric_statistics(
-            Namespace="AWS/SQS",
-            MetricName="ApproximateAgeOfOldestMessage",
-            Dimensions=[{"Name": "QueueName", "Value": stack.queue_url.rpartition("/")[2]}],
+        answer = aws.cloudwatch.get_metric_data(
+            MetricDataQueries=[oldest_message("oldest", stack.queue_url)],
             StartTime=now - timedelta(minutes=15),
             EndTime=now,
-            Period=900,
-            Statistics=["Maximum"],
         )
-    points = answer.get("Datapoints") or [{"Maximum": 0.0}]
-    return timedelta(seconds=max(point["Maximum"] for point in points))
+    return timedelta(seconds=max((v for r in answer["MetricDataResults"] for v in r["Values"]), default=0.0))

@@ -178,6 +178,14 @@ def _faults(texts: Mapping[str, str]) -> Iterator[str]:
         yield "MIXPANEL_SECRET_ARN must be set, or MIXPANEL_SERVICE_ACCOUNT and MIXPANEL_SERVICE_PASSWORD"
 
 
+def read_revision(environ: Mapping[str, str]) -> str:
+    """Return what is deployed, as git describes it; `""` if the environment does not say.
+
+    It is not a setting: a log line has it also where the settings are invalid.
+    """
+    return environ.get("REVISION", "")
+
+
 def _refuse(faults: Iterator[str]) -> None:
     if named := "; ".join(faults):
         raise SettingsFault(f"Invalid settings: {named}.")

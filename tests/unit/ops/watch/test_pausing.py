@@ -24,14 +24,14 @@ def use(monkeypatch: pytest.MonkeyPatch, states: list[str], *, age_s: float | No
 
     counts = {"ApproximateNumberOfMessages": "7", "ApproximateNumberOfMessagesNotVisible": "2"}
     attributes = {**counts, "MessageRetentionPeriod": "1209600"}
-    points = {} if age_s is None else {"Datapoints": [{"Maximum": age_s}]}
+    ages = {"MetricDataResults": [{"Id": "oldest", "Values": [] if age_s is None else [age_s]}]}
     aws = SimpleNamespace(
         functions=SimpleNamespace(
             update_event_source_mapping=update,
             get_event_source_mapping=lambda **_: {"State": next(coming)},
         ),
         sqs=SimpleNamespace(get_queue_attributes=lambda **_: {"Attributes": attributes}),
-        cloudwatch=SimpleNamespace(get_metric_statistics=lambda **_: points),
+        cloudwatch=SimpleNamespace(get_metric_data=lambda **_: ages),
     )
     monkeypatch.setattr(pausing, "connect", lambda _: (aws, STACK))
     monkeypatch.setattr(Stop, "wait", lambda *_: None)
