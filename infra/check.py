@@ -1,8 +1,8 @@
 """Check the template with sam's validation and lint, and with cfn-lint, checkov and parliament once expanded.
 
 Each finds what the others miss: only `sam validate` finds misspelt SAM properties, only cfn-lint on the
-expanded template checks ranges, only checkov looks for security problems, and only parliament knows the actions
-of each service and the resources that they take. The sample of a role that deploys is checked too.
+expanded template checks ranges, only checkov looks for security problems, and only parliament knows each
+service's actions and the resources that they take. The sample of a role that deploys is checked too.
 """
 
 import json
