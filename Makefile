@@ -21,7 +21,7 @@ YES ?=
 export YES
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types template wheel docs matrix matrix-newest simulate chaos bench instructions mutation bench-peers lock build deploy rollback destroy undrift invoke clean
+.PHONY: help demo test check lint types template wheel docs matrix matrix-newest simulate chaos bench instructions mutation bench-peers peer-faults lock build deploy rollback destroy undrift invoke clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -112,6 +112,9 @@ mutation: .venv-mutation/stamp ## run mutation tests of the pure core; the tests
 
 bench-peers: .venv/demo.stamp .venv-peers/stamp ## as bench, and measure other Mixpanel clients too (installs them)
 	@$(PY) -m bench --peers
+
+peer-faults: .venv/demo.stamp .venv-emulator/stamp .venv-peers/stamp ## count what other Mixpanel clients lose while Mixpanel fails (installs them)
+	@$(PY) -m bench.peer_faults
 
 clean: ## remove everything that the other targets made
 	rm -rf .venv .venv-* .aws-sam .cache build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

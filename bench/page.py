@@ -48,12 +48,12 @@ def write_page(result: Mapping[str, Any]) -> None:
         _draw(PLOTS / f"{name}.svg", title, {label: result["values"].get(key) for label, key in bars})
 
 
-def write_block(name: str, text: str) -> None:
-    """Replace the text between the marks of that name in docs/reference/bench.md."""
+def write_block(name: str, text: str, page: Path = PAGE) -> None:
+    """Replace the text between the marks of that name, by default in docs/reference/bench.md."""
     begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
-    before, _, rest = PAGE.read_text().partition(begin)
+    before, _, rest = page.read_text().partition(begin)
     after = rest.partition(end)[2]
-    PAGE.write_text(f"{before}{begin}\n{text}\n{end}{after}")
+    page.write_text(f"{before}{begin}\n{text}\n{end}{after}")
 
 
 def _draw(path: Path, title: str, bars: Mapping[str, float | None]) -> None:

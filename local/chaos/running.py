@@ -50,9 +50,15 @@ class Result:
 
 
 def run_row(lane: Lane, row: Row, pace: Pace) -> Result:
-    """Run one row on a lane."""
+    """Run one row on a lane, with the load that it describes."""
+    return run_load(
+        lane, row, make_load(row.name, pace.events, row.mix, now_ms=time.time_ns() // 1_000_000), pace
+    )
+
+
+def run_load(lane: Lane, row: Row, load: Load, pace: Pace) -> Result:
+    """Run one row on a lane, with this load."""
     lane.reset()
-    load = make_load(row.name, pace.events, row.mix, now_ms=time.time_ns() // 1_000_000)
     with row.trouble(lane, pace) as tally:
         began = time.monotonic()
         _offer(lane, load, pace.load_s)

@@ -1,0 +1,1 @@
+"""What each client of Mixpanel, and this project, lose while Mixpanel fails."""
