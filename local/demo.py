@@ -18,6 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from local.demo_run import Demo
 from local.emulator import EmulatorMissing
 from local.keep import keep_running
+from local.live_page import live_url, start_live_page
 from local.loopback import bypass_proxies
 from local.processes import ProcessFailed, raise_if_interrupted, stop_like_ctrl_c
 from local.reconcile import Reconciliation
@@ -103,11 +104,13 @@ def _run(work_dir: Path, event_count: int, *, keep: bool) -> Reconciliation:
             "WHYNESS_MIXPANEL_DEAD_LETTER_QUEUE_URL": stack.resources.dead_letter_queue_url,
             "WHYNESS_MIXPANEL_LOG_TABLE_NAME": stack.resources.log_table_name,
         }
-        with Site(work_dir, environment, say) as site:
+        page = start_live_page(stack, work_dir)
+        with page, Site(work_dir, environment, say) as site:
+            say(f"what happens is shown at {live_url(page)}")
             account = Demo(stack, site, say).run(event_count)
             if keep:
                 print(_table(account), flush=True)
-                keep_running(stack, site, CACHE_DIR / "demo.env")
+                keep_running(stack, site, live_url(page), CACHE_DIR / "demo.env")
         say("stopping everything")
     say("done")
     return account

@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 from typing import NoReturn
 
+from local.live_page import stack_variables
 from local.processes import raise_if_interrupted
 from local.site import Site
 from local.stack import ROOT, LocalStack
@@ -21,7 +22,13 @@ The pipeline stays up until Ctrl-C. In another terminal, here:
   curl -s $MIXPANEL_SIMULATOR/_simulator/stats
   curl -s $SITE/                          # the example site: each visit is an event
 
-In a browser: {admin_url} shows the failures and sends them again.
+In a browser: this page shows what happens, with buttons that break Mixpanel and fix it:
+
+  {page_url}
+
+The admin shows the failures and sends them again:
+
+  {admin_url}
 
   user      {login.user}
   password  {login.password}
@@ -30,14 +37,14 @@ docs/runbook.md has a drill: break Mixpanel, put bad events right and send them 
 """
 
 
-def keep_running(stack: LocalStack, site: Site, env_file: Path) -> NoReturn:
+def keep_running(stack: LocalStack, site: Site, page_url: str, env_file: Path) -> NoReturn:
     """Write `env_file`, say what can be done with it, and wait for Ctrl-C; the file goes then."""
     login = site.add_admin()
     env_file.write_text(_exports(stack, site))
     env_file.chmod(0o600)
     try:
         file, admin_url = env_file.relative_to(ROOT), f"{site.url}{_ADMIN}"
-        print(_HOW.format(file=file, admin_url=admin_url, login=login), flush=True)
+        print(_HOW.format(file=file, page_url=page_url, admin_url=admin_url, login=login), flush=True)
         while True:
             raise_if_interrupted()
             time.sleep(_LOOK_EACH_S)
@@ -47,13 +54,7 @@ def keep_running(stack: LocalStack, site: Site, env_file: Path) -> NoReturn:
 
 def _exports(stack: LocalStack, site: Site) -> str:
     variables = {
-        **stack.account.environment,
-        "QUEUE_URL": stack.resources.queue_url,
-        "DEAD_LETTER_QUEUE_URL": stack.resources.dead_letter_queue_url,
-        "LOG_TABLE_NAME": stack.resources.log_table_name,
-        "FUNCTION_NAME": stack.config.function.name,
-        "LOG_GROUP_NAME": stack.log_group,
-        "MIXPANEL_SIMULATOR": stack.simulator_url,
+        **stack_variables(stack),
         "SITE": site.url,
         "WHYNESS_MIXPANEL": ".venv/bin/whyness-mixpanel",
     }

@@ -17,7 +17,10 @@ from whyness_ops.watch.status import duration
 CHART_S, STEP_S = 300, 5
 RATE_WINDOW_S = 30
 _IDLE_S = 60
-_SHOWN_LINES, _SHOWN_IDS, _TEXT_MOST = 14, 3, 300
+# A headline follows what was tried last: the seconds before the newest try.
+_NEWEST_S = 10
+_FINE_S = 10
+_SHOWN_LINES, _SHOWN_IDS, _TEXT_MOST = 10, 2, 300
 _MINUTES = KEPT_S // 60
 Level = Literal["well", "warn", "ill", "unknown"]
 
@@ -77,7 +80,7 @@ def judge(known: Known, now_ms: int) -> Headline:
 
 
 def _headlines(flow: Flow, queue: Depth, letters: Depth | Unknown, now_ms: int) -> Iterator[Headline]:
-    last = _outcomes(flow, now_ms, RATE_WINDOW_S)
+    last = _newest(flow, now_ms)
     waiting = sum(last[reason] for reason in WAITING_REASONS)
     if flow.is_breaker_open:
         yield Headline("ill", "The breaker is open: Mixpanel refuses the set-up. Events wait.", "doctor")
@@ -102,9 +105,13 @@ class Tile(NamedTuple):
     note: str
 
 
+_TILES = ("In", "Out", "Backlog", "In flight", "Delivered", "Dead letters", "Lag", "Breaker")
+
+
 def tiles(known: Known, now_ms: int) -> list[Tile]:
     """Return the numbers at the top."""
-    return [*_flow_tiles(known.flow, now_ms), *_queue_tiles(known)]
+    found = {tile.name: tile for tile in (*_flow_tiles(known.flow, now_ms), *_queue_tiles(known))}
+    return [found[name] for name in _TILES]
 
 
 def _flow_tiles(flow: Flow | Unknown, now_ms: int) -> list[Tile]:
@@ -117,7 +124,8 @@ def _flow_tiles(flow: Flow | Unknown, now_ms: int) -> list[Tile]:
     lag, when = "none", f"nothing delivered in {_MINUTES} min"
     if flow.last_delivery_ms is not None:
         ago_s = max(0, now_ms - flow.last_delivery_ms) / 1000
-        lag, when = duration(flow.lag_ms / 1000), f"of the last delivery, {duration(ago_s)} ago"
+        lag_s, when = flow.lag_ms / 1000, f"of the last delivery, {duration(ago_s)} ago"
+        lag = f"{lag_s:.1f} s" if lag_s < _FINE_S else duration(lag_s)
     return [
         Tile("In", f"{received:.1f}", window),
         Tile("Out", f"{delivered:.1f}", window),
@@ -181,6 +189,14 @@ def dead(known: Known) -> list[dict[str, Any]]:
     ]
 
 
+def _newest(flow: Flow, now_ms: int) -> Counter[str]:
+    tried = (at_s for at_s, second in flow.seconds.items() if second.outcomes)
+    newest_s = max(tried, default=0)
+    if newest_s < now_ms // 1000 - RATE_WINDOW_S:
+        return Counter()
+    return _outcomes(flow, newest_s * 1000, _NEWEST_S)
+
+
 def _outcomes(flow: Flow, now_ms: int, window_s: int) -> Counter[str]:
     first_s = now_ms // 1000 - window_s
     total = Counter[str]()
@@ -203,7 +219,8 @@ def _failures(known: Known) -> list[dict[str, Any]]:
 
 def _failure(line: Line) -> dict[str, Any]:
     fields = line.fields
-    ids = [str(id_) for name in ("insert_ids", "message_ids") for id_ in _items(fields.get(name))]
+    insert_ids, message_ids = _items(fields.get("insert_ids")), _items(fields.get("message_ids"))
+    ids = [str(id_)[:_TEXT_MOST] for id_ in (insert_ids or message_ids)[:_SHOWN_IDS]]
     if line.message == NOT_DELIVERED:
         reason, detail = str(fields.get("reason", "?")), str(fields.get("detail", ""))
     else:
@@ -217,8 +234,8 @@ def _failure(line: Line) -> dict[str, Any]:
         "reason": reason[:_TEXT_MOST],
         "is_dead": reason in DEAD_REASONS,
         "detail": detail[:_TEXT_MOST],
-        "ids": [id_[:_TEXT_MOST] for id_ in ids[:_SHOWN_IDS]],
-        "more": max(0, len(ids) - _SHOWN_IDS),
+        "of": "events" if insert_ids else "messages",
+        "ids": ids,
     }
 
 

@@ -2,7 +2,7 @@
 // The chart: two panels over the same minutes, drawn anew with each answer.
 
 const SVG = "http://www.w3.org/2000/svg";
-const LEFT = 44, RIGHT = 10, TOP = 8, RATES = 150, GAP = 22, BACKLOG = 96, BOTTOM = 24;
+const LEFT = 44, RIGHT = 10, TOP = 24, RATES = 150, GAP = 38, BACKLOG = 96, BOTTOM = 24;
 const MINUTE_MS = 60_000, CHART_MS = 5 * MINUTE_MS;
 // A line is broken where nobody asked for longer.
 const BREAK_MS = 20_000;
@@ -14,16 +14,17 @@ function node(name, attributes, text) {
   return made;
 }
 
-// The next of 1, 2, 5, 10, ...: the axis does not jump with each event.
+// The next round number: the axis does not jump with each event.
 function roundUp(value) {
   const power = 10 ** Math.floor(Math.log10(Math.max(value, 1)));
-  return [1, 2, 5, 10].map(step => step * power).find(step => step >= value);
+  return [1, 2, 3, 4, 6, 8, 10].map(step => step * power).find(step => step >= value);
 }
 
 const short = value => (value >= 10_000 ? `${(value / 1000).toLocaleString("en")}k` : value.toLocaleString("en"));
 const most = values => values.reduce((high, value) => Math.max(high, value), 0);
 
-function panel(svg, top, height, width, high) {
+function panel(svg, name, top, height, width, high) {
+  svg.append(node("text", { class: "name", x: LEFT, y: top - 9 }, name));
   for (const share of [0, 0.5, 1]) {
     const y = top + height * (1 - share);
     svg.append(node("line", { class: share ? "grid" : "axis", x1: LEFT, x2: width - RIGHT, y1: y, y2: y }));
@@ -75,12 +76,12 @@ function draw(place, chart, now) {
   // Each step at its end; the newest is left out until it is complete.
   const steps = name =>
     chart[name].map((value, step) => ({ at: chart.from_ms + (step + 1) * chart.step_ms, value })).filter(({ at }) => x(at) >= LEFT);
-  const rate = panel(svg, TOP, RATES, width, roundUp(most([...chart.in, ...chart.out])));
+  const rate = panel(svg, "events a second", TOP, RATES, width, roundUp(most([...chart.in, ...chart.out])));
   line(svg, steps("out"), x, rate, "out", true);
   line(svg, steps("in"), x, rate, "in", false);
 
   const samples = chart.samples.filter(([at]) => x(at) >= LEFT);
-  const depth = panel(svg, lower, BACKLOG, width, roundUp(most(samples.map(([, visible, hidden]) => visible + hidden))));
+  const depth = panel(svg, "messages in the queue", lower, BACKLOG, width, roundUp(most(samples.map(([, visible, hidden]) => visible + hidden))));
   line(svg, samples.map(([at, visible, hidden]) => ({ at, value: visible + hidden })), x, depth, "visible", true);
   line(svg, samples.map(([at, , hidden]) => ({ at, value: hidden })), x, depth, "hidden-messages", false);
   place.replaceChildren(svg);

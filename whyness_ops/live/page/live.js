@@ -41,17 +41,15 @@ const tile = found =>
   make("div", { className: isIll(found) ? "ill" : "" }, make("dt", {}, found.name),
     make("dd", { className: "value" }, found.value), make("dd", { className: "note" }, found.note));
 
-const failure = ({ at: time, reason, is_dead, detail, ids, more }) =>
+const failure = ({ at: time, reason, is_dead, detail, of, ids }) =>
   make("li", { className: is_dead ? "died" : "waits" }, make("time", {}, time),
     make("div", {}, make("p", {}, make("strong", {}, reason), detail ? ` ${detail}` : ""),
-      make("p", { className: "ids" }, ids.join(", ") + (more ? ` and ${more} more` : ""))));
+      ids.length ? make("p", { className: "ids" }, `${of} such as ${ids.join(", ")}`) : ""));
 const invocation = ({ at: time, text }) => make("li", {}, make("time", {}, time), make("p", {}, text));
 const nothing = text => () => make("li", { className: "none" }, text);
 
-const row = (head, ...cells) => {
-  const made = make("tr", {}, make("th", { scope: "row" }, head), ...cells.map(cell => make("td", {}, cell)));
-  return made;
-};
+const row = (head, ...cells) =>
+  make("tr", {}, make("th", { scope: "row" }, head), ...cells.map(cell => make("td", {}, cell)));
 
 function deadTable(dead) {
   ifChanged("dead", dead, place => {
