@@ -1,11 +1,14 @@
 """The command `live`: serves the live page on this machine until it is stopped."""
 
 import argparse
+import importlib
 import json
 import os
 import secrets
 import socket
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from whyness_ops.argument_parser import Commands, add_parser
@@ -16,9 +19,7 @@ from whyness_ops.stack import Stack, demo_variables
 from whyness_ops.stop import Stop
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    import uvicorn
+    from whyness_ops.live.watching import Watch
 
 EXAMPLES = """examples:
   whyness-mixpanel live --env prod
@@ -47,7 +48,7 @@ def add_live(group: Commands) -> None:
 
 def live(options: argparse.Namespace, stop: Stop) -> int:
     """Serve the page until a stop."""
-    make_server = _server_maker()
+    _check_libraries()
     aws, stack = connect(options)
     stack.need("queue_url")
     from whyness_ops.live.demo import Demo  # noqa: PLC0415  (boto3 and more: no other command needs it)
@@ -55,18 +56,45 @@ def live(options: argparse.Namespace, stop: Stop) -> int:
 
     simulator = simulator_url(stack)
     watch = Watch(aws, stack, Demo(simulator, aws, stack, stop) if simulator else None)
+    with serving(watch, options.port or 0) as url:
+        _say(url, as_json=options.json)
+        while not stop.is_set():
+            stop.wait(1)
+    return 0
+
+
+@contextmanager
+def serving(watch: "Watch", port: int = 0) -> Iterator[str]:
+    """Serve the page from a thread; yield its address. After '#' a browser keeps the token to itself.
+
+    So it is in no request's line, no log and no Referer.
+
+    Raises:
+        SetupFault: the port is taken.
+    """
+    import uvicorn  # noqa: PLC0415  (an extra)
+
+    from whyness_ops.live.app import make_app  # noqa: PLC0415
+
     token = secrets.token_urlsafe(32)
-    with _listen(options.port or 0) as listener:
-        server = make_server(watch, token)
+    config = uvicorn.Config(
+        make_app(watch, token),
+        access_log=False,
+        server_header=False,
+        log_level="warning",
+        lifespan="off",
+        ws="none",
+        timeout_graceful_shutdown=_CLOSE_WITHIN_S,
+    )
+    server = uvicorn.Server(config)
+    with _listen(port) as listener:
         thread = threading.Thread(target=server.run, args=([listener],), name="live page", daemon=True)
         thread.start()
-        # After '#' a browser keeps it to itself: it is in no request, no log and no Referer.
-        _say(f"http://{_HOST}:{listener.getsockname()[1]}/#{token}", as_json=options.json)
-        while thread.is_alive() and not stop.is_set():
-            stop.wait(1)
-        server.should_exit = True
-        thread.join(_CLOSE_WITHIN_S + 1)
-    return 0
+        try:
+            yield f"http://{_HOST}:{listener.getsockname()[1]}/#{token}"
+        finally:
+            server.should_exit = True
+            thread.join(_CLOSE_WITHIN_S + 1)
 
 
 def simulator_url(stack: Stack) -> str:
@@ -77,30 +105,15 @@ def simulator_url(stack: Stack) -> str:
     return url if is_loopback(url) and is_loopback(stack.queue_url) else ""
 
 
-def _server_maker() -> "Callable[..., uvicorn.Server]":
+def _check_libraries() -> None:
     try:
-        import uvicorn  # noqa: PLC0415  (an extra)
-
-        from whyness_ops.live.app import make_app  # noqa: PLC0415
+        importlib.import_module("starlette")
+        importlib.import_module("uvicorn")
     except ModuleNotFoundError as error:
         raise UsageFault(
             "The live page needs the libraries starlette and uvicorn. "
             "Install the wheel with its extra `live`."
         ) from error
-
-    def make_server(*arguments: object) -> "uvicorn.Server":
-        config = uvicorn.Config(
-            make_app(*arguments),  # type: ignore[arg-type]
-            access_log=False,
-            server_header=False,
-            log_level="warning",
-            lifespan="off",
-            ws="none",
-            timeout_graceful_shutdown=_CLOSE_WITHIN_S,
-        )
-        return uvicorn.Server(config)
-
-    return make_server
 
 
 def _listen(port: int) -> socket.socket:

@@ -112,7 +112,7 @@ class Demo:
         if name == "fix":
             for trouble in self._troubles():
                 self._end(trouble)
-            return "Mixpanel is well again."
+            return "Mixpanel is well again. What waits is tried again within a minute or two."
         if name == "send":
             self._is_sending = not self._is_sending
             return f"{EVENTS_PER_S} events a second." if self._is_sending else "No more events are sent."

@@ -115,7 +115,9 @@ def test_docs_have_each_attribute_of_a_dead_letter() -> None:
 
 def test_docs_have_each_state() -> None:
     """Of a row about events, and of one about a redrive."""
-    architecture, ops = ((ROOT / "docs" / page).read_text() for page in ("architecture.md", "reference/command-line.md"))
+    architecture, ops = (
+        (ROOT / "docs" / page).read_text() for page in ("architecture.md", "reference/command-line.md")
+    )
 
     assert [state for state in State if f"`{state}`" not in architecture] == []
     assert [state for state in AuditState if f"`{state}`" not in ops] == []

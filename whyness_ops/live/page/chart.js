@@ -54,7 +54,7 @@ function line(svg, points, x, y, kind, area) {
 }
 
 function describe(chart) {
-  const [now, before] = [chart.samples.at(-1), chart.samples.at(-7)].map(sample => sample && sample[1] + sample[2]);
+  const [now, before] = [chart.samples.at(-1), chart.samples.at(-3)].map(sample => sample && sample[1] + sample[2]);
   const half = name => chart[name].slice(-6).reduce((sum, value) => sum + value, 0) / 6;
   const trend = before === undefined || now === before ? "" : now > before ? ", growing" : ", shrinking";
   const backlog = now === undefined ? "not known" : `${now} messages${trend}`;
