@@ -18,7 +18,7 @@ CHART_S, STEP_S = 300, 5
 RATE_WINDOW_S = 30
 _IDLE_S = 60
 # A headline follows what was tried last: the seconds before the newest try.
-_NEWEST_S = 10
+_NEWEST_S = 5
 _FINE_S = 10
 _SHOWN_LINES, _SHOWN_IDS, _TEXT_MOST = 10, 2, 300
 _MINUTES = KEPT_S // 60

@@ -89,7 +89,9 @@ class Watch:
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
         now_s: Callable[[], float] = time.monotonic,
     ) -> None:
-        aws.open()
+        # boto3 makes one client after the other only: here, not in the threads.
+        for client in ("sqs", "logs") if demo else ("sqs", "logs", "cloudwatch"):
+            getattr(aws, client)
         self._aws, self._stack, self.demo = aws, stack, demo
         self._now_ms, self._now_s = now_ms, now_s
         self._lock = threading.Lock()
