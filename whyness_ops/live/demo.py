@@ -124,7 +124,7 @@ class Demo:
     def no_such_button(name: str) -> NotFound:
         """Return the fault of a button that is not here."""
         return NotFound(
-            f"There is no button {name[:40]!r} here. Buttons are in the demo only (make demo KEEP=1)."
+            f"Button {name[:40]!r} does not exist here. Buttons are in the demo only (make demo KEEP=1)."
         )
 
     def send_due(self) -> None:

@@ -20,7 +20,7 @@ _IDLE_S = 60
 # A headline follows what was tried last: the seconds before the newest try.
 _NEWEST_S = 5
 _FINE_S = 10
-_SHOWN_LINES, _SHOWN_IDS, _TEXT_MOST = 10, 2, 300
+_SHOWN_LINES, _SHOWN_FAILURES, _SHOWN_IDS, _TEXT_MOST = 10, 6, 2, 300
 _MINUTES = KEPT_S // 60
 Level = Literal["well", "warn", "ill", "unknown"]
 
@@ -208,34 +208,36 @@ def _outcomes(flow: Flow, now_ms: int, window_s: int) -> Counter[str]:
 
 def _invocation(line: Line) -> dict[str, Any]:
     counts = ", ".join(f"{count:,} {reason}" for reason, count in sorted(line.outcomes.items()) if count)
-    is_all_well = set(line.outcomes) <= {"delivered"}
-    return {"id": line.event_id, "at": _clock(line), "is_well": is_all_well, "text": counts or "no events"}
+    return {"at": _clock(line), "text": counts or "no events"}
 
 
 def _failures(known: Known) -> list[dict[str, Any]]:
+    """Return the failures by reason and detail, newest first; a kind's time and ids are its newest."""
     lines = () if isinstance(known.flow, Unknown) else known.flow.last_failures
-    return [_failure(line) for line in reversed(lines)][:_SHOWN_LINES]
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    for failure in map(_failure, reversed(lines)):
+        kind = found.setdefault((failure["reason"], failure["detail"]), failure)
+        kind["times"] += 1
+    return list(found.values())[:_SHOWN_FAILURES]
 
 
 def _failure(line: Line) -> dict[str, Any]:
     fields = line.fields
     insert_ids, message_ids = _items(fields.get("insert_ids")), _items(fields.get("message_ids"))
-    ids = [str(id_)[:_TEXT_MOST] for id_ in (insert_ids or message_ids)[:_SHOWN_IDS]]
     if line.message == NOT_DELIVERED:
         reason, detail = str(fields.get("reason", "?")), str(fields.get("detail", ""))
     else:
         assert line.message == AWS_REFUSED  # noqa: S101  (Flow keeps no others)
-        names = ("aws_service", "operation", "code")
         reason = "AWS refused"
-        detail = f"{' '.join(str(fields.get(name, '')) for name in names)}, {line.count('count')} times"
+        detail = " ".join(str(fields.get(name, "")) for name in ("aws_service", "operation", "code"))
     return {
-        "id": line.event_id,
         "at": _clock(line),
         "reason": reason[:_TEXT_MOST],
         "is_dead": reason in DEAD_REASONS,
         "detail": detail[:_TEXT_MOST],
+        "times": 0,
         "of": "events" if insert_ids else "messages",
-        "ids": ids,
+        "ids": [str(id_)[:_TEXT_MOST] for id_ in (insert_ids or message_ids)[:_SHOWN_IDS]],
     }
 
 

@@ -178,7 +178,12 @@ def test_a_hidden_tab_asks_for_nothing(page: Page, watch: Watch, monkeypatch: py
     """And a visible one again."""
     looked: list[int] = []
     look = watch.look
-    monkeypatch.setattr(watch, "look", lambda: looked.append(1) or look())
+
+    def counted() -> dict[str, Any]:
+        looked.append(1)
+        return look()
+
+    monkeypatch.setattr(watch, "look", counted)
     turn = "Object.defineProperty(document, 'hidden', {{configurable: true, value: {}}})"
 
     page.tab.value(turn.format("true"))

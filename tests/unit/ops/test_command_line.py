@@ -64,6 +64,7 @@ _TITLES = (
     "options",
     "selection",
     "sending",
+    "serving",
     "load",
     "stack",
     "prices",

@@ -4,6 +4,8 @@
 const SVG = "http://www.w3.org/2000/svg";
 const LEFT = 44, RIGHT = 10, TOP = 24, RATES = 150, GAP = 38, BACKLOG = 96, BOTTOM = 24;
 const MINUTE_MS = 60_000, CHART_MS = 5 * MINUTE_MS;
+// Lines of the log come some seconds late: a younger step would be too low.
+const SETTLED_MS = 4000;
 // A line is broken where nobody asked for longer.
 const BREAK_MS = 20_000;
 
@@ -73,9 +75,11 @@ function draw(place, chart, now) {
     if (width > 480 || minute % 2 === 0) svg.append(node("text", { x: at, y: height - 6, "text-anchor": anchor }, label));
   }
 
-  // Each step at its end; the newest is left out until it is complete.
+  // Each step at its end.
   const steps = name =>
-    chart[name].map((value, step) => ({ at: chart.from_ms + (step + 1) * chart.step_ms, value })).filter(({ at }) => x(at) >= LEFT);
+    chart[name]
+      .map((value, step) => ({ at: chart.from_ms + (step + 1) * chart.step_ms, value }))
+      .filter(({ at }) => x(at) >= LEFT && at <= now - SETTLED_MS);
   const rate = panel(svg, "events a second", TOP, RATES, width, roundUp(most([...chart.in, ...chart.out])));
   line(svg, steps("out"), x, rate, "out", true);
   line(svg, steps("in"), x, rate, "in", false);

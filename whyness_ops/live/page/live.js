@@ -41,9 +41,9 @@ const tile = found =>
   make("div", { className: isIll(found) ? "ill" : "" }, make("dt", {}, found.name),
     make("dd", { className: "value" }, found.value), make("dd", { className: "note" }, found.note));
 
-const failure = ({ at: time, reason, is_dead, detail, of, ids }) =>
+const failure = ({ at: time, reason, is_dead, detail, times, of, ids }) =>
   make("li", { className: is_dead ? "died" : "waits" }, make("time", {}, time),
-    make("div", {}, make("p", {}, make("strong", {}, reason), detail ? ` ${detail}` : ""),
+    make("div", {}, make("p", {}, make("strong", {}, reason), times > 1 ? ` ${times} times: ` : " ", detail),
       ids.length ? make("p", { className: "ids" }, `${of} such as ${ids.join(", ")}`) : ""));
 const invocation = ({ at: time, text }) => make("li", {}, make("time", {}, time), make("p", {}, text));
 const nothing = text => () => make("li", { className: "none" }, text);

@@ -103,7 +103,9 @@ def test_the_metrics_tell_the_oldest_message_and_a_day() -> None:
 @pytest.mark.parametrize("field", ["flow", "queue", "dead_letters", "metrics"])
 def test_what_is_not_known_is_no_number(field: str) -> None:
     """Every tile is there, and none of those shows a zero."""
-    found = document(known(**{field: DENIED}), NOW_MS)
+    fact: dict[str, Any] = {field: DENIED}
+
+    found = document(known(**fact), NOW_MS)
 
     assert len(found["tiles"]) == 8
     unknown = {"flow": "Out", "queue": "Backlog", "dead_letters": "Dead letters"}
@@ -135,14 +137,26 @@ def test_a_failure_shows_why_and_some_ids_and_nothing_else() -> None:
     """Whatever else a line may hold."""
     ids = [f"id-{number}" for number in range(5)]
     line = failed(reason="rejected", detail="too large", insert_ids=ids, message_ids=["m"], body="SECRET")
-    refused = Line("r", NOW_MS, "aws refused", {"aws_service": "sqs", "operation": "Send", "count": 2})
+    refused = Line(
+        "r", NOW_MS, "aws refused", {"aws_service": "sqs", "operation": "Send", "code": "AccessDenied"}
+    )
 
     found = document(known(line, refused), NOW_MS)["failures"]
 
     assert [failure["reason"] for failure in found] == ["AWS refused", "rejected"]
-    assert found[0]["detail"] == "sqs Send , 2 times"
+    assert found[0]["detail"] == "sqs Send AccessDenied"
     assert (found[1]["of"], found[1]["ids"], found[1]["is_dead"]) == ("events", ids[:2], True)
     assert "SECRET" not in json.dumps(found)
+
+
+def test_failures_of_a_kind_are_one_with_the_newest_ids() -> None:
+    """An outage does not push out what else fails."""
+    lines = [failed(reason="retry", detail="503", insert_ids=[str(number)]) for number in range(9)]
+
+    found = document(known(failed(reason="rejected", detail="x"), *lines), NOW_MS)["failures"]
+
+    kinds = [(failure["reason"], failure["times"], failure["ids"]) for failure in found]
+    assert kinds == [("retry", 9, ["8"]), ("rejected", 1, [])]
 
 
 @pytest.mark.parametrize("value", [None, 5, "x" * 100_000, ["x" * 100_000] * 99, {"a": 1}, [None]])
