@@ -84,6 +84,7 @@ def serving(watch: "Watch", port: int = 0) -> Iterator[str]:
         log_level="warning",
         lifespan="off",
         ws="none",
+        proxy_headers=False,
         timeout_graceful_shutdown=_CLOSE_WITHIN_S,
     )
     server = uvicorn.Server(config)

@@ -174,6 +174,23 @@ def test_it_can_be_read_and_used_by_everybody(page: Page) -> None:
     assert page.tab.value("document.documentElement.scrollWidth") == 400
 
 
+def test_a_button_is_pressed_and_undone_with_the_keyboard(page: Page) -> None:
+    """Tab and Space do it, and one sees where one is."""
+    for _ in range(20):
+        page.tab.press("Tab")
+        focus = page.tab.value(f"{LOOKING}.focus()")
+        assert focus["isVisible"] or not focus["isOurs"], f"the focus cannot be seen: {focus}"
+        if focus["text"] == "Outage":
+            break
+
+    outage = "document.querySelector('[data-name=outage]')"
+    for is_on in ("true", "false"):
+        page.tab.press("Space")
+        page.wait_until(f"{outage}.ariaPressed === '{is_on}' && !{outage}.ariaDisabled")
+
+    assert page.tab.value("document.querySelector('#said').textContent") == "Outage: ended."
+
+
 def test_a_hidden_tab_asks_for_nothing(page: Page, watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
     """And a visible one again."""
     looked: list[int] = []
