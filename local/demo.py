@@ -19,6 +19,7 @@ from local.demo_account import DemoAccount
 from local.demo_run import Demo
 from local.emulator import EmulatorMissing
 from local.keep import keep_running, site_environment
+from local.live_page import live_url, start_live_page
 from local.loopback import bypass_proxies
 from local.processes import ProcessFailed, raise_if_interrupted, stop_like_ctrl_c
 from local.rie import CACHE_DIR, RieUnavailable
@@ -96,11 +97,13 @@ def _run(work_dir: Path, event_count: int, *, keep: bool) -> DemoAccount:
         print(f"• {time.monotonic() - begin:5.1f} s  {what}", flush=True)
 
     with LocalStack(work_dir, say=say, window_s=_WINDOW_S) as stack:
-        with Site(work_dir, site_environment(stack), say) as site:
+        page = start_live_page(stack, work_dir)
+        with page, Site(work_dir, site_environment(stack), say) as site:
+            say(f"live page: {live_url(page)}")
             account = Demo(stack, site, say).run(event_count)
             if keep:
                 print(_table(account), flush=True)
-                keep_running(stack, site, CACHE_DIR / "demo.env")
+                keep_running(stack, site, live_url(page), CACHE_DIR / "demo.env")
         say("stopping all processes")
     say("done")
     return account

@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 from typing import NoReturn
 
+from local.live_page import stack_variables
 from local.processes import raise_if_interrupted
 from local.site import Site
 from local.stack import ROOT, LocalStack
@@ -21,7 +22,13 @@ The pipeline stays up until Ctrl-C. In another terminal, in this directory:
   curl -s $MIXPANEL_SIMULATOR/_simulator/stats
   curl -s $SITE/                          # the example site: each activity and click sends an event
 
-The admin, in a browser: {admin_url} shows dead letters and sends them again.
+In a browser, the live page shows what happens, with buttons that break Mixpanel and fix it:
+
+  {page_url}
+
+The admin shows dead letters and sends them again:
+
+  {admin_url}
 
   user      {login.user}
   password  {login.password}
@@ -41,14 +48,14 @@ def site_environment(stack: LocalStack) -> dict[str, str]:
     }
 
 
-def keep_running(stack: LocalStack, site: Site, env_file: Path) -> NoReturn:
+def keep_running(stack: LocalStack, site: Site, page_url: str, env_file: Path) -> NoReturn:
     """Write `env_file`, print what it is for, wait for Ctrl-C, and remove the file."""
     login = site.add_admin()
     env_file.write_text(exports(stack, site.url))
     env_file.chmod(0o600)
     try:
         file, admin_url = env_file.relative_to(ROOT), f"{site.url}{_ADMIN}"
-        print(_HOW.format(file=file, admin_url=admin_url, login=login), flush=True)
+        print(_HOW.format(file=file, page_url=page_url, admin_url=admin_url, login=login), flush=True)
         while True:
             raise_if_interrupted()
             time.sleep(_CHECK_INTERVAL_S)
@@ -60,13 +67,8 @@ def exports(stack: LocalStack, site_url: str) -> str:
     """Return a shell script of what commands and a site of one's own need to reach `stack`."""
     variables = {
         **site_environment(stack),
-        "QUEUE_URL": stack.resources.queue_url,
-        "DEAD_LETTER_QUEUE_URL": stack.resources.dead_letter_queue_url,
-        "LOG_TABLE_NAME": stack.resources.log_table_name,
-        "FUNCTION_NAME": stack.config.function.name,
-        "LOG_GROUP_NAME": stack.log_group,
+        **stack_variables(stack),
         "WHYNESS_MIXPANEL_ENV": "",  # of a deployed stack that the shell may still name
-        "MIXPANEL_SIMULATOR": stack.simulator_url,
         "SITE": site_url,
         "WHYNESS_MIXPANEL": ".venv/bin/whyness-mixpanel",
     }

@@ -10,6 +10,7 @@ from whyness_ops.argument_parser import ArgumentParser, Commands, ShowVersion, a
 from whyness_ops.capacity.command import add_capacity
 from whyness_ops.completion import add_completion
 from whyness_ops.connection import add_connection
+from whyness_ops.live.command import add_live
 from whyness_ops.option_types import Whole, count, moment, path, text
 from whyness_ops.send_file import add_send
 from whyness_ops.watch.commands import add_doctor, add_status
@@ -47,6 +48,7 @@ def make_parser() -> ArgumentParser:
     add_status(group)
     add_doctor(group)
     add_tail(group)
+    add_live(group)
     add_send(group)
     add_pausing(group)
     add_capacity(group)

@@ -106,6 +106,10 @@ def _move_deletions(simulator: Simulator, request: Request, _rest: str) -> Reply
     return json_reply(200, simulator.move_deletions(str(status)))
 
 
+def _settings(simulator: Simulator, _request: Request, _rest: str) -> Reply:
+    return json_reply(200, simulator.shown_settings())
+
+
 def _configure(simulator: Simulator, request: Request, _rest: str) -> Reply:
     changes = msgspec.json.decode(request.body)
     if not isinstance(changes, dict):
@@ -124,6 +128,6 @@ _PAGES: dict[str, dict[str, Callable[[Simulator, Request, str], Reply]]] = {
     "stats": {"GET": _stats},
     "faults": {"GET": _list_faults, "POST": _add_faults, "DELETE": _remove_faults},
     "deletions": {"GET": _list_deletions, "POST": _move_deletions},
-    "settings": {"PATCH": _configure},
+    "settings": {"GET": _settings, "PATCH": _configure},
     "reset": {"POST": _reset},
 }

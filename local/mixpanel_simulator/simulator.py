@@ -4,6 +4,7 @@ import itertools
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import fields
 from typing import Any
 
 import msgspec
@@ -14,7 +15,7 @@ from .effects import struck
 from .faults import Faults
 from .importing import ImportRequest, ProjectState, import_events
 from .reply import Reply
-from .settings import Settings
+from .settings import CHANGEABLE, Settings
 from .stats import RequestNote, Stats
 
 
@@ -112,6 +113,11 @@ class Simulator:
                 name: sum(counts[name] for counts in projects.values()) for name in _counts(ProjectState())
             }
             return {"events": totals, "projects": projects, **self._stats.to_json()}
+
+    def shown_settings(self) -> dict[str, Any]:
+        """Return the settings that can be changed, without secrets."""
+        shown = [each.name for each in fields(self._settings) if each.repr and each.name in CHANGEABLE]
+        return {name: getattr(self._settings, name) for name in shown}
 
     def configure(self, **changes: Any) -> None:
         """Change settings from the next request on.

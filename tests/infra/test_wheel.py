@@ -94,6 +94,9 @@ def test_wheel_holds_the_app_the_contract_and_the_delivery(wheel: Path) -> None:
     assert any(name.endswith("entry_points.txt") for name in names)
     assert "whyness_events/delivery/deliver.py" in names
     assert not any(name.endswith("handler.py") for name in names)
+    page = {path.name for path in (ROOT / "whyness_ops/live/page").iterdir()}
+    assert page == {name.rpartition("/")[2] for name in names if name.startswith("whyness_ops/live/page/")}
+    assert "live.html" in page
 
 
 @pytest.fixture(scope="module")

@@ -20,6 +20,7 @@ from whyness_ops.watch.log_poller import LogPoller
 NOT_HERE = Unknown("not here")
 # Of the metrics that say how old the oldest message is, and how many events died lately.
 _AGE_MINUTES, _DEAD_HOURS = 15, 24
+METRIC_COUNT = 2 + len(DEAD_REASONS)
 _HEALTH_TIMEOUT_S, _HEALTH_MOST_BYTES = 5, 65_536
 
 
@@ -81,7 +82,7 @@ def ask(aws: Aws, stack: Stack, health_urls: Sequence[str], now_ms: int) -> Fact
         "dead_letters": lambda: depth(aws.sqs, stack.need("dead_letter_queue_url")),
     }
     of_aws: dict[str, Callable[[], Any]] = {
-        "metrics": lambda: _metrics(aws, stack, datetime.fromtimestamp(now_ms / 1000, UTC)),
+        "metrics": lambda: ask_metrics(aws, stack, datetime.fromtimestamp(now_ms / 1000, UTC)),
         "mapping": lambda: _mapping(aws, stack),
         "alarms": lambda: _alarms(aws, stack),
         "deployment": lambda: _deployment(aws, stack),
@@ -121,7 +122,8 @@ def _deployment(aws: Aws, stack: Stack) -> Deployment:
     return Deployment(found["StackStatus"], at, tags.get("revision", ""), tags.get("deployed-by", ""))
 
 
-def _metrics(aws: Aws, stack: Stack, now: datetime) -> Metrics:
+def ask_metrics(aws: Aws, stack: Stack, now: datetime) -> Metrics:
+    """Return what only CloudWatch's metrics tell; AWS bills METRIC_COUNT metrics for it."""
     service = {"service": stack.need("function")}
     queries = [
         oldest_message("queue", stack.queue_url),

@@ -20,11 +20,12 @@ class Unknown:
 def gather(calls: Mapping[str, Callable[[], T]]) -> dict[str, T | Unknown]:
     """Return what each call returned, or why it did not, by name."""
     with ThreadPoolExecutor(max_workers=max(1, len(calls))) as pool:
-        futures = {name: pool.submit(_asked, name, call) for name, call in calls.items()}
+        futures = {name: pool.submit(asked, name, call) for name, call in calls.items()}
         return {name: future.result() for name, future in futures.items()}
 
 
-def _asked(name: str, call: Callable[[], T]) -> T | Unknown:
+def asked(name: str, call: Callable[[], T]) -> T | Unknown:
+    """Return what a call returns, or why it does not."""
     try:
         return call()
     except OpsError as error:

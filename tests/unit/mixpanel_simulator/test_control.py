@@ -6,6 +6,7 @@ import pytest
 import requests
 
 from local.mixpanel_simulator import MixpanelSimulator
+from local.mixpanel_simulator.settings import CHANGEABLE
 from tests.unit.mixpanel_simulator.builders import make_event, make_events
 from tests.unit.mixpanel_simulator.wire import IMPORT, PATIENCE_S, RawConnection, request_bytes, send
 
@@ -131,6 +132,17 @@ def test_settings_change_over_http(mixpanel: MixpanelSimulator, ask: Ask) -> Non
 
     assert answer.json() == {"changed": ["max_events", "password"]}
     assert send(mixpanel.url, make_events(1)).status_code == 401
+
+
+def test_settings_are_shown_without_secrets(mixpanel: MixpanelSimulator, ask: Ask) -> None:
+    """So that whoever changes one can put it back."""
+    mixpanel.configure(max_events=7, password="marker", gdpr_token="marker")
+
+    shown = ask("GET", "settings").json()
+
+    assert shown["max_events"] == 7
+    assert shown.keys() == set(CHANGEABLE) - {"password", "gdpr_token"}
+    assert "marker" not in str(shown)
 
 
 @pytest.mark.parametrize("body", [b"[]", b"5", b"nonsense", b'{"nonsense":1}', b'{"max_events":"1"}'])

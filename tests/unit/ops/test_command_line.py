@@ -65,6 +65,7 @@ _TITLES = (
     "selection",
     "sending",
     "deprecated",
+    "serving",
     "load",
     "stack",
     "prices",
