@@ -28,8 +28,8 @@ TASKS = frozenset(
     re.findall(
         r"\w+",
         "Add Backfill Build Change Check Deploy Estimate Fill Find Fix Forget Give Handle Honour Install "
-        "Keep Link Look Measure Move Probe Prove Publish Redrive Release Remove Replace Roll Rotate Run See Send "
-        "Set Ship Stop Switch Test Try Upgrade Use Watch Write",
+        "Keep Link Look Measure Move Probe Prove Publish Redrive Release Remove Replace Roll Rotate Run See "
+        "Send Set Ship Stop Switch Test Try Upgrade Use Watch Write",
     )
 )
 _FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
