@@ -1,11 +1,11 @@
-# Every target says what it does: `make help`. Needs Python >= 3.11 and make; installs the rest below this directory.
+# `make help` lists the targets. Needs Python >= 3.11 and make, and installs the rest below this directory.
 PYTHON ?= python3
-# Where a new environment is made, or the system's Python runs: one sentence where it will not do.
+# Run where a virtual environment is made, or the system's Python is used.
 CHECK_PYTHON = $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2> /dev/null || \
-  { echo "This needs Python 3.11 or newer, and $(PYTHON) is not: run make PYTHON=python3.13 ..., or install one." >&2; exit 1; }
+  { echo "This needs Python 3.11 or newer, and $(PYTHON) is not. Install it, or name another one: make PYTHON=python3.13 ..." >&2; exit 1; }
 CHECK_VENV = $(PYTHON) -c 'import ensurepip, venv' 2> /dev/null || \
-  { echo "$(PYTHON) cannot make virtual environments: apt-get install python3-venv (Debian, Ubuntu)." >&2; exit 1; }
-# pip comes last when an environment is made: one without it was interrupted.
+  { echo "$(PYTHON) cannot make virtual environments. Install venv; on Debian or Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+# pip is installed last: an environment without it was interrupted.
 MAKE_VENV = test -x $(@D)/bin/pip || { $(CHECK_PYTHON); $(CHECK_VENV); $(PYTHON) -m venv --clear $(@D); }
 PIP_FLAGS := --quiet --quiet --disable-pip-version-check
 PY := .venv/bin/python
@@ -22,32 +22,32 @@ DAYS ?= 1
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
-demo: .venv/demo.stamp .venv-emulator/stamp ## the whole pipeline on this machine, with real HTTP traffic (DEMO_EVENTS=3000)
+demo: .venv/demo.stamp .venv-emulator/stamp ## run the whole pipeline on this machine with real HTTP traffic (DEMO_EVENTS=3000)
 	@$(PY) -m local.demo --events $(DEMO_EVENTS)
 
-test: .venv/dev.stamp .venv-emulator/stamp ## the tests
+test: .venv/dev.stamp .venv-emulator/stamp ## run the tests
 	@$(PY) -m pytest -n 2 --dist worksteal
 
-matrix: .venv/dev.stamp .venv-emulator/stamp ## the Django app's tests on each Django with each Python that is here
+matrix: .venv/dev.stamp .venv-emulator/stamp ## run the Django app's tests on each Django with each Python installed here
 	@$(PY) -m nox
 
 matrix-newest: .venv/dev.stamp .venv-emulator/stamp
 	@echo "== the newest Django on the newest Python"
 	@$(PY) -m nox --tags newest
 
-check: lint types template build wheel ## all that CI runs: lint, types, template, build, wheel, tests, gates, quick chaos
+check: lint types template build wheel ## run all that CI runs: lint, types, template, build, wheel, tests, gates, quick chaos
 	@$(MAKE) --no-print-directory test
 	@$(MAKE) --no-print-directory matrix-newest
 	@$(MAKE) --no-print-directory instructions
-	@echo "== bench, once and small"
+	@echo "== bench, a short run"
 	@$(MAKE) --no-print-directory bench BENCH_OPTIONS=--quick > /dev/null
-	@echo "== chaos, the quick run"
+	@echo "== chaos, a short run"
 	@$(MAKE) --no-print-directory chaos SCALE=0.02
 
 lint: .venv/dev.stamp
 	@echo "== lint"
 	@$(PY) -m ruff check .
-	@$(PY) -m ruff format --check --quiet . || { echo "run: .venv/bin/ruff format ."; exit 1; }
+	@$(PY) -m ruff format --check --quiet . || { echo "Some files are not formatted. Run: .venv/bin/ruff format ."; exit 1; }
 
 types: .venv/dev.stamp
 	@echo "== types"
@@ -57,47 +57,47 @@ template: .venv-sam/stamp .venv-checkov/stamp
 	@echo "== template"
 	@.venv-sam/bin/python -m infra.check
 
-wheel: .venv/dev.stamp ## the wheel that the Django app installs, in dist/
+wheel: .venv/dev.stamp ## build the wheel for the Django site, in dist/
 	@echo "== wheel"
 	@$(PY) -m build --wheel --no-isolation --outdir dist . > /dev/null && ls dist/*.whl
 
-lock: .venv/dev.stamp ## the hashes of what is deployed, after a change of functions/send_events/requirements.in
+lock: .venv/dev.stamp ## update the hashes of what is deployed, after a change of functions/send_events/requirements.in
 	@cd functions/send_events && ../../$(PY) -m uv pip compile --quiet --universal --python-version 3.13 \
 	  --generate-hashes --output-file requirements.txt requirements.in
 
-build: .venv-sam/stamp ## sam build, then bytecode for exactly the runtime's Python (needs Python 3.13)
+build: .venv-sam/stamp ## build the function with sam, and its bytecode (needs Python 3.13)
 	@echo "== build"
 	@.venv-sam/bin/python -m infra.build
 
 deploy: .venv-sam/stamp ## build and deploy a stack (CONFIG_ENV=dev or prod); see docs/how-to/deploy.md
 	@.venv-sam/bin/python -m infra.build --deploy $(CONFIG_ENV)
 
-undrift: .venv/demo.stamp ## put back what was changed by hand in a stack, after showing it (CONFIG_ENV=dev or prod)
+undrift: .venv/demo.stamp ## show what was changed by hand in a stack, ask, and revert it (CONFIG_ENV=dev or prod)
 	@$(PY) -m infra.undrift $(CONFIG_ENV)
 
-invoke: .venv/demo.stamp .venv-emulator/stamp ## the built function on an event (EVENT=events/sample.json), without Docker
+invoke: .venv/demo.stamp .venv-emulator/stamp ## run the built function on an event, without Docker (EVENT=events/sample.json)
 	@$(PY) -m local.invoke $(EVENT)
 
-simulate: .venv/dev.stamp ## days of trouble in virtual time, by seed (SEEDS=160 DAYS=1)
+simulate: .venv/dev.stamp ## simulate days of faults in virtual time, by seed (SEEDS=160 DAYS=1)
 	@$(PY) -m tests.simulation --seeds $(SEEDS) --days $(DAYS)
 
-chaos: .venv/demo.stamp .venv-emulator/stamp ## faults on the real stack, each row accounted for (SCALE=1; 0.02 is quick)
+chaos: .venv/demo.stamp .venv-emulator/stamp ## run the local pipeline under 25 faults and account for each event (SCALE=1; 0.02 is quick)
 	@$(PY) -m local.chaos --scale $(SCALE)
 
-bench: .venv/demo.stamp ## the handler beside the floor program: CPU, events/s, memory, import (some five minutes)
+bench: .venv/demo.stamp ## measure the handler's CPU, throughput, memory and import (about five minutes)
 	@$(PY) -m bench $(BENCH_OPTIONS)
 
-instructions: .venv/demo.stamp ## the hot path's instructions against those recorded, +3 % fails (needs valgrind)
+instructions: .venv/demo.stamp ## compare the hot path's instructions with those recorded; +3 % fails (needs valgrind)
 	@echo "== instructions of the hot path"
 	@$(PY) -m bench.instructions
 
-mutation: .venv-mutation/stamp ## change the pure core in each small way: do the tests notice? 90 % they must (minutes)
+mutation: .venv-mutation/stamp ## run mutation tests of the pure core; the tests must detect 90 % of the mutants (minutes)
 	@.venv-mutation/bin/python -m infra.mutation
 
-bench-peers: .venv/demo.stamp .venv-peers/stamp ## the same, beside other clients, in environments of their own
+bench-peers: .venv/demo.stamp .venv-peers/stamp ## as bench, and measure other Mixpanel clients too (installs them)
 	@$(PY) -m bench --peers
 
-clean: ## remove what the other targets made
+clean: ## remove everything that the other targets made
 	rm -rf .venv .venv-* .aws-sam .cache build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 .venv/demo.stamp: requirements/demo.txt requirements/django.txt functions/send_events/requirements.in pyproject.toml
@@ -108,7 +108,7 @@ clean: ## remove what the other targets made
 	@touch $@
 
 .venv/dev.stamp: .venv/demo.stamp requirements/dev.txt requirements/pytest-django.txt
-	@echo "== installing the tools for tests into .venv"
+	@echo "== installing the test tools into .venv"
 	@$(PY) -m pip install $(PIP_FLAGS) -r requirements/dev.txt -r requirements/django.txt
 	@$(PY) -m pip install $(PIP_FLAGS) --upgrade --no-deps --target .venv/lib-pytest-django -r requirements/pytest-django.txt
 	@touch $@
@@ -132,7 +132,7 @@ clean: ## remove what the other targets made
 	@touch $@
 
 .venv-mutation/stamp: requirements/mutation.txt requirements/dev.txt requirements/demo.txt requirements/django.txt functions/send_events/requirements.in
-	@echo "== installing the mutation tests' tool into .venv-mutation"
+	@echo "== installing mutmut into .venv-mutation"
 	@$(MAKE_VENV)
 	@.venv-mutation/bin/python -m pip install $(PIP_FLAGS) -r requirements/mutation.txt -r requirements/django.txt
 	@.venv-mutation/bin/python -m pip install $(PIP_FLAGS) --no-deps --no-build-isolation --editable .

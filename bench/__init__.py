@@ -1,1 +1,1 @@
-"""What the handler costs, measured. Nothing here is asserted: a test that times is a flaky test."""
+"""Benchmarks. Nothing here is asserted, because a test of times is flaky."""

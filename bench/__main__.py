@@ -1,4 +1,4 @@
-"""`make bench`: the handler, the floor program and other clients against a loopback sink that only counts."""
+"""`make bench`: measure the handler, the floor program and other clients against a sink on loopback."""
 
 import argparse
 import json
@@ -19,15 +19,15 @@ from bench.sink import running_sink
 from bench.workload import mixpanel_events
 
 _EPILOG = """examples:
-  make bench                                                 # 200,000 events, five runs: some five minutes
-  make bench-peers                                           # the same, beside other clients (installs them)
-  .venv/bin/python -m bench --events 20000 --runs 3          # a shorter look
-  .venv/bin/python -m bench --quick                          # once and small: whether all of it runs
-  .venv/bin/python -m bench --compare .cache/bench/old.json  # exit code 1 where a figure got worse by 10 %
-  .venv/bin/python -m bench --peers --write-docs             # docs/reference/bench.md and its plots anew
+  make bench                                                 # 200,000 events, five runs: about five minutes
+  make bench-peers                                           # measure other clients too (installs them)
+  .venv/bin/python -m bench --events 20000 --runs 3          # a shorter run
+  .venv/bin/python -m bench --quick                          # check that it works; the figures mean nothing
+  .venv/bin/python -m bench --compare .cache/bench/old.json  # exit 1 if a figure is worse by 10 %
+  .venv/bin/python -m bench --peers --write-docs             # update docs/reference/bench.md and its plots
 """
 _SLOW_MS, _SENDERS = 100, 10
-# Callgrind is some fifty times as slow; the difference of two runs leaves out all that is not events.
+# Callgrind is about fifty times slower. The difference of two runs excludes everything but the events.
 _COUNTED_EVENTS = (2_000, 6_000)
 _IMPORT = "import time; at = time.process_time(); {}; print((time.process_time() - at) * 1000)"
 
@@ -36,11 +36,11 @@ Measured = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class _Bench:
-    """The programs under measurement; each method is one run of one.
+    """The programs that are measured.
 
     Args:
         events: how many.
-        url: of the sink; `slow_url` of one that takes its time.
+        url: of the sink; `slow_url` of one with slow answers.
         file: the events as a JSON array.
     """
 
@@ -50,9 +50,9 @@ class _Bench:
     file: Path
 
     def ways(self, *, with_peers: bool) -> dict[str, Callable[[], Measured]]:
-        """Return what to run, by name."""
+        """Return the runs by name."""
         ours, floor = "bench.run_handler", "bench.run_floor"
-        found: dict[str, Callable[[], Measured]] = {
+        own: dict[str, Callable[[], Measured]] = {
             "packed": lambda: self._run(programs.python(ours, self.events, 100)),
             "floor": lambda: self._run(programs.python(floor, self.events, 100)),
             "single": lambda: self._run(programs.python(ours, self.events, 1)),
@@ -84,10 +84,10 @@ class _Bench:
             "mixpanel-import gzip": lambda: self._run(programs.peer_node(script, self.file, "gzip")),
             "mixpanel-import plain": lambda: self._run(programs.peer_node(script, self.file, "plain")),
         }
-        return found | (peers if with_peers else {})
+        return own | (peers if with_peers else {})
 
     def instructions(self, module: str) -> float | None:
-        """Return the instructions of one event; each program handles its events twice, once to warm up."""
+        """Return the instructions of an event. Programs handle their events twice, once to warm up."""
         with_work, without = self._instructions(module), self._instructions("bench.run_nothing")
         return None if with_work is None or without is None else (with_work - without) / 2
 
@@ -105,10 +105,10 @@ class _Bench:
 
 
 def main() -> None:
-    """Run, print the table, write the file, end with one line of JSON."""
+    """Measure, print a table, write the result, and print one line of JSON."""
     options = _options()
     if options.peers and not programs.has_peers():
-        raise SystemExit("the other clients are not installed: make bench-peers")
+        raise SystemExit("The other clients are not installed. Run `make bench-peers`.")
     medians, instructions = _measure(options)
     values = values_of(medians) | instructions
     print("\n" + targets.table(values) + "\n")
@@ -129,7 +129,7 @@ def main() -> None:
 
 
 def _measure(options: argparse.Namespace) -> tuple[dict[str, Measured], dict[str, float | None]]:
-    """Return the medians of each way, all of whose runs take turns, and the counts of instructions."""
+    """Return the medians of the runs, which take turns, and the counts of instructions."""
     with (
         running_sink("local.mixpanel_simulator", "--sink", "--port", "0") as url,
         running_sink("local.mixpanel_simulator", "--sink", "--sink-delay-ms", str(_SLOW_MS)) as slow_url,
@@ -147,52 +147,52 @@ def _measure(options: argparse.Namespace) -> tuple[dict[str, Measured], dict[str
                     bar.update()
         programs_counted = {} if options.quick else {"instructions": "handler", "floor_instructions": "floor"}
         counted = {key: bench.instructions(f"bench.run_{name}") for key, name in programs_counted.items()}
-    return {name: _medians(found) for name, found in runs.items()}, counted
+    return {name: _medians(results) for name, results in runs.items()}, counted
 
 
 def _medians(runs: list[Measured]) -> Measured:
     return {key: statistics.median(run[key] for run in runs) for key in runs[0]}
 
 
-def values_of(found: Mapping[str, Measured]) -> dict[str, float | None]:
-    """Return the figures of the table, from the medians of each way."""
-    packed, single, floor = found["packed"], found["single"], found["floor"]
+def values_of(medians: Mapping[str, Measured]) -> dict[str, float | None]:
+    """Return the figures of the table from the medians by name."""
+    packed, single, floor = medians["packed"], medians["single"], medians["floor"]
     cpu_s = packed["cpu_s_per_100k"]
     values: dict[str, float | None] = {
         "cpu_to_floor": cpu_s / floor["cpu_s_per_100k"],
         "single_to_packed": single["cpu_s_per_100k"] / cpu_s,
-        "growth": found["12,000"]["wall_s"] / found["1,200"]["wall_s"],
+        "growth": medians["12,000"]["wall_s"] / medians["1,200"]["wall_s"],
         "peak_over_idle_mib": packed["peak_over_idle_mib"],
-        "import_to_libraries": found["import"]["cpu_ms"] / found["libraries"]["cpu_ms"],
-        "publisher_us": found["publisher"]["cpu_us"],
+        "import_to_libraries": medians["import"]["cpu_ms"] / medians["libraries"]["cpu_ms"],
+        "publisher_us": medians["publisher"]["cpu_us"],
         "cpu_s_per_100k": cpu_s,
         "single_cpu_s_per_100k": single["cpu_s_per_100k"],
         "floor_cpu_s_per_100k": floor["cpu_s_per_100k"],
         "events_per_s": packed["events_per_s"],
         "single_events_per_s": single["events_per_s"],
-        "import_cpu_ms": found["import"]["cpu_ms"],
-        "slow_events_per_s": found["slow"]["events_per_s"],
-        "fleet_events_per_s": found["fleet"]["events_per_s"],
+        "import_cpu_ms": medians["import"]["cpu_ms"],
+        "slow_events_per_s": medians["slow"]["events_per_s"],
+        "fleet_events_per_s": medians["fleet"]["events_per_s"],
     }
-    return values | (_peer_values(found) if "utils" in found else {})
+    return values | (_peer_values(medians) if "utils" in medians else {})
 
 
-def _peer_values(found: Mapping[str, Measured]) -> dict[str, float]:
-    packed, utils, mixpanel = found["packed"], found["utils"], found["mixpanel"]
-    # Its fastest options: with compression or without, whichever is less work or more events.
-    importer = [found["mixpanel-import gzip"], found["mixpanel-import plain"]]
-    import_cpu_s = min(each["cpu_s_per_100k"] for each in importer)
+def _peer_values(medians: Mapping[str, Measured]) -> dict[str, float]:
+    packed, utils, mixpanel = medians["packed"], medians["utils"], medians["mixpanel"]
+    # Its better result, with or without compression.
+    importer = [medians["mixpanel-import gzip"], medians["mixpanel-import plain"]]
+    import_cpu_s = min(run["cpu_s_per_100k"] for run in importer)
     return {
         "cpu_to_utils": packed["cpu_s_per_100k"] / utils["cpu_s_per_100k"],
         "cpu_to_mixpanel": packed["cpu_s_per_100k"] / mixpanel["cpu_s_per_100k"],
         "cpu_to_import": packed["cpu_s_per_100k"] / import_cpu_s,
-        "rate_to_import": packed["events_per_s"] / max(each["events_per_s"] for each in importer),
-        "slow_rate_to_utils": found["slow"]["events_per_s"] / found["utils slow"]["events_per_s"],
-        "fleet_rate_to_utils": found["fleet"]["events_per_s"] / found["utils slow"]["events_per_s"],
-        "floor_to_utils": found["floor"]["cpu_s_per_100k"] / utils["cpu_s_per_100k"],
-        "floor_to_import": found["floor"]["cpu_s_per_100k"] / import_cpu_s,
-        "utils_slow_events_per_s": found["utils slow"]["events_per_s"],
-        "import_events_per_s": max(each["events_per_s"] for each in importer),
+        "rate_to_import": packed["events_per_s"] / max(run["events_per_s"] for run in importer),
+        "slow_rate_to_utils": medians["slow"]["events_per_s"] / medians["utils slow"]["events_per_s"],
+        "fleet_rate_to_utils": medians["fleet"]["events_per_s"] / medians["utils slow"]["events_per_s"],
+        "floor_to_utils": medians["floor"]["cpu_s_per_100k"] / utils["cpu_s_per_100k"],
+        "floor_to_import": medians["floor"]["cpu_s_per_100k"] / import_cpu_s,
+        "utils_slow_events_per_s": medians["utils slow"]["events_per_s"],
+        "import_events_per_s": max(run["events_per_s"] for run in importer),
         "utils_cpu_s_per_100k": utils["cpu_s_per_100k"],
         "mixpanel_cpu_s_per_100k": mixpanel["cpu_s_per_100k"],
         "import_cpu_s_per_100k": import_cpu_s,
@@ -211,22 +211,32 @@ def _print_changes(path: Path, values: Mapping[str, float | None]) -> bool:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m bench",
-        description="Measure the handler's CPU, throughput, memory and import beside other ways.",
+        description="Measure CPU, throughput, memory and import time of the handler and of other programs.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("--events", type=int, default=200_000, help="events a run (default 200000)")
-    add("--runs", type=int, default=5, help="runs of each; the median counts (default 5)")
+    add("--events", type=int, default=200_000, help="events per run (default 200000)")
+    add("--runs", type=int, default=5, help="runs of each program; the result is their median (default 5)")
     add(
         "--quick",
         action="store_true",
-        help="once and small, to see that it runs: the figures mean nothing",
+        help="run everything once with few events, to check that it works; the figures mean nothing",
     )
-    add("--peers", action="store_true", help="other clients too; make bench-peers installs them")
-    add("--out", type=Path, default=programs.ROOT / ".cache/bench/last.json", help="where the result goes")
-    add("--compare", type=Path, metavar="FILE", help="an earlier result: show changes, exit 1 where worse")
-    add("--write-docs", action="store_true", help="write docs/reference/bench.md's table and plots anew")
+    add("--peers", action="store_true", help="measure other clients too; `make bench-peers` installs them")
+    add(
+        "--out",
+        type=Path,
+        default=programs.ROOT / ".cache/bench/last.json",
+        help="file for the result (default .cache/bench/last.json)",
+    )
+    add(
+        "--compare",
+        type=Path,
+        metavar="FILE",
+        help="an earlier result: show the changes, and exit 1 if a figure is worse by 10 %%",
+    )
+    add("--write-docs", action="store_true", help="update the table and plots of docs/reference/bench.md")
     options = parser.parse_args()
     if options.quick:
         options.events, options.runs = 2_000, 1

@@ -1,4 +1,4 @@
-"""`python -m bench.backfill`: a backfill of many rows beside the simplest loop, in one run, on loopback."""
+"""`python -m bench.backfill`: measure a backfill of many rows and the simplest loop, on loopback."""
 
 import argparse
 import json
@@ -29,11 +29,11 @@ _ROWS = (
 
 
 def main() -> None:
-    """Run, print the table, end with one line of JSON."""
+    """Measure, print a table, and print one line of JSON."""
     options = _options()
     with tempfile.TemporaryDirectory() as directory, running_sink("bench.sqs_sink") as url:
         environment = environment_of(url, Path(directory) / "bench.sqlite3")
-        print(f"making {options.rows:,} rows", flush=True)
+        print(f"creating {options.rows:,} rows", flush=True)
         make_rows(environment, options.rows)
         results = {
             "a tenth, backfilled": _measure(environment, url, "backfill", options.rows // 10),
@@ -50,18 +50,20 @@ def main() -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m bench.backfill",
-        description="Measure a backfill beside the simplest loop: json.dumps and send_message per row.",
+        description="Measure a backfill and the simplest loop (json.dumps and send_message for each row).",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--rows", type=int, default=1_000_000, help="rows of the table (default 1000000)")
     parser.add_argument("--loop-rows", type=int, default=20_000, help="rows of the loop (default 20000)")
-    parser.add_argument("--write-docs", action="store_true", help="write docs/reference/bench.md's table anew")
+    parser.add_argument(
+        "--write-docs", action="store_true", help="update the table of docs/reference/bench.md"
+    )
     return parser.parse_args()
 
 
 def environment_of(url: str, database: Path) -> Mapping[str, str]:
-    """Return the variables of the example's site, on a database and a queue."""
+    """Return the variables of the example site for a database and a queue."""
     return {
         **os.environ,
         "DJANGO_SETTINGS_MODULE": "example.settings",
@@ -77,21 +79,23 @@ def environment_of(url: str, database: Path) -> Mapping[str, str]:
 def _measure(environment: Mapping[str, str], url: str, way: str, rows: int) -> dict[str, float]:
     print(f"{way}: {rows:,} rows", flush=True)
     before = ask(url)["messages"]
-    found = backfilled(environment, way, rows)
-    return found | {"messages": ask(url)["messages"] - before - 1}  # one to warm up
+    figures = backfilled(environment, way, rows)
+    return figures | {"messages": ask(url)["messages"] - before - 1}  # one to warm up
 
 
 def make_rows(environment: Mapping[str, str], rows: int) -> None:
-    """Make the activity table."""
+    """Create the activity table."""
     _python(environment, "-m", "bench.rows", str(rows))
 
 
 def backfilled(environment: Mapping[str, str], way: str, rows: int) -> dict[str, float]:
-    """Return what a backfill of the last rows took, or the simplest loop."""
-    found: dict[str, float] = json.loads(_python(environment, "-m", "bench.run_backfill", way, str(rows)))
-    if found["events"] != rows:
-        raise SystemExit(f"{found['events']} of {rows} events were published: the figures would mean nothing")
-    return found
+    """Return the figures of a backfill of the last rows, or of the simplest loop."""
+    figures: dict[str, float] = json.loads(_python(environment, "-m", "bench.run_backfill", way, str(rows)))
+    if figures["events"] != rows:
+        raise SystemExit(
+            f"Only {figures['events']} of {rows} events were published, so the figures mean nothing."
+        )
+    return figures
 
 
 def _python(environment: Mapping[str, str], *arguments: str) -> str:
@@ -102,11 +106,11 @@ def _python(environment: Mapping[str, str], *arguments: str) -> str:
 
 
 def _table(results: Mapping[str, Mapping[str, Any]]) -> str:
-    """Return them as Markdown."""
+    """Return the results as a Markdown table."""
     lines = [f"| | {' | '.join(results)} |", "|---|" + "---|" * len(results)]
     for key, title, digits in _ROWS:
         lines.append(
-            f"| {title} | " + " | ".join(f"{found[key]:,.{digits}f}" for found in results.values()) + " |"
+            f"| {title} | " + " | ".join(f"{figures[key]:,.{digits}f}" for figures in results.values()) + " |"
         )
     return "\n".join(lines)
 

@@ -1,7 +1,7 @@
-"""What each change to the hot path gained: the way before and the way now, in turns, in one process.
+"""What each change to the hot path gained: the old and the new way, alternating in one process.
 
-The figures of docs/decisions/0012-hot-path.md. Each "before" is kept here in the shortest form that does the
-same work; microseconds of CPU an event, the least of several runs of each.
+The figures of docs/decisions/0012-hot-path.md: microseconds of CPU per event, the minimum of several runs.
+The old ways are kept here in their shortest form.
 """
 
 import argparse
@@ -58,13 +58,15 @@ class _DataclassItem:
 
 
 class _Work:
-    """The same traffic in all the forms that the steps need."""
+    """The same traffic in the forms that the steps need."""
 
     def __init__(self, event_count: int) -> None:
         self.now_ms = int(time.time() * 1000)
-        records = [r for found in invocations(event_count, per_message=100) for r in found["Records"]]
+        records = [r for sqs_event in invocations(event_count, per_message=100) for r in sqs_event["Records"]]
         self.bodies = [record["body"] for record in records]
-        self.singles = [r for found in invocations(event_count, per_message=1) for r in found["Records"]]
+        self.singles = [
+            r for sqs_event in invocations(event_count, per_message=1) for r in sqs_event["Records"]
+        ]
         self.record = Record("id", "")
         self.events = list(events(event_count))
         self.quick = [e for b in self.bodies for e in msgspec.json.decode(b, type=_QuickEnvelope).events]
@@ -95,7 +97,7 @@ def _compress_copy(request: Sequence[bytes]) -> bytes:
 
 
 def _in_a_thread(compress: Callable[[Sequence[bytes]], bytes], request: Sequence[bytes]) -> bool:
-    """Compress as it happens: in a thread of its own, whose memory is fresh."""
+    """Compress as the sender does, in a new thread with its own memory."""
     thread = threading.Thread(target=compress, args=(request,))
     thread.start()
     thread.join()
@@ -152,18 +154,18 @@ def _steps(work: _Work) -> dict[str, tuple[Callable[[], object], Callable[[], ob
 
 
 def main() -> None:
-    """Measure, print the table, end with one line of JSON."""
+    """Measure, print a table, and print one line of JSON."""
     options = _options()
-    work, found = _Work(options.events), {}
+    work, gains = _Work(options.events), {}
     steps = _steps(work)
     with tqdm(total=len(steps) * options.runs, desc="measuring", unit="run") as bar:
         for name, (before, now) in steps.items():
             cpu_s = [_in_turns(before, now, bar) for _ in range(options.runs)]
-            least = [min(each) / options.events * 1e6 for each in zip(*cpu_s, strict=True)]
-            found[name] = {"before_us": least[0], "now_us": least[1]}
-    for name, us in found.items():
+            least = [min(times_s) / options.events * 1e6 for times_s in zip(*cpu_s, strict=True)]
+            gains[name] = {"before_us": least[0], "now_us": least[1]}
+    for name, us in gains.items():
         print(f"{name:78}{us['before_us']:8.2f}{us['now_us']:8.2f}")
-    print(json.dumps(found))
+    print(json.dumps(gains))
 
 
 def _in_turns(
@@ -182,12 +184,12 @@ def _cpu_s(work: Callable[[], object]) -> float:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m bench.candidates",
-        description="Compare steps of the hot path with what they replaced; CPU in microseconds an event.",
+        description="Compare steps of the hot path with those they replaced: microseconds of CPU per event.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--events", type=int, default=20_000, help="events (default 20000)")
-    parser.add_argument("--runs", type=int, default=9, help="runs of each (default 9)")
+    parser.add_argument("--events", type=int, default=20_000, help="number of events (default 20000)")
+    parser.add_argument("--runs", type=int, default=9, help="runs of each step (default 9)")
     return parser.parse_args()
 
 

@@ -12,15 +12,17 @@ PLOTS = ROOT / "docs/plots"
 
 
 def draw() -> list[str]:
-    """Draw them; return their paths.
+    """Draw the plots, and return their paths.
 
     Raises:
-        SystemExit: there is no plotting library.
+        SystemExit: matplotlib is not installed.
     """
     try:
         plt: Any = importlib.import_module("matplotlib.pyplot")
     except ModuleNotFoundError:
-        raise SystemExit("No matplotlib: .venv/bin/python -m pip install -r requirements/bench.txt") from None
+        raise SystemExit(
+            "The plots need matplotlib: .venv/bin/python -m pip install -r requirements/bench.txt"
+        ) from None
     plt.rcParams |= {"svg.hashsalt": "whyness", "svg.fonttype": "none", "font.size": 10}
     PLOTS.mkdir(exist_ok=True)
     return [_draw_cost(plt), _draw_drain(plt)]
@@ -48,10 +50,12 @@ def _draw_drain(plt: Any) -> str:
     }
     lines: dict[str, list[float | None]] = {}
     for name, (packed, memory_mb) in kinds.items():
-        found = [ask(count, packed, memory_mb=memory_mb) for count in counts]
-        lines[f"drained after 4 h outage: {name}"] = [_hours(one.drain_s) for one in found]
+        reports = [ask(count, packed, memory_mb=memory_mb) for count in counts]
+        lines[f"drained after 4 h outage: {name}"] = [_hours(report.drain_s) for report in reports]
         if packed == 1:
-            lines[f"behind after busy hours: {name}"] = [_hours(one.peak_lag_s or None) for one in found]
+            lines[f"behind after busy hours: {name}"] = [
+                _hours(report.peak_lag_s or None) for report in reports
+            ]
     return _plot(plt, "capacity-lag", counts, lines, ("How long events wait, one project", "hours"))
 
 

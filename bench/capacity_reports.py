@@ -1,4 +1,4 @@
-"""What the model says, as docs/reference/capacity.md asks it."""
+"""Questions to the capacity model, for docs/reference/capacity.md."""
 
 from typing import Any
 
@@ -9,10 +9,10 @@ CPU_MB = 1_769
 
 
 def ask_live(count: float) -> Report:
-    """Return it for so many events a day of live traffic."""
+    """Return the report for `count` events a day of live traffic."""
     return ask(count, live_events_per_message(count / DAY_S))
 
 
 def ask(count: float, packed: float, **settings: Any) -> Report:
-    """Return it for so many events a day, and so many a message."""
+    """Return the report for `count` events a day, `packed` per message."""
     return report(Load(count, events_per_message=packed, **settings), read_prices())

@@ -1,7 +1,7 @@
-"""What it costs that each request has a connection of its own: `python -m bench.connections`.
+"""`python -m bench.connections`: measure what a new connection for each request costs.
 
-One process hands the handler the same invocations, of one request each, in ways that take turns; the sink is
-a process of its own behind TLS 1.3 on loopback. The bundle of authorities is the real one and the sink's.
+One process calls the handler with the same invocations of one request, in ways that take turns. The sink is
+another process, with TLS 1.3 on loopback. The bundle of authorities is the real one plus the sink's.
 """
 
 import argparse
@@ -33,7 +33,7 @@ _LIMIT_PART = 1.15
 _FOR_EVER_S = 1e6
 _WARM_UP = 5
 _EPILOG = """example:
-  .venv/bin/python -m bench.connections --rounds 50     # a quick look
+  .venv/bin/python -m bench.connections --rounds 50     # a short run
 """
 
 Way = contextlib.AbstractContextManager[Any]
@@ -45,10 +45,10 @@ class _Spent(NamedTuple):
 
 
 class _KeptTransport(connection.Transport):
-    """The way before: one connection, for as long as the server keeps it."""
+    """The old way: one connection, as long as the server keeps it."""
 
     def close(self) -> None:
-        """Keep it."""
+        """Keep the connection."""
 
 
 def _kept(url: str) -> Way:
@@ -70,7 +70,7 @@ def _ways(url: str, bundle: str) -> Mapping[str, Callable[[], Way]]:
 
 
 def main() -> None:
-    """Measure, print a table, end with one line of JSON."""
+    """Measure, print a table, and print one line of JSON."""
     options = _options()
     with tempfile.TemporaryDirectory() as directory:
         certificate = make_certificate(Path(directory))
@@ -86,7 +86,7 @@ def main() -> None:
     print(table(medians))
     ratio = _ratio(medians[_EVENTS[0]], "fresh")
     verdict = "met" if ratio <= _LIMIT_PART else "missed"
-    print(f"\nfresh to kept, CPU of a full request: {ratio:.3f}, target ≤ {_LIMIT_PART}: {verdict}")
+    print(f"\nCPU of a full request, fresh / kept: {ratio:.3f}; target ≤ {_LIMIT_PART}: {verdict}")
     print(json.dumps({"rounds": options.rounds, "cpu_ratio": ratio, "medians": medians}))
 
 
@@ -100,15 +100,15 @@ def _measure(ways: Mapping[str, Callable[[], Way]], count: int, rounds: int) -> 
         for number in range(_WARM_UP + rounds):
             for name in _in_turn(list(ways), number):
                 with ways[name]():
-                    found = _invoke(handler, prepared)
+                    spent = _invoke(handler, prepared)
                 if number >= _WARM_UP:
-                    runs[name].append(found)
+                    runs[name].append(spent)
                     bar.update()
-    return {name: _Spent(*map(statistics.median, zip(*found, strict=True))) for name, found in runs.items()}
+    return {name: _Spent(*map(statistics.median, zip(*spents, strict=True))) for name, spents in runs.items()}
 
 
 def _in_turn(names: list[str], number: int) -> list[str]:
-    """Begin with another each time: who follows whom must not matter."""
+    """Return the names in another order each time, so that the order does not matter."""
     first = number % len(names)
     return names[first:] + names[:first]
 
@@ -116,10 +116,10 @@ def _in_turn(names: list[str], number: int) -> list[str]:
 def _invoke(handler: Any, prepared: dict[str, Any]) -> _Spent:
     cpu_s, wall_s = time.process_time(), time.perf_counter()
     answer = handler.handler(prepared, Context())
-    found = _Spent((time.process_time() - cpu_s) * 1000, (time.perf_counter() - wall_s) * 1000)
+    spent = _Spent((time.process_time() - cpu_s) * 1000, (time.perf_counter() - wall_s) * 1000)
     if answer["batchItemFailures"]:
-        raise SystemExit("records were handed back: the figures would mean nothing")
-    return found
+        raise SystemExit("Records were handed back, so the figures mean nothing.")
+    return spent
 
 
 def table(medians: Mapping[int, Mapping[str, _Spent]]) -> str:
@@ -141,11 +141,13 @@ def _ratio(ways: Mapping[str, _Spent], name: str) -> float:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m bench.connections",
-        description="Measure a request on a connection of its own beside one on a connection that is kept.",
+        description="Measure a request on a new connection, and on a kept one.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--rounds", type=int, default=300, help="requests of each way and size (default 300)")
+    parser.add_argument(
+        "--rounds", type=int, default=300, help="requests for each way and size (default 300)"
+    )
     return parser.parse_args()
 
 

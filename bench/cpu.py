@@ -1,4 +1,4 @@
-"""What a piece of work took: CPU of the whole process, and time."""
+"""Measure the CPU time of this process and the time of a piece of work."""
 
 import gc
 import json
@@ -7,20 +7,20 @@ from collections.abc import Callable
 
 
 def measure(work: Callable[[], object], event_count: int) -> None:
-    """Do `work` over `event_count` events and print what it took, as JSON on the last line."""
+    """Do `work` with `event_count` events and print the figures as a line of JSON."""
     forget_heap()
     cpu_s, wall_s = time.process_time(), time.perf_counter()
     work()
     cpu_s, wall_s = time.process_time() - cpu_s, time.perf_counter() - wall_s
-    found = {"cpu_s_per_100k": cpu_s / event_count * 100_000, "events_per_s": event_count / wall_s}
-    print(json.dumps(found | {"wall_s": wall_s}))
+    figures = {"cpu_s_per_100k": cpu_s / event_count * 100_000, "events_per_s": event_count / wall_s}
+    print(json.dumps(figures | {"wall_s": wall_s}))
 
 
 def forget_heap() -> None:
-    """Leave what is there out of garbage collections: the prepared work of all invocations at once.
+    """Exclude the prepared invocations from garbage collections.
 
-    In Lambda there is one invocation's at a time. Looking through the others' took a fifth of the handler's
-    time with one event a message.
+    In Lambda there is only one at a time. Visiting the others took a fifth of the handler's time with one
+    event per message.
     """
     gc.collect()
     gc.freeze()

@@ -1,4 +1,4 @@
-"""`python -m bench.django_send`: what `send()` adds to a Django page, to the bill and to a database."""
+"""`python -m bench.django_send`: measure what `send()` costs a Django page, the bill and a database."""
 
 import argparse
 import json
@@ -20,10 +20,10 @@ from bench.sending.size import QUICK, Size
 
 _EPILOG = """examples:
   .venv/bin/python -m bench.django_send
-  .venv/bin/python -m bench.django_send --only atomic,claim   # some of it
-  .venv/bin/python -m bench.django_send --quick               # once and small: whether all of it runs
+  .venv/bin/python -m bench.django_send --only atomic,claim   # only these steps
+  .venv/bin/python -m bench.django_send --quick               # check that it works; the figures mean nothing
 """
-# Each measures once, on one site, and returns figures by their keys.
+# A step measures once, on one site, and returns figures by their keys.
 Step = Callable[[Site, Queues, Size], Mapping[str, float]]
 _STEPS: Mapping[str, Step] = {
     "atomic": added.atomic,
@@ -39,7 +39,7 @@ _STEPS: Mapping[str, Step] = {
 
 
 def main() -> None:
-    """Run, print the tables, end with one line of JSON."""
+    """Measure, print tables, and print one line of JSON."""
     options = _options()
     size = QUICK if options.quick else replace(Size(), rounds=options.rounds)
     with (
@@ -50,14 +50,14 @@ def main() -> None:
         values = _medians(sites[-1:] if options.quick else sites, queues, size, options.only)
     text = "\n\n".join((measures_table(values), pages_table(values), publisher_table(values)))
     print(f"\n{text}\n")
-    print(*(f"skipped: {each}" for each in skipped), sep="\n")
+    print(*(f"skipped: {reason}" for reason in skipped), sep="\n")
     if options.write_docs:
         write_block("send", f"Medians of {size.rounds} rounds.\n\n{text}")
     print(json.dumps({"size": asdict(size), "skipped": skipped, "rows": _rows(values), "values": values}))
 
 
 def _medians(sites: Sequence[Site], queues: Queues, size: Size, only: Sequence[str]) -> Values:
-    """Measure everything once a round, so that a slow minute meets all of it; return medians by database."""
+    """Measure everything once in each round, and return the medians by database."""
     runs: dict[str, dict[str, list[float]]] = {site.database: defaultdict(list) for site in sites}
     with tqdm(total=size.rounds * len(only) * len(sites), desc="measuring", unit="step") as bar:
         for _ in range(size.rounds):
@@ -67,21 +67,21 @@ def _medians(sites: Sequence[Site], queues: Queues, size: Size, only: Sequence[s
                         runs[site.database][key].append(value)
                     bar.update()
     return {
-        database: {key: statistics.median(found) for key, found in by_key.items()}
+        database: {key: statistics.median(figures) for key, figures in by_key.items()}
         for database, by_key in runs.items()
     }
 
 
 def _rows(values: Values) -> list[dict[str, Any]]:
-    """Return the rows of the measures' table for programs."""
+    """Return the rows of the table for JSON."""
     return [
         {
             "key": target.key,
             "name": target.title,
             "unit": target.unit,
             "target": target.wanted,
-            **{database: found.get(target.key) for database, found in values.items()},
-            "verdict": verdict(target, [found.get(target.key) for found in values.values()]),
+            **{database: figures.get(target.key) for database, figures in values.items()},
+            "verdict": verdict(target, [figures.get(target.key) for figures in values.values()]),
         }
         for target in MEASURES
     ]
@@ -90,26 +90,33 @@ def _rows(values: Values) -> list[dict[str, Any]]:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m bench.django_send",
-        description="Measure what send() costs, beside json.dumps and send_message an event.",
+        description="Measure what send() costs, compared with json.dumps and send_message for each event.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("--rounds", type=int, default=Size().rounds, help="medians of so many rounds (default 5)")
+    add("--rounds", type=int, default=Size().rounds, help="rounds; the result is their median (default 5)")
     add(
         "--quick",
         action="store_true",
-        help="once and small, on one database: whether it runs; the figures mean nothing",
+        help="run everything once with few events, on one database, to check that it works",
     )
-    add("--only", type=_steps, default=list(_STEPS), help=f"some of {','.join(_STEPS)} (default all)")
-    add("--write-docs", action="store_true", help="write docs/reference/bench.md's tables anew")
+    add(
+        "--only",
+        type=_steps,
+        default=list(_STEPS),
+        help=f"steps to run, from {','.join(_STEPS)} (default all)",
+    )
+    add("--write-docs", action="store_true", help="update the tables of docs/reference/bench.md")
     return parser.parse_args()
 
 
 def _steps(text: str) -> list[str]:
     names = text.split(",")
     if unknown := set(names) - _STEPS.keys():
-        raise argparse.ArgumentTypeError(f"there is no {', '.join(sorted(unknown))}")
+        raise argparse.ArgumentTypeError(
+            f"unknown: {', '.join(sorted(unknown))}; use some of {', '.join(_STEPS)}"
+        )
     return names
 
 

@@ -1,6 +1,6 @@
-"""The Django site that is measured: settings from the environment, and a page that makes one query.
+"""The Django site that is measured: settings from the environment, and pages that make one query.
 
-`python -m bench.django_site` makes its tables.
+`python -m bench.django_site` creates its tables.
 """
 
 import json
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _PATIENCE_S = 30.0
 _LOOK_S = 0.05
 
-# Another event of the same traffic at each use.
+# Events of the usual traffic.
 _TRAFFIC = [
     {name: getattr(event, name) for name in ("event", "user", "ip", "useragent", "data", "properties")}
     for event in events(1_000)
@@ -33,7 +33,7 @@ _TRAFFIC = [
 
 
 def set_up() -> None:
-    """Configure Django from the environment, and make the tables."""
+    """Configure Django from the environment, and create the tables."""
     configure()
     from django.core.management import call_command  # noqa: PLC0415  (after django.setup())
 
@@ -45,7 +45,7 @@ def set_up() -> None:
 
 
 def configure() -> None:
-    """Configure Django from the environment; the tables are there."""
+    """Configure Django from the environment; the tables must exist."""
     settings.configure(
         SECRET_KEY="bench",  # noqa: S106  (it guards nothing)
         ALLOWED_HOSTS=["testserver"],
@@ -65,7 +65,7 @@ def configure() -> None:
 
 
 def _database() -> dict[str, Any]:
-    """Neither database waits for the disk at a commit, and each connection stays open."""
+    """Return the database: it does not wait for the disk at a commit, and connections stay open."""
     if port := os.environ.get("BENCH_POSTGRES_PORT"):
         server = {"HOST": "127.0.0.1", "PORT": port, "NAME": "postgres", "USER": "postgres"}
         return {"ENGINE": "django.db.backends.postgresql", "CONN_MAX_AGE": None, **server}
@@ -79,17 +79,17 @@ def _database() -> dict[str, Any]:
 
 
 def traffic(number: int) -> dict[str, Any]:
-    """Return the fields of an event, other ones for each `number`."""
+    """Return the fields of event `number`."""
     return _TRAFFIC[number % len(_TRAFFIC)]
 
 
 def insert_id(number: int) -> str:
-    """Return the insert id of this process's event of that number."""
+    """Return the insert id of this process's event `number`."""
     return f"{os.getpid()}-{number}"
 
 
 def request(page: str, first: int, count: int) -> None:
-    """Call a page through WSGI; it sends `count` events, numbered from `first` on.
+    """Call a page through WSGI that sends `count` events, numbered from `first`.
 
     Raises:
         SystemExit: the page failed.
@@ -102,7 +102,7 @@ def request(page: str, first: int, count: int) -> None:
     b"".join(response)
     response.close()
     if statuses != ["200 OK"]:
-        raise SystemExit(f"{page} answered {statuses}: the figures would mean nothing")
+        raise SystemExit(f"{page} answered {statuses}, so the figures mean nothing.")
 
 
 @cache
@@ -113,17 +113,17 @@ def _handler() -> Any:
 
 
 def wait_until_published() -> None:
-    """Wait until nothing stays behind, of this process's events and those of others.
+    """Wait until the outbox is empty.
 
     Raises:
-        SystemExit: that is never.
+        SystemExit: it takes too long.
     """
     from whyness_mixpanel.models import Outbox  # noqa: PLC0415  (after django.setup())
 
     until_s = time.monotonic() + _PATIENCE_S
     while Outbox.objects.exists():
         if time.monotonic() > until_s:
-            raise SystemExit("events stayed behind: the figures would mean nothing")
+            raise SystemExit("Events stayed in the outbox, so the figures mean nothing.")
         time.sleep(_LOOK_S)
 
 
@@ -144,14 +144,14 @@ def _nothing(_number: int) -> None:
 
 
 def _loop(number: int) -> None:
-    """Send as a developer would who has ten minutes."""
+    """Send in the simplest way."""
     fields: Mapping[str, Any] = traffic(number)
     _sqs().send_message(QueueUrl=os.environ["WHYNESS_MIXPANEL_QUEUE_URL"], MessageBody=json.dumps(fields))
 
 
 @cache
 def _sqs() -> "SQSClient":
-    import boto3  # noqa: PLC0415  (whoever sends nothing does without)
+    import boto3  # noqa: PLC0415  (not every page needs it)
 
     client: SQSClient = boto3.client("sqs")
     return client

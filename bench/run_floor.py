@@ -1,7 +1,7 @@
-"""The floor: the least that any program must do, and nothing of what makes it safe to use.
+"""The floor program: the minimum that any sender must do, without any safety.
 
-Decode with msgspec, map the fields, encode in requests of 2,000, igzip level 1, POST by requests. No check,
-no identity, no location, no user agent, no repeats, no outcomes; an error stops it.
+It decodes with msgspec, maps the fields, encodes requests of 2,000 events, compresses with igzip level 1, and
+posts with requests. It checks nothing, and an error stops it.
 """
 
 import os
@@ -41,7 +41,7 @@ def _mapped(event: _Event) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Measure `argv[1]` events in messages of `argv[2]`, after a warm-up."""
+    """Measure `argv[1]` events, `argv[2]` per message, after a warm-up."""
     event_count, per_message = int(sys.argv[1]), int(sys.argv[2])
     prepared = invocations(event_count, per_message=per_message)
     decode = msgspec.json.Decoder(_Envelope).decode
@@ -59,8 +59,8 @@ def main() -> None:
     send(prepared[0])
 
     def send_all() -> None:
-        for each in prepared:
-            send(each)
+        for sqs_event in prepared:
+            send(sqs_event)
 
     measure(send_all, event_count)
 

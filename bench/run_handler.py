@@ -1,6 +1,6 @@
-"""One measurement, in a process of its own: the handler over prepared invocations; JSON on the last line.
+"""Measure the handler with prepared invocations, in this process; print a line of JSON.
 
-What the handler prints goes to nowhere: CloudWatch's price for it is not CPU of ours.
+The handler's own output is discarded.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ _TIMES = 10
 
 
 class Context:
-    """What the handler asks of Lambda's context."""
+    """The part of Lambda's context that the handler uses."""
 
     aws_request_id = "bench"
     function_name = "bench"
@@ -35,9 +35,9 @@ class Context:
 
 
 def main() -> None:
-    """Measure `argv[1]` events in messages of `argv[2]`; with `one`, all in one invocation, ten times.
+    """Measure `argv[1]` events, `argv[2]` per message; with `one`, all in one invocation, ten times.
 
-    Before it is timed, the process has handled one full invocation, as a container has whose traffic goes on.
+    The process handles a full invocation first, so that it is measured as a warm container.
     """
     event_count, per_message = int(sys.argv[1]), int(sys.argv[2])
     if sys.argv[3:] == ["one"]:
@@ -59,7 +59,7 @@ def main() -> None:
         began_s, cpu_s, wall_s = time.time(), time.process_time(), time.perf_counter()
         handed_back += _run(handler, prepared)
         cpu_s, wall_s = time.process_time() - cpu_s, time.perf_counter() - wall_s
-    found = {
+    figures = {
         "events": event_count,
         "invocations": len(prepared),
         "handed_back": handed_back,
@@ -69,7 +69,7 @@ def main() -> None:
         "began_s": began_s,
         "peak_over_idle_mib": (most_kib - before_kib) / 1024,
     }
-    print(json.dumps(found))
+    print(json.dumps(figures))
 
 
 def _run(handler: Any, prepared: list[dict[str, Any]]) -> int:
@@ -77,14 +77,14 @@ def _run(handler: Any, prepared: list[dict[str, Any]]) -> int:
 
 
 def _wait_for_the_others() -> None:
-    """Say on standard error that all is prepared, and begin when standard input ends."""
+    """Print `ready` to standard error, and wait for the end of standard input."""
     print("ready", file=sys.stderr, flush=True)
     sys.stdin.read()
 
 
 @contextlib.contextmanager
 def silence() -> Iterator[None]:
-    """Print to nowhere."""
+    """Discard standard output."""
     kept = os.dup(1)
     sys.stdout.flush()
     with Path(os.devnull).open("w") as nowhere:

@@ -1,4 +1,4 @@
-"""Makes the work and does none of it: what the count of instructions must leave out."""
+"""Prepare the invocations and do nothing: its instructions are subtracted from the others'."""
 
 import sys
 

@@ -1,6 +1,6 @@
-"""One measurement, in a process of its own: what the publisher costs an event; JSON on the last line.
+"""Measure the publisher's CPU per event, in this process; print a line of JSON.
 
-The backend is `dummy`: the last that is measured is the finished message bodies.
+The backend is `dummy`: the work ends with the message bodies.
 """
 
 import json
@@ -20,7 +20,7 @@ _WARM_UP_BATCHES = 10
 
 
 def main() -> None:
-    """Measure `argv[1]`, the name of one of the ways below, over `argv[2]` batches of BATCH_EVENTS."""
+    """Measure the way `argv[1]` (below) with `argv[2]` batches of BATCH_EVENTS."""
     set_up()
     batches = int(sys.argv[2])
     ways: dict[str, Callable[[int], object]] = {
@@ -47,7 +47,7 @@ def _events(batch: int) -> "list[Event]":
 
 
 def _pure(batch: int) -> None:
-    """Construct, normalise, scrub, validate, encode, pack: all but the database and the thread."""
+    """Construct, normalise, scrub, validate, encode and pack, without the database and the thread."""
     from whyness_mixpanel.publishing import messages  # noqa: PLC0415  (as above)
 
     encoded = [event.json() for event in _events(batch)]

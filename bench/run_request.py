@@ -1,4 +1,4 @@
-"""One measurement, in a process of its own: pages that send events, back to back; JSON on the last line."""
+"""Measure pages that send events, back to back, in this process; print a line of JSON."""
 
 import json
 import statistics
@@ -11,18 +11,18 @@ _WARM_UP_REQUESTS = 20
 
 
 def main() -> None:
-    """Measure, over `argv[1]` requests, each of the pages after it, such as `send:10`: ten events each."""
+    """Measure `argv[1]` requests to each of the following pages, such as `send:10` for ten events."""
     configure()
     request_count = int(sys.argv[1])
     pages = {kind: (name, int(count)) for kind in sys.argv[2:] for name, _, count in [kind.partition(":")]}
-    for name, event_count in pages.values():  # imports, client, connections: not what is measured
+    for name, event_count in pages.values():  # warm up: imports, client, connections
         _requests(name, event_count, _WARM_UP_REQUESTS)
     wait_until_published()
     print(json.dumps({kind: _measure(*page, request_count) for kind, page in pages.items()}))
 
 
 def _measure(name: str, event_count: int, request_count: int) -> dict[str, float]:
-    """Return CPU and time of a request; the CPU is the whole process's, until nothing waits any more."""
+    """Return CPU and time per request; the CPU is the process's until the outbox is empty."""
     cpu_s = time.process_time()
     walls_s = _requests(name, event_count, request_count)
     wait_until_published()

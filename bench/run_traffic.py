@@ -1,6 +1,6 @@
-"""One measurement, in a process of its own: a page that is asked at a rate; JSON on the last line.
+"""Measure a page that is requested at a rate, in this process; print a line of JSON.
 
-Several begin together: each says `ready` on standard output, and begins when its standard input ends.
+Several processes begin together: they print `ready`, and begin when their standard input ends.
 """
 
 import json
@@ -14,7 +14,7 @@ _WARM_UP_NUMBER, _WARM_UP_REQUESTS = 1_000_000, 5
 
 
 def main() -> None:
-    """Ask page `argv[1]` `argv[2]` times within `argv[3]` seconds; `argv[4]` seeds when. One event each."""
+    """Request page `argv[1]` `argv[2]` times in `argv[3]` seconds, at random times from seed `argv[4]`."""
     configure()
     page, count, length_s, seed = sys.argv[1], int(sys.argv[2]), float(sys.argv[3]), int(sys.argv[4])
     for number in range(_WARM_UP_REQUESTS):
@@ -31,13 +31,13 @@ def main() -> None:
 
 
 def _arrivals(count: int, length_s: float, seed: int) -> list[float]:
-    """Return when requests come that know nothing of each other."""
+    """Return random arrival times."""
     rng = random.Random(seed)  # noqa: S311  (traffic)
     return sorted(rng.uniform(0, length_s) for _ in range(count))
 
 
 def _ask(page: str, arrivals_s: list[float]) -> dict[str, float]:
-    """Return when each event was committed, by its insert id and the clock of all processes."""
+    """Return the commit time of each event by its insert id, on the clock that all processes share."""
     committed: dict[str, float] = {}
     began_s = time.monotonic()
     for number, at_s in enumerate(arrivals_s):
@@ -48,7 +48,7 @@ def _ask(page: str, arrivals_s: list[float]) -> dict[str, float]:
 
 
 def _time_claims() -> list[float]:
-    """Return a list that gets how long each claim of this process takes."""
+    """Return a list that collects how long the claims of this process take."""
     from whyness_mixpanel.publishing import outbox  # noqa: PLC0415  (after django.setup())
 
     claim, claims_s = outbox.claim_oldest, list[float]()

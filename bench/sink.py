@@ -1,4 +1,4 @@
-"""A server in a process of its own, that only counts."""
+"""Run a sink, a server that only counts, as a process."""
 
 import contextlib
 import json
@@ -11,7 +11,7 @@ from typing import Any
 
 @contextlib.contextmanager
 def running_sink(module: str, *arguments: str) -> Iterator[str]:
-    """Run `module`, which prints one line of JSON with its URL; give the URL, and stop it at the end."""
+    """Run `module`, which prints a line of JSON with its URL; yield the URL, and stop it at the end."""
     command = [sys.executable, "-m", module, *arguments]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
@@ -22,7 +22,7 @@ def running_sink(module: str, *arguments: str) -> Iterator[str]:
 
 
 def ask(url: str, path: str = "/") -> dict[str, Any]:
-    """Return what a sink has counted."""
+    """Return a sink's counts."""
     with urllib.request.urlopen(url + path, timeout=30) as answer:  # noqa: S310  (loopback, by http)
         counted: dict[str, Any] = json.load(answer)
         return counted

@@ -1,7 +1,7 @@
-"""A stand-in for SQS that takes everything and keeps nothing: what a publisher costs beside the queue.
+"""A stand-in for SQS that accepts everything and keeps nothing.
 
-Prints its URL as JSON. A GET answers with the counts of messages and of requests as SQS bills them, a GET of
-`/confirmed` when each event was confirmed, where that is recorded.
+Prints its URL as JSON. GET returns the number of messages, and of requests as SQS bills them. With --record,
+GET `/confirmed` returns when each event was confirmed.
 """
 
 import argparse
@@ -16,11 +16,11 @@ from whyness_events.limits import BILLED_BYTES
 
 
 class Sink(ThreadingHTTPServer):
-    """Answers on loopback; the publishers measured have one connection each.
+    """Answers on loopback.
 
     Args:
         delay_s: how long an answer takes.
-        is_recording: whether it notes when it confirmed each event.
+        is_recording: whether it records when it confirmed each event.
     """
 
     daemon_threads = True
@@ -29,11 +29,11 @@ class Sink(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.delay_s, self.is_recording = delay_s, is_recording
         self.message_count = self.billed_count = 0
-        # When it was answered, by the clock that all processes of the machine share, and the body.
+        # The time of the answer, on the clock that all processes share, and the body.
         self.taken: list[tuple[float, str]] = []
 
     def take(self, bodies: Sequence[str]) -> None:
-        """Count one call; note it where that is wanted."""
+        """Count a call, and record its bodies if wanted."""
         self.message_count += len(bodies)
         self.billed_count += max(1, -(-sum(len(body.encode()) for body in bodies) // BILLED_BYTES))
         if self.is_recording:
@@ -76,7 +76,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def _confirmed(taken: Sequence[tuple[float, str]]) -> dict[str, float]:
-    """Return when each event was confirmed, by its insert id; those that came alone are not ours."""
+    """Return when each event of an envelope was confirmed, by its insert id."""
     messages: list[tuple[float, Mapping[str, Any]]] = [(at_s, json.loads(body)) for at_s, body in taken]
     return {event["insert_id"]: at_s for at_s, message in messages for event in message.get("events", ())}
 
@@ -90,7 +90,7 @@ def main() -> None:
     """Serve until terminated."""
     parser = argparse.ArgumentParser(prog="python -m bench.sqs_sink", description=__doc__)
     parser.add_argument("--delay-ms", type=float, default=0.0, help="how long an answer takes (default 0)")
-    parser.add_argument("--record", action="store_true", help="note when each event was confirmed")
+    parser.add_argument("--record", action="store_true", help="record when each event was confirmed")
     options = parser.parse_args()
     with Sink(delay_s=options.delay_ms / 1000, is_recording=options.record) as server:
         print(json.dumps({"url": f"http://127.0.0.1:{server.server_port}"}), flush=True)

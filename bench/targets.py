@@ -1,22 +1,22 @@
-"""What is measured, against what, and what it should be: the table of the benchmark, as data. Pure."""
+"""The measures of the benchmark and their targets, as data. Pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-# A change of a figure by more than this is a regression: medians of one quiet machine differ by less.
+# A figure that is worse by more than this is a regression; medians on a quiet machine differ by less.
 REGRESSION_PART = 0.10
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A row.
+    """A row of the table.
 
     Args:
         key: its name in the JSON.
-        title: what it is.
+        title: for people.
         unit: of the value.
-        limit: what it should be; None where it is only shown.
-        at_most: whether the limit is the most, or else the least.
+        limit: the target; None for a figure without a target.
+        at_most: whether the limit is a maximum, else a minimum.
     """
 
     key: str
@@ -26,7 +26,7 @@ class Target:
     at_most: bool = True
 
     def verdict(self, value: float | None) -> str:
-        """Say whether the target is met."""
+        """Return whether the target is met, in words."""
         if value is None:
             return "not measured"
         if self.limit is None:
@@ -79,7 +79,7 @@ TARGETS = (
     Target("floor_instructions", "instructions an event, floor program"),
 )
 _HIGHER_IS_BETTER = tuple(t.key for t in TARGETS if t.key.endswith(("events_per_s", "fleet_rate_to_utils")))
-# Figures of other programs alone: they change with their versions and with the machine.
+# Figures of other programs only: they change with their versions and the machine.
 _NOT_OURS = ("floor_", "utils_", "mixpanel_", "import_cpu_s", "import_events")
 
 
@@ -95,7 +95,7 @@ def table(values: Mapping[str, float | None]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A figure of two runs: `part` is how much it grew, `is_worse` whether that is a regression."""
+    """A figure in two runs. `part` is its relative growth."""
 
     key: str
     before: float
@@ -104,12 +104,12 @@ class Change:
 
     @property
     def part(self) -> float:
-        """The change, as a part of what it was."""
+        """Return the change relative to the earlier value."""
         return self.now / self.before - 1
 
 
 def compare(before: Mapping[str, float | None], now: Mapping[str, float | None]) -> Sequence[Change]:
-    """Return the change of each figure that both runs have; only ours can be worse."""
+    """Return the change of each figure in both runs; only our own figures can be worse."""
     return [
         _change(target, was, is_)
         for target in TARGETS

@@ -1,4 +1,4 @@
-"""A TLS client that goes on with the session of its last connection; Python's own does not by itself."""
+"""A TLS client context that resumes the session of its last connection."""
 
 import ssl
 from typing import Any, Self
@@ -12,7 +12,7 @@ class _Socket(ssl.SSLSocket):
 
 
 class ResumingContext(ssl.SSLContext):
-    """Like the pool's, with the session ticket of the connection before.
+    """Like the pool's context, with the session ticket of the last connection.
 
     Args:
         bundle: the authorities.
@@ -22,12 +22,12 @@ class ResumingContext(ssl.SSLContext):
     last: ssl.SSLSession | None = None
 
     def __new__(cls, _bundle: str) -> Self:
-        """Choose what a client speaks."""
+        """Create a client's context."""
         return super().__new__(cls, ssl.PROTOCOL_TLS_CLIENT)
 
     def __init__(self, bundle: str) -> None:
         self.load_verify_locations(bundle)
 
     def wrap_socket(self, *args: Any, **kwargs: Any) -> ssl.SSLSocket:
-        """Wrap it, with the ticket."""
+        """Wrap a socket, with the ticket."""
         return super().wrap_socket(*args, **{**kwargs, "session": self.last})

@@ -1,6 +1,6 @@
-"""A stand-in for Mixpanel over TLS that says yes and counts; prints its URL as JSON.
+"""A stand-in for Mixpanel with TLS that accepts everything and counts; prints its URL as JSON.
 
-`argv` has the files of its certificate and key.
+The arguments are the files of its certificate and key.
 """
 
 import gzip

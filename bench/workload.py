@@ -1,4 +1,4 @@
-"""Seeded traffic: events of about 450 bytes as a site like Whyness makes them, packed into SQS events."""
+"""Seeded traffic: events of about 450 bytes, as a site like Whyness sends them, packed into SQS events."""
 
 import json
 import random
@@ -10,15 +10,15 @@ from uuid import UUID
 
 from whyness_events import Event, encode_message
 
-# 2026-11-18, well in the past: any clock takes it.
+# 2026-11-18: in the past for every clock.
 START_MS = 1_795_000_000_000
-# What Lambda hands over at most, with room for the metadata that its records have here.
+# Lambda's limit of a payload, less some room for the metadata of records.
 PAYLOAD_BYTES = 6_000_000
-# When the messages were sent: just now, or their waiting would be over.
+# When the messages were sent: now, or they would be too old to deliver.
 _NOW_MS = int(time.time() * 1000)
 _NAMES = ("Audio upload", "Audio play", "Search", "Profile update", "Home", "User click", "Prospect click")
 _WEBKIT, _LIKE = "AppleWebKit/605.1.15 (KHTML, like Gecko)", "AppleWebKit/537.36 (KHTML, like Gecko)"
-# The shapes that browsers send, by what differs in them; in the share of a site that people use at work.
+# The forms of browsers' user agents.
 _HEADERS = (
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) {like} Chrome/{n}.0.0.0 Safari/537.36",
     "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) {like} Chrome/{n}.0.0.0 Safari/537.36",
@@ -39,7 +39,7 @@ def useragents(count: int = 60) -> list[str]:
 
 
 def events(count: int, seed: int = 1) -> Iterator[Event]:
-    """Yield `count` events, every address another, the user agents among 60."""
+    """Yield `count` events with different addresses and 60 user agents."""
     rng = random.Random(seed)  # noqa: S311  (traffic)
     headers = useragents()
     for number in range(count):
@@ -56,30 +56,30 @@ def events(count: int, seed: int = 1) -> Iterator[Event]:
 
 
 def _insert_id(rng: random.Random, number: int) -> str:
-    """Return the row's number, as the three tables give it, or a UUID, as `Event` makes one."""
+    """Return a row's number, as events of the three tables have it, or a UUID."""
     return str(1_000_000 + number) if rng.random() < 0.8 else str(UUID(int=rng.getrandbits(128), version=4))  # noqa: PLR2004
 
 
 def _properties(rng: random.Random) -> dict[str, Any]:
     site = "https://www.example.org"
-    found: dict[str, Any] = {
+    properties: dict[str, Any] = {
         "$current_url": f"{site}/listen/{rng.randrange(10_000)}/",
         "$referrer": f"{site}/programmes/{rng.randrange(500)}/",
         "plan": rng.choice(("trial", "pro")),
         "title": rng.choice(_TITLES),
     }
     if rng.random() < 0.5:  # noqa: PLR2004
-        found |= {"length_s": rng.randrange(3_600), "is_member": rng.random() < 0.5}  # noqa: PLR2004
-    return found
+        properties |= {"length_s": rng.randrange(3_600), "is_member": rng.random() < 0.5}  # noqa: PLR2004
+    return properties
 
 
 def mixpanel_events(count: int, seed: int = 1) -> list[dict[str, Any]]:
-    """Return the same events as other clients take them: `{"event", "properties"}`."""
+    """Return the same events in the form of other clients: `{"event", "properties"}`."""
     return list(read(invocations(count, per_message=100, seed=seed)))
 
 
 def read(prepared: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Read the records as one would in a few lines: every field under Mixpanel's name, nothing checked."""
+    """Read the records in a few lines: map every field to Mixpanel's name, check nothing."""
     for sqs_event in prepared:
         for record in sqs_event["Records"]:
             for event in json.loads(record["body"])["events"]:
@@ -93,14 +93,14 @@ def read(prepared: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 
 
 def one_invocation(count: int, *, per_message: int) -> list[dict[str, Any]]:
-    """Return one SQS event with `count` events, also where Lambda would make two of it."""
-    found = invocations(count, per_message=per_message)
-    return [{"Records": [record for each in found for record in each["Records"]]}]
+    """Return one SQS event with `count` events, even above Lambda's limit."""
+    sqs_events = invocations(count, per_message=per_message)
+    return [{"Records": [record for sqs_event in sqs_events for record in sqs_event["Records"]]}]
 
 
 def invocations(count: int, *, per_message: int, seed: int = 1) -> list[dict[str, Any]]:
-    """Return SQS events that carry `count` events, each as full as Lambda fills one."""
-    found: list[dict[str, Any]] = [{"Records": []}]
+    """Return SQS events with `count` events, filled up to Lambda's limit."""
+    sqs_events: list[dict[str, Any]] = [{"Records": []}]
     room_bytes, batch = PAYLOAD_BYTES, []
     for event in events(count, seed):
         batch.append(event)
@@ -108,11 +108,11 @@ def invocations(count: int, *, per_message: int, seed: int = 1) -> list[dict[str
             record = _record(encode_message(batch, identity="distinct_id"))
             size_bytes, batch = len(json.dumps(record)), []
             if size_bytes > room_bytes:
-                found.append({"Records": []})
+                sqs_events.append({"Records": []})
                 room_bytes = PAYLOAD_BYTES
-            found[-1]["Records"].append(record)
+            sqs_events[-1]["Records"].append(record)
             room_bytes -= size_bytes
-    return found
+    return sqs_events
 
 
 def _record(body: str) -> dict[str, Any]:

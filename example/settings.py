@@ -1,4 +1,4 @@
-"""Settings of the example, all of them from the environment. See README.md beside this file."""
+"""Settings of the example, from the environment. See README.md in this directory."""
 
 import os
 import secrets
@@ -31,8 +31,8 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
-# Only the admin has sessions and cookies: browsers send none to the example's own pages, so there is nothing
-# for a foreign site to abuse. The names, because browsers share cookies among all ports of a host.
+# Only the admin has sessions and cookies. Browsers send none to the example's own pages, so that another site
+# cannot abuse them. The names are special because browsers share cookies among all ports of a host.
 SESSION_COOKIE_PATH = CSRF_COOKIE_PATH = "/admin/"
 SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = "example_session", "example_csrf"
 ROOT_URLCONF = "example.urls"
@@ -56,7 +56,7 @@ DATABASES = {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": os.environ.get("EXAMPLE_DATABASE") or str(HERE / "example.sqlite3"),
         "OPTIONS": {
-            # Many threads write: each waits for its turn when it begins, instead of failing half-way.
+            # Many threads write: a transaction waits for its turn at its beginning, and does not fail later.
             "transaction_mode": "IMMEDIATE",
             "timeout": 20,
             "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",

@@ -1,7 +1,7 @@
-"""Build the function from checked wheels with `sam build`, then compile it for the runtime's Python.
+"""Build the function from hash-checked wheels with `sam build`, and compile it for the runtime's Python.
 
-`make build` builds for this machine, so that what was built can run here; `make deploy` builds for the
-processor that samconfig.toml names, and deploys.
+`make build` builds for this machine, so that the result runs here. `make deploy` builds for the processor in
+samconfig.toml, and deploys.
 """
 
 import argparse
@@ -23,34 +23,36 @@ BUILT = ROOT / ".aws-sam/build"
 FUNCTION = BUILT / "SendEventsFunction"
 REQUIREMENTS = ROOT / "functions/send_events/requirements.txt"
 WHEELS = ROOT / ".aws-sam/wheels"
-# The Runtime of infra/template.yaml: `sam build` needs this minor version, and bytecode is good for no other.
+# The Runtime of infra/template.yaml: `sam build` and the bytecode need exactly this minor version.
 PYTHON = "3.13"
 ARCHITECTURES = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}
-# The runtime's glibc is 2.34 (Amazon Linux 2023); no wheel for arm64 asks for one older than 2.17.
+# The runtime's glibc is 2.34 (Amazon Linux 2023); wheels for arm64 need 2.17 or newer.
 _GLIBC_MINORS = range(34, 16, -1)
 
 
 class BuildError(Exception):
-    """The build cannot go on; the text says what to do."""
+    """The build failed; the text says what to do."""
 
 
 def host_architecture(machine: str) -> str:
-    """Return Lambda's name for `machine`, which is what `uname -m` says.
+    """Return Lambda's name for `machine`, the output of `uname -m`.
 
     Raises:
-        BuildError: Lambda has no such processor.
+        BuildError: Lambda does not have this processor.
     """
     try:
         return ARCHITECTURES[machine.lower()]
     except KeyError:
-        raise BuildError(f"Lambda has no {machine} processors; name an environment: --deploy dev") from None
+        raise BuildError(
+            f"Lambda does not run on {machine}. Build for a stack's processor: make deploy CONFIG_ENV=dev"
+        ) from None
 
 
 def deployed_architecture(samconfig: str, environment: str) -> str:
-    """Return the processor that `environment` of samconfig.toml (its text) names.
+    """Return the processor of an environment, from the text of samconfig.toml.
 
     Raises:
-        BuildError: there is no such environment, or it names no processor.
+        BuildError: there is no such environment, or it does not name a processor.
     """
     deploy = tomllib.loads(samconfig).get(environment, {}).get("deploy", {}).get("parameters", {})
     overrides = dict(entry.split("=", 1) for entry in deploy.get("parameter_overrides", []))
@@ -58,20 +60,20 @@ def deployed_architecture(samconfig: str, environment: str) -> str:
         return str(overrides["Architecture"])
     except KeyError:
         raise BuildError(
-            f"samconfig.toml names no Architecture=... under [{environment}.deploy.parameters]; "
-            "its environments are dev and prod"
+            f"samconfig.toml has no Architecture=... in [{environment}.deploy.parameters]. "
+            "Add it, or use one of its environments: dev, prod."
         ) from None
 
 
 def build(architecture: str, python: Path) -> None:
-    """Leave the function, ready to run or to deploy, in .aws-sam/build.
+    """Build the function in .aws-sam/build.
 
     Raises:
         BuildError: sam is not installed.
-        subprocess.CalledProcessError: a step failed; it has said why.
+        subprocess.CalledProcessError: a step failed, and printed the reason.
     """
     if not SAM.exists():
-        raise BuildError("sam is not installed. `make build` and `make deploy` install it; run one of them.")
+        raise BuildError("The SAM CLI is not installed. Run `make build` or `make deploy`, which install it.")
     shutil.rmtree(WHEELS, ignore_errors=True)
     fetch_wheels(architecture, python, REQUIREMENTS, WHEELS)
     environ = os.environ | {
@@ -89,13 +91,13 @@ def build(architecture: str, python: Path) -> None:
 
 
 def fetch_wheels(architecture: str, python: Path, requirements: Path, folder: Path) -> None:
-    """Put the wheels of `requirements` into `folder`, each checked against its hashes.
+    """Download the wheels of `requirements` into `folder`, and check their hashes.
 
-    `sam build` reads the hashes only while it resolves for this machine. It asks for the wheels of another
-    processor by name and version, so those come from this folder too, and nothing comes from an index.
+    `sam build` checks hashes only for this machine's processor. For another one it asks pip for a name and a
+    version, so that these wheels come from this folder too, and nothing from an index.
 
     Raises:
-        subprocess.CalledProcessError: a wheel has no recorded hash, or not that one; pip has said which.
+        subprocess.CalledProcessError: a hash is missing or wrong; pip printed which.
     """
     machine = {"arm64": "aarch64"}.get(architecture, architecture)
     tags = ["manylinux2014", *(f"manylinux_2_{minor}" for minor in _GLIBC_MINORS)]
@@ -111,10 +113,10 @@ def fetch_wheels(architecture: str, python: Path, requirements: Path, folder: Pa
 
 
 def allow_only(architecture: str, template: Path) -> None:
-    """Narrow the built template's Architecture to what was built.
+    """Restrict the built template's Architecture to the one that was built.
 
-    A deployment that asks for another is then refused by CloudFormation; otherwise each import of the
-    deployed function would fail, for its compiled libraries fit one processor only.
+    CloudFormation then refuses to deploy it for another processor, for which the compiled libraries cannot be
+    imported.
     """
     document = yaml.safe_load(template.read_text())
     document["Parameters"]["Architecture"] |= {"Default": architecture, "AllowedValues": [architecture]}
@@ -122,19 +124,23 @@ def allow_only(architecture: str, template: Path) -> None:
 
 
 def compile_bytecode(python: Path, folder: Path) -> None:
-    """Compile all of `folder`, for `sam build` ships none and INIT time is billed.
+    """Compile all of `folder`: `sam build` does not, and INIT time is billed.
 
-    unchecked-hash: the archive changes the sources' times, by which ordinary bytecode is judged stale. The
-    names inside are those in Lambda, so that its tracebacks read right.
+    unchecked-hash, because the archive changes the modification times that ordinary bytecode is checked by.
+    The file names in it are those in Lambda, for its tracebacks.
     """
     how = ["-q", "--invalidation-mode", "unchecked-hash", "-s", str(folder), "-p", "/var/task"]
     subprocess.run([python, "-m", "compileall", *how, folder], check=True)
 
 
 def main() -> int:
-    """Build as the command line says; 2 where something is missing."""
+    """Run the command line; return 2 if something is missing."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--deploy", metavar="ENV", help="build for dev or prod of samconfig.toml, and deploy")
+    parser.add_argument(
+        "--deploy",
+        metavar="ENV",
+        help="build for this environment of samconfig.toml (dev or prod), and deploy",
+    )
     environment = parser.parse_args().deploy
     try:
         if environment:
@@ -145,7 +151,7 @@ def main() -> int:
         print(f"building for {architecture} with {python}", flush=True)
         build(architecture, python)
         if environment:
-            # Takes the built template: samconfig.toml names no other for it.
+            # Deploys the built template, because samconfig.toml does not name another.
             subprocess.run([SAM, "deploy", "--config-env", environment], cwd=ROOT, check=True)
     except (BuildError, PythonMissing) as error:
         print(error, file=sys.stderr)

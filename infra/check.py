@@ -1,7 +1,7 @@
-"""Check the template: sam's own validation, its lint, and cfn-lint and checkov on the expanded template.
+"""Check the template with sam's validation and lint, and with cfn-lint and checkov on the expanded template.
 
-Four tools, because each is blind where another sees: `sam validate` alone knows misspelt SAM properties, only
-cfn-lint on the expanded template knows ranges, and only checkov asks what a security reviewer would.
+Each finds what the others miss: only `sam validate` finds misspelt SAM properties, only cfn-lint on the
+expanded template checks ranges, and only checkov looks for security problems.
 """
 
 import os
@@ -17,7 +17,7 @@ CHECKOV_ENV = ROOT / ".venv-checkov/bin"
 
 
 def passes(title: str, command: Sequence[str | Path]) -> bool:
-    """Run one check; show what it says only if it fails."""
+    """Run one check; print its output only if it fails."""
     environ = os.environ | {"SAM_CLI_TELEMETRY": "0", "AWS_DEFAULT_REGION": "us-east-1"}
     result = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
     print(f"{'ok    ' if result.returncode == 0 else 'FAILED'} {title}", flush=True)
@@ -30,7 +30,7 @@ def expanded_template(folder: Path) -> Path:
     """Write the template, expanded to plain CloudFormation, into `folder`.
 
     Raises:
-        subprocess.CalledProcessError: it cannot be expanded; the reason has been shown.
+        subprocess.CalledProcessError: it cannot be expanded; the reason was printed.
     """
     expanded = folder / "template.json"
     with expanded.open("wb") as file:
@@ -39,7 +39,7 @@ def expanded_template(folder: Path) -> Path:
 
 
 def missing_tools() -> list[str]:
-    """Return the commands that install what is missing."""
+    """Return the commands that install the missing tools."""
     tools = {SAM_ENV / "sam": "sam", SAM_ENV / "cfn-lint": "sam", CHECKOV_ENV / "checkov": "checkov"}
     return sorted(
         {
@@ -51,9 +51,14 @@ def missing_tools() -> list[str]:
 
 
 def main() -> int:
-    """Run all checks, also after a failure."""
+    """Run all checks, even after a failure."""
     if missing := missing_tools():
-        print("the checks of the template need:", *missing, sep="\n  ", file=sys.stderr)
+        print(
+            "Tools for the template's checks are missing. Install them with:",
+            *missing,
+            sep="\n  ",
+            file=sys.stderr,
+        )
         return 2
     results = [
         passes("sam validate", [SAM_ENV / "sam", "validate"]),
@@ -65,9 +70,9 @@ def main() -> int:
         except subprocess.CalledProcessError:
             return 1
         results.append(passes("cfn-lint, expanded", [SAM_ENV / "cfn-lint", expanded]))
-        # Without --skip-download it asks its maker for the text of its rules.
+        # Without --skip-download checkov downloads the texts of its rules.
         options = ["--framework", "cloudformation", "--compact", "--quiet", "--skip-download"]
-        # By its module: its script does not start from a folder with a space in its name.
+        # As a module: its script does not start if the directory's name has a space.
         command: list[str | Path] = [CHECKOV_ENV / "python", "-m", "checkov.main", "-f", expanded, *options]
         results.append(passes("checkov, expanded", command))
     return 0 if all(results) else 1

@@ -1,4 +1,4 @@
-"""Find a Python of one minor version on this machine; build, matrix and the local runtime all look here."""
+"""Find a Python of one minor version on this machine."""
 
 import os
 import subprocess
@@ -11,35 +11,34 @@ _ANSWER_TIMEOUT_S = 30
 
 
 class PythonMissing(RuntimeError):
-    """No Python of the wanted version works here; the text says what to install."""
+    """No Python of this version works here; the text says what to install."""
 
 
 def find_python(version: str, modules: str, environ: Mapping[str, str]) -> Path:
-    """Return a Python of exactly this minor version, such as "3.13", that works and has these modules.
+    """Return a working Python of this minor version with these modules.
 
-    The order: the Python that runs this, what uv has installed, what pyenv has installed, the PATH.
+    The search order is: the running Python, uv, pyenv, the PATH.
 
     Args:
-        version: the minor version.
-        modules: what it must be able to import, as in `import venv, ensurepip`.
+        version: such as "3.13".
+        modules: that it must import, such as "venv, ensurepip".
         environ: with PATH, HOME and PYENV_ROOT.
 
     Raises:
-        PythonMissing: there is none.
+        PythonMissing: no such Python exists here.
     """
-    found = next((path for path in _candidates(version, environ) if is_fit(path, version, modules)), None)
-    if found is None:
+    python = next((path for path in _candidates(version, environ) if is_fit(path, version, modules)), None)
+    if python is None:
         raise PythonMissing(
-            f"No Python {version} with {modules} was found: not the one that runs this, not with uv, not "
-            f"with pyenv, not on the PATH. Install one: `apt-get install python{version} "
-            f"python{version}-venv` where Debian or Ubuntu has it, `uv python install {version}`, or "
-            f"`pyenv install {version}`. Then run this again."
+            f"No Python {version} with {modules} was found: the running Python, uv, pyenv and the PATH have "
+            f"none. Install it with `apt-get install python{version} python{version}-venv` (Debian, Ubuntu), "
+            f"`uv python install {version}` or `pyenv install {version}`, and run this again."
         )
-    return found
+    return python
 
 
 def is_fit(python: Path, version: str, modules: str) -> bool:
-    """Whether it answers as that version; asked, because a shim of pyenv can exist and fail."""
+    """Return whether it runs, as that version, with the modules: a shim of pyenv can exist and fail."""
     question = f"import sys, {modules}; print('%d.%d' % sys.version_info[:2])"
     return _output([str(python), "-c", question]) == version
 
@@ -47,9 +46,9 @@ def is_fit(python: Path, version: str, modules: str) -> bool:
 def _candidates(version: str, environ: Mapping[str, str]) -> Iterator[Path]:
     yield Path(sys.executable)
     if (uv := which("uv", path=environ.get("PATH", ""))) and (
-        found := _output([uv, "python", "find", "--no-python-downloads", version])
+        path := _output([uv, "python", "find", "--no-python-downloads", version])
     ):
-        yield Path(found)
+        yield Path(path)
     pyenv = Path(environ.get("PYENV_ROOT") or Path(environ.get("HOME", "/")) / ".pyenv")
     yield from sorted(pyenv.glob(f"versions/{version}*/bin/python{version}"), reverse=True)
     folders = [Path(folder) for folder in environ.get("PATH", "").split(os.pathsep) if folder]
@@ -58,7 +57,7 @@ def _candidates(version: str, environ: Mapping[str, str]) -> Iterator[Path]:
 
 
 def _output(command: list[str]) -> str:
-    """Return what a command prints, "" where it fails or hangs."""
+    """Return what a command prints, "" if it fails or hangs."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=_ANSWER_TIMEOUT_S)
     except (OSError, subprocess.SubprocessError):

@@ -1,6 +1,6 @@
-"""Expand the SAM template to plain CloudFormation, as AWS would, without AWS.
+"""Expand the SAM template to plain CloudFormation, as AWS does, without AWS.
 
-Runs under the environment that has aws-sam-cli: `.venv-sam/bin/python infra/transform.py > expanded.json`.
+Runs in the environment with aws-sam-cli: `.venv-sam/bin/python infra/transform.py > expanded.json`.
 """
 
 import json
@@ -17,16 +17,16 @@ TEMPLATE = Path(__file__).with_name("template.yaml")
 
 
 def transform(template: dict[str, Any]) -> dict[str, Any]:
-    """Return `template` with its SAM resources expanded, its parameters at their defaults.
+    """Return `template` with its SAM resources expanded and its parameters at their defaults.
 
     Raises:
-        InvalidDocumentException: SAM refuses the template; its text names the resource.
+        InvalidDocumentException: SAM refuses the template; the text names the resource.
     """
     for resource in template["Resources"].values():
         if resource["Type"] == "AWS::Serverless::Function":
-            # `sam package` would put the uploaded archive here; the translator takes nothing local.
+            # `sam package` puts the uploaded archive here; the translator refuses local paths.
             resource["Properties"]["CodeUri"] = "s3://bucket/code.zip"
-    # The session is asked for its Region only; the empty map is of AWS managed policies, and none is used.
+    # The session only has to know its region. The empty map is for AWS managed policies, which are not used.
     translator = Translator({}, Parser(), boto_session=boto3.Session(region_name="us-east-1"))
     expanded: dict[str, Any] = translator.translate(template, {})
     return expanded

@@ -1,8 +1,9 @@
-"""Put back what was changed by hand in a stack: show each property before and after, ask, execute.
+"""Revert what was changed by hand in a stack: show each property before and after, ask, execute.
 
-A plain deployment compares templates only, and leaves a policy, queue or function that somebody changed in
-the console as it is. A drift-aware change set compares with what is really there. Tested against a stub; not
-tried on AWS. Source: CloudFormation User Guide, "Using drift-aware change sets", 2026-11-26.
+A plain deployment compares templates only, and does not revert changes made in the console. A drift-aware
+change set compares the template with the actual resources. Tested with a stub, not on AWS.
+
+Source: CloudFormation User Guide, "Using drift-aware change sets", 2026-11-26.
 """
 
 import argparse
@@ -23,7 +24,7 @@ _NOTHING = "didn't contain changes"
 
 
 class UndriftError(Exception):
-    """Nothing was changed; the text says why and what to do."""
+    """The changes could not be reverted; the text says why and what to do."""
 
 
 class Change(NamedTuple):
@@ -37,22 +38,22 @@ class Change(NamedTuple):
 
 
 def stack_of(samconfig: str, environment: str) -> tuple[str, str]:
-    """Return name and region of the stack that `environment` of samconfig.toml (its text) means.
+    """Return name and region of an environment's stack, from the text of samconfig.toml.
 
     Raises:
-        UndriftError: it names none.
+        UndriftError: there is no such environment.
     """
-    found = tomllib.loads(samconfig).get(environment, {}).get("global", {}).get("parameters", {})
+    parameters = tomllib.loads(samconfig).get(environment, {}).get("global", {}).get("parameters", {})
     try:
-        return str(found["stack_name"]), str(found["region"])
+        return str(parameters["stack_name"]), str(parameters["region"])
     except KeyError:
         raise UndriftError(
-            f"samconfig.toml has no stack {environment!r}: CONFIG_ENV is dev or prod."
+            f"samconfig.toml has no stack {environment!r}. Use CONFIG_ENV=dev or CONFIG_ENV=prod."
         ) from None
 
 
 def changes(answer: Mapping[str, Any]) -> Iterator[Change]:
-    """Yield each property of one page of DescribeChangeSet that executing it would change."""
+    """Yield the properties that a change set would change, from one page of DescribeChangeSet."""
     for entry in answer.get("Changes", []):
         resource = entry.get("ResourceChange", {})
         who = resource.get("LogicalResourceId", "?"), resource.get("ResourceType", "?")
@@ -73,9 +74,9 @@ class Undrift:
     Args:
         cloudformation: a boto3 client.
         stack: the stack's name.
-        confirm: asks a person; False leaves everything as it is.
+        confirm: asks the operator; False cancels.
         say: prints a line.
-        sleep: waits between two looks, seconds.
+        sleep: waits between two polls, in seconds.
     """
 
     def __init__(
@@ -94,23 +95,23 @@ class Undrift:
         self._is_begun = False
 
     def run(self) -> bool:
-        """Return whether the stack is now as its template says; False where a person said no.
+        """Return whether the stack now matches its template; False if the operator said no.
 
         Raises:
-            UndriftError: it cannot be done, or must not.
+            UndriftError: the changes cannot be reverted, or must not be.
         """
         self._create()
         try:
-            return self._go_on(self._wait_for_changes())
+            return self._revert(self._wait_for_changes())
         finally:
             if not self._is_begun:
                 self._cloudformation.delete_change_set(**self._names)
 
-    def _go_on(self, found: list[Change]) -> bool:
-        if not found:
-            self._say(f"{self._stack} is as its template says: nothing to put back.")
+    def _revert(self, drifted: list[Change]) -> bool:
+        if not drifted:
+            self._say(f"{self._stack} matches its template. There is nothing to revert.")
             return True
-        self._show(found)
+        self._show(drifted)
         if not self._confirm():
             self._say("Nothing was changed.")
             return False
@@ -137,11 +138,11 @@ class Undrift:
             if _NOTHING in reason or "No updates" in reason:
                 return []
             raise UndriftError(f"CloudFormation could not compare {self._stack} with its template: {reason}")
-        found = list(changes(answer))
+        drifted = list(changes(answer))
         while token := answer.get("NextToken"):
             answer = self._describe(NextToken=token)
-            found += changes(answer)
-        return found
+            drifted += changes(answer)
+        return drifted
 
     def _describe(self, **arguments: str) -> Mapping[str, Any]:
         answer: Mapping[str, Any] = self._cloudformation.describe_change_set(
@@ -149,41 +150,41 @@ class Undrift:
         )
         return answer
 
-    def _show(self, found: list[Change]) -> None:
-        for change in found:
+    def _show(self, drifted: list[Change]) -> None:
+        for change in drifted:
             is_secret = change.type == _SECRET
             self._say(f"{change.resource} ({change.type}) {change.property}")
             self._say(f"  now     {'(not shown)' if is_secret else change.before}")
             self._say(f"  becomes {'(not shown)' if is_secret else change.after}")
-        if any(change.type == _SECRET for change in found):
+        if any(change.type == _SECRET for change in drifted):
             raise UndriftError(
-                "The secret is among these changes, and putting it back could overwrite the credentials in "
-                "use. Nothing was changed. Put the secret's own settings back by hand, then run this again."
+                "Nothing was changed. The secret is among these changes; reverting it could overwrite the "
+                "credentials in use. Restore the secret's settings by hand, and run this again."
             )
 
     def _execute(self) -> None:
         self._is_begun = True
         self._cloudformation.execute_change_set(**self._names)
-        self._say("CloudFormation puts them back. Ctrl-C ends this command, not the change.")
+        self._say("CloudFormation reverts the changes. Ctrl-C ends this command, not the update.")
         while (answer := self._describe())["ExecutionStatus"] not in ("EXECUTE_COMPLETE", "EXECUTE_FAILED"):
             self._sleep(_POLL_S)
         if answer["ExecutionStatus"] == "EXECUTE_FAILED":
             raise UndriftError(
-                f"CloudFormation could not put everything back, and has rolled {self._stack} back: "
+                f"CloudFormation failed to revert the changes, and rolled {self._stack} back. The reason: "
                 f"`aws --region {self._cloudformation.meta.region_name} cloudformation describe-stack-events "
-                f"--stack-name {self._stack}` says why."
+                f"--stack-name {self._stack}`"
             )
-        self._say(f"{self._stack} is as its template says.")
+        self._say(f"{self._stack} matches its template.")
 
 
 def _ask() -> bool:
-    return input("Put these back as the template says? [y/N] ").strip().lower() in ("y", "yes")
+    return input("Revert these to the template? [y/N] ").strip().lower() in ("y", "yes")
 
 
 def main() -> int:
-    """Run it for an environment of samconfig.toml; 1 where a person said no, 2 where it could not be done."""
+    """Run the command line; return 1 if the operator said no, 2 after an error."""
     parser = argparse.ArgumentParser(prog="make undrift", description=__doc__)
-    parser.add_argument("environment", help="dev or prod of samconfig.toml")
+    parser.add_argument("environment", help="environment in samconfig.toml: dev or prod")
     try:
         stack, region = stack_of((ROOT / "samconfig.toml").read_text(), parser.parse_args().environment)
         client = boto3.client("cloudformation", region_name=region)

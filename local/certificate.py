@@ -1,4 +1,4 @@
-"""A certificate for servers on this machine, made by the command openssl; nobody else trusts it."""
+"""A self-signed certificate for servers on this machine, made with openssl."""
 
 import ssl
 import subprocess
@@ -10,13 +10,13 @@ _COMMAND = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """The files of a certificate that signs itself."""
+    """The files of a self-signed certificate."""
 
     file: Path
     key: Path
 
     def server_context(self) -> ssl.SSLContext:
-        """Return what a server encrypts with."""
+        """Return a TLS context for a server."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self.file, self.key)
         return context
@@ -26,9 +26,16 @@ def make_certificate(directory: Path, name: str = "IP:127.0.0.1") -> Certificate
     """Return a certificate for `name`, as openssl's subjectAltName writes it.
 
     Raises:
-        FileNotFoundError: there is no command openssl.
+        FileNotFoundError: openssl is not installed.
     """
-    made = Certificate(directory / "certificate.pem", directory / "key.pem")
-    files = ["-out", str(made.file), "-keyout", str(made.key), "-addext", f"subjectAltName={name}"]
+    certificate = Certificate(directory / "certificate.pem", directory / "key.pem")
+    files = [
+        "-out",
+        str(certificate.file),
+        "-keyout",
+        str(certificate.key),
+        "-addext",
+        f"subjectAltName={name}",
+    ]
     subprocess.run([*_COMMAND.split(), *files], check=True, capture_output=True)
-    return made
+    return certificate

@@ -1,4 +1,4 @@
-"""Receive from a queue with several receivers, and make batches for the function out of what comes."""
+"""Receive from a queue with several receivers, and make batches for the function."""
 
 import logging
 import threading
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 _logger = logging.getLogger(__name__)
 RECEIVE_LIMIT = 10  # messages in one call of SQS's receive or delete
-_LONG_POLL_S = 1  # short, for a stop has to wait for it
+_LONG_POLL_S = 1  # short, because a stop waits for it
 _PAUSE_AFTER_ERROR_S = 1.0
 
 
 class Collector:
-    """Makes one batch at a time. What was received and did not fit is the beginning of the next one."""
+    """Makes one batch at a time. Records that do not fit begin the next one."""
 
     def __init__(
         self,
@@ -44,7 +44,7 @@ class Collector:
         self._waiting: deque[Record] = deque()
 
     def next_batch(self) -> Batch:
-        """Wait for records; return them when the batch is full, the window over, or `stopping` set."""
+        """Wait for records, and return a batch when it is full, its window is over, or `stopping` is set."""
         batch = Batch(self._mapping.batch_size)
         deadline = float("inf")
         while not self._stopping.is_set():
@@ -58,10 +58,10 @@ class Collector:
         return batch
 
     def close(self, unhandled: Iterable[Record]) -> None:
-        """End the receivers and make what is unhandled, here and in `unhandled`, visible again at once."""
+        """End the receivers, and make the records here and in `unhandled` visible again at once."""
         self._executor.shutdown()
         for record in (*unhandled, *self._waiting):
-            with suppress(BotoCoreError, ClientError):  # the queue's own visibility timeout will do it
+            with suppress(BotoCoreError, ClientError):  # the visibility timeout does it later
                 self._sqs.change_message_visibility(
                     QueueUrl=self._queue_url, ReceiptHandle=record.receipt_handle, VisibilityTimeout=0
                 )

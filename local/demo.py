@@ -1,6 +1,6 @@
-"""`make demo`: drive the example site over HTTP and account for every event, to Mixpanel or a dead letter.
+"""`make demo`: drive the example site over HTTP and account for every event, at Mixpanel or in a dead letter.
 
-The last line of output is the account as JSON. The exit status is 0 only when every event is accounted for.
+The last line of output is the account as JSON. The exit status is 0 only if every event is accounted for.
 """
 
 import argparse
@@ -15,12 +15,12 @@ from urllib.error import URLError
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from local.demo_account import DemoAccount
 from local.demo_run import Demo
 from local.emulator import EmulatorMissing
 from local.keep import keep_running
 from local.loopback import bypass_proxies
 from local.processes import ProcessFailed, raise_if_interrupted, stop_like_ctrl_c
-from local.reconcile import Reconciliation
 from local.rie import CACHE_DIR, RieUnavailable
 from local.site import Site
 from local.stack import LocalStack
@@ -28,12 +28,12 @@ from local.template import TemplateError
 from local.traffic import TrafficError
 
 _EVENT_COUNT = "3000"
-_WINDOW_S = 1  # the template's is longer; nothing else depends on it
+_WINDOW_S = 1  # shorter than the template's, so that the demo waits less
 
 _EPILOG = """examples:
   make demo                     3,000 events
-  make demo DEMO_EVENTS=20000   more of them
-  make demo KEEP=1              stay up afterwards, to try things on the pipeline
+  make demo DEMO_EVENTS=20000   20,000 events
+  make demo KEEP=1              keep running afterwards, to try things on the pipeline
 """
 _KNOWN_FAULTS = (EmulatorMissing, ProcessFailed, RieUnavailable, TemplateError, TrafficError)
 _GONE = (BotoCoreError, ClientError, URLError)
@@ -54,9 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"make demo: {error}\n{_logs_are_in(work_dir)}", file=sys.stderr)
         return 1
     except _GONE as error:
-        print(
-            f"make demo: a part does not answer any more: {error}\n{_logs_are_in(work_dir)}", file=sys.stderr
-        )
+        print(f"make demo: a process stopped answering: {error}\n{_logs_are_in(work_dir)}", file=sys.stderr)
         return 1
     return _report(account, work_dir)
 
@@ -64,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="make demo",
-        description="Send events of a real Django site through the whole pipeline on this machine.",
+        description="Send events of a Django site through the whole pipeline, and account for each.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -72,24 +70,24 @@ def _parser() -> argparse.ArgumentParser:
         "--events",
         type=_count,
         default=os.environ.get("DEMO_EVENTS") or _EVENT_COUNT,
-        help=f"how many (default: $DEMO_EVENTS or {_EVENT_COUNT})",
+        help=f"number of events (default: $DEMO_EVENTS or {_EVENT_COUNT})",
     )
     parser.add_argument(
         "--keep",
         action="store_true",
         default=os.environ.get("KEEP", "") not in ("", "0"),
-        help="stay up afterwards until Ctrl-C (default: $KEEP)",
+        help="keep running afterwards until Ctrl-C (default: $KEEP)",
     )
     return parser
 
 
 def _count(text: str) -> int:
     if not (text.isdecimal() and int(text)):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 1 or more")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a positive integer")
     return int(text)
 
 
-def _run(work_dir: Path, event_count: int, *, keep: bool) -> Reconciliation:
+def _run(work_dir: Path, event_count: int, *, keep: bool) -> DemoAccount:
     begin = time.monotonic()
 
     def say(what: str) -> None:
@@ -108,15 +106,15 @@ def _run(work_dir: Path, event_count: int, *, keep: bool) -> Reconciliation:
             if keep:
                 print(_table(account), flush=True)
                 keep_running(stack, site, CACHE_DIR / "demo.env")
-        say("stopping everything")
+        say("stopping all processes")
     say("done")
     return account
 
 
-def _report(account: Reconciliation, work_dir: Path) -> int:
+def _report(account: DemoAccount, work_dir: Path) -> int:
     print(_table(account))
     for problem in account.problems:
-        print(f"NOT ACCOUNTED FOR: {problem}")
+        print(f"FAILED: {problem}")
     if account.problems:
         print(_logs_are_in(work_dir))
     else:
@@ -126,17 +124,17 @@ def _report(account: Reconciliation, work_dir: Path) -> int:
 
 
 def _logs_are_in(work_dir: Path) -> str:
-    return f"The logs of all parts are in {work_dir}"
+    return f"The logs of all processes are in {work_dir}"
 
 
-def _table(account: Reconciliation) -> str:
+def _table(account: DemoAccount) -> str:
     rows = [
         ("logged by Django", account.logged),
-        ("published (with the raw messages)", account.published),
-        ("delivered to Mixpanel (unique)", account.delivered),
-        *((f"dead: {reason}", count) for reason, count in account.dead.items()),
+        ("published, with the raw messages", account.published),
+        ("delivered to Mixpanel", account.delivered),
+        *((f"dead letters: {reason}", count) for reason, count in account.dead.items()),
         ("rows in the Log table", account.log_rows),
-        ("still in flight", account.in_flight),
+        ("still in the queue", account.in_flight),
         ("lost", account.lost),
         ("counted twice", account.double_counted),
     ]

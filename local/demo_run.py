@@ -1,39 +1,27 @@
-"""One run of the demo: make events happen on the site, wait for them, and collect where they went."""
+"""One run of the demo: visit the site, wait until the events have arrived, and account for them."""
 
 import itertools
 import time
 from collections.abc import Callable, Sequence
 
 from local import inventory
+from local.accounting import Fate, Key
+from local.demo_account import DemoAccount, RawMessages, SiteReport, demo_account
 from local.mishaps import MIXPANEL_MAX_ITEMS, Mishap, make_mishaps
 from local.processes import raise_if_interrupted
-from local.reconcile import (
-    DeadLetter,
-    Expected,
-    Fate,
-    Found,
-    Key,
-    Reconciliation,
-    Waiting,
-    key_at_mixpanel,
-    keys_in,
-    reconcile,
-)
 from local.site import Site
 from local.stack import LocalStack
 from local.traffic import drive, plan
-from whyness_events.dead_letter import DeadLetterAttributes
-from whyness_events.outcomes import CRASHED
 from whyness_ops.progress import Progress
 
 _SEED = 1
 _PATIENCE_S = 60.0
 _POLL_INTERVAL_S = 0.2
-_LOOK_EACH = 20  # answers, until the first event has arrived
+_LOOK_EVERY = 20  # answers, until the first event has arrived
 
 
 class Demo:
-    """One run over a stack and a site that are up."""
+    """One run on a running stack and site."""
 
     def __init__(self, stack: LocalStack, site: Site, say: Callable[[str], None]) -> None:
         self._stack = stack
@@ -44,17 +32,18 @@ class Demo:
         self._visits_began = 0.0
         self._has_arrived = False
 
-    def run(self, event_count: int) -> Reconciliation:
-        """Make the events happen, wait until the queue is empty, and account for them."""
-        inventory.change_mixpanel(self._stack, max_items=MIXPANEL_MAX_ITEMS)
-        self._say(f"visiting {self._site.url}: {event_count} requests, each logs an event and sends it")
+    def run(self, event_count: int) -> DemoAccount:
+        """Visit the site, wait until the queue is empty, and account for the events."""
+        self._stack.mixpanel.change(max_items=MIXPANEL_MAX_ITEMS)
+        self._say(f"visiting {self._site.url}: {event_count} requests, each of which sends an event")
         self._visit(event_count)
-        self._say("draining the site's outbox, and waiting until the queue is empty")
+        self._say("publishing the rest of the outbox, and waiting until the queue is empty")
         self._site.drain()
         self._wait_for_empty_queue()
         self._say("comparing the site's database with Mixpanel, the dead letters and the Log table")
-        expected = Expected(self._site.logged(), self._deliverable, self._doomed)
-        return reconcile(expected, self._found())
+        raw = RawMessages(self._deliverable, self._doomed)
+        snapshot, log_keys = inventory.take_snapshot(self._stack), inventory.log_keys(self._stack)
+        return demo_account(self._site_report(), raw, snapshot, log_keys)
 
     def _visit(self, event_count: int) -> None:
         self._visits_began = time.monotonic()
@@ -66,14 +55,14 @@ class Demo:
     def _on_answer(self, progress: Progress, done: int, event_count: int) -> None:
         raise_if_interrupted()
         progress(done, event_count, "requests")
-        if not self._has_arrived and done % _LOOK_EACH == 0 and self._arrived_count():
+        if not self._has_arrived and done % _LOOK_EVERY == 0 and self._arrived_count():
             self._has_arrived = True
             progress.note(
-                f"  after {time.monotonic() - self._visits_began:.1f} s the first event is at Mixpanel"
+                f"  the first event arrived at Mixpanel after {time.monotonic() - self._visits_began:.1f} s"
             )
         if done == (event_count + 1) // 2:
             mishaps = make_mishaps(time.time_ns() // 1_000_000)
-            progress.note(f"  sending raw messages of {len(mishaps)} kinds, nearly all of them bad")
+            progress.note(f"  sending {len(mishaps)} kinds of raw messages, most of them with a bad event")
             self._send(mishaps)
 
     def _send(self, mishaps: Sequence[Mishap]) -> None:
@@ -105,22 +94,9 @@ class Demo:
         return arrived
 
     def _arrived_count(self) -> int:
-        return inventory.counts_at_mixpanel(self._stack)["unique"]
+        return self._stack.mixpanel.event_count()
 
-    def _found(self) -> Found:
+    def _site_report(self) -> SiteReport:
         counters = self._site.counters()
-        failed_count = counters["lost"] + counters["invalid"]  # all else was published, or drained
-        return Found(
-            published_count=counters["logged"] - failed_count,
-            failed_count=failed_count,
-            at_mixpanel=[key_at_mixpanel(event) for event in inventory.events_at_mixpanel(self._stack)],
-            dead_letters=[_dead_letter(message) for message in inventory.dead_letters(self._stack)],
-            log_keys=inventory.log_keys(self._stack),
-            waiting=[Waiting(id_, keys_in(body)) for id_, body in inventory.queued_messages(self._stack)],
-        )
-
-
-def _dead_letter(message: inventory.DeadLetterMessage) -> DeadLetter:
-    told = DeadLetterAttributes.decode(message.attributes)
-    fate = Fate(told.source_message_id, told.reason or CRASHED, bool(told.http_status))
-    return DeadLetter(fate, str(told.log_key or ""), keys_in(message.body))
+        failed_count = counters["lost"] + counters["invalid"]  # all others were published, or drained
+        return SiteReport(self._site.logged(), counters["logged"] - failed_count, failed_count)

@@ -27,7 +27,7 @@ _START_TRIES = 3
 
 
 class EmulatorMissing(RuntimeError):
-    """The emulator is not installed; the text says how to."""
+    """The emulator is not installed; the text says how to install it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class Account:
 
 
 class Emulator:
-    """The running emulator: a context manager. Everything is in memory and gone with it.
+    """The running emulator: a context manager. It keeps everything in memory.
 
     Raises:
         EmulatorMissing: it is not installed.
@@ -76,7 +76,7 @@ class Emulator:
     def __init__(self, log_dir: Path) -> None:
         if not MINISTACK.exists():
             raise EmulatorMissing(
-                f"{MINISTACK} is missing. Run `make demo` once, or:\n"
+                f"The AWS emulator {MINISTACK} is missing. Run `make demo` once, or:\n"
                 "  python3 -m venv .venv-emulator && "
                 ".venv-emulator/bin/pip install -r requirements/emulator.txt"
             )
@@ -102,19 +102,19 @@ class Emulator:
         self._stop()
 
     def new_account(self) -> Account:
-        """Return an account that nobody has used yet."""
+        """Return a new, empty account."""
         return Account(self.endpoint, str(secrets.randbelow(9 * 10**11) + 10**11))
 
     def _start(self, port: int) -> None:
         environment = {
             "PATH": os.environ["PATH"],
-            "BIND_HOST": LOOPBACK,  # it would listen on all interfaces
+            "BIND_HOST": LOOPBACK,  # by default it listens on all interfaces
             "MINISTACK_HOST": LOOPBACK,  # the host in the queue URLs
             "GATEWAY_PORT": str(port),
             "SERVICES": _SERVICES,
             "LOG_LEVEL": "WARNING",
             "TMPDIR": str(self._log_dir),
-            # Nothing beside the three services: no listeners of its own, no look at a Docker engine.
+            # Only the services: no other listeners, no access to Docker.
             "SFTP_ENABLED": "0",
             "IOT_MTLS_ENABLED": "0",
             "DOCKER_HOST": f"unix://{self._log_dir}/no-docker.sock",

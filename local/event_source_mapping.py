@@ -1,4 +1,4 @@
-"""The rules by which Lambda reads a queue: the shape of a record, the end of a batch, what is deleted. Pure.
+"""How Lambda reads a queue: the form of a record, the end of a batch, which messages it deletes. Pure.
 
 Source: Lambda Developer Guide, "Using Lambda with Amazon SQS" with its pages on parameters and on errors,
 read 2026-11.
@@ -24,10 +24,10 @@ _WINDOW_MAX_S = 300
 
 @dataclass(frozen=True, slots=True)
 class EventSourceMapping:
-    """The settings of an event source mapping that shape its work.
+    """The settings of an event source mapping.
 
     Raises:
-        ValueError: a value, or pair of values, that Lambda refuses.
+        ValueError: Lambda refuses a value, or two values together.
     """
 
     batch_size: int
@@ -37,15 +37,15 @@ class EventSourceMapping:
 
     def __post_init__(self) -> None:
         if not 1 <= self.batch_size <= _BATCH_SIZE_MAX:
-            raise ValueError(f"BatchSize {self.batch_size}: allowed are 1 to {_BATCH_SIZE_MAX}")
+            raise ValueError(f"BatchSize is {self.batch_size}; it must be from 1 to {_BATCH_SIZE_MAX}")
         if not 0 <= self.window_s <= _WINDOW_MAX_S:
             raise ValueError(
-                f"MaximumBatchingWindowInSeconds {self.window_s}: allowed are 0 to {_WINDOW_MAX_S}"
+                f"MaximumBatchingWindowInSeconds is {self.window_s}; it must be from 0 to {_WINDOW_MAX_S}"
             )
         if self.batch_size > _BATCH_SIZE_MAX_WITHOUT_WINDOW and self.window_s == 0:
             raise ValueError("a BatchSize above 10 needs a MaximumBatchingWindowInSeconds of 1 or more")
         if self.max_concurrency < 1:
-            raise ValueError(f"MaximumConcurrency {self.max_concurrency}: allowed are 1 and more")
+            raise ValueError(f"MaximumConcurrency is {self.max_concurrency}; it must be at least 1")
 
     @classmethod
     def from_properties(cls, properties: Mapping[str, Any]) -> Self:
@@ -60,7 +60,7 @@ class EventSourceMapping:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One received message: what is needed to delete it, and its JSON text in the event."""
+    """A received message: its ids, and its JSON text in the event."""
 
     message_id: str
     receipt_handle: str
@@ -68,7 +68,7 @@ class Record:
 
 
 def make_record(message: "MessageTypeDef", *, queue_arn: str) -> Record:
-    """Make the record that Lambda would make of a message received with all its attributes."""
+    """Return the record that Lambda makes of a message received with all its attributes."""
     record = {
         "messageId": message["MessageId"],
         "receiptHandle": message["ReceiptHandle"],
@@ -89,7 +89,7 @@ def make_record(message: "MessageTypeDef", *, queue_arn: str) -> Record:
 
 
 def _attribute(value: "MessageAttributeValueOutputTypeDef") -> dict[str, object]:
-    # Lambda begins the keys with a small letter, unlike the SQS API, and encodes binary values.
+    # Unlike the SQS API, Lambda's keys begin with a lower-case letter, and binary values are base64.
     attribute: dict[str, object] = {
         "stringListValues": [],
         "binaryListValues": [],
@@ -116,7 +116,7 @@ class Batch:
         return self._batch_size - len(self.records)
 
     def add(self, record: Record) -> bool:
-        """Add a record unless it does not fit; tell whether it was added."""
+        """Add a record if it fits; return whether it was added."""
         size_bytes = self._size_bytes + len(record.json) + (1 if self.records else 0)
         if self.room == 0 or size_bytes > PAYLOAD_LIMIT_BYTES:
             return False
@@ -125,26 +125,26 @@ class Batch:
         return True
 
     def event(self) -> bytes:
-        """Return the event that the function gets."""
+        """Return the function's event."""
         return b'{"Records":[' + b",".join(record.json for record in self.records) + b"]}"
 
 
 def ids_to_delete(
     message_ids: Sequence[str], result: InvocationResult, *, reports_item_failures: bool
 ) -> frozenset[str]:
-    """Return the ids of the messages that Lambda deletes after this result; the others come again."""
+    """Return the ids of the messages that Lambda deletes after this result. It delivers the others again."""
     if result.fault is not None:
         return frozenset()
     received = frozenset(message_ids)
     if not reports_item_failures:
         return received
     failed = _failed_ids(result.body)
-    # An id that was not sent, or none at all, makes the whole batch a failure.
+    # An unknown or missing identifier fails the whole batch.
     return received - failed if failed is not None and failed <= received else frozenset()
 
 
 def _failed_ids(body: str) -> frozenset[str | None] | None:
-    """Return the identifiers that an answer names (None for each faulty one), or None for a faulty answer."""
+    """Return the failed identifiers, None for each malformed one; or None for a malformed answer."""
     try:
         response = json.loads(body, parse_constant=_refuse)
     except (ValueError, RecursionError):

@@ -1,42 +1,44 @@
-"""Look what there is in a local stack: at Mixpanel, in the queue, in the dead letters, in the Log table."""
+"""Inspect a local stack: where its events are, and the rows of its Log table."""
 
 import json
-import urllib.request
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any
 
+from local.accounting import DeadLetter, Fate, Snapshot, Waiting, key_at_mixpanel, keys_in
+from local.control import ask
 from local.stack import LocalStack
-from whyness_events.dead_letter import from_sqs_attributes
+from whyness_ops.letters import DeadLetter as DeadLetterMessage
+from whyness_ops.letters import read_letter
 
-if TYPE_CHECKING:
-    from mypy_boto3_sqs.type_defs import MessageTypeDef
-
-_TIMEOUT_S = 60
-# Longer than anybody looks: a dead letter must not come twice.
+# Longer than any inspection: a dead letter must not be received twice.
 _HIDDEN_S = 3_600
 
 
-class DeadLetterMessage(NamedTuple):
-    """A message of the dead-letter queue: its body, and its attributes as text."""
-
-    body: str
-    attributes: dict[str, str]
-
-
-def events_at_mixpanel(stack: LocalStack) -> list[dict[str, Any]]:
-    """Return each event once, as a query at Mixpanel would count it."""
-    return [json.loads(line) for line in ask(f"{stack.simulator_url}/_simulator/events").splitlines()]
+def take_snapshot(stack: LocalStack) -> Snapshot:
+    """Return where the events are. No message is deleted."""
+    return Snapshot(
+        at_mixpanel=[key_at_mixpanel(event) for event in stack.mixpanel.events()],
+        dead_letters=[_accountable(letter) for letter in dead_letters(stack)],
+        waiting=_waiting(stack),
+    )
 
 
-def counts_at_mixpanel(stack: LocalStack) -> dict[str, int]:
-    """Return how many copies (`raw`) and how many events (`unique`) have arrived."""
-    counts: dict[str, int] = json.loads(ask(f"{stack.simulator_url}/_simulator/stats"))["events"]
-    return counts
-
-
-def change_mixpanel(stack: LocalStack, **settings: object) -> None:
-    """Change settings of the simulator."""
-    ask(f"{stack.simulator_url}/_simulator/settings", "PATCH", json.dumps(settings).encode())
+def dead_letters(stack: LocalStack) -> list[DeadLetterMessage]:
+    """Receive all dead letters, and make them visible again."""
+    sqs, queue_url = stack.account.client("sqs"), stack.resources.dead_letter_queue_url
+    letters: list[DeadLetterMessage] = []
+    while messages := sqs.receive_message(
+        QueueUrl=queue_url,
+        MaxNumberOfMessages=10,
+        VisibilityTimeout=_HIDDEN_S,
+        MessageAttributeNames=["All"],
+        MessageSystemAttributeNames=["All"],
+    ).get("Messages"):
+        letters += map(read_letter, messages)
+    for letter in letters:
+        sqs.change_message_visibility(
+            QueueUrl=queue_url, ReceiptHandle=letter.receipt_handle, VisibilityTimeout=0
+        )
+    return letters
 
 
 def queued_message_count(stack: LocalStack) -> int:
@@ -46,30 +48,6 @@ def queued_message_count(stack: LocalStack) -> int:
         QueueUrl=stack.resources.queue_url, AttributeNames=names
     )
     return sum(map(int, answer["Attributes"].values()))
-
-
-def queued_messages(stack: LocalStack) -> list[tuple[str, str]]:
-    """Return id and body of each message in the queue; of hidden ones too, which only an emulator can do."""
-    query = f"account={stack.account.access_key}&QueueUrl={stack.resources.queue_url}"
-    found = json.loads(ask(f"{stack.account.endpoint}/_ministack/sqs/messages?{query}"))["messages"]
-    queues = (queue for regions in found.values() for region in regions.values() for queue in region.values())
-    return [(message["MessageId"], message["Body"]) for queue in queues for message in queue]
-
-
-def dead_letters(stack: LocalStack) -> Iterator[DeadLetterMessage]:
-    """Receive all dead letters; when all have been taken they are visible again."""
-    sqs, queue_url = stack.account.client("sqs"), stack.resources.dead_letter_queue_url
-    receipts: list[str] = []
-    while messages := sqs.receive_message(
-        QueueUrl=queue_url,
-        MaxNumberOfMessages=10,
-        VisibilityTimeout=_HIDDEN_S,
-        MessageAttributeNames=["All"],
-    ).get("Messages"):
-        receipts += [message["ReceiptHandle"] for message in messages]
-        yield from map(_dead_letter, messages)
-    for receipt in receipts:
-        sqs.change_message_visibility(QueueUrl=queue_url, ReceiptHandle=receipt, VisibilityTimeout=0)
 
 
 def log_keys(stack: LocalStack) -> list[str]:
@@ -82,17 +60,17 @@ def log_keys(stack: LocalStack) -> list[str]:
     return [f"{row['pk']['S']}/{row['sk']['S']}" for page in pages for row in page["Items"]]
 
 
-def _dead_letter(message: "MessageTypeDef") -> DeadLetterMessage:
-    return DeadLetterMessage(message["Body"], from_sqs_attributes(message.get("MessageAttributes")))
+def _accountable(letter: DeadLetterMessage) -> DeadLetter:
+    told = letter.told
+    fate = Fate(told.source_message_id, letter.reason, bool(told.http_status))
+    return DeadLetter(fate, str(told.log_key or ""), keys_in(letter.body))
 
 
-def ask(url: str, method: str = "GET", body: bytes | None = None) -> str:
-    """Return the text of what a page of a local part answers.
-
-    Raises:
-        URLError: it does not answer, or not with success.
-    """
-    request = urllib.request.Request(url, body, method=method)  # noqa: S310  (our own, on loopback)
-    with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as answer:  # noqa: S310  (as above)
-        text: str = answer.read().decode()
-        return text
+def _waiting(stack: LocalStack) -> list[Waiting]:
+    """Read the queue's messages, hidden ones too, by a page that only the emulator has."""
+    query = f"account={stack.account.access_key}&QueueUrl={stack.resources.queue_url}"
+    answer = json.loads(ask(f"{stack.account.endpoint}/_ministack/sqs/messages?{query}"))["messages"]
+    queues = (
+        queue for regions in answer.values() for region in regions.values() for queue in region.values()
+    )
+    return [Waiting(message["MessageId"], keys_in(message["Body"])) for queue in queues for message in queue]

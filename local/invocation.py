@@ -1,4 +1,4 @@
-"""What came of one call of the function, told apart as Lambda would. Pure."""
+"""The result of an invocation, classified as Lambda does. Pure."""
 
 import json
 from dataclasses import dataclass
@@ -9,17 +9,17 @@ _ERROR_KEYS = {"errorMessage", "errorType", "requestId"}
 
 
 class Fault(StrEnum):
-    """Why an invocation has no answer of the handler."""
+    """Why an invocation has no answer from the handler."""
 
-    ERROR = "error"  # the handler raised, or its answer could not be sent
+    ERROR = "error"  # the handler raised, or its answer was too large
     TIMEOUT = "timeout"
-    CRASH = "crash"  # the process ended, or could not load the handler
+    CRASH = "crash"  # the process died, or could not load the handler
     UNREACHABLE = "unreachable"  # the runtime emulator did not answer
 
 
 @dataclass(frozen=True, slots=True)
 class InvocationResult:
-    """The handler's answer as JSON text in `body`, or a `fault` and what is known of it in `body`."""
+    """The handler's answer as JSON text in `body`; or a `fault`, with its description in `body`."""
 
     body: str
     fault: Fault | None = None
@@ -28,8 +28,8 @@ class InvocationResult:
 def classify(status: int, body: str) -> InvocationResult:
     """Read an answer of the runtime interface emulator.
 
-    The emulator sends 200 for an exception (its error document) and for a timeout (plain text), and 502 for
-    a process that ended or an answer above 6 MB. Source: aws-lambda-rie of aws-sam-cli 1.170.0, by trial,
+    The emulator sends 200 for an exception (as an error document) and for a timeout (as plain text), and 502
+    for a process that died or an answer above 6 MB. Source: aws-lambda-rie of aws-sam-cli 1.170.0, by trial,
     2026-11.
     """
     if status == HTTPStatus.BAD_GATEWAY and "Function.ResponseSizeTooLarge" not in body:

@@ -23,7 +23,6 @@ from local.rie import RieUnavailable, get_rie
 from local.runtime import Runtime
 from local.stack import ROOT, SOURCE_DIR, LocalStack
 from local.template import Template, TemplateError
-from whyness_events.dead_letter import DeadLetterAttributes
 
 BUILD_DIR = ROOT / ".aws-sam" / "build" / "SendEventsFunction"
 SAMPLE = ROOT / "events" / "sample.json"
@@ -33,27 +32,31 @@ _EPILOG = """examples:
   .venv/bin/python -m local.invoke events/partial-failure.json   another event
   .venv/bin/python -m local.invoke --source                      the source tree; needs no build
 
-Behind it are an emulated queue, Log table and secret, and a simulated Mixpanel. The exit status is 0 when the
-answer is a proper partial batch response that acknowledges every record, and 1 otherwise.
+The queue, the Log table and the secret are emulated, and Mixpanel is simulated. The exit status is 0 if the
+answer is a partial batch response that acknowledges every record, and 1 otherwise.
 """
 
 
 class InvokeError(RuntimeError):
-    """There is nothing to run, or nothing to run it on; the text says what to do."""
+    """The function or the event is missing or unsuitable; the text says what to do."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit status."""
     parser = argparse.ArgumentParser(
         prog="python -m local.invoke",
-        description="Run the built function once on an SQS event, as Lambda does, and show what comes of it.",
+        description="Run the built function once on an SQS event, as Lambda does, and show the result.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
         "event", nargs="?", type=Path, default=SAMPLE, help="JSON file (default events/sample.json)"
     )
-    parser.add_argument("--source", action="store_true", help="run functions/send_events on this Python")
+    parser.add_argument(
+        "--source",
+        action="store_true",
+        help="run functions/send_events with this Python instead of the build",
+    )
     options = parser.parse_args(arguments)
     try:
         return _run(options.event, from_source=options.source)
@@ -99,9 +102,13 @@ def read_event(path: Path) -> tuple[bytes, list[str]]:
         text = path.read_bytes()
         return text, [record["messageId"] for record in json.loads(text)["Records"]]
     except OSError as error:
-        raise InvokeError(f"{path} cannot be read: {error.strerror}") from error
+        raise InvokeError(
+            f"{path} cannot be read: {error.strerror}. Name a JSON file such as events/sample.json."
+        ) from error
     except (ValueError, LookupError, TypeError) as error:
-        raise InvokeError(f"{path} is not an SQS event: JSON with Records, each with a messageId") from error
+        raise InvokeError(
+            f"{path} is not an SQS event. It must be JSON with Records, and each record needs a messageId."
+        ) from error
 
 
 def _source() -> tuple[Path, Path]:
@@ -110,31 +117,31 @@ def _source() -> tuple[Path, Path]:
 
 def _build() -> tuple[Path, Path]:
     if not (BUILD_DIR / "handler.py").exists():
-        raise InvokeError(f"{BUILD_DIR} is missing: run `make build` first, or use --source")
+        raise InvokeError(f"{BUILD_DIR} is missing. Run `make build` first, or use --source.")
     check_processor((BUILD_DIR.parent / "template.yaml").read_text(), platform.machine())
     return BUILD_DIR, runtime_python(built_version(Template.read()))
 
 
 def check_processor(built_template: str, machine: str) -> None:
-    """Refuse a function that was built for the other processor; each of its imports would fail.
+    """Refuse a function that was built for another processor: its imports would fail.
 
     Raises:
-        InvokeError: it was, as after `make deploy`.
+        InvokeError: it was, for example by `make deploy`.
     """
     here = ARCHITECTURES.get(machine.lower(), machine)
     built_for = yaml.safe_load(built_template)["Parameters"]["Architecture"]["Default"]
     if built_for != here:
         raise InvokeError(
-            f"the function was built for {built_for}, and this machine is {here}: run `make build`, or use "
-            "--source"
+            f"The function was built for {built_for}, and this machine is {here}. Run `make build`, or use "
+            "--source."
         )
 
 
 def _show_what_arrived(stack: LocalStack) -> None:
-    events = inventory.events_at_mixpanel(stack)
+    events = stack.mixpanel.events()
     _list("Events at Mixpanel", [json.dumps(event, ensure_ascii=False) for event in events])
-    dead = [DeadLetterAttributes.decode(m.attributes) for m in inventory.dead_letters(stack)]
-    _list("Dead letters", [f"{told.reason}: {told.detail}" for told in dead])
+    letters = inventory.dead_letters(stack)
+    _list("Dead letters", [f"{letter.reason}: {letter.told.detail}" for letter in letters])
     _list("Rows in the Log table", inventory.log_keys(stack))
 
 
@@ -148,12 +155,12 @@ def _judge(message_ids: Sequence[str], result: InvocationResult) -> int:
         print(f"The function failed: {result.fault}.")
         return 1
     done = ids_to_delete(message_ids, result, reports_item_failures=True)
-    print(f"Of {len(message_ids)} records {len(done)} are acknowledged.")
+    print(f"Acknowledged {len(done)} of {len(message_ids)} records.")
     return 0 if is_proper(result.body) and done == set(message_ids) else 1
 
 
 def is_proper(body: str) -> bool:
-    """Tell whether an answer has a list of failures, so that it acknowledges nothing by accident."""
+    """Return whether an answer has a list of failures; without one Lambda takes all records as done."""
     answer = json.loads(body)
     return isinstance(answer, dict) and isinstance(answer.get("batchItemFailures"), list)
 

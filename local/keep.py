@@ -1,4 +1,4 @@
-"""Keeps the demo's pipeline up for commands of one's own, and says how to reach it."""
+"""Keep the demo's pipeline running for commands of your own, and print how to reach it."""
 
 import shlex
 import time
@@ -9,29 +9,29 @@ from local.processes import raise_if_interrupted
 from local.site import Site
 from local.stack import ROOT, LocalStack
 
-_LOOK_EACH_S = 0.5
+_CHECK_INTERVAL_S = 0.5
 _ADMIN = "admin/whyness_mixpanel/deliveryfailure/"
 
 _HOW = """
-The pipeline stays up until Ctrl-C. In another terminal, here:
+The pipeline stays up until Ctrl-C. In another terminal, in this directory:
 
   . {file}
   $WHYNESS_MIXPANEL status                # the command whyness-mixpanel, on this pipeline
   $WHYNESS_MIXPANEL tail                  # outcomes as they happen
   curl -s $MIXPANEL_SIMULATOR/_simulator/stats
-  curl -s $SITE/                          # the example site: each visit is an event
+  curl -s $SITE/                          # the example site: each activity and click sends an event
 
-In a browser: {admin_url} shows the failures and sends them again.
+The admin, in a browser: {admin_url} shows dead letters and sends them again.
 
   user      {login.user}
   password  {login.password}
 
-docs/runbook.md has a drill: break Mixpanel, put bad events right and send them again.
+To practise an outage and a redrive, follow the drill in docs/runbook.md.
 """
 
 
 def keep_running(stack: LocalStack, site: Site, env_file: Path) -> NoReturn:
-    """Write `env_file`, say what can be done with it, and wait for Ctrl-C; the file goes then."""
+    """Write `env_file`, print what it is for, wait for Ctrl-C, and remove the file."""
     login = site.add_admin()
     env_file.write_text(_exports(stack, site))
     env_file.chmod(0o600)
@@ -40,7 +40,7 @@ def keep_running(stack: LocalStack, site: Site, env_file: Path) -> NoReturn:
         print(_HOW.format(file=file, admin_url=admin_url, login=login), flush=True)
         while True:
             raise_if_interrupted()
-            time.sleep(_LOOK_EACH_S)
+            time.sleep(_CHECK_INTERVAL_S)
     finally:
         env_file.unlink(missing_ok=True)
 

@@ -1,14 +1,14 @@
-"""Raw messages, as any program could send them, that fail in each way beside neighbours that do not. Pure."""
+"""Raw messages that fail in each possible way, most of them with a valid event beside the bad one. Pure."""
 
 import json
 from dataclasses import dataclass
 from typing import Any
 
-from local.reconcile import Key
+from local.accounting import Key
 from whyness_events.outcomes import Reason
 
-# The simulator is told to take arrays of this many elements at most; the contract allows more. So an array
-# between the two passes the function's own checks and is rejected by Mixpanel.
+# The limit that the simulator is set to; the contract allows longer arrays. An array between the two limits
+# passes the function's own checks, and Mixpanel rejects it.
 MIXPANEL_MAX_ITEMS = 50
 _EVENT = "Raw message"
 _USER = "2"
@@ -19,9 +19,9 @@ class Mishap:
     """A message body and what must become of its events.
 
     Args:
-        what: for people.
-        reasons: of its events that die, in order.
-        by_mixpanel: whether it is Mixpanel that refuses them, not the function.
+        what: a title for people.
+        reasons: of its dead letters, in order.
+        by_mixpanel: whether Mixpanel refuses them, and not the function.
         delivered: its events that arrive.
         copies: how often the message is sent.
     """
@@ -35,7 +35,7 @@ class Mishap:
 
 
 def make_mishaps(now_ms: int) -> list[Mishap]:
-    """Return messages of every kind, with events at `now_ms`."""
+    """Return a message of every kind, with events at `now_ms`."""
     return [
         Mishap("text that is not JSON", "User click 123", (Reason.UNREADABLE,)),
         Mishap("an array", "[1, 2, 3]", (Reason.UNREADABLE,)),
@@ -86,7 +86,7 @@ def _event(name: str, time_ms: int, **more: Any) -> dict[str, Any]:
 
 
 def _too_many_texts() -> dict[str, Any]:
-    """Return more than 1 MB of which nothing is cut: each text is short, and so is each array."""
+    """Return more than 1 MB of short texts in short arrays, which are not cut."""
     return {f"texts-{n}": ["x" * 250] * 30 for n in range(132)}
 
 

@@ -1,7 +1,7 @@
-"""Lambda's event source mapping for one queue: receive, call the function, delete what it has handled.
+"""An event source mapping for one queue: receive, call the function, delete what it has handled.
 
-Lambda's own is not to be had outside AWS, and the emulators' copies stop at ten records and take malformed
-answers for success.
+Lambda's own exists only in AWS. The emulators' versions take at most ten records, and treat malformed answers
+as success.
 """
 
 import logging
@@ -31,18 +31,18 @@ _PAUSES_BEFORE_DELETE_S = (0.0, 0.2, 1.0)
 
 
 class Invoker(Protocol):
-    """What the poller calls: one execution environment, used by one call at a time."""
+    """An execution environment; the poller makes one call at a time."""
 
     def invoke(self, event: bytes) -> InvocationResult:
-        """Call the function and wait for what comes of it."""
+        """Call the function and wait for the result."""
 
     def stop(self) -> None:
-        """End the environment; a call under way returns with a fault."""
+        """End the environment; a running call returns a fault."""
 
 
 @dataclass(frozen=True, slots=True)
 class Counters:
-    """What a poller has done so far. `records` went to the function; each was then deleted or handed back."""
+    """What a poller has done so far: `records` is the sum of `deleted` and `handed_back`."""
 
     invocations: int = 0
     errors: int = 0
@@ -70,7 +70,7 @@ class Counters:
 class Poller:
     """Feeds a queue's messages to the function until it is stopped.
 
-    A batch is begun only when one of `runtimes` is free, so that no message waits, hidden, for its turn.
+    It begins a batch only if one of `runtimes` is free, so that no hidden message waits for its turn.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class Poller:
         self._queue_url = queue_url
         self._mapping = mapping
         self._runtimes = runtimes
-        self._free: LifoQueue[Invoker] = LifoQueue()  # last in, first out: few environments, and warm ones
+        self._free: LifoQueue[Invoker] = LifoQueue()  # last in, first out: reuses few, warm environments
         for runtime in runtimes:
             self._free.put(runtime)
         self._stopping = threading.Event()
@@ -97,19 +97,19 @@ class Poller:
 
     @property
     def counters(self) -> Counters:
-        """What has been done so far."""
+        """Return a snapshot of the counters."""
         with self._lock:
             return self._counters
 
     def start(self) -> None:
-        """Begin to poll, in a thread."""
+        """Start polling, in a thread."""
         self._thread.start()
 
     def stop(self, *, at_once: bool = False) -> None:
-        """Stop receiving, end the invocations, and make visible again what was received and not handled.
+        """Stop receiving, end the invocations, and make unhandled messages visible again.
 
         Args:
-            at_once: do not wait for the invocations under way.
+            at_once: do not wait for running invocations.
         """
         self._stopping.set()
         if at_once:
@@ -174,7 +174,7 @@ class Poller:
 
 
 def delete(sqs: "SQSClient", queue_url: str, receipt_handles: Sequence[str]) -> int:
-    """Delete at most ten messages, trying again what fails on SQS's side; return how many are deleted."""
+    """Delete at most ten messages, retry what fails on SQS's side, and return how many are deleted."""
     remaining: list[DeleteMessageBatchRequestEntryTypeDef] = [
         {"Id": str(number), "ReceiptHandle": handle} for number, handle in enumerate(receipt_handles)
     ]
@@ -187,7 +187,7 @@ def delete(sqs: "SQSClient", queue_url: str, receipt_handles: Sequence[str]) -> 
             _logger.warning("could not delete: %s", error)
             continue
         deleted += len(answer.get("Successful", []))
-        # A handle that is refused for good belongs to a message that was received again in the meantime.
+        # SQS refuses a handle for good if the message has been received again.
         again = {failed["Id"] for failed in answer.get("Failed", []) if not failed["SenderFault"]}
         remaining = [entry for entry in remaining if entry["Id"] in again]
         if not remaining:

@@ -2,7 +2,7 @@
 
     python -m local.poller_process --config FILE
 
-prints a JSON line when it has begun and another with its counters when it ends (SIGTERM, Ctrl-C). The file
+prints a JSON line when it starts, and another with its counters when it ends (SIGTERM, Ctrl-C). The file
 holds a `PollerConfig`; the AWS endpoint, region and credentials come from the environment.
 """
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class PollerConfig:
-    """All that a poller needs beside access to AWS. The runtimes write `lambda-N.log` in `log_dir`."""
+    """The settings of a poller. The runtimes write `lambda-N.log` in `log_dir`."""
 
     queue_url: str
     mapping: EventSourceMapping
@@ -38,12 +38,12 @@ class PollerConfig:
     log_dir: Path
 
     def to_json(self) -> str:
-        """Return it as text that `from_json` reads."""
+        """Return the configuration as JSON, for `from_json`."""
         return json.dumps(asdict(self), default=os.fspath, indent=2)
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """Read what `to_json` has written."""
+        """Read the JSON of `to_json`."""
         document = json.loads(text)
         function = document["function"]
         paths = {name: Path(function[name]) for name in ("code_dir", "python")}
@@ -56,10 +56,10 @@ class PollerConfig:
 
 
 def polling(config: PollerConfig, sqs: "SQSClient") -> Poller:
-    """Return a poller, not yet begun, over as many runtimes as the mapping's concurrency.
+    """Return a poller, not yet started, with as many runtimes as the mapping's concurrency.
 
     Raises:
-        RieUnavailable: the Lambda runtime emulator cannot be had.
+        RieUnavailable: the Lambda runtime emulator is not available.
     """
     rie_path = get_rie()
     runtimes = [
@@ -71,7 +71,7 @@ def polling(config: PollerConfig, sqs: "SQSClient") -> Poller:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Poll until SIGTERM or SIGINT."""
-    parser = argparse.ArgumentParser(description="Feed a queue to the function, as Lambda does.")
+    parser = argparse.ArgumentParser(description="Read a queue and call the function, as Lambda does.")
     parser.add_argument("--config", type=Path, required=True, metavar="FILE", help="JSON of a PollerConfig")
     config = PollerConfig.from_json(parser.parse_args(arguments).config.read_text())
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(levelname)s %(message)s")
@@ -80,7 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         signal.signal(number, lambda *_: stop.set())
     with polling(config, boto3.client("sqs")) as poller:
         print(json.dumps({"polling": config.queue_url}), flush=True)
-        while not stop.wait(1):  # in one long wait, a signal that comes just before it would wait for its end
+        while not stop.wait(1):  # short waits, so that a signal just before one is not noticed late
             pass
     print(json.dumps(asdict(poller.counters)), flush=True)
 

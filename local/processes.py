@@ -1,7 +1,7 @@
 """Child processes that never outlive this one: start, wait until ready, stop.
 
-Each child leads a session of its own, so that Ctrl-C in the terminal reaches this process alone, which then
-stops its children in order. Should this process die without doing so, `local.reaper` ends them.
+Each child leads its own session, so that Ctrl-C in the terminal reaches this process only, which then stops
+its children in order. If this process dies without stopping them, `local.reaper` does.
 """
 
 import atexit
@@ -26,7 +26,7 @@ _STOP_WITHIN_S = 20
 
 
 class ProcessFailed(RuntimeError):
-    """A child process ended, or was not ready in time. The text ends with the last lines of its log."""
+    """A child process failed or was too slow; the text has the last lines of its log."""
 
     def __init__(self, name: str, what: str, log_path: Path) -> None:
         log = log_path.read_text(errors="replace") if log_path.exists() else ""
@@ -35,7 +35,7 @@ class ProcessFailed(RuntimeError):
 
 
 class ChildProcess:
-    """A running child: the leader of its own session, writing to a log file. Made by `start`."""
+    """A running child, which leads its own session and writes to a log file. Made by `start`."""
 
     def __init__(self, name: str, popen: subprocess.Popen[bytes], log_path: Path, log_start: int) -> None:
         self.name = name
@@ -46,18 +46,18 @@ class ChildProcess:
 
     @property
     def pid(self) -> int:
-        """Process id, which is the session id too."""
+        """The process id, and the session id."""
         return self._popen.pid
 
     def is_running(self) -> bool:
-        """Tell whether the process itself (not its children) still runs."""
+        """Return whether the process itself, not its children, still runs."""
         return self._popen.poll() is None
 
     def wait_until(self, is_ready: Callable[[], bool], *, timeout_s: float) -> None:
         """Wait for `is_ready()` to become true.
 
         Raises:
-            ProcessFailed: it ended first, or `timeout_s` seconds went by.
+            ProcessFailed: it ended first, or took longer than `timeout_s`.
         """
         deadline = time.monotonic() + timeout_s
         while not is_ready():
@@ -69,7 +69,7 @@ class ChildProcess:
             time.sleep(_POLL_INTERVAL_S)
 
     def wait_for_port(self, port: int, *, timeout_s: float) -> None:
-        """Wait until something listens on a loopback port; raises as `wait_until` does."""
+        """Wait until something listens on a loopback port; raise as `wait_until` does."""
         self.wait_until(lambda: is_listening(port), timeout_s=timeout_s)
 
     def wait_for_end(self, *, timeout_s: float) -> None:
@@ -86,21 +86,21 @@ class ChildProcess:
             raise ProcessFailed(self.name, f"ended with status {status}", self.log_path)
 
     def wait_for_json_line(self, *, timeout_s: float) -> dict[str, object]:
-        """Wait for the first line of its output that is a JSON object; raises as `wait_until` does."""
-        found: list[dict[str, object]] = []
+        """Wait for the first line of its output that is a JSON object; raise as `wait_until` does."""
+        objects: list[dict[str, object]] = []
 
-        def look() -> bool:
+        def read() -> bool:
             lines = self.log_path.read_bytes()[self._log_start :].splitlines(keepends=True)
-            found.extend(
+            objects.extend(
                 json.loads(line) for line in lines if line.startswith(b"{") and line.endswith(b"}\n")
             )
-            return bool(found)
+            return bool(objects)
 
-        self.wait_until(look, timeout_s=timeout_s)
-        return found[0]
+        self.wait_until(read, timeout_s=timeout_s)
+        return objects[0]
 
     def stop(self, *, grace_s: float = 5.0) -> None:
-        """End the whole session: SIGTERM, and after `grace_s` seconds SIGKILL. A second call does nothing."""
+        """End the whole session with SIGTERM, and after `grace_s` seconds with SIGKILL."""
         if self._stopped:
             return
         self._stopped = True
@@ -125,9 +125,9 @@ def start(
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
 ) -> ChildProcess:
-    """Start `command`; what it prints is appended to `log_path`. `env` None means this process's own."""
-    # Python runs signal handlers in the main thread only. Starting in another one means that a Ctrl-C can
-    # come before or after, but never between the start of a process and its entry in the reaper's list.
+    """Start `command`, and append what it prints to `log_path`. `env` None means this process's own."""
+    # Python runs signal handlers in the main thread. In another thread, Ctrl-C cannot come between the start
+    # of a process and its entry in the reaper's list.
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"start-{name}") as executor:
         return executor.submit(_start, name, command, log_path, cwd, env).result()
 
@@ -162,7 +162,7 @@ def _spawn(
 
 
 class _Reaper:
-    """This end of the reaper process, which is started with the first child."""
+    """The connection to the reaper process, which is started with the first child."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -200,15 +200,15 @@ _interrupted = threading.Event()
 def stop_like_ctrl_c() -> None:
     """Let SIGTERM and SIGHUP raise KeyboardInterrupt as Ctrl-C does, so that the same orderly stop follows.
 
-    An exception that is raised in a finalizer is lost: loops that wait ask `raise_if_interrupted`. Should the
-    stop itself hang, the alarm ends this process, and the reaper the others.
+    Python ignores an exception raised in a finalizer, so loops that wait also call `raise_if_interrupted`. If
+    the stop hangs, the alarm ends this process, and the reaper the others.
     """
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
 
 
 def raise_if_interrupted() -> None:
-    """Raise KeyboardInterrupt again where a signal has asked for the end."""
+    """Raise KeyboardInterrupt if a signal has asked this process to stop."""
     if _interrupted.is_set():
         raise KeyboardInterrupt
 

@@ -1,4 +1,4 @@
-"""`python -m local.publish --count 500 --bad`: put events into the queue at QUEUE_URL, for a drill."""
+"""Publish events to the queue at QUEUE_URL, for the drill in docs/runbook.md."""
 
 import argparse
 import os
@@ -12,7 +12,7 @@ import boto3
 from whyness_events import Event, encode_message
 
 _EVENTS_PER_MESSAGE = 50
-# No person's name for an event: the function rejects it, and so does Mixpanel.
+# A blank name: the function rejects such an event, as Mixpanel would.
 _BAD_NAME = " "
 
 
@@ -21,7 +21,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _read(arguments)
     queue_url = os.environ.get("QUEUE_URL", "")
     if not queue_url:
-        print("QUEUE_URL: set it to the queue's URL, for example by `. .cache/demo.env`", file=sys.stderr)
+        print(
+            "QUEUE_URL is not set. Set it to the queue's URL, for example with `. .cache/demo.env`.",
+            file=sys.stderr,
+        )
         return 2
     sqs = boto3.client("sqs")
     name = _BAD_NAME if options.bad else "Drill"
@@ -40,8 +43,10 @@ def _event(name: str, number: int) -> Event:
 
 def _read(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m local.publish", description=__doc__)
-    parser.add_argument("--count", type=int, default=500, help="how many events (default 500)")
-    parser.add_argument("--bad", action="store_true", help="with a blank name, which is rejected")
+    parser.add_argument("--count", type=int, default=500, help="number of events (default 500)")
+    parser.add_argument(
+        "--bad", action="store_true", help="give them a blank name, so that they are rejected"
+    )
     return parser.parse_args(arguments)
 
 

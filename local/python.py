@@ -1,4 +1,4 @@
-"""Find the Python that the function is built for, with Lambda's runtime client in it."""
+"""Find the Python that the function is built for, with Lambda's runtime client installed."""
 
 import os
 import re
@@ -15,7 +15,7 @@ _INSTALL_TIMEOUT_S = 300
 
 
 def built_version(template: Template) -> str:
-    """Return the version the function is deployed for, such as "3.13"."""
+    """Return the Python version of the deployed function, such as "3.13"."""
     runtime = str(template.properties("SendEventsFunction")["Runtime"])
     return runtime.removeprefix("python")
 
@@ -23,10 +23,10 @@ def built_version(template: Template) -> str:
 def runtime_python(version: str, directory: Path | None = None) -> Path:
     """Return an interpreter of this version that has `awslambdaric`, in `.venv-runtime-VERSION`.
 
-    The environment is made the first time, which needs the network.
+    The first call makes that environment, which needs the network.
 
     Raises:
-        PythonMissing: says what is missing and what to do.
+        PythonMissing: no such Python, or the environment cannot be made; the text says what to do.
     """
     directory = directory or ROOT / f".venv-runtime-{version}"
     python = directory / "bin" / "python"
@@ -67,4 +67,4 @@ def _make_environment(python: Path, directory: Path) -> None:
         )
         if done.returncode != 0:
             what = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-            raise PythonMissing(f"could not make {directory.name} with Lambda's runtime client: {what}")
+            raise PythonMissing(f"{directory.name} with Lambda's runtime client could not be made: {what}")

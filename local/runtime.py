@@ -1,4 +1,4 @@
-"""One execution environment of the function: the real handler under Lambda's own runtime and its emulator."""
+"""An execution environment of the function: the real handler in Lambda's runtime, under its emulator."""
 
 import http.client
 import sys
@@ -15,18 +15,18 @@ from local.processes import ChildProcess, ProcessFailed, start
 _INVOCATION_PATH = "/2015-03-31/functions/function/invocations"
 _START_TIMEOUT_S = 10.0
 _START_TRIES = 3
-# The emulator counts the function's own timeout; this much later it will not answer any more.
+# The emulator enforces the function's timeout. So long after it, an answer is no longer expected.
 _PATIENCE_S = 15.0
 
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """What is run, and with what.
+    """A function and its configuration.
 
     Args:
-        code_dir: a directory that holds the handler's module, and its libraries unless `python` has them.
-        python: an interpreter that has `awslambdaric`.
-        environment: the whole environment, beside what Lambda itself sets.
+        code_dir: the directory with the handler's module, and its libraries unless `python` has them.
+        python: an interpreter with `awslambdaric`.
+        environment: all variables, except those that Lambda sets.
     """
 
     code_dir: Path
@@ -49,10 +49,10 @@ class Function:
 
 
 class Runtime:
-    """The function in a process of its own. Calls from several threads wait for one another, as they must.
+    """The function in its own process. Threads may share it.
 
-    Two calls at once crash the emulator (it stands for one execution environment), hence the lock. It is
-    started with the first call, and again with the next call after it has died or did not answer.
+    Two calls at once crash the emulator, so a lock makes them wait for each other. The first call starts the
+    process, and so does the next call after it died or did not answer.
     """
 
     def __init__(self, function: Function, *, rie_path: Path, log_path: Path) -> None:
@@ -64,7 +64,7 @@ class Runtime:
         self._port = 0
 
     def invoke(self, event: bytes) -> InvocationResult:
-        """Call the handler with an event (JSON text) and wait for what comes of it."""
+        """Call the handler with an event (JSON text) and wait for the result."""
         with self._lock:
             try:
                 self._start_unless_running()
@@ -75,7 +75,7 @@ class Runtime:
             return classify(status, body)
 
     def stop(self) -> None:
-        """End the process, also in the middle of a call, which then returns a fault."""
+        """End the process; a running call then returns a fault."""
         process = self._process
         if process is not None:
             process.stop(grace_s=1)
@@ -109,7 +109,7 @@ class Runtime:
 
     def _start(self) -> None:
         self._port, runtime_api_port = free_port(), free_port()
-        # Without these two addresses the emulator would listen on all interfaces.
+        # By default the emulator listens on all interfaces.
         addresses = ["--runtime-interface-emulator-address", f"{LOOPBACK}:{self._port}"]
         addresses += ["--runtime-api-address", f"{LOOPBACK}:{runtime_api_port}"]
         python = [str(self._function.python), "-m", "awslambdaric", self._function.handler]

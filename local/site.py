@@ -13,8 +13,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
+from local.accounting import Key
 from local.processes import ChildProcess, start
-from local.reconcile import Key
 from local.traffic import People
 
 ROOT = Path(__file__).parents[1]
@@ -22,7 +22,7 @@ _COMMAND_TIMEOUT_S = 60.0
 _START_TIMEOUT_S = 30.0
 _NOBODY_ID = 1
 _USERS, _CONTACTS = 40, 40
-# What each table says of its events (name, person's id, when, row's id), and how the person's id begins.
+# For each table: how to read an event's name, person id, time and row id; and the prefix of the person's id.
 _QUERIES = {
     "SELECT item.title, log.user_id, log.create_date, log.id FROM whyness_django_trackerlog AS log"
     " JOIN whyness_django_trackeritem AS item ON item.id = log.item_id": "",
@@ -32,7 +32,7 @@ _QUERIES = {
 
 
 class Login(NamedTuple):
-    """Somebody who may do everything in the site's admin."""
+    """A superuser of the site's admin."""
 
     user: str
     password: str
@@ -44,7 +44,7 @@ class Site:
     Args:
         work_dir: an existing directory for the database and the logs.
         environment: how the site reaches the queue.
-        say: is told what is being done.
+        say: called with each step, as text.
 
     Raises:
         ProcessFailed: a command of the site failed.
@@ -65,7 +65,7 @@ class Site:
 
     def __enter__(self) -> Self:
         with ExitStack() as starting:
-            self._say("creating the example site's database and its people")
+            self._say("creating the example site's database")
             self._run("migrate", "--verbosity=0")
             self.people = _people(self._run("seed", f"--users={_USERS}", f"--contacts={_CONTACTS}"))
             self._say("starting the example site")
@@ -80,17 +80,17 @@ class Site:
         self._running.__exit__(kind, error, trace)
 
     def counters(self) -> dict[str, int]:
-        """Return the site's own count of what it has logged, published and failed to publish."""
+        """Return the site's counters of events logged, published and not published."""
         with urllib.request.urlopen(f"{self.url}stats/", timeout=_START_TIMEOUT_S) as answer:  # noqa: S310  (loopback)
             counters: dict[str, int] = json.load(answer)
             return counters
 
     def drain(self) -> None:
-        """Publish what is left in the site's outbox."""
+        """Publish the rest of the site's outbox."""
         self._run("mixpanel_outbox", "drain")
 
     def add_admin(self) -> Login:
-        """Make a user of the admin. The password is in no log and no file: only the caller has it."""
+        """Make a superuser. The password is in no log and no file."""
         login = Login("admin", secrets.token_urlsafe(12))
         with self._start(
             "createsuperuser",
@@ -101,7 +101,7 @@ class Site:
         return login
 
     def logged(self) -> list[Key]:
-        """Return what the database says has happened, as events."""
+        """Return the rows of the database as events."""
         with closing(sqlite3.connect(f"file:{self._database}?mode=ro", uri=True)) as database:
             return [
                 event_of(*row, prefix=prefix)
@@ -124,9 +124,9 @@ class Site:
 
 
 def event_of(name: str, person_id: int, create_date: str, row_id: int, *, prefix: str) -> Key:
-    """Return the event that a row stands for.
+    """Return the event of a row.
 
-    `create_date` is as Django keeps it in SQLite: UTC, without saying so. Times are whole seconds.
+    `create_date` is Django's text in SQLite: UTC, without an offset. An event's time is in whole seconds.
     """
     time_s = int(datetime.fromisoformat(create_date).replace(tzinfo=UTC).timestamp())
     return Key(name, "" if person_id == _NOBODY_ID else f"{prefix}{person_id}", time_s * 1000, str(row_id))

@@ -1,4 +1,4 @@
-"""The whole pipeline behind the Django app on this machine, as the template says: one context manager."""
+"""The whole pipeline behind the Django app, on this machine, as the template describes it."""
 
 import json
 import logging
@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from local.control import Mixpanel
 from local.emulator import Account, Emulator
 from local.event_source_mapping import EventSourceMapping
 from local.function_logs import LogShipper
@@ -35,19 +36,20 @@ class LocalStack:
 
     Args:
         work_dir: an existing directory for logs and small files.
-        say: is told what is being done.
+        say: called with each step, as text.
         code_dir, python: the function's code, and an interpreter that can run it.
-        poll: whether a poller runs in this process; without, nothing takes from the queue.
-        window_s: a shorter batching window than the template's; None leaves it.
-        environment: settings of the function, over those in the template.
+        poll: whether a poller runs in this process; without one, nothing reads the queue.
+        window_s: the batching window; None means the template's.
+        environment: settings of the function, which replace those in the template.
 
     Once entered it has `account` (credentials and endpoint), `resources` (queues, table), `simulator_url`,
-    `config` (what a poller needs) and, with `poll`, `poller`.
+    `mixpanel` (the simulator's control pages), `config` (what a poller needs) and, with `poll`, `poller`.
     """
 
     account: Account
     resources: Resources
     simulator_url: str
+    mixpanel: Mixpanel
     config: PollerConfig
     poller: Poller
 
@@ -98,6 +100,7 @@ class LocalStack:
         self._say("starting the Mixpanel simulator")
         simulator = starting.enter_context(self._start_simulator(credentials))
         self.simulator_url = str(simulator.wait_for_json_line(timeout_s=_START_TIMEOUT_S)["url"])
+        self.mixpanel = Mixpanel(self.simulator_url)
         self.config = self._configure()
         if self._poll:
             self._say("starting the poller and the function in Lambda's runtime emulator")
@@ -134,6 +137,7 @@ def _texts(variables: Mapping[str, object]) -> dict[str, str]:
     for name, value in variables.items():
         if isinstance(value, dict):
             raise TemplateError(
-                f"{name} in the function's environment has no local value: {json.dumps(value)}"
+                f"The template sets {name} to {json.dumps(value)}, which has no local value. "
+                "Add one in local/stack.py."
             )
     return {name: str(value) for name, value in variables.items()}

@@ -1,4 +1,4 @@
-"""The deployed template, read as data, so that the local pipeline has the shapes of the real one."""
+"""Read the deployed template as data: the local pipeline is configured as the real one."""
 
 import re
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ _PLACEHOLDER = re.compile(r"\$\{([^!}][^}]*)\}")
 
 
 class TemplateError(ValueError):
-    """There is no such template, or no such resource in it."""
+    """The template, or a resource or value in it, is missing."""
 
 
 class _Loader(yaml.SafeLoader):
@@ -35,12 +35,12 @@ _Loader.add_multi_constructor("!", _short_form)
 
 
 class Template:
-    """A template with what its parameters and references stand for.
+    """A template with the values of its parameters and references.
 
     Args:
         document: the template's content.
         values: by name, what `Ref` and `Sub` give (parameters, logical ids, `AWS::Region` …), and as
-            `LogicalId.Attribute` what `GetAtt` gives. A parameter that is not named here has its default.
+            `LogicalId.Attribute` what `GetAtt` gives. Other parameters have their defaults.
     """
 
     def __init__(self, document: Mapping[str, Any], values: Mapping[str, Any]) -> None:
@@ -54,21 +54,21 @@ class Template:
         """Read a template file.
 
         Raises:
-            TemplateError: there is none.
+            TemplateError: the file is missing.
         """
         if not path.is_file():
-            raise TemplateError(f"{path} is missing: the local pipeline takes its shapes from it")
+            raise TemplateError(f"{path} is missing. The local pipeline reads its configuration there.")
         return cls(yaml.load(path.read_text(), _Loader), parameters)  # noqa: S506  (a SafeLoader)
 
     def with_values(self, values: Mapping[str, Any]) -> "Template":
-        """Return the same template knowing more values."""
+        """Return the same template with more values."""
         return Template(self._document, {**self._values, **values})
 
     def value(self, name: str) -> str:
         """Return what `Ref` to this name gives.
 
         Raises:
-            TemplateError: nothing is known of it.
+            TemplateError: it has no value.
         """
         try:
             return str(self._values[name])
@@ -76,7 +76,7 @@ class Template:
             raise TemplateError(f"the template's {name} has no value") from None
 
     def properties(self, logical_id: str) -> dict[str, Any]:
-        """Return a resource's `Properties`, where what has no value here (yet) stays as it is.
+        """Return a resource's `Properties`. References without a value stay as they are.
 
         Raises:
             TemplateError: there is no such resource.

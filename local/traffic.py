@@ -1,4 +1,4 @@
-"""Visitors of the example site: who asks for what, and the threads that really ask it."""
+"""Visitors of the example site: which requests they make, and the threads that make them."""
 
 import http.client
 import random
@@ -27,7 +27,7 @@ _USER_AGENTS = (
     'A "quoted" agent, née in Zürich',
     "",
 )
-# Public ones (of MaxMind's test data), private ones, several proxies, and what is no address.
+# Public addresses (from MaxMind's test data), private ones, a list of proxies, and an invalid one.
 _ADDRESSES = (
     "81.2.69.142",
     "89.160.20.112",
@@ -44,7 +44,7 @@ _TIMEOUT_S = 60
 
 
 class Request(NamedTuple):
-    """One request of a visitor."""
+    """A visitor's request."""
 
     method: str
     path: str
@@ -53,7 +53,7 @@ class Request(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class People:
-    """Who and what the site was seeded with."""
+    """The people and destinations in the site's database."""
 
     user_ids: Sequence[int]
     user_xrefs: Sequence[str]
@@ -62,11 +62,11 @@ class People:
 
 
 class TrafficError(RuntimeError):
-    """The site did not answer a request as it should."""
+    """The site did not answer, or not with a page or a redirect."""
 
 
 def plan(count: int, people: People, *, seed: int) -> Iterator[Request]:
-    """Return requests, each of which logs one event; the same seed gives the same ones."""
+    """Return requests that send one event each; the same seed returns the same ones."""
     chance = random.Random(seed)  # noqa: S311  (traffic, not a secret)
     for _ in range(count):
         headers = {
@@ -89,7 +89,7 @@ def _page(people: People, chance: random.Random) -> tuple[str, str]:
 
 
 def drive(url: str, requests: Iterator[Request], on_answer: Callable[[], None]) -> None:
-    """Make all requests, several at a time; call `on_answer` in this thread after each.
+    """Make all requests, several at a time, and call `on_answer` in this thread after each.
 
     Raises:
         TrafficError: an answer was neither a page nor a redirect, or there was none.
@@ -101,7 +101,7 @@ def drive(url: str, requests: Iterator[Request], on_answer: Callable[[], None]) 
             answer.result()
             on_answer()
     finally:
-        executor.shutdown(cancel_futures=True)  # on Ctrl-C, do not make the rest of them
+        executor.shutdown(cancel_futures=True)  # on Ctrl-C, skip the rest
 
 
 def _ask(address: str, request: Request) -> None:

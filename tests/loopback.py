@@ -9,18 +9,19 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from http.server import BaseHTTPRequestHandler
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import Any, cast
 
-HOST = "127.0.0.1"
+from local.loopback import LOOPBACK, Service
+
+HOST = LOOPBACK
 GARBAGE = b"this is not HTTP"
 # A dripped byte comes well before any time-out of a test, and a whole answer never.
 _DRIP_PAUSE_S = 0.05
-_STOP_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request as it came over the wire; header names in lower case."""
+    """A request as received; header names in lower case."""
 
     method: str
     target: str
@@ -30,7 +31,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """A whole answer, which comes `after_s`."""
+    """A whole answer, sent after `after_s`."""
 
     status: int = 200
     body: bytes = b""
@@ -39,7 +40,7 @@ class Response:
 
 
 class Trouble(Enum):
-    """What a request gets instead of a whole answer; HANG and the drips last until the client goes away."""
+    """Replaces a whole answer; HANG and the drips last until the client leaves."""
 
     RESET = auto()
     GARBAGE = auto()
@@ -56,7 +57,7 @@ _BEFORE_THE_DRIP = {
 Respond = Callable[[Request], Response | Trouble]
 
 
-class LoopbackServer:
+class LoopbackServer(Service):
     """Serves on a free port of 127.0.0.1 while the `with` block runs.
 
     Args:
@@ -66,12 +67,7 @@ class LoopbackServer:
     def __init__(self, respond: Respond) -> None:
         self._server = _Server((HOST, 0), _Handler)
         self._server.respond = respond
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
-
-    @property
-    def url(self) -> str:
-        """Where it listens."""
-        return f"http://{HOST}:{self._server.server_address[1]}"
+        super().__init__(self._server)
 
     def wait_until_client_left(self, timeout_s: float = 10.0) -> bool:
         """Wait until a client that was left without an answer has closed its connection; once for each."""
@@ -81,17 +77,10 @@ class LoopbackServer:
         """Wait until a request has met HANG or a drip; once for each."""
         return self._server.troubled.acquire(timeout=timeout_s)
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._server.shutdown()
-        self._server.end_connections()
-        self._server.server_close()
-        self._thread.join(_STOP_S)
+        super().__exit__(kind, error, trace)
         assert error is not None or not self._server.errors, f"the script failed: {self._server.errors[0]!r}"
 
 
@@ -119,13 +108,14 @@ class _Server(socketserver.ThreadingTCPServer):
         super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Clients go away in mid-request: nothing to tell. What the script raises is noted in `_answer`."""
+        """Ignore clients that leave; errors of the script are recorded in `do_POST`."""
 
-    def end_connections(self) -> None:
-        """End what is open, so that no thread waits for a client for ever."""
+    def server_close(self) -> None:
+        """End the open connections first, so that no thread waits for a client for ever."""
         with self._lock:
             for connection in self._open:
                 _shut(connection)
+        super().server_close()
 
 
 class _Handler(BaseHTTPRequestHandler):

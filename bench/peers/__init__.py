@@ -1,1 +1,1 @@
-"""Other clients over the same events; each runs in `.venv-peers`."""
+"""Other Mixpanel clients with the same events; they run in `.venv-peers`."""

@@ -1,4 +1,4 @@
-"""mixpanel over the same records, by BufferedConsumer and its import. Pointed at loopback by `import_url`."""
+"""Send the same records with mixpanel's BufferedConsumer, to the address `import_url`."""
 
 import os
 import sys
@@ -10,7 +10,7 @@ from bench.workload import invocations, read
 
 
 def main() -> None:
-    """Measure `argv[1]` events; it sends 50 a request at most."""
+    """Measure `argv[1]` events; it sends at most 50 per request."""
     event_count = int(sys.argv[1])
     prepared = invocations(event_count, per_message=100)
     credentials = ServiceAccountCredentials(username="bench", secret="bench", project_id="1")  # noqa: S106  (the sink takes any)
@@ -20,8 +20,9 @@ def main() -> None:
 
     def send() -> None:
         for event in read(prepared):
-            found = event["properties"]
-            client.import_data(None, found["distinct_id"], event["event"], found["time"] // 1000, found)
+            properties = event["properties"]
+            person_id, time_s = properties["distinct_id"], properties["time"] // 1000
+            client.import_data(None, person_id, event["event"], time_s, properties)
         consumer.flush()
 
     measure(send, event_count)

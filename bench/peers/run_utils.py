@@ -1,4 +1,4 @@
-"""mixpanel-utils over the same records. Pointed at loopback by its attribute `import_api`."""
+"""Send the same records with mixpanel-utils, to the address in its attribute `import_api`."""
 
 import os
 import sys

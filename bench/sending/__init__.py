@@ -1,1 +1,1 @@
-"""What `send()` costs a page, a queue and a database: each module measures a part for `bench.django_send`."""
+"""What `send()` costs a page, a queue and a database: one module per part, for `bench.django_send`."""

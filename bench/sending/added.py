@@ -1,11 +1,11 @@
-"""What a page pays for its events, back to back: beside the empty page, of what the simplest loop adds."""
+"""Measure what events add to a page, back to back, relative to what the simplest loop adds."""
 
 from collections.abc import Mapping
 
 from bench.sending.sites import ATOMIC, Queues, Site
 from bench.sending.size import Size
 
-# Of each page, by its kind: CPU and time of a request.
+# CPU and time of a request, by the kind of page.
 Pages = Mapping[str, Mapping[str, float]]
 
 
@@ -20,7 +20,7 @@ def plain(site: Site, queues: Queues, size: Size) -> dict[str, float]:
 
 
 def slow(site: Site, queues: Queues, size: Size) -> dict[str, float]:
-    """Return the measure where the queue takes 10 ms to answer."""
+    """Return the measure for a queue that answers after 10 ms."""
     kinds = ("nothing:1", "loop:1", "send:1")
     pages: Pages = site.run(queues.slow, "bench.run_request", size.requests, *kinds, **ATOMIC)
     return {"wall_slow": part(pages, "wall_ms", 1)}
@@ -41,10 +41,10 @@ def _measure(site: Site, queues: Queues, size: Size, mode: str, more: Mapping[st
 
 
 def added(pages: Pages, kind: str, unit: str) -> float:
-    """Return what a kind of page takes beyond the empty one."""
+    """Return what a kind of page takes more than the empty page."""
     return pages[kind][unit] - pages["nothing:1"][unit]
 
 
 def part(pages: Pages, unit: str, count: int) -> float:
-    """Return what `send()` adds, of what the simplest loop adds."""
+    """Return what `send()` adds, relative to what the simplest loop adds."""
     return added(pages, f"send:{count}", unit) / added(pages, f"loop:{count}", unit)

@@ -1,4 +1,4 @@
-"""A site whose pages are asked at a rate: its CPU, its bill, and how late its events are confirmed."""
+"""Measure a site with requests at a rate: its CPU, its billed requests, the lateness of its events."""
 
 import contextlib
 import statistics
@@ -21,12 +21,12 @@ def one(site: Site, queues: Queues, size: Size) -> dict[str, float]:
 
 
 def eight(site: Site, queues: Queues, size: Size) -> dict[str, float]:
-    """Return the measures of several processes, which together are asked as often."""
+    """Return the measures of several processes with the same rate together."""
     return _figures(queues, _run(site, queues.recording, "send", size.events, size.processes), "8")
 
 
 class _Run(NamedTuple):
-    """What each process measured, and how many requests SQS would have billed meanwhile."""
+    """The figures of each process, and the requests that SQS would have billed meanwhile."""
 
     of_processes: list[dict[str, Any]]
     billed: int
@@ -41,7 +41,7 @@ def _run(site: Site, queue: str, page: str, events: int, count: int) -> _Run:
 
 @contextlib.contextmanager
 def prepared(site: Site, queue: str, *arguments: object, count: int) -> Iterator[list[Ready]]:
-    """Give `count` processes of bench.run_traffic, under ATOMIC_REQUESTS, that have all warmed up.
+    """Yield `count` warm processes of bench.run_traffic, under ATOMIC_REQUESTS.
 
     Args:
         site: on which database.
@@ -60,14 +60,14 @@ def prepared(site: Site, queue: str, *arguments: object, count: int) -> Iterator
 
 
 def go(processes: Sequence[Ready]) -> list[dict[str, Any]]:
-    """Let all begin, and return what they measured."""
+    """Let all processes begin, and return their figures."""
     for process in processes:
         process.go()
     return [process.measured() for process in processes]
 
 
 def _figures(queues: Queues, run: _Run, name: str) -> dict[str, float]:
-    committed = {key: at_s for each in run.of_processes for key, at_s in each["committed"].items()}
+    committed = {key: at_s for process in run.of_processes for key, at_s in process["committed"].items()}
     late_s = lateness_s(committed, ask(queues.recording, "/confirmed"))
     return {
         f"billed_{name}": run.billed / len(committed) * 1_000,
@@ -77,11 +77,11 @@ def _figures(queues: Queues, run: _Run, name: str) -> dict[str, float]:
 
 
 def lateness_s(committed: Mapping[str, float], confirmed: Mapping[str, float]) -> list[float]:
-    """Return how long after its commit each event was confirmed.
+    """Return the time from commit to confirmation of each event.
 
     Raises:
-        SystemExit: one was not.
+        SystemExit: an event was not confirmed.
     """
     if committed.keys() - confirmed.keys():
-        raise SystemExit("events were not confirmed: the figures would mean nothing")
+        raise SystemExit("Events were not confirmed, so the figures mean nothing.")
     return [confirmed[insert_id] - at_s for insert_id, at_s in committed.items()]

@@ -1,4 +1,4 @@
-"""What an event costs the publisher in CPU, in batches; how long the code is that does it."""
+"""Measure the publisher's CPU per event in batches, and the lines of its code."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ _WAYS = ("pure", "send_many", "send_many_atomic", "sends_atomic")
 
 
 def publisher(site: Site, queues: Queues, size: Size) -> dict[str, float]:
-    """Return the CPU of an event by each way."""
+    """Return the CPU per event of all ways."""
     dummy = {"WHYNESS_MIXPANEL_BACKEND": "dummy"}
     return {
         f"us_{way}": site.run(queues.quick, "bench.run_publisher", way, size.batches, **dummy)["cpu_us"]
@@ -21,6 +21,6 @@ def publisher(site: Site, queues: Queues, size: Size) -> dict[str, float]:
 
 
 def lines(_site: Site, _queues: Queues, _size: Size) -> dict[str, float]:
-    """Return the lines of `publishing/`, of those that it replaced."""
+    """Return the lines of `publishing/` relative to those that it replaced."""
     count = sum(len(path.read_text().splitlines()) for path in _PUBLISHING.glob("*.py"))
     return {"lines": count / _REPLACED_LINES}

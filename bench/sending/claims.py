@@ -1,4 +1,4 @@
-"""How long a claim takes on PostgreSQL, where a long snapshot keeps dead rows and all processes are busy."""
+"""Measure claims on PostgreSQL while a snapshot keeps dead rows and all processes are busy."""
 
 import statistics
 
@@ -11,7 +11,7 @@ _EVENTS_PER_S_AND_PROCESS = 80
 
 
 def claim(site: Site, queues: Queues, size: Size) -> dict[str, float]:
-    """Return the mean of all claims of all processes.
+    """Return the mean duration of all claims of all processes.
 
     Raises:
         SystemExit: nothing was claimed.
@@ -25,7 +25,7 @@ def claim(site: Site, queues: Queues, size: Size) -> dict[str, float]:
         with prepared(site, queues.quick, *traffic, count=size.processes) as processes:
             measured = go(processes)
         dead_rows.go()
-    claims_s = [claim_s for each in measured for claim_s in each["claims_s"]]
+    claims_s = [claim_s for process in measured for claim_s in process["claims_s"]]
     if not claims_s:
-        raise SystemExit("nothing was claimed: the figures would mean nothing")
+        raise SystemExit("Nothing was claimed, so the figures mean nothing.")
     return {"claim": statistics.mean(claims_s) * 1000}

@@ -1,4 +1,4 @@
-"""How fast a full outbox is drained, beside a backfill of as many rows of the example's site."""
+"""Measure the drain of a full outbox, and a backfill of as many rows of the example site."""
 
 import tempfile
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from bench.sending.size import Size
 
 
 def drain(site: Site, queues: Queues, size: Size) -> dict[str, float]:
-    """Return the measures of the drain; the backfill's site is on SQLite, whatever the outbox is on."""
+    """Return the measures of the drain. The backfill's site is always on SQLite."""
     site.run(queues.quick, "bench.run_drain", "fill", size.rows, WHYNESS_MIXPANEL_RELAY="command")
     drained = site.run(queues.quick, "bench.run_drain", "drain", size.rows)
     backfill = backfilled(_activities(queues.quick, size.rows), "backfill", size.rows)
@@ -23,7 +23,7 @@ def drain(site: Site, queues: Queues, size: Size) -> dict[str, float]:
 
 @cache
 def _activities(queue: str, rows: int) -> Mapping[str, str]:
-    """Return the variables of a site with that many activities, which is made once."""
+    """Return the variables of a site with that many activities; it is created once."""
     environment = environment_of(queue, Path(_directory().name) / "activities.sqlite3")
     make_rows(environment, rows)
     return environment

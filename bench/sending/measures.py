@@ -1,10 +1,10 @@
-"""What is measured of `send()`, and what it should be, as data; the tables. Pure."""
+"""The measures of `send()` and their targets, as data, and their tables. Pure."""
 
 from collections.abc import Mapping, Sequence
 
 from bench.targets import Target
 
-# Medians by the key of a measure, for each database.
+# Medians by database and measure.
 Values = Mapping[str, Mapping[str, float]]
 
 _LOOP = "of the simplest loop's"
@@ -44,7 +44,7 @@ _MODES = {"plain": "no transaction", "atomic": "ATOMIC_REQUESTS"}
 
 
 def measures_table(values: Values) -> str:
-    """Return each measure with its target beside it, as Markdown."""
+    """Return the measures and their targets as a Markdown table."""
     return _table("measure, added to the empty page", MEASURES, values)
 
 
@@ -52,40 +52,40 @@ def _table(title: str, targets: Sequence[Target], values: Values) -> str:
     lines = [f"| {title} | {' | '.join(values)} | target | verdict |"]
     lines.append("|---|" + "---|" * (len(values) + 2))
     for target in targets:
-        known = [found.get(target.key) for found in values.values()]
+        known = [figures.get(target.key) for figures in values.values()]
         shown = " | ".join("-" if value is None else f"{value:,.3g} {target.unit}".strip() for value in known)
         lines.append(f"| {target.title} | {shown} | {target.wanted} | {verdict(target, known)} |")
     return "\n".join(lines)
 
 
 def verdict(target: Target, known: Sequence[float | None]) -> str:
-    """Say whether the target is met on each database where it was measured; `""` where there is none."""
+    """Return whether the target is met on all databases where it was measured, in words."""
     verdicts = {target.verdict(value) for value in known if value is not None}
     return "missed" if "missed" in verdicts else verdicts.pop() if verdicts else "not measured"
 
 
 def pages_table(values: Values) -> str:
-    """Return what is added to a request, in milliseconds, as Markdown."""
+    """Return what events add to a request, in milliseconds, as a Markdown table."""
     ways = {"loop": "simplest loop", "send": "send()"}
     kinds = [(way, count) for way in ways for count in _EVENT_COUNTS]
     heads = [f"{ways[way]}, {count} event{'s' * (count > 1)}" for way, count in kinds]
     lines = [f"| added to a request, ms of CPU / ms | the page itself | {' | '.join(heads)} |"]
     lines.append("|---|---|" + "---|" * len(heads))
-    for database, found in values.items():
+    for database, figures in values.items():
         for mode, title in _MODES.items():
             cells = [
-                _cell(found, f"page_{mode}"),
-                *(_cell(found, f"{way}_{count}_{mode}") for way, count in kinds),
+                _cell(figures, f"page_{mode}"),
+                *(_cell(figures, f"{way}_{count}_{mode}") for way, count in kinds),
             ]
             lines.append(f"| {database}, {title} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
-def _cell(found: Mapping[str, float], name: str) -> str:
-    pair = [found.get(f"{name}_{unit}") for unit in ("cpu_ms", "wall_ms")]
+def _cell(figures: Mapping[str, float], name: str) -> str:
+    pair = [figures.get(f"{name}_{unit}") for unit in ("cpu_ms", "wall_ms")]
     return " / ".join("-" if value is None else f"{value:.2f}" for value in pair)
 
 
 def publisher_table(values: Values) -> str:
-    """Return the CPU of an event, as Markdown."""
+    """Return the publisher's CPU per event as a Markdown table."""
     return _table("CPU of the publisher, batches of 100", PUBLISHER, values)

@@ -1,4 +1,4 @@
-"""Where the pages run: a site on SQLite, one on PostgreSQL, and the queues beside them."""
+"""The measured sites, on SQLite and PostgreSQL, and their queues."""
 
 import contextlib
 import json
@@ -20,7 +20,7 @@ ATOMIC = {"BENCH_ATOMIC": "1"}
 
 @dataclass(frozen=True, slots=True)
 class Queues:
-    """URLs of sinks: one that answers at once, one after 10 ms, one that notes when it confirmed what."""
+    """URLs of sinks: one answers at once, one after 10 ms, one records when it confirmed each event."""
 
     quick: str
     slow: str
@@ -29,7 +29,7 @@ class Queues:
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """A site on one database; its tables are there."""
+    """A site on one database, with its tables."""
 
     database: str
     own: Mapping[str, str]
@@ -67,28 +67,28 @@ class Ready:
         self._process = process
 
     def wait(self) -> None:
-        """Wait until it is prepared.
+        """Wait until it is ready.
 
         Raises:
             SystemExit: it ended before.
         """
         if _pipe(self._process.stdout).readline() != "ready\n":
-            raise SystemExit("a program of the bench did not get ready")
+            raise SystemExit("A program of the benchmark ended before it was ready.")
 
     def go(self) -> None:
         """Let it begin, or end."""
         _pipe(self._process.stdin).close()
 
     def measured(self) -> dict[str, Any]:
-        """Return what it measured, once it has ended.
+        """Wait for its end, and return its figures.
 
         Raises:
             SystemExit: it failed.
         """
-        said = _pipe(self._process.stdout).read()
-        if self._process.wait() or not said:
-            raise SystemExit("a program of the bench failed")
-        measured: dict[str, Any] = json.loads(said.splitlines()[-1])
+        output = _pipe(self._process.stdout).read()
+        if self._process.wait() or not output:
+            raise SystemExit("A program of the benchmark failed.")
+        measured: dict[str, Any] = json.loads(output.splitlines()[-1])
         return measured
 
 
@@ -105,7 +105,7 @@ def running_queues() -> Iterator[Queues]:
 
 @contextlib.contextmanager
 def running_sites(directory: Path, queue: str) -> Iterator[tuple[list[Site], Sequence[str]]]:
-    """Give the sites, with their tables, and why others are not measured."""
+    """Yield the sites, with their tables, and why other sites are skipped."""
     sites, skipped = [Site("SQLite", {"BENCH_SQLITE": str(directory / "bench.sqlite3")})], []
     with contextlib.ExitStack() as stack:
         try:
@@ -135,5 +135,5 @@ def _command(arguments: Sequence[object]) -> list[str]:
 
 
 def _pipe(pipe: IO[str] | None) -> IO[str]:
-    assert pipe is not None  # noqa: S101  (it was asked for)
+    assert pipe is not None  # noqa: S101  (the process has it)
     return pipe

@@ -1,21 +1,21 @@
-"""How much is measured."""
+"""The size of a measurement."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How much of each.
+    """The size of a measurement.
 
     Args:
-        rounds: in each of which everything is measured once; medians of them count.
-        requests: of each page, back to back.
-        processes: of the site, where it has several.
+        rounds: of all steps; the result is their median.
+        requests: to a page, back to back.
+        processes: of the site, in steps with several.
         events: at EVENTS_PER_S.
-        claiming_s: how long claims are measured.
-        dead_rows: that a snapshot keeps.
+        claiming_s: time for measuring claims.
+        dead_rows: kept by a snapshot.
         rows: to drain, and to backfill.
-        batches: of 100 events, of the publisher alone.
+        batches: of 100 events, for the publisher.
     """
 
     rounds: int = 5

@@ -4,7 +4,7 @@ from django.apps import AppConfig
 
 
 class PagesConfig(AppConfig):
-    """What a visitor of the example sees."""
+    """The pages of the example."""
 
     name = "example.pages"
     label = "pages"

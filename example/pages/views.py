@@ -1,4 +1,4 @@
-"""The pages: what has happened, two ways to make something happen, and the counts."""
+"""The pages: the latest events, two ways to send one, and the counts."""
 
 from datetime import datetime
 from typing import NamedTuple
@@ -21,7 +21,7 @@ _TITLES = ("Video watched", "Audio upload", "Profile viewed")
 
 
 class Happening(NamedTuple):
-    """One line of the table of what happened last; they sort by time."""
+    """A row of the table of the latest events, sorted by time."""
 
     time: datetime
     event: str
@@ -31,7 +31,7 @@ class Happening(NamedTuple):
 
 @require_safe
 def home(request: HttpRequest) -> HttpResponse:
-    """Show the latest activity, and links that make more of it."""
+    """Show the latest events, and links that send more."""
     context = {
         "latest": _latest(),
         "counts": counts(),
@@ -44,12 +44,12 @@ def home(request: HttpRequest) -> HttpResponse:
     return render(request, "pages/home.html", context)
 
 
-@csrf_exempt  # whoever may follow a link to it may also post: it asks for no cookie, and knows no session
+@csrf_exempt  # safe, because the page has no cookies and no session
 def activity(request: HttpRequest, title: str, user_id: int | None = None) -> HttpResponse:
-    """Do `title` as a registered user, or as nobody; the address stands in for a session."""
+    """Log `title` for a registered user or an anonymous one; the address replaces a session."""
     longest = TrackerItem._meta.get_field("title").max_length or 0  # noqa: SLF001  (Django's public API for models)
     if len(title) > longest:
-        raise Http404(f"titles have at most {longest} characters")
+        raise Http404(f"A title can have at most {longest} characters.")
     user = get_object_or_404(AuthUser, id=user_id) if user_id is not None else None
     log = tracker_log(title, request, user)
     return render(request, "pages/activity.html", {"log": log})
@@ -62,7 +62,7 @@ def stats(request: HttpRequest) -> JsonResponse:  # noqa: ARG001  (Django's sign
 
 
 def counts() -> dict[str, int]:
-    """Return how many rows are logged, by table and together, and what became of this process's events."""
+    """Return the number of rows, in total and by table, and the counters of this process's events."""
     logged = {
         "activities": TrackerLog.objects.count(),
         "user_clicks": AuthUserTrackerClick.objects.count(),

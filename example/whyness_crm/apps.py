@@ -4,7 +4,7 @@ from django.apps import AppConfig
 
 
 class WhynessCrmConfig(AppConfig):
-    """Contacts, and the links that they and the registered users follow."""
+    """Contacts, links and clicks."""
 
     name = "example.whyness_crm"
     label = "whyness_crm"

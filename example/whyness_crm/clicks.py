@@ -1,4 +1,4 @@
-"""Logs a click on a link, sends it as an event, and goes where the link leads."""
+"""Log a click on a link, send it as an event, and redirect to the link's destination."""
 
 import logging
 from uuid import UUID
@@ -17,7 +17,7 @@ logger = logging.getLogger("whyness_mixpanel")
 
 @transaction.atomic
 def goto(request: HttpRequest, link: UUID, user: UUID) -> HttpResponseRedirect:
-    """Log that the person with the xref `user` clicked `link`, and lead them to its destination."""
+    """Log that the person with the xref `user` clicked `link`, and redirect to its destination."""
     destination = get_object_or_404(TrackerDestination, xref=link)
     registered = AuthUser.objects.filter(xref=user).first()
     click: AuthUserTrackerClick | ContactTrackerClick

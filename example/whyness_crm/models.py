@@ -10,7 +10,7 @@ NOBODY_ID = 1
 
 
 class Contact(models.Model):
-    """Somebody we write to: a prospect, until registered. The one with id 1 stands for nobody."""
+    """A person who receives mail: a prospect, until registered. The one with id 1 stands for nobody."""
 
     name = models.CharField(max_length=100, blank=True)
     email = models.EmailField(blank=True)
@@ -23,7 +23,7 @@ class Contact(models.Model):
 
 
 class TrackerDestination(models.Model):
-    """Where a link leads."""
+    """The destination of a link."""
 
     title = models.CharField(max_length=100)
     url = models.CharField(max_length=500)

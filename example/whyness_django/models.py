@@ -8,7 +8,7 @@ NOBODY_ID = 1
 
 
 class AuthUser(models.Model):
-    """A registered user. The one with id 1 stands in where nobody is signed in."""
+    """A registered user. The one with id 1 stands for anonymous visitors."""
 
     uid = models.CharField(max_length=100, unique=True)
     name = models.CharField(max_length=100, blank=True)
@@ -20,7 +20,7 @@ class AuthUser(models.Model):
 
 
 class UserAgent(models.Model):
-    """A User-Agent header, kept once however often it is seen."""
+    """A User-Agent header; each one is stored once."""
 
     useragent = models.CharField(max_length=500, unique=True)
 
@@ -39,7 +39,7 @@ class TrackerItem(models.Model):
 
 
 class TrackerLog(models.Model):
-    """Somebody did something."""
+    """An activity of a user."""
 
     user = models.ForeignKey(AuthUser, on_delete=models.CASCADE)
     item = models.ForeignKey(TrackerItem, on_delete=models.CASCADE)
@@ -48,7 +48,7 @@ class TrackerLog(models.Model):
     method = models.CharField(max_length=20)
     create_date = models.DateTimeField(auto_now_add=True)
 
-    class Meta:  # noqa: D106  (what Django's Meta is, Django says)
+    class Meta:  # noqa: D106  (Django's own)
         ordering = ("-id",)
 
     def __str__(self) -> str:

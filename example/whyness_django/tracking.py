@@ -1,4 +1,4 @@
-"""Logs activity and sends it as an event."""
+"""Log activity, and send it as an event."""
 
 import logging
 
@@ -12,14 +12,14 @@ logger = logging.getLogger("whyness_mixpanel")
 
 
 def client_ip(request: HttpRequest) -> str:
-    """Return the address the request says it comes from; it may be empty or forged."""
+    """Return the client's address according to the request; it may be empty or forged."""
     forwarded = request.headers.get("X-Forwarded-For", "")
     return forwarded.split(",")[0].strip() or request.META.get("REMOTE_ADDR", "")
 
 
 @transaction.atomic
 def tracker_log(activity: str, request: HttpRequest, user: AuthUser | None) -> TrackerLog:
-    """Log that `user` (None: nobody who is signed in) did `activity`, and send the event of it."""
+    """Log `activity` of `user` (None: an anonymous visitor), and send its event."""
     useragent = request.headers.get("User-Agent", "")[:500]
     log = TrackerLog.objects.create(
         user=user or AuthUser.objects.get(id=NOBODY_ID),

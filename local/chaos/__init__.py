@@ -1,1 +1,1 @@
-"""`make chaos`: the processes of the local pipeline under every fault it has to come through, row by row."""
+"""`make chaos`: the processes of the local pipeline under every fault it must survive, row by row."""

@@ -26,8 +26,8 @@ _LANES = 3
 _KNOWN_FAULTS = (EmulatorMissing, ProcessFailed, RieUnavailable, TemplateError)
 _GONE = (BotoCoreError, ClientError, URLError)
 _EPILOG = """examples:
-  make chaos                 200,000 events, every fault; less than 25 minutes
-  make chaos SCALE=0.02      the same, quick: 4,000 events and shorter faults
+  make chaos                 200,000 events, all faults; up to 25 minutes
+  make chaos SCALE=0.02      4,000 events and shorter faults; about two minutes
   .venv/bin/python -m local.chaos --scale 0.02 --row poison --row outage
   .venv/bin/python -m local.chaos --list
 """
@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except _KNOWN_FAULTS as error:
         print(f"make chaos: {error}\n{_logs_are_in(work_dir)}", file=sys.stderr)
     except _GONE as error:
-        what = f"a part does not answer any more: {error}"
+        what = f"a process stopped answering: {error}"
         print(f"make chaos: {what}\n{_logs_are_in(work_dir)}", file=sys.stderr)
     return 1
 
@@ -60,14 +60,17 @@ def _run(options: argparse.Namespace, work_dir: Path) -> int:
     rows = [row for row in ROWS if not options.row or row.name in options.row]
     pace = Pace.at(options.scale, len(ROWS))
     lane_count = min(_LANES, len(rows))
-    print(f"{len(rows)} rows of {pace.events:,} events, {lane_count} pipelines side by side", flush=True)
+    print(
+        f"{len(rows)} faults with {pace.events:,} events each, on {lane_count} pipelines in parallel",
+        flush=True,
+    )
     results: dict[str, Result] = {}
 
     def tick(lanes: Sequence[Lane]) -> None:
         if sys.stderr.isatty():
-            arrived = sum(lane.arrived_count() for lane in lanes)
+            arrived = sum(lane.mixpanel.event_count() for lane in lanes)
             line = (
-                f"{len(results)} of {len(rows)} rows done; {arrived:,} events of those under way at Mixpanel"
+                f"{len(results)} of {len(rows)} faults done; {arrived:,} events of the current ones arrived"
             )
             print(f"\r\033[K{time.monotonic() - began:6.1f} s  {line}", end="", file=sys.stderr, flush=True)
 
@@ -82,7 +85,7 @@ def _report(results: Sequence[Result], scale: float, seconds: float, work_dir: P
     bad = [result for result in results if result.problems]
     print(_table(results))
     for result in bad:
-        print(f"NOT AS IT MUST BE: {result.row.name}: {', '.join(result.problems)}")
+        print(f"FAILED: {result.row.name}: {', '.join(result.problems)}")
     if bad:
         print(_logs_are_in(work_dir))
     else:
@@ -93,32 +96,32 @@ def _report(results: Sequence[Result], scale: float, seconds: float, work_dir: P
 
 
 def _line(result: Result) -> str:
-    end = f"drained in {result.drain_s:.1f} s; " + (", ".join(result.problems) or "every event accounted for")
+    end = f"drained in {result.drain_s:.1f} s; " + (", ".join(result.problems) or "all accounted for")
     return (
         f"{result.row.name:<20}{result.account.delivered:>7,} delivered, {result.account.dead:,} dead, {end}"
     )
 
 
 def _table(results: Sequence[Result]) -> str:
-    head = ("offered", "delivered", "dead", "lost", "double", "unexpl.", "drain s", "struck")
+    head = ("offered", "delivered", "dead", "lost", "twice", "unexpl.", "drain s", "struck")
     lines = ["", f"  {'fault':<50}" + "".join(f"{name:>10}" for name in head)]
     for result in results:
-        found = result.account
-        figures = (found.offered, found.delivered, found.dead, found.lost, found.double_counted)
-        texts = [f"{figure:,}" for figure in (*figures, found.unexplained)]
+        counts = result.account
+        figures = (counts.offered, counts.delivered, counts.dead, counts.lost, counts.double_counted)
+        texts = [f"{figure:,}" for figure in (*figures, counts.unexplained)]
         texts += [f"{result.drain_s:.1f}", f"{result.struck:,}"]
         lines.append(f"  {result.row.what:<50}" + "".join(f"{text:>10}" for text in texts))
     return "\n".join([*lines, ""])
 
 
 def _logs_are_in(work_dir: Path) -> str:
-    return f"The logs of all parts are in {work_dir}"
+    return f"The logs of all processes are in {work_dir}"
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="make chaos",
-        description="The pipeline under every fault it has to come through, and an account of each event.",
+        description="Run the local pipeline under each fault it must survive; account for every event.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -127,16 +130,16 @@ def _parser() -> argparse.ArgumentParser:
         "--scale",
         type=_scale,
         default=scale,
-        help="of events and faults (default: $SCALE or 1, the whole run)",
+        help="multiplies the number of events and the length of the faults (default: $SCALE or 1)",
     )
     parser.add_argument(
         "--row",
         action="append",
         choices=[row.name for row in ROWS],
         metavar="NAME",
-        help="only this; repeatable",
+        help="run only this fault; may be repeated",
     )
-    parser.add_argument("--list", action="store_true", help="name the rows and end")
+    parser.add_argument("--list", action="store_true", help="list the names of the faults and exit")
     return parser
 
 
@@ -146,5 +149,5 @@ def _scale(text: str) -> float:
     except ValueError:
         scale = 0.0
     if not 0.001 <= scale <= 10:  # noqa: PLR2004
-        raise argparse.ArgumentTypeError(f"{text!r} is no number from 0.001 to 10")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0.001 to 10")
     return scale

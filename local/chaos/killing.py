@@ -1,4 +1,4 @@
-"""The troubles that end processes: the function's runtimes, or the poller with all of them."""
+"""The troubles that kill processes: the function's runtimes, or the poller with its runtimes."""
 
 import os
 import random
@@ -13,7 +13,7 @@ from local.chaos.pace import Pace
 from local.chaos.troubles import Tally, Trouble, at_mixpanel
 
 _WATCH_S = 0.05
-# Seven as a suspect: its neighbours, of which fewer meet it each time, must all be through by then.
+# Seven of them as a suspect. By then all its neighbours must have been delivered.
 _POISON_RECEIVES = 10
 
 Watch = Callable[[threading.Event], None]
@@ -21,7 +21,7 @@ Watch = Callable[[threading.Event], None]
 
 @contextmanager
 def killed(lane: Lane, pace: Pace) -> Iterator[Tally]:
-    """Kill the runtimes every few seconds, one of them between the import of a request and its answer."""
+    """Kill the runtimes every few seconds, after Mixpanel imported a request and before it answers."""
     tally = Tally()
     chance = random.Random(1)  # noqa: S311  (a script)
 
@@ -40,7 +40,7 @@ def killed(lane: Lane, pace: Pace) -> Iterator[Tally]:
 
 
 def poisoned(prefix: str) -> Trouble:
-    """Kill the one runtime whenever it posts the poison event, before anything is answered."""
+    """Kill the only runtime whenever it posts the poison event, before Mixpanel answers."""
 
     @contextmanager
     def trouble(lane: Lane, pace: Pace) -> Iterator[Tally]:
@@ -55,8 +55,8 @@ def poisoned(prefix: str) -> Trouble:
 
         lane.stop_poller()
         lane.set_queue(visibility_s=pace.short_visibility_s, receives=_POISON_RECEIVES)
-        # One runtime: the record kills the process that handles it, and no other. Short timeout: suspects
-        # are hidden for so long and their own pause, which must be long enough to differ by whole seconds.
+        # One runtime, so that the record kills only the process that handles it. A short timeout, because
+        # suspects are hidden for it and a pause, which must be long enough to differ by whole seconds.
         cap_s = str(max(4.0, pace.redelivery_cap_s))
         lane.start_poller(concurrency=1, timeout_s=max(4, pace.timeout_s // 4), REDELIVERY_CAP_S=cap_s)
         fault = {"body_contains": poison_id(prefix), "connection": "hang"}
@@ -69,7 +69,7 @@ def poisoned(prefix: str) -> Trouble:
 
 
 def restarted(stop: Callable[[Lane], None]) -> Trouble:
-    """Stop the poller and start it again, time after time."""
+    """Stop and start the poller again and again."""
 
     @contextmanager
     def trouble(lane: Lane, pace: Pace) -> Iterator[Tally]:
@@ -89,7 +89,7 @@ def restarted(stop: Callable[[Lane], None]) -> Trouble:
 
 
 def _kill(pids: list[int]) -> int:
-    """Kill processes at once; return how many there were."""
+    """Kill processes; return how many there were."""
     killed = 0
     for pid in pids:
         with suppress(ProcessLookupError):
@@ -100,7 +100,7 @@ def _kill(pids: list[int]) -> int:
 
 @contextmanager
 def _watching(watch: Watch) -> Iterator[None]:
-    """Run `watch` beside the block until its end; what it raises is raised then."""
+    """Run `watch` in a thread until the block ends; then raise what it raised."""
     over = threading.Event()
     raised: list[BaseException] = []
 

@@ -1,4 +1,4 @@
-"""The processes of one pipeline: started once; rows run on it one after the other."""
+"""The processes of one pipeline. They are started once; rows run on them one after the other."""
 
 import json
 import os
@@ -13,20 +13,19 @@ from types import TracebackType
 from typing import Self
 
 from local import inventory
-from local.chaos.control import Aws, Mixpanel
-from local.chaos.finding import take_letters
 from local.chaos.pace import Pace
 from local.chaos.runtimes import runtimes_of
+from local.control import Aws, Mixpanel
 from local.mishaps import MIXPANEL_MAX_ITEMS
 from local.processes import ChildProcess, raise_if_interrupted, start
 from local.stack import ROOT, LocalStack
 
 _START_TIMEOUT_S = 30.0
-_LOOK_EACH_S = 0.1
-_LONG_POLL_S = 1.1  # the poller's, and a little more
-_CONCURRENCY = 2  # the least that Lambda allows
+_CHECK_INTERVAL_S = 0.1
+_LONG_POLL_S = 1.1  # a little longer than the poller's
+_CONCURRENCY = 2  # the lowest that Lambda allows
 _RECEIVES = 1_000
-_HEALTHY = {
+_NORMAL = {
     "max_items": MIXPANEL_MAX_ITEMS,
     "max_body_bytes": 10_000_000,
     "events_per_s": 30_000,
@@ -41,7 +40,7 @@ class Lane:
         work_dir: an existing directory for its logs.
         pace: of the run.
 
-    Once entered it has `stack`, and `mixpanel` and `aws`, by which faults are switched.
+    Once entered it has `stack`, and `mixpanel` and `aws`, which switch faults.
     """
 
     stack: LocalStack
@@ -65,7 +64,7 @@ class Lane:
                 start("the fault proxy", command, log_path=self._work_dir / "proxy.log", cwd=ROOT)
             )
             self._proxy_url = str(proxy.wait_for_json_line(timeout_s=_START_TIMEOUT_S)["url"])
-            self.mixpanel, self.aws = Mixpanel(self.stack.simulator_url), Aws(self._proxy_url)
+            self.mixpanel, self.aws = self.stack.mixpanel, Aws(self._proxy_url)
             self.set_queue()
             starting.callback(self.stop_poller)
             self._running = starting.pop_all()
@@ -78,7 +77,7 @@ class Lane:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What a program needs to use this lane's AWS by the proxy, and its queues."""
+        """The variables with which a program uses this lane's queues, through the proxy."""
         resources = self.stack.resources
         return {
             **self.stack.account.environment,
@@ -103,7 +102,7 @@ class Lane:
     def start_poller(
         self, *, concurrency: int = _CONCURRENCY, timeout_s: int | None = None, **settings: str
     ) -> None:
-        """Start the poller process, with `timeout_s` and `settings` over the function's own."""
+        """Start the poller process; `timeout_s` and `settings` replace the function's own."""
         config, pace = self.stack.config, self._pace
         environment = {**config.function.environment, "AWS_ENDPOINT_URL": self._proxy_url, **settings}
         batch_size = pace.batch_size
@@ -112,7 +111,7 @@ class Lane:
             mapping=replace(
                 config.mapping,
                 batch_size=batch_size,
-                window_s=0 if batch_size <= 10 else 1,  # noqa: PLR2004  (above, Lambda wants a window)
+                window_s=0 if batch_size <= 10 else 1,  # noqa: PLR2004  (larger batches need a window)
                 max_concurrency=concurrency,
             ),
             function=replace(config.function, timeout_s=timeout_s or pace.timeout_s, environment=environment),
@@ -123,7 +122,7 @@ class Lane:
         self._poller.wait_for_json_line(timeout_s=_START_TIMEOUT_S)
 
     def stop_poller(self) -> None:
-        """Let the poller end in order: it waits for the invocations under way."""
+        """Stop the poller; it waits for running invocations."""
         if self._poller is not None:
             self._poller.stop(grace_s=self._pace.timeout_s + 5)
             self._poller = None
@@ -140,18 +139,19 @@ class Lane:
 
     # --- between rows
 
-    def put_right(self) -> None:
-        """Make everything as it is in health, and forget the events of the row before."""
+    def reset(self) -> None:
+        """End all faults, restore all settings, and delete the events of the row before."""
         self.aws.clear()
         self.mixpanel.reset()
-        self.put_mixpanel_right()
+        self.restore_mixpanel()
         self.set_queue()
-        self.stack.account.client("sqs").purge_queue(QueueUrl=self.stack.resources.queue_url)
-        take_letters(self.stack)
+        sqs, resources = self.stack.account.client("sqs"), self.stack.resources
+        for queue_url in (resources.queue_url, resources.dead_letter_queue_url):
+            sqs.purge_queue(QueueUrl=queue_url)
 
-    def put_mixpanel_right(self) -> None:
-        """Give the simulator the limits of every day."""
-        self.mixpanel.change(**_HEALTHY)
+    def restore_mixpanel(self) -> None:
+        """Restore the simulator's normal limits."""
+        self.mixpanel.change(**_NORMAL)
 
     def set_queue(self, *, visibility_s: int | None = None, receives: int = _RECEIVES) -> None:
         """Set the queue's visibility timeout, by default the pace's, and its maxReceiveCount."""
@@ -165,10 +165,10 @@ class Lane:
             },
         )
         if visibility_s:
-            time.sleep(_LONG_POLL_S)  # a receive that has begun keeps the timeout it began with
+            time.sleep(_LONG_POLL_S)  # a running receive keeps the old timeout
 
     def rotate_at_mixpanel(self) -> str:
-        """Give the service account another password, and return it: the secret still has the old one."""
+        """Change the service account's password at Mixpanel, and return it. The secret keeps the old one."""
         password = secrets.token_urlsafe()
         self.mixpanel.change(password=password)
         return password
@@ -180,18 +180,14 @@ class Lane:
             SecretString=json.dumps({"account": "local", "password": password}),
         )
 
-    # --- what there is
+    # --- after a row
 
     def drain(self) -> bool:
-        """Wait until the queue is empty; False where that took too long."""
+        """Wait until the queue is empty; return False if that takes too long."""
         give_up_at = time.monotonic() + self._pace.patience_s
         while inventory.queued_message_count(self.stack):
             raise_if_interrupted()
             if time.monotonic() > give_up_at:
                 return False
-            time.sleep(_LOOK_EACH_S)
+            time.sleep(_CHECK_INTERVAL_S)
         return True
-
-    def arrived_count(self) -> int:
-        """Return how many events Mixpanel counts."""
-        return inventory.counts_at_mixpanel(self.stack)["unique"]

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from local.accounting import DELIVERED, Expected, Key
 from local.mishaps import MIXPANEL_MAX_ITEMS
-from local.reconcile import Key
 from whyness_events.outcomes import CRASHED, Reason
 
-DELIVERED = ""
 _SINGLE_SHARE = 0.1
 _LONGEST_MESSAGE = 100  # events
 _MESSAGES_AT_LEAST = 15
@@ -26,18 +25,18 @@ class Bad(StrEnum):
     """What can be wrong with an event."""
 
     HERE = "here"  # the function itself refuses it
-    AT_MIXPANEL = "at Mixpanel"  # only Mixpanel does: an array longer than it was told to take
+    AT_MIXPANEL = "at Mixpanel"  # only Mixpanel refuses it: an array above the simulator's limit
 
 
 @dataclass(frozen=True, slots=True)
 class Mix:
-    """What a load is made of.
+    """What a load consists of.
 
     Args:
-        bad_share: of the events; at least one of each kind where it is not 0.
-        kinds: of the bad ones.
-        fate: what becomes of those in the end, a reason or DELIVERED.
-        poison: whether one message more has the event that `poison_id` names, and two others.
+        bad_share: of the events; above 0 there is at least one bad event of each kind.
+        kinds: of bad events.
+        fate: of the bad events, a reason or DELIVERED.
+        poison: whether there is one more message, with the event of `poison_id` and two others.
     """
 
     bad_share: float = 0.0
@@ -48,20 +47,20 @@ class Mix:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """Message bodies, and for each event in them its fate: DELIVERED, or the reason of its death."""
+    """Message bodies and what must become of their events, whose insert ids begin with `prefix`."""
 
     prefix: str
     bodies: Sequence[str]
-    fates: Mapping[Key, str]
+    expected: Expected
 
 
 def poison_id(prefix: str) -> str:
-    """Return the insert id of the event that is to kill the process."""
+    """Return the insert id of the event that kills the process."""
     return f"{prefix}-poison-0"
 
 
 def make_load(prefix: str, count: int, mix: Mix, *, now_ms: int, seed: int = 1) -> Load:
-    """Return `count` events, each with an insert id of its own that begins with `prefix`."""
+    """Return `count` events with different insert ids, which begin with `prefix`."""
     chance = random.Random(seed)  # noqa: S311  (a load, not a secret)
     bad = _bad_positions(count, mix)
     events: list[dict[str, Any]] = []
@@ -78,7 +77,7 @@ def make_load(prefix: str, count: int, mix: Mix, *, now_ms: int, seed: int = 1) 
         fates |= dict.fromkeys(map(_key, killers), CRASHED)
         bodies.append(_body(killers))
     chance.shuffle(bodies)
-    return Load(prefix, bodies, fates)
+    return Load(f"{prefix}-", bodies, Expected(fates))
 
 
 def _bad_positions(count: int, mix: Mix) -> dict[int, Bad]:

@@ -1,4 +1,4 @@
-"""How much and how fast, by scale: one number shortens the load, the faults and the waits alike. Pure."""
+"""The numbers of a run, by scale: one factor for the load, the faults and the waits. Pure."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -9,19 +9,19 @@ _FEWEST_EVENTS = 100
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """What a run takes.
+    """The numbers of a run.
 
     Args:
         events: offered in each row.
-        batch_size: messages that one invocation gets at most.
-        load_s: over which the events of a row are offered.
-        trouble_s: how long a trouble lasts that somebody has to put right.
-        outage_s: ... that is to be long against `redelivery_cap_s`.
-        every_s: between two kills or restarts.
+        batch_size: of an invocation, in messages.
+        load_s: time in which the events of a row are offered.
+        trouble_s: length of a trouble that ends before the queue is empty.
+        outage_s: length of such a trouble that must be long against `redelivery_cap_s`.
+        every_s: time between two kills or restarts.
         answer_timeout_s, redelivery_cap_s, breaker_s, timeout_s: the function's settings.
         visibility_s: of the queue; longer than the function's timeout.
-        short_visibility_s: of the queue in the rows where processes are killed, each of which costs so long.
-        patience_s: how long a row may take to drain.
+        short_visibility_s: of the queue in the rows that kill processes, because each kill costs so long.
+        patience_s: how long the queue of a row may take to drain.
     """
 
     events: int
@@ -40,7 +40,7 @@ class Pace:
 
     @classmethod
     def at(cls, scale: float, row_count: int) -> Self:
-        """Return the pace at a scale: 1 is the whole run, `EVENTS_IN_ALL` over `row_count` rows."""
+        """Return the pace at a scale: 1 is the whole run, with `EVENTS_IN_ALL` in `row_count` rows."""
         timeout_s = round(max(8, 30 * scale))
         return cls(
             events=max(_FEWEST_EVENTS, round(EVENTS_IN_ALL * scale / row_count)),
@@ -65,7 +65,7 @@ class Pace:
             "ANSWER_TIMEOUT_S": str(self.answer_timeout_s),
             "REDELIVERY_BASE_S": "1",
             "REDELIVERY_CAP_S": str(self.redelivery_cap_s),
-            # As many pauses as MAX_RECEIVE_COUNT allows: far more than a row lasts.
+            # As long as MAX_RECEIVE_COUNT allows, and far longer than a row.
             "EXHAUST_AFTER_S": str(600 * self.redelivery_cap_s),
             "BREAKER_S": str(self.breaker_s),
         }

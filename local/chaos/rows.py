@@ -1,4 +1,4 @@
-"""The rows: one for each fault that the pipeline has to come through."""
+"""The rows: one for each fault that the pipeline must survive."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -18,20 +18,20 @@ _RETRY_AFTER = {"headers": {"Retry-After": "1"}}
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A trouble and the load that meets it.
+    """A trouble and the load that is offered during it.
 
     Args:
-        name: on the command line and in the account.
-        what: for people.
-        trouble: begins before the load and, unless `mended_after_s`, lasts until the queue is empty.
-        mended_after_s: from its beginning until somebody puts it right; the load is offered meanwhile.
+        name: on the command line and in the JSON.
+        what: a title for people.
+        trouble: begins before the load and, without `fixed_after_s`, lasts until the queue is empty.
+        fixed_after_s: how long it lasts; the load is offered meanwhile.
         mix: of the load.
     """
 
     name: str
     what: str
     trouble: Trouble
-    mended_after_s: Callable[[Pace], float] | None = None
+    fixed_after_s: Callable[[Pace], float] | None = None
     mix: Mix = Mix()  # noqa: RUF009  (frozen)
 
 
@@ -95,17 +95,17 @@ ROWS = (
         ),
     ),
     Row("invalid", "1 % invalid events", troubles.invalid, mix=Mix(bad_share=0.01)),
-    Row("killed", "kill -9 of the runtimes in mid-invocation", killing.killed, _soon),
+    Row("killed", "kill -9 of the runtimes during invocations", killing.killed, _soon),
     Row("poison", "a record that kills its process", killing.poisoned("poison"), mix=Mix(poison=True)),
     Row(
         "aws-partial",
-        "SQS and DynamoDB do batches in part",
+        "SQS and DynamoDB refuse parts of batches",
         at_aws({"effect": "partial", "probability": 0.2, "operations": _SENDS}),
         mix=_FEW_BAD,
     ),
     Row(
         "aws-throttled",
-        "SQS and DynamoDB throttle, or are not there",
+        "SQS and DynamoDB throttle or are unavailable",
         at_aws(
             {"effect": "throttle", "probability": 0.2, "operations": _CALLS},
             {"effect": "unavailable", "probability": 0.1, "operations": _CALLS},
@@ -123,12 +123,12 @@ ROWS = (
     ),
     Row(
         "redrive",
-        "dead letters moved back once Mixpanel takes them",
+        "dead letters redriven once Mixpanel takes them",
         troubles.redriven,
         mix=Mix(bad_share=0.05, kinds=(Bad.AT_MIXPANEL,), fate=""),
     ),
     Row("poller-stopped", "the poller restarted (SIGTERM)", killing.restarted(_stop), _soon),
     Row("poller-killed", "the poller restarted (kill -9)", killing.restarted(_kill), _soon),
 )
-# They take longest: begun first, they do not make the others wait at the end.
+# These take longest, so that they begin first.
 LONGEST_FIRST = ("poison", "outage", "rate-limit", "too-large", "dripping")

@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from local.chaos.account import Account, account
-from local.chaos.finding import find
+from local import inventory
+from local.accounting import Account, account
 from local.chaos.lane import Lane
 from local.chaos.load import Load, make_load
 from local.chaos.pace import Pace
@@ -23,13 +23,13 @@ _SEND_AT_ONCE = 10
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What came of a row.
+    """The result of a row.
 
     Args:
         row: that was run.
         account: of its events.
-        drain_s: from the end of the load, or from when the trouble was put right, until the queue was empty.
-        struck: how often the fault did.
+        drain_s: from the end of the load, or from the end of the trouble, until the queue was empty.
+        struck: how often the fault struck.
     """
 
     row: Row
@@ -39,12 +39,9 @@ class Result:
 
     @property
     def problems(self) -> list[str]:
-        """What is not as it must be; empty for a good row."""
-        names = ("lost", "double_counted", "unexplained", "waiting")
-        found = [
-            f"{count} {name.replace('_', '-')}" for name in names if (count := getattr(self.account, name))
-        ]
-        return found if self.struck else [*found, "the fault never struck"]
+        """What is wrong, for people; empty if all is well."""
+        problems = self.account.problems
+        return problems if self.struck else [*problems, "the fault never struck, so the row proves nothing"]
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON data."""
@@ -53,21 +50,22 @@ class Result:
 
 
 def run_row(lane: Lane, row: Row, pace: Pace) -> Result:
-    """Run one row on a lane that is in health."""
-    lane.put_right()
+    """Run one row on a lane."""
+    lane.reset()
     load = make_load(row.name, pace.events, row.mix, now_ms=time.time_ns() // 1_000_000)
     with row.trouble(lane, pace) as tally:
         began = time.monotonic()
         _offer(lane, load, pace.load_s)
-        mended_at = time.monotonic()
-        if row.mended_after_s is None:
+        fixed_at = time.monotonic()
+        if row.fixed_after_s is None:
             lane.drain()
         else:
-            _wait_until(began + row.mended_after_s(pace))
-            mended_at = time.monotonic()
+            _wait_until(began + row.fixed_after_s(pace))
+            fixed_at = time.monotonic()
     lane.drain()
-    drain_s = time.monotonic() - mended_at
-    return Result(row, account(load, find(lane.stack)), drain_s, tally.count)
+    drain_s = time.monotonic() - fixed_at
+    snapshot = inventory.take_snapshot(lane.stack).of(load.prefix)
+    return Result(row, account(load.expected, snapshot), drain_s, tally.count)
 
 
 def run_rows(
@@ -110,7 +108,7 @@ def run_rows(
 
 
 class _Crew:
-    """What the threads share; each works on a lane of its own."""
+    """What the threads share. Every thread has its own lane."""
 
     def __init__(self, todo: "queue.SimpleQueue[Row]", pace: Pace, work_dir: Path) -> None:
         self.done = queue.SimpleQueue[Result]()
@@ -122,7 +120,7 @@ class _Crew:
         self._work_dir = work_dir
 
     def work(self, number: int) -> None:
-        """Take rows until there are none, or somebody failed."""
+        """Run rows until none is left, or a thread failed."""
         try:
             self._work(self._work_dir / f"lane-{number}")
         except BaseException as error:  # noqa: BLE001  (raised again in the thread that waits)
@@ -144,7 +142,7 @@ class _Crew:
 
 
 def _offer(lane: Lane, load: Load, seconds: float) -> None:
-    """Send the load evenly over so many seconds, straight to the emulator: publishing is not on trial."""
+    """Send the load evenly over so many seconds, directly to the emulator: publishing is not tested here."""
     sqs, url = lane.stack.account.client("sqs"), lane.stack.resources.queue_url
     began = time.monotonic()
     for start in range(0, len(load.bodies), _SEND_AT_ONCE):
@@ -153,7 +151,7 @@ def _offer(lane: Lane, load: Load, seconds: float) -> None:
         entries = sqs_batch.numbered([{"MessageBody": body} for body in bodies])
         answer = sqs.send_message_batch(QueueUrl=url, Entries=entries)
         if len(sqs_batch.read(answer, entries).confirmed) < len(entries):
-            raise RuntimeError(f"the emulator did not take the load: {answer}")
+            raise RuntimeError(f"the emulator refused a part of the load: {answer}")
 
 
 def _wait_until(moment: float) -> None:

@@ -1,4 +1,4 @@
-"""Find the processes in which the function runs, from outside: grandchildren of the poller."""
+"""Find the processes in which the function runs: grandchildren of the poller."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ _PROC = Path("/proc")
 
 
 def runtimes_of(poller_pid: int) -> list[int]:
-    """Return the process ids of the Python runtimes below the emulators that a poller has started."""
+    """Return the process ids of the Python runtimes of a poller."""
     parents = {
         int(entry.name): parent
         for entry in _PROC.iterdir()

@@ -1,6 +1,6 @@
-"""The troubles, each a context manager: on entering it begins, on leaving it is put right.
+"""The troubles. Each is a context manager: it begins on entry and is fixed on exit.
 
-What it yields is a `Tally` of how often it struck: a row whose fault never struck has shown nothing.
+It yields a `Tally` of how often it struck: a row whose fault never struck proves nothing.
 """
 
 import random
@@ -18,7 +18,7 @@ _ALL_ITEMS = 254
 
 @dataclass(slots=True)
 class Tally:
-    """How often a trouble struck, known when it is over."""
+    """How often a trouble struck; set when it is over."""
 
     count: int = 0
 
@@ -27,7 +27,7 @@ Trouble = Callable[[Lane, Pace], AbstractContextManager[Tally]]
 
 
 def striking_seed(probability: float, *, within: int = 2) -> int:
-    """Return the first seed that strikes in the first draws: a small run must meet the fault too."""
+    """Return the first seed that strikes in the first draws, so that a small run meets the fault too."""
     for seed in range(1_000):
         chance = random.Random(seed)  # noqa: S311  (a script)
         if any(chance.random() < probability for _ in range(within)):
@@ -41,7 +41,7 @@ def _seeded(fault: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def at_mixpanel(*faults: Mapping[str, Any]) -> Trouble:
-    """Switch faults of the simulator on."""
+    """Return a trouble with faults of the simulator."""
 
     @contextmanager
     def trouble(lane: Lane, _pace: Pace) -> Iterator[Tally]:
@@ -54,7 +54,7 @@ def at_mixpanel(*faults: Mapping[str, Any]) -> Trouble:
 
 
 def at_aws(*faults: Mapping[str, Any]) -> Trouble:
-    """Switch faults of the proxy on."""
+    """Return a trouble with faults of the AWS proxy."""
 
     @contextmanager
     def trouble(lane: Lane, _pace: Pace) -> Iterator[Tally]:
@@ -67,7 +67,7 @@ def at_aws(*faults: Mapping[str, Any]) -> Trouble:
 
 
 def limit(status: int, **settings: Callable[[Pace], int]) -> Trouble:
-    """Change settings of the simulator, which then answers `status` to what is too much."""
+    """Return a trouble with other limits of the simulator; it answers `status` to what exceeds them."""
 
     @contextmanager
     def trouble(lane: Lane, pace: Pace) -> Iterator[Tally]:
@@ -75,7 +75,7 @@ def limit(status: int, **settings: Callable[[Pace], int]) -> Trouble:
         lane.mixpanel.change(**{name: value(pace) for name, value in settings.items()})
         yield tally
         tally.count = lane.mixpanel.answered(status)
-        lane.put_mixpanel_right()
+        lane.restore_mixpanel()
 
     return trouble
 
@@ -89,7 +89,7 @@ def slow(lane: Lane, pace: Pace) -> Iterator[Tally]:
 
 @contextmanager
 def rotated(lane: Lane, _pace: Pace) -> Iterator[Tally]:
-    """Change the password at Mixpanel; the secret follows when it is put right."""
+    """Change the password at Mixpanel; update the secret on exit."""
     tally = Tally()
     password = lane.rotate_at_mixpanel()
     yield tally
@@ -99,7 +99,7 @@ def rotated(lane: Lane, _pace: Pace) -> Iterator[Tally]:
 
 @contextmanager
 def wrong_project(lane: Lane, _pace: Pace) -> Iterator[Tally]:
-    """Deploy with a project id that Mixpanel answers with an unexplained 400, then with the right one."""
+    """Deploy a project id that Mixpanel refuses with an unexplained 400; the right one on exit."""
     tally = Tally()
     lane.mixpanel.change(unknown_project_status=400)
     lane.stop_poller()
@@ -112,7 +112,7 @@ def wrong_project(lane: Lane, _pace: Pace) -> Iterator[Tally]:
 
 @contextmanager
 def invalid(lane: Lane, _pace: Pace) -> Iterator[Tally]:
-    """Do nothing: the trouble is in the load. Strikes are answers that name events."""
+    """Do nothing: the trouble is in the load. An answer that names events is a strike."""
     tally = Tally()
     yield tally
     tally.count = lane.mixpanel.answered(400)
@@ -120,7 +120,7 @@ def invalid(lane: Lane, _pace: Pace) -> Iterator[Tally]:
 
 @contextmanager
 def redriven(lane: Lane, _pace: Pace) -> Iterator[Tally]:
-    """Let Mixpanel refuse what it takes later, and when it does, put all dead letters back with the tool."""
+    """Let Mixpanel refuse events; on exit let it take them, and redrive all dead letters."""
     tally = Tally()
     yield tally
     tally.count = lane.mixpanel.answered(400)

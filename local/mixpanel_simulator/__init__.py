@@ -1,6 +1,6 @@
-"""A Mixpanel for one machine: the Import API with its rules, its limits and, on demand, its bad days.
+"""A Mixpanel simulator: the Import API with its rules and limits, and faults on request.
 
-Nothing of the product is imported here: this is the other side of the wire.
+It imports nothing of the project: this is the other side of the wire. Its page: docs/mixpanel-simulator.md.
 
     with MixpanelSimulator(project_id="123", account="acct", password="pw") as mixpanel:
         mixpanel.faults.add(next_requests=2, status=503)

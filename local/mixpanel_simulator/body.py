@@ -1,4 +1,4 @@
-"""The body of an import request: unpacked and decoded, each only if someone asks."""
+"""The body of an import request, unpacked and decoded on demand."""
 
 import json
 import math
@@ -12,7 +12,7 @@ import msgspec
 from .reply import Refused, too_large_error
 
 HARD_LIMIT_BYTES = 64 * 1024 * 1024
-"""No body is unpacked further than this, whatever the settings say: a bomb costs no more."""
+"""The limit of unpacking, whatever the settings are, against compression bombs."""
 
 _GZIP_WBITS = 31
 _ARRAY = msgspec.json.Decoder(list[Any])
@@ -25,8 +25,8 @@ class Events(NamedTuple):
     """The decoded elements of a request, in order.
 
     Attributes:
-        unclean_sizes_bytes: None if the whole body was UTF-8. If not, surrogates stand for what could not be
-            read, and these are the sizes of the elements as compact JSON.
+        unclean_sizes_bytes: None if the whole body is UTF-8. Otherwise the elements have surrogates for
+            invalid bytes, and these are their sizes as compact JSON.
     """
 
     elements: list[Any]
@@ -34,16 +34,16 @@ class Events(NamedTuple):
 
     @property
     def is_clean(self) -> bool:
-        """Whether every text is UTF-8 for certain."""
+        """Return whether the whole body is UTF-8."""
         return self.unclean_sizes_bytes is None
 
 
 class ImportBody:
-    """One request's body. Reading it raises `Refused` with Mixpanel's answer, each time it is asked.
+    """The body of a request. Reading it may raise `Refused` with Mixpanel's answer.
 
     Args:
         headers: names in lower case.
-        raw: as it came over the wire.
+        raw: as received.
     """
 
     def __init__(self, headers: Mapping[str, str], raw: bytes) -> None:
@@ -53,10 +53,10 @@ class ImportBody:
 
     @cached_property
     def plain(self) -> bytes:
-        """The uncompressed bytes.
+        """Return the uncompressed bytes.
 
         Raises:
-            Refused: 400 for a broken or unknown encoding, 413 above the hard limit.
+            Refused: 400 for an invalid or unknown encoding, 413 above the hard limit.
         """
         if self._encoding == "identity":
             return self.raw
@@ -69,10 +69,10 @@ class ImportBody:
 
     @cached_property
     def events(self) -> Events:
-        """The elements, decoded.
+        """Return the decoded elements.
 
         Raises:
-            Refused: 400 for a body that is not what its content type says; what `plain` raises.
+            Refused: 400 for a body that does not match its content type; and as `plain`.
         """
         if self._media_type not in {"application/json", "application/x-ndjson"}:
             raise Refused(400, "content type must be application/json or application/x-ndjson")
@@ -82,7 +82,7 @@ class ImportBody:
             return self._decoded_with_surrogates()
 
     def sizes_bytes(self) -> list[int]:
-        """Measure each element as it stands in the uncompressed body."""
+        """Return the size of each element in the uncompressed body."""
         if self.events.unclean_sizes_bytes is not None:
             return self.events.unclean_sizes_bytes
         if self._is_lines:
@@ -124,7 +124,7 @@ def _gunzip(raw: bytes) -> bytes:
             raise EOFError("gzip ends early")
         raw = member.unused_data
     if not pieces:
-        raise EOFError("no gzip at all")
+        raise EOFError("no gzip data")
     return b"".join(pieces)
 
 

@@ -1,4 +1,4 @@
-"""Command line: a simulator, or a cheap sink, in a process of its own."""
+"""The command line: run a simulator, or a sink, as a process."""
 
 import argparse
 import asyncio
@@ -13,23 +13,23 @@ from .settings import COUNTS, DEFAULTS, IDENTITIES, REGIONS, Project, Settings, 
 from .simulator import Simulator
 from .sink import Sink
 
-_EPILOG = """examples:
-  # one project, any free port; the first line of output is JSON with the URL
+EPILOG = """examples:
+  # one project, on a free port; prints JSON with the URL
   .venv/bin/python -m local.mixpanel_simulator --project 123 --account acct --password-file secret.txt
 
-  # answer every tenth request with 429, see what arrived, make it well again
+  # answer a tenth of the requests with 429, see what arrived, remove the fault
   curl -X POST $URL/_simulator/faults -d '{"probability": 0.1, "status": 429}'
   curl $URL/_simulator/stats
   curl $URL/_simulator/events
   curl -X DELETE $URL/_simulator/faults
 
-  # a project that lives in the EU: this simulator, which plays the US, refuses it with 401
+  # a project in the EU: this simulator, which stands for the US, answers 401
   .venv/bin/python -m local.mixpanel_simulator --project 123:eu --account acct --password-file secret.txt
 
-  # for benchmarks: count only
+  # for benchmarks: a sink that only counts
   .venv/bin/python -m local.mixpanel_simulator --sink
 
-Everything it can do: docs/mixpanel-simulator.md
+All features: docs/mixpanel-simulator.md
 """
 
 
@@ -48,23 +48,33 @@ def main(arguments: list[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m local.mixpanel_simulator",
-        description="A Mixpanel on 127.0.0.1: POST /import as Mixpanel answers it, with faults to order.",
-        epilog=_EPILOG,
+        description="Simulate Mixpanel's POST /import on 127.0.0.1, with faults on request.",
+        epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("--port", type=int, default=0, help="default 0: any free one")
-    add("--project", action="append", default=[], metavar="ID[:REGION[:TOKEN]]", help="may be repeated")
+    add("--port", type=int, default=0, help="default 0: a free port")
+    add(
+        "--project",
+        action="append",
+        default=[],
+        metavar="ID[:REGION[:TOKEN]]",
+        help="a project; may be repeated",
+    )
     add("--account", default="", help="name of the service account")
     add(
         "--password-file",
         type=Path,
         metavar="FILE",
-        help="holds the account's secret; the last line break is cut",
+        help="file with the service account's secret; a final line break is ignored",
     )
-    add("--gdpr-token-file", type=Path, metavar="FILE", help="holds the token that may delete people")
-    add("--sink", action="store_true", help="check nothing, count only; takes only --port beside")
-    add("--sink-delay-ms", type=int, default=0, metavar="N", help="how long its answer takes (default 0)")
+    add("--gdpr-token-file", type=Path, metavar="FILE", help="file with the token that may delete people")
+    add(
+        "--sink",
+        action="store_true",
+        help="check nothing and only count; takes only --port and --sink-delay-ms",
+    )
+    add("--sink-delay-ms", type=int, default=0, metavar="N", help="time to answer of a sink (default 0)")
     for name, allowed in (
         ("region", REGIONS),
         ("identity", IDENTITIES),
@@ -75,7 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     for name in COUNTS:
         add(_flag(name), type=int, default=argparse.SUPPRESS, metavar="N", help=_default_of(name))
     add("--no-clamp-future", dest="clamp_future", action="store_false", default=argparse.SUPPRESS,
-        help="keep a time up to an hour ahead as it was sent")  # fmt: skip
+        help="keep times up to an hour ahead as sent")  # fmt: skip
     return parser
 
 
@@ -88,7 +98,7 @@ def _server(options: argparse.Namespace) -> Server:
 
 def _settings(options: argparse.Namespace) -> Settings:
     if not (options.project and options.account and options.password_file):
-        raise SettingsError("give --project, --account and --password-file, or --sink")
+        raise SettingsError("Give --project, --account and --password-file, or --sink.")
     own = {"port", "project", "account", "password_file", "gdpr_token_file", "sink", "sink_delay_ms"}
     token_file = options.gdpr_token_file
     return Settings(

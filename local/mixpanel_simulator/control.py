@@ -1,4 +1,4 @@
-"""What the simulator answers over HTTP: Mixpanel's paths, and its own pages under /_simulator/."""
+"""The HTTP pages of the simulator: Mixpanel's paths, and its own under /_simulator/."""
 
 from collections.abc import Callable
 
@@ -15,7 +15,7 @@ PREFIX = "/_simulator/"
 
 
 def handle(simulator: Simulator, request: Request) -> Reply:
-    """Answer any request that reaches the simulator's port."""
+    """Answer any request to the simulator."""
     if request.path == "/import":
         return _import(simulator, request)
     if request.path.startswith(deletions.PATH):
@@ -23,8 +23,7 @@ def handle(simulator: Simulator, request: Request) -> Reply:
     if not request.path.startswith(PREFIX):
         return _error(
             404,
-            f"no such path; there are /import, {deletions.PATH} "
-            f"and {', '.join(PREFIX + name for name in _PAGES)}",
+            f"no such path; use /import, {deletions.PATH} or {', '.join(PREFIX + name for name in _PAGES)}",
         )
     name, _, rest = request.path.removeprefix(PREFIX).partition("/")
     page = _PAGES.get(name, {}).get(request.method)
@@ -85,7 +84,7 @@ def _list_faults(simulator: Simulator, _request: Request, _rest: str) -> Reply:
 
 def _add_faults(simulator: Simulator, request: Request, _rest: str) -> Reply:
     value = msgspec.json.decode(request.body)
-    faults = [Fault.from_json(each) for each in (value if isinstance(value, list) else [value])]
+    faults = [Fault.from_json(fault) for fault in (value if isinstance(value, list) else [value])]
     return json_reply(201, {"ids": [simulator.faults.add(fault) for fault in faults]})
 
 

@@ -1,4 +1,4 @@
-"""Requests to delete people, as Mixpanel's GDPR API answers them. A page says when one is carried out.
+"""Requests to delete people, as Mixpanel's GDPR API answers them. A control page carries them out.
 
 Source: docs.mixpanel.com/reference/gdpr-api, 2026-11-23: at most 1,999 ids (another page says 2,000), one
 request a second, up to 30 days until it is done; what is collected later is not deleted.
@@ -24,15 +24,15 @@ _NAMES = ("distinct_id", "$user_id", "$device_id")
 
 
 class DeletionError(ValueError):
-    """A deletion cannot become what was asked for; the text says what it can."""
+    """The status of a deletion is invalid; the text names the valid ones."""
 
 
 @dataclass(slots=True)
 class Deletion:
-    """One request.
+    """A request to delete people.
 
     Attributes:
-        tracking_id: by which its status is asked for.
+        tracking_id: for requests of its status.
         project_id: whose people they are.
         distinct_ids: of the people.
         status: one of STATUSES.
@@ -43,19 +43,19 @@ class Deletion:
     distinct_ids: list[str]
     status: str = "PENDING"
 
-    def means(self, line: bytes) -> bool:
-        """Whether an event, as JSON, is about one of the people."""
+    def concerns(self, line: bytes) -> bool:
+        """Return whether an event, as JSON, belongs to one of the people."""
         properties = msgspec.json.decode(line)["properties"]
         return any(str(properties[name]) in self.distinct_ids for name in _NAMES if name in properties)
 
 
 @dataclass(frozen=True, slots=True)
 class DeletionRequest:
-    """A request to PATH.
+    """An HTTP request below PATH.
 
     Attributes:
         method: of HTTP.
-        tracking_id: what follows PATH; "" for a new deletion.
+        tracking_id: the rest of the path; "" for a new deletion.
         headers: names in lower case.
         query: with the project's token.
         body: of a POST.
@@ -69,14 +69,14 @@ class DeletionRequest:
 
 
 class Deletions:
-    """All requests of a simulator. Not for several threads at once."""
+    """All deletions of a simulator. Not thread-safe."""
 
     def __init__(self) -> None:
-        self._found: dict[str, Deletion] = {}
+        self._deletions: dict[str, Deletion] = {}
         self._last_s = float("-inf")
 
     def handle(self, request: DeletionRequest, settings: Settings, now_s: float) -> Reply:
-        """Answer one request of the moment `now_s`, epoch seconds."""
+        """Answer a request at `now_s`, in epoch seconds."""
         project = settings.project_of_token(request.query.get("token", ""))
         if not (_is_owner(request.headers.get("authorization", ""), settings) and project):
             return _error(401, "unauthorised")
@@ -85,14 +85,14 @@ class Deletions:
         self._last_s = now_s
         if request.method == "POST" and not request.tracking_id:
             return self._ask(project.project_id, request.body)
-        found = self._found.get(request.tracking_id)
-        found = found if found and found.project_id == project.project_id else None
+        deletion = self._deletions.get(request.tracking_id)
+        deletion = deletion if deletion and deletion.project_id == project.project_id else None
         if request.method == "GET":
-            return _results({"status": found.status if found else "NOT_FOUND"})
-        if request.method == "DELETE" and found and found.status in _CAN_BE_REVOKED:
-            found.status = "REVOKED"
-            return _results({"status": found.status})
-        return _error(404 if found is None else 400, f"{request.method} is not possible here")
+            return _results({"status": deletion.status if deletion else "NOT_FOUND"})
+        if request.method == "DELETE" and deletion and deletion.status in _CAN_BE_REVOKED:
+            deletion.status = "REVOKED"
+            return _results({"status": deletion.status})
+        return _error(404 if deletion is None else 400, f"{request.method} is not possible here")
 
     def _ask(self, project_id: str, body: bytes) -> Reply:
         try:
@@ -100,26 +100,26 @@ class Deletions:
         except msgspec.DecodeError as error:
             return _error(400, str(error))
         if not 0 < len(ids) <= MAX_IDS:
-            return _error(400, f"from 1 to {MAX_IDS} distinct_ids")
-        tracking_id = f"deletion-{len(self._found) + 1}"
-        self._found[tracking_id] = Deletion(tracking_id, project_id, ids)
+            return _error(400, f"distinct_ids must have from 1 to {MAX_IDS} entries")
+        tracking_id = f"deletion-{len(self._deletions) + 1}"
+        self._deletions[tracking_id] = Deletion(tracking_id, project_id, ids)
         return _results({"task_id": tracking_id}, status=201)
 
     def listed(self) -> list[dict[str, Any]]:
-        """Return all of them."""
-        return [asdict(each) for each in self._found.values()]
+        """Return all deletions."""
+        return [asdict(deletion) for deletion in self._deletions.values()]
 
     def move(self, status: str) -> list[Deletion]:
-        """Give every deletion that has not ended this status; return them.
+        """Give every open deletion this status, and return those.
 
         Raises:
-            DeletionError: there is no such status.
+            DeletionError: the status is unknown.
         """
         if status not in STATUSES:
             raise DeletionError(f"status must be one of {', '.join(STATUSES)}")
-        moved = [each for each in self._found.values() if each.status not in _ENDED]
-        for each in moved:
-            each.status = status
+        moved = [deletion for deletion in self._deletions.values() if deletion.status not in _ENDED]
+        for deletion in moved:
+            deletion.status = status
         return moved
 
 

@@ -1,4 +1,4 @@
-"""What a request gets that a scripted fault strikes."""
+"""The answer to a request that a fault strikes."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -22,12 +22,12 @@ _OWN_ERRORS = {401: CREDENTIALS_ERROR, 413: too_large_error(10_000_000), 429: RA
 
 
 def struck(fault: Fault, body: ImportBody, run_import: Callable[[], Reply]) -> Reply:
-    """Make the answer to a request that a fault strikes.
+    """Return the answer to a request that a fault strikes.
 
     Args:
-        fault: the one that strikes.
+        fault: that strikes.
         body: of the request.
-        run_import: imports the request and gives Mixpanel's own answer; called at most once.
+        run_import: imports the request and returns Mixpanel's own answer; called at most once.
     """
     if not (fault.status or fault.count or fault.connection):
         reply = run_import()

@@ -1,4 +1,4 @@
-"""One scripted fault: which requests it strikes, and how. The same fields in Python and JSON."""
+"""A fault: which requests it strikes, and how. It has the same fields in Python and JSON."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -12,25 +12,25 @@ COUNTS = ("", "short", "missing")
 
 
 class FaultError(ValueError):
-    """A fault that cannot be meant; the text says which field and what is allowed."""
+    """A fault is invalid; the text names the field and what is allowed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """A condition (all that is given must hold) and an effect.
+    """A condition, all parts of which must hold, and an effect.
 
     Args:
         name: shown in the list of faults and in the last requests.
         probability: 0..1, drawn for each request that meets the other conditions.
         seed: of the draws; the same seed strikes the same requests of a sequence.
-        next_requests: strike so many requests, then no more; 0 = no bound.
+        next_requests: strike this many requests, then none; 0 = no limit.
         after_s: not before so many seconds after it was added.
         for_s: for so many seconds, counted from `after_s`; 0 = until removed.
-        body_contains: text that stands in the uncompressed body, exactly as on the wire.
+        body_contains: text in the uncompressed body, exactly as sent.
         over_events: only requests with more events than this; 0 = any.
         over_bytes: only requests with an uncompressed body larger than this; 0 = any.
         status: answer with this instead of Mixpanel's own answer; 0 = Mixpanel's own.
-        body: text, or an object that becomes JSON; default what Mixpanel says with that status, or its name.
+        body: text, or an object for JSON; the default is Mixpanel's text for that status, or its name.
         headers: of that answer.
         count: a 200 whose `num_records_imported` is one "short" or "missing".
         cut: announce the whole answer, send half, close.
@@ -62,7 +62,7 @@ class Fault:
     ingest: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be meant.
+        """Refuse invalid faults.
 
         Raises:
             FaultError: names the field and what is allowed.
@@ -76,17 +76,17 @@ class Fault:
         """Build a fault from a decoded JSON object.
 
         Raises:
-            FaultError: not an object, an unknown field, or what the constructor refuses.
+            FaultError: not an object, an unknown field, or an invalid fault.
         """
         if not isinstance(value, dict):
             raise FaultError("a fault must be a JSON object")
         unknown = sorted(set(value) - set(_FIELDS))
         if unknown:
-            raise FaultError(f"no field {unknown[0]!r}; a fault has: {', '.join(_FIELDS)}")
+            raise FaultError(f"no field {unknown[0]!r}; the fields are {', '.join(_FIELDS)}")
         return cls(**value)
 
     def is_met_by(self, body: ImportBody) -> bool:
-        """Tell whether a request's body meets the conditions on it; one that cannot be read meets none."""
+        """Return whether a request's body meets the conditions; an unreadable one does not."""
         try:
             return (
                 (not self.body_contains or self.body_contains.encode() in body.plain)
@@ -97,7 +97,7 @@ class Fault:
             return False
 
 
-_FIELDS = tuple(each.name for each in fields(Fault))
+_FIELDS = tuple(field.name for field in fields(Fault))
 _TYPES: dict[Any, tuple[type, ...]] = {
     float: (int, float),
     int: (int,),
@@ -108,13 +108,13 @@ _TYPES: dict[Any, tuple[type, ...]] = {
 
 
 def _check_types(fault: Fault) -> None:
-    for each in fields(Fault):
-        allowed = _TYPES.get(each.type)
-        value = getattr(fault, each.name)
-        is_wrong_bool = isinstance(value, bool) and each.type is not bool
+    for item in fields(Fault):
+        allowed = _TYPES.get(item.type)
+        value = getattr(fault, item.name)
+        is_wrong_bool = isinstance(value, bool) and item.type is not bool
         if allowed and (is_wrong_bool or not isinstance(value, allowed)):
             raise FaultError(
-                f"{each.name} must be of type {allowed[-1].__name__}, not {type(value).__name__}"
+                f"{item.name} must be of type {allowed[-1].__name__}, not {type(value).__name__}"
             )
     if not all(isinstance(part, str) for header in fault.headers.items() for part in header):
         raise FaultError("headers must be text")
@@ -138,7 +138,7 @@ def _check_ranges(fault: Fault) -> None:
 
 def _check_effect(fault: Fault) -> None:
     if sum(map(bool, (fault.status, fault.count, fault.connection))) > 1:
-        raise FaultError("only one of status, count and connection can answer")
+        raise FaultError("give only one of status, count and connection")
     if not any((fault.status, fault.count, fault.connection, fault.cut, fault.delay_s, fault.drip_s)):
         raise FaultError("no effect: give status, count, cut, delay_s, drip_s or connection")
     if (fault.body is not None or fault.headers) and not fault.status:
@@ -151,9 +151,9 @@ def _check_effect(fault: Fault) -> None:
 
 def _check_refusal(fault: Fault) -> None:
     if not fault.for_s:
-        raise FaultError("refuse needs for_s: nobody can ask a closed port to open again")
+        raise FaultError("refuse needs for_s, because a closed port takes no request to remove the fault")
     if fault.ingest or fault.delay_s:
-        raise FaultError("refuse lets no request in: ingest and delay_s have no meaning")
+        raise FaultError("refuse takes no requests: leave out ingest and delay_s")
     if (
         fault.probability < 1
         or fault.next_requests
@@ -161,4 +161,4 @@ def _check_refusal(fault: Fault) -> None:
         or fault.over_events
         or fault.over_bytes
     ):
-        raise FaultError("refuse sees no request: only after_s and for_s can limit it")
+        raise FaultError("refuse sees no requests: only after_s and for_s can limit it")

@@ -1,4 +1,4 @@
-"""The list of scripted faults of a simulator; the first that matches a request strikes it."""
+"""The faults of a simulator. The first one that matches a request strikes it."""
 
 import threading
 from collections.abc import Callable
@@ -39,10 +39,10 @@ class _Armed:
 
 
 class Faults:
-    """Usable from any thread.
+    """The active faults; usable from any thread.
 
     Args:
-        clock: epoch seconds, the simulator's own.
+        clock: the simulator's, in epoch seconds.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -53,92 +53,92 @@ class Faults:
         self.on_change: Callable[[], None] = _do_nothing
 
     def add(self, fault: Fault | None = None, **described: Any) -> int:
-        """Arm a fault, given whole or by its fields; return its id.
+        """Add a fault, given as an object or by its fields, and return its id.
 
         Raises:
             FaultError: names the field and what is allowed.
         """
-        armed = Fault.from_json(described) if fault is None else fault
+        given = Fault.from_json(described) if fault is None else fault
         with self._lock:
             self._last_id += 1
             fault_id = self._last_id
-            self._armed.append(_Armed(fault_id, armed, self._clock()))
+            self._armed.append(_Armed(fault_id, given, self._clock()))
         self.on_change()
         return fault_id
 
     def remove(self, fault_id: int) -> bool:
-        """Disarm one fault; False where there is none of that id."""
+        """Remove a fault; return False if there is none with that id."""
         with self._lock:
-            left = [each for each in self._armed if each.fault_id != fault_id]
-            found = len(left) < len(self._armed)
+            left = [armed for armed in self._armed if armed.fault_id != fault_id]
+            is_removed = len(left) < len(self._armed)
             self._armed = left
         self.on_change()
-        return found
+        return is_removed
 
     def clear(self) -> None:
-        """Disarm all."""
+        """Remove all faults."""
         with self._lock:
             self._armed = []
         self.on_change()
 
     def fired_count(self, fault_id: int) -> int:
-        """How many requests (for "refuse": closings of the port) a fault struck.
+        """Return how many requests a fault struck; for "refuse", how often it closed the port.
 
         Raises:
-            KeyError: no such fault.
+            KeyError: there is no such fault.
         """
         with self._lock:
-            for each in self._armed:
-                if each.fault_id == fault_id:
-                    return each.fired_count
+            for armed in self._armed:
+                if armed.fault_id == fault_id:
+                    return armed.fired_count
         raise KeyError(fault_id)
 
     def listed(self) -> list[dict[str, Any]]:
-        """Describe all faults: `id`, `fired`, whether `active` now, and the fields that are not defaults."""
+        """Describe all faults: `id`, `fired`, whether `active` now, and the fields without default values."""
         now_s = self._clock()
         with self._lock:
             return [
-                {"id": each.fault_id, "fired": each.fired_count, "active": each.is_active(now_s)}
-                | _told(each.fault)
-                for each in self._armed
+                {"id": armed.fault_id, "fired": armed.fired_count, "active": armed.is_active(now_s)}
+                | _described(armed.fault)
+                for armed in self._armed
             ]
 
     def strike(self, body: ImportBody, now_s: float) -> Fault | None:
-        """Find the fault that strikes a request and count it."""
+        """Return the fault that strikes a request, and count it."""
         with self._lock:
-            for each in self._armed:
-                if each.strikes(body, now_s):
-                    each.fired_count += 1
-                    return each.fault
+            for armed in self._armed:
+                if armed.strikes(body, now_s):
+                    armed.fired_count += 1
+                    return armed.fault
         return None
 
     def refuses_connections(self) -> bool:
-        """Tell whether the port has to be closed now."""
+        """Return whether the port must be closed now."""
         now_s = self._clock()
         with self._lock:
-            return any(each.is_active(now_s) for each in self._refusals())
+            return any(armed.is_active(now_s) for armed in self._refusals())
 
     def count_refusal(self) -> None:
-        """Count a closing of the port for the fault that asks for it."""
+        """Count a closing of the port for the fault that caused it."""
         now_s = self._clock()
         with self._lock:
-            for each in self._refusals():
-                if each.is_active(now_s):
-                    each.fired_count += 1
+            for armed in self._refusals():
+                if armed.is_active(now_s):
+                    armed.fired_count += 1
                     return
 
     def _refusals(self) -> list[_Armed]:
-        return [each for each in self._armed if each.fault.connection == "refuse"]
+        return [armed for armed in self._armed if armed.fault.connection == "refuse"]
 
 
-def _told(fault: Fault) -> dict[str, Any]:
-    values = {each.name: getattr(fault, each.name) for each in fields(Fault)}
+def _described(fault: Fault) -> dict[str, Any]:
+    values = {item.name: getattr(fault, item.name) for item in fields(Fault)}
     return {name: value for name, value in values.items() if value != _DEFAULTS[name]}
 
 
 _DEFAULTS = {
-    each.name: each.default if each.default_factory is MISSING else each.default_factory()
-    for each in fields(Fault)
+    item.name: item.default if item.default_factory is MISSING else item.default_factory()
+    for item in fields(Fault)
 }
 
 

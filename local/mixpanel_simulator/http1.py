@@ -1,4 +1,4 @@
-"""As much of HTTP/1.1 as an import API needs, on asyncio streams."""
+"""The part of HTTP/1.1 that an import API needs, on asyncio streams."""
 
 import asyncio
 import socket
@@ -19,11 +19,11 @@ _BODILESS = (204, 304)
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request.
+    """A request.
 
     Attributes:
         headers: names in lower case.
-        query: decoded; of a repeated name the last.
+        query: decoded; the last value of a repeated name.
     """
 
     method: str
@@ -34,15 +34,15 @@ class Request:
 
     @property
     def keeps_connection(self) -> bool:
-        """Whether the client wants to send more on this connection."""
+        """Return whether the client wants to keep the connection."""
         return self.headers.get("connection", "").lower() != "close"
 
 
 async def read_request(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Request | None:
-    """Read the next request, or None at the end of the connection.
+    """Read the next request; None at the end of the connection.
 
     Raises:
-        Refused: not HTTP as it is understood here; the connection cannot be used any further.
+        Refused: it is not valid HTTP, or not supported; the connection cannot be used again.
     """
     try:
         head = await reader.readuntil(b"\r\n\r\n")
@@ -60,10 +60,10 @@ async def read_request(reader: asyncio.StreamReader, writer: asyncio.StreamWrite
 
 
 async def write_reply(writer: asyncio.StreamWriter, reply: Reply, *, close: bool = False) -> None:
-    """Send an answer whole, cut, dripping or streamed, as it says.
+    """Send an answer: whole, cut, dripping or streamed.
 
     Raises:
-        ConnectionError: the client has gone.
+        ConnectionError: the client has left.
     """
     if reply.stream is not None:
         await _write_stream(writer, reply)
@@ -82,7 +82,7 @@ async def write_reply(writer: asyncio.StreamWriter, reply: Reply, *, close: bool
 
 
 def reset_connection(writer: asyncio.StreamWriter) -> None:
-    """End a connection with a TCP reset, so that the client cannot take it for an orderly end."""
+    """End a connection with a TCP reset."""
     if not writer.transport.is_closing():
         sock = cast("socket.socket", writer.get_extra_info("socket"))
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NOT)
@@ -107,7 +107,7 @@ def _parsed_head(head: bytes) -> tuple[str, str, dict[str, str]]:
 
 def _body_bytes(headers: Mapping[str, str]) -> int:
     if "transfer-encoding" in headers:
-        raise Refused(411, "send a Content-Length: chunked bodies are not read here")
+        raise Refused(411, "chunked bodies are not supported; send a Content-Length")
     text = headers.get("content-length", "0")
     if not text.isdecimal():
         raise Refused(400, "content length must be a number")

@@ -1,4 +1,4 @@
-"""POST /import: one request in, Mixpanel's answer out, the valid events into the project's store."""
+"""POST /import: answer a request as Mixpanel does, and store the valid events."""
 
 import base64
 import binascii
@@ -29,7 +29,7 @@ IDENTITY_VERBS = frozenset({"$identify", "$create_alias", "$merge"})
 
 @dataclass(slots=True)
 class ProjectState:
-    """What the simulator remembers of one project."""
+    """The state of a project."""
 
     store: EventStore = field(default_factory=EventStore)
     minute: RollingMinute = field(default_factory=RollingMinute)
@@ -39,7 +39,7 @@ class ProjectState:
 
 @dataclass(frozen=True, slots=True)
 class ImportRequest:
-    """One POST /import.
+    """A POST /import.
 
     Attributes:
         headers: names in lower case.
@@ -51,20 +51,20 @@ class ImportRequest:
 
     @property
     def strict(self) -> bool:
-        """Whether each refused event is to be named."""
+        """Return whether the sender wants each refused event named."""
         return self.query.get("strict") == "1"
 
 
 def import_events(
     request: ImportRequest, *, settings: Settings, states: Mapping[str, ProjectState], now_s: float
 ) -> Reply:
-    """Answer one request as Mixpanel would.
+    """Answer a request as Mixpanel does.
 
     Args:
-        request: what came.
-        settings: of the moment.
-        states: one for each project of the settings; changed by what is imported.
-        now_s: arrival, epoch seconds.
+        request: as received.
+        settings: the current ones.
+        states: by project; updated by the import.
+        now_s: time of arrival, in epoch seconds.
     """
     try:
         project = authorised_project(request.headers, request.query, settings)
@@ -81,10 +81,10 @@ def import_events(
 
 
 def authorised_project(headers: Mapping[str, str], query: Mapping[str, str], settings: Settings) -> Project:
-    """Find the project that the credential opens.
+    """Return the project of the credentials.
 
     Raises:
-        Refused: 401, or for a wrong project id whatever the settings say.
+        Refused: 401, or for a wrong project id the status in the settings.
     """
     user, password = _basic_credential(headers)
     project_id = query.get("project_id", "")
@@ -139,7 +139,7 @@ def _admitted(body: ImportBody, settings: Settings, state: ProjectState, now_s: 
 def _take(
     request: ImportRequest, events: Events, settings: Settings, state: ProjectState, now_ms: int
 ) -> tuple[list[Any], int]:
-    """Store what is valid; return the entries of `failed_records` and the count of the others."""
+    """Store the valid events; return the entries of `failed_records` and the number of the others."""
     if settings.identity == "simplified" and any(map(_is_identity_verb, events.elements)):
         state.rejected_count += len(events.elements)
         return [IDENTITY_ERROR], 0

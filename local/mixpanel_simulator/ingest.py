@@ -1,4 +1,4 @@
-"""What becomes of a valid event on its way into a project: identity, cuts, clamping. Pure."""
+"""How a valid event is stored: identity, cuts, clamping. Pure."""
 
 from hashlib import blake2b
 from typing import Any, NamedTuple
@@ -12,7 +12,7 @@ MAX_STRING_BYTES = 255
 """Longer strings and names are cut. Source: data type page, 2026-11 (the API page says characters)."""
 
 NOBODYS_USER = "$device:address-of-the-sender"
-"""Stands for the id that Mixpanel makes of the request's address where `distinct_id` is missing."""
+"""In place of the id that Mixpanel derives from the request's address if `distinct_id` is missing."""
 
 _NEVER_TOO_LONG = MAX_STRING_BYTES // 4
 
@@ -21,7 +21,7 @@ class StoredEvent(NamedTuple):
     """An event as the project holds it.
 
     Attributes:
-        key: digest of the four deduplication fields; None = never takes part in deduplication.
+        key: digest of the four deduplication fields; None = no deduplication.
         line: the event as JSON.
     """
 
@@ -30,10 +30,10 @@ class StoredEvent(NamedTuple):
 
 
 def ingested(event: dict[str, Any], *, now_ms: int, settings: Settings) -> StoredEvent:
-    """Turn a valid event into what a query will show; the event is used up.
+    """Return a valid event as a query shows it; the argument is changed.
 
-    `time` stays in the unit it came in: whether Mixpanel takes 1 s and 1000 ms for the same moment when it
-    looks for duplicates is not documented, so here they differ.
+    `time` keeps its unit. Mixpanel does not document whether events at 1 s and at 1000 ms are duplicates;
+    here they are not.
     """
     name = cut(event["event"])
     properties = _cut_strings(event["properties"])
@@ -46,7 +46,7 @@ def ingested(event: dict[str, Any], *, now_ms: int, settings: Settings) -> Store
 
 
 def deduplication_key(name: str, properties: Properties) -> bytes | None:
-    """Digest (event, distinct_id, time, $insert_id), or None where the sender gave no insert id."""
+    """Return the digest of (event, distinct_id, time, $insert_id); None without an insert id."""
     insert_id = properties.get("$insert_id")
     if not insert_id:
         return None
@@ -55,7 +55,7 @@ def deduplication_key(name: str, properties: Properties) -> bytes | None:
 
 
 def cut(text: str) -> str:
-    """Cut a text to 255 bytes, between two characters."""
+    """Cut a text to 255 bytes, at a character boundary."""
     if len(text) <= _NEVER_TOO_LONG:
         return text
     encoded = text.encode()
@@ -69,7 +69,7 @@ def _cut_strings(properties: Properties) -> Properties:
         properties = {cut(name): value for name, value in properties.items()}
     for name, value in properties.items():
         if value.__class__ is str and len(value) > _NEVER_TOO_LONG:
-            properties[name] = cut(value)  # of a name that is there: the dictionary keeps its size
+            properties[name] = cut(value)  # the name exists: the dictionary keeps its size
     return properties
 
 

@@ -6,7 +6,7 @@ WINDOW_S = 60.0
 
 
 class RollingMinute:
-    """What one project took in the last minute."""
+    """The events and bytes of a project in the last minute."""
 
     def __init__(self) -> None:
         self._taken: deque[tuple[float, int, int]] = deque()
@@ -16,7 +16,7 @@ class RollingMinute:
     def take(
         self, now_s: float, *, events: int, size_bytes: int, events_limit: int, bytes_limit: int
     ) -> bool:
-        """Take a request's share if there is room for all of it; a request that is refused takes nothing."""
+        """Count a request if it fits within the limits, and return whether it does."""
         self._forget(now_s - WINDOW_S)
         if self._events + events > events_limit or self._bytes + size_bytes > bytes_limit:
             return False

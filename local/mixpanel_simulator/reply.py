@@ -1,4 +1,4 @@
-"""Answers: Mixpanel's own, as its pages word them, and how one is to be delivered."""
+"""Mixpanel's answers, and how an answer is delivered."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -14,16 +14,16 @@ IDENTITY_ERROR = "identity events are not allowed when project is using simplifi
 
 
 def too_large_error(limit_bytes: int) -> str:
-    """Word a 413."""
+    """Return the text of a 413."""
     return f"request exceeds max limit of {limit_bytes} bytes"
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer and what happens to it on its way.
+    """An answer and how it is delivered.
 
     Attributes:
-        stream: instead of `body`, sent piece by piece.
+        stream: sent instead of `body`, piece by piece.
         delay_s: wait before the answer.
         drip_s: pause after each byte of the answer, head included; 0 = at once.
         connection: "" = answer; "reset" = no answer, the connection is reset; "hang" = no answer, the
@@ -42,17 +42,17 @@ class Reply:
 
     @property
     def outcome(self) -> str:
-        """What the client saw, for counting: the status, or why there was none."""
+        """Return what the client sees: the status, or why there is none."""
         return self.connection or ("cut" if self.cut else str(self.status))
 
 
 def json_reply(status: int, value: Any, headers: Mapping[str, str] | None = None) -> Reply:
-    """Answer with a JSON body."""
+    """Return an answer with a JSON body."""
     return Reply(status, {"Content-Type": "application/json", **(headers or {})}, msgspec.json.encode(value))
 
 
 def phrase(status: int) -> str:
-    """Name a status as Mixpanel does; a status without a name is shown by its number."""
+    """Return Mixpanel's name of a status; the number of one without a name."""
     if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
         return "Request Entity Too Large"
     try:
@@ -62,12 +62,12 @@ def phrase(status: int) -> str:
 
 
 def imported(count: int) -> Reply:
-    """Confirm that every event of the request was imported."""
+    """Return the answer that all events were imported."""
     return json_reply(200, {"code": 200, "num_records_imported": count, "status": "OK"})
 
 
 def partly_imported(count: int, failed_records: list[Any]) -> Reply:
-    """Report the events that were not imported; `count` others were."""
+    """Return the answer that names the events that were not imported; `count` others were."""
     answer = {
         "code": 400,
         "error": VALIDATION_ERROR,
@@ -79,12 +79,12 @@ def partly_imported(count: int, failed_records: list[Any]) -> Reply:
 
 
 def refused(status: int, error: str, headers: Mapping[str, str] | None = None) -> Reply:
-    """Refuse a whole request."""
+    """Return the answer that refuses a whole request."""
     return json_reply(status, {"code": status, "error": error, "status": phrase(status)}, headers)
 
 
 class Refused(Exception):
-    """The request as a whole is refused; nothing of it was imported."""
+    """The whole request is refused; no event was imported."""
 
     def __init__(self, status: int, error: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(f"{status} {error}")
@@ -93,7 +93,7 @@ class Refused(Exception):
         self.headers = headers
 
     def reply(self, *, strict: bool) -> Reply:
-        """Word the refusal for a strict or a lenient sender."""
+        """Return the answer for a strict or a lenient sender."""
         if strict:
             return refused(self.status, self.error, self.headers)
         return json_reply(self.status, {"error": self.error, "status": 0}, self.headers)

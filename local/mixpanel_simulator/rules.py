@@ -1,7 +1,7 @@
-"""What Mixpanel demands of one event. Pure: the time of arrival is an argument.
+"""Mixpanel's rules for an event. Pure: the time of arrival is an argument.
 
-Message texts marked "known" were seen in Mixpanel's documentation or answers. The others are ours in the same
-form: Mixpanel publishes no catalogue, so nobody may depend on their wording.
+Messages marked "known" appear in Mixpanel's documentation or answers. The others are invented in the same
+form. Mixpanel publishes no list, so do not depend on their wording.
 """
 
 import re
@@ -17,8 +17,7 @@ FUTURE_MS = 3_600_000
 """A time further ahead of the arrival is refused. Source: Import API page, 2026-11."""
 
 OLDEST_MS = 31_536_000_000
-"""1971-01-01. The same figure tells seconds from milliseconds here: below it, no millisecond time is valid,
-and above it, no time in seconds. Mixpanel does not document its own threshold."""
+"""1971-01-01. A lower time is in seconds, another in milliseconds. Mixpanel documents no threshold."""
 
 PLACEHOLDERS = frozenset(
     {
@@ -26,7 +25,7 @@ PLACEHOLDERS = frozenset(
         "undefined", "unknown", "<nil>", "0", "-1", "true", "false", "[]", "{}", "lmy47d",
     }
 )  # fmt: skip
-"""Ids that mean nobody, compared in lower case.
+"""Ids that are placeholders, compared in lower case.
 
 Source: Import API page, 2026-11; "lmy47d" and the case from a public bulk loader.
 """
@@ -49,7 +48,7 @@ def find_problem(event: object, *, now_ms: int, settings: Settings, strict: bool
         event: one decoded element of the request.
         now_ms: arrival, epoch milliseconds.
         settings: limits and identity mode.
-        strict: False lets a missing `$insert_id` or `distinct_id` pass, as `strict=0` does.
+        strict: False accepts an event without `$insert_id` or `distinct_id`, as `strict=0` does.
     """
     if not isinstance(event, dict):
         return Problem("event", "'event' is invalid: must be an object")
@@ -70,8 +69,7 @@ def find_problem(event: object, *, now_ms: int, settings: Settings, strict: bool
 def find_text_problem(event: object) -> Problem | None:
     """Return the first string of an event that is not UTF-8, or None.
 
-    Only for requests whose body is not clean UTF-8 (surrogates stand for what could not be read): every event
-    of a clean one passes.
+    Only for bodies that are not UTF-8, in which surrogates stand for invalid bytes.
     """
     if not isinstance(event, dict):
         return None
@@ -85,17 +83,17 @@ def find_text_problem(event: object) -> Problem | None:
 
 
 def is_ignored(properties: Properties) -> bool:
-    """Tell whether the sender asked for the event to be dropped in silence."""
+    """Return whether the sender wants the event dropped silently."""
     return bool(properties.get("$ignore"))
 
 
 def is_placeholder(value: object) -> bool:
-    """Tell whether an id is one of those that mean nobody."""
+    """Return whether an id is a placeholder."""
     return isinstance(value, str) and value.lower() in PLACEHOLDERS
 
 
 def to_ms(time: int) -> int:
-    """Read a time in seconds or milliseconds as epoch milliseconds."""
+    """Return a time in seconds or milliseconds as epoch milliseconds."""
     return time * 1_000 if time < OLDEST_MS else time
 
 
@@ -103,7 +101,7 @@ def _time_problem(properties: Properties, now_ms: int) -> Problem | None:
     if "time" not in properties:
         return _invalid("properties.time", "must not be missing")  # known
     time = properties["time"]
-    if type(time) is not int:  # a bool is no time
+    if type(time) is not int:  # a bool is not a time
         return _invalid("properties.time", "must be specified as seconds since epoch")  # known
     if to_ms(time) < OLDEST_MS:
         return _invalid("properties.time", "must not be before 1971-01-01")
@@ -129,7 +127,7 @@ def _distinct_id_problem(properties: Properties, settings: Settings, *, strict: 
 
 
 def stands_for_someone(properties: Properties, name: str) -> bool:
-    """Tell whether `$user_id` or `$device_id` holds a real id; Mixpanel strips placeholders."""
+    """Return whether `$user_id` or `$device_id` is a real id; Mixpanel ignores placeholders."""
     value = properties.get(name)
     return isinstance(value, str) and value != "" and not is_placeholder(value)
 
@@ -166,7 +164,7 @@ def _nested_problem(value: Any, depth: int, settings: Settings) -> str:
     if len(value) > settings.max_items:
         return f"must not have more than {settings.max_items} items"
     inner = value.values() if isinstance(value, dict) else value
-    texts = (_nested_problem(each, depth + 1, settings) for each in inner if isinstance(each, (dict, list)))
+    texts = (_nested_problem(item, depth + 1, settings) for item in inner if isinstance(item, (dict, list)))
     return next(filter(None, texts), "")
 
 
@@ -179,12 +177,12 @@ def _nested_size_problem(value: Any, settings: Settings) -> str:
 def _is_text(value: object) -> bool:
     waiting = [value]
     while waiting:
-        each = waiting.pop()
-        if isinstance(each, dict):
-            waiting += [*each, *each.values()]
-        elif isinstance(each, list):
-            waiting += each
-        elif isinstance(each, str) and not _is_utf8(each):
+        item = waiting.pop()
+        if isinstance(item, dict):
+            waiting += [*item, *item.values()]
+        elif isinstance(item, list):
+            waiting += item
+        elif isinstance(item, str) and not _is_utf8(item):
             return False
     return True
 

@@ -1,4 +1,4 @@
-"""A simulator that listens, inside the calling process: for tests and small tools."""
+"""A simulator that listens inside the calling process, for tests and small tools."""
 
 import asyncio
 import threading
@@ -21,7 +21,7 @@ class MixpanelSimulator:
     """A Mixpanel on a loopback port while the `with` block runs.
 
     Args:
-        project_id: the one project that exists; for several, pass `projects` as well.
+        project_id: of the only project; for several, pass `projects`.
         account: service account.
         password: its secret.
         clock: epoch seconds; see `Simulator`.
@@ -30,8 +30,8 @@ class MixpanelSimulator:
 
     Raises:
         SettingsError: at construction.
-        OSError: on entering, where the port is taken.
-        RuntimeError: on leaving, where the simulator itself failed in answering a request.
+        OSError: on entering, if the port is taken.
+        RuntimeError: on leaving, if the simulator itself failed.
     """
 
     def __init__(
@@ -54,32 +54,32 @@ class MixpanelSimulator:
 
     @property
     def url(self) -> str:
-        """Base URL, to which a sender appends /import."""
+        """The base URL, to which a sender appends /import."""
         return self._server.url
 
     @property
     def faults(self) -> Faults:
-        """The scripted faults; a change holds from the next request on."""
+        """The faults; a change takes effect with the next request."""
         return self.core.faults
 
     def events(self, *, project_id: str = "") -> list[dict[str, Any]]:
-        """Return each event once, as a query would."""
+        """Return each event once, as a query does."""
         return self.core.events(project_id=project_id)
 
     def raw_events(self, *, project_id: str = "") -> list[dict[str, Any]]:
-        """Return every copy that was imported, in order of arrival."""
+        """Return all imported events with their duplicates, in order of arrival."""
         return self.core.events(raw=True, project_id=project_id)
 
     def deletions(self) -> list[dict[str, Any]]:
-        """Return what deletions of people were asked for."""
+        """Return the requests to delete people."""
         return self.core.deletions()
 
     def move_deletions(self, status: str) -> None:
-        """Carry out, or end otherwise, the deletions that are open; see `Simulator.move_deletions`."""
+        """Give every open deletion a status; see `Simulator.move_deletions`."""
         self.core.move_deletions(status)
 
     def stats(self) -> dict[str, Any]:
-        """Count requests and events; see `Simulator.stats`."""
+        """Return the counters; see `Simulator.stats`."""
         return self.core.stats()
 
     def configure(self, **changes: Any) -> None:
@@ -87,7 +87,7 @@ class MixpanelSimulator:
         self.core.configure(**changes)
 
     def reset(self) -> None:
-        """Forget everything but the settings."""
+        """Forget everything except the settings."""
         self.core.reset()
 
     def __enter__(self) -> Self:
@@ -104,7 +104,7 @@ class MixpanelSimulator:
         if self._thread.is_alive():
             raise RuntimeError(f"the simulator did not stop within {_STOP_S} s")
         if self._server.errors and error is None:
-            raise RuntimeError("the simulator failed in answering a request") from self._server.errors[0]
+            raise RuntimeError("the simulator failed while answering a request") from self._server.errors[0]
 
     def _run(self) -> None:
         asyncio.run(self._serve())
@@ -122,6 +122,6 @@ class MixpanelSimulator:
         await self._server.stop()
 
     def _follow_faults(self) -> None:
-        """Return when the port is as the faults ask; in the server's own thread the server sees to that."""
+        """Wait until the port is open or closed as the faults require. The server's thread must not wait."""
         if threading.current_thread() is not self._thread and self._thread.is_alive():
             asyncio.run_coroutine_threadsafe(self._server.follow_faults(), self._loop).result(_STOP_S)

@@ -1,4 +1,4 @@
-"""The HTTP edge: connections of one loopback port, handed to a function that answers requests."""
+"""The HTTP server: the connections of a loopback port, and a function that answers requests."""
 
 import asyncio
 import logging
@@ -18,12 +18,12 @@ _WATCH_S = 0.02
 
 
 class Server:
-    """Serves until stopped; everything but the constructor runs in one event loop.
+    """Serves until stopped. Everything except the constructor runs in one event loop.
 
     Args:
         handle: answers a request; must not block.
-        faults: asked whether the port has to be closed; None = never.
-        port: 0 = any free one.
+        faults: say whether the port must be closed; None = never.
+        port: 0 = a free one.
     """
 
     def __init__(
@@ -38,11 +38,11 @@ class Server:
         self._watch: asyncio.Task[None] | None = None
         self._switching = asyncio.Lock()
         self.errors: list[BaseException] = []
-        """Failures of the simulator itself; a client saw an answer 500."""
+        """Failures of the simulator itself, which clients see as a 500."""
 
     @property
     def url(self) -> str:
-        """Where it listens, once started."""
+        """The URL, once started."""
         return f"http://{HOST}:{self._port}"
 
     async def start(self) -> None:
@@ -54,14 +54,14 @@ class Server:
         first = _bound(self._port)
         self._port = first.getsockname()[1]
         if sys.platform == "linux":
-            # Keeps the number while a fault closes the port: bound but not listening, it refuses connections.
+            # Reserves the port while a fault closes it: bound but not listening, it refuses connections.
             self._reservation = _bound(self._port)
         await self._listen(first)
         if self._faults:
             self._watch = asyncio.get_running_loop().create_task(self._watch_faults())
 
     async def stop(self) -> None:
-        """Close the port and end every connection, whatever state it is in."""
+        """Close the port and all connections."""
         if self._watch:
             self._watch.cancel()
             await asyncio.gather(self._watch, return_exceptions=True)
@@ -71,7 +71,7 @@ class Server:
             self._reservation.close()
 
     async def follow_faults(self) -> None:
-        """Close or open the port as the faults ask."""
+        """Close or open the port as the faults require."""
         if self._faults is None:
             return
         async with self._switching:
@@ -127,7 +127,7 @@ class Server:
             writer.close()
             await writer.wait_closed()
         except (ConnectionError, asyncio.IncompleteReadError):
-            return  # the client went away, as clients do
+            return  # the client left
 
     async def _answer_next(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """Answer one request; return whether another may follow."""
@@ -140,7 +140,7 @@ class Server:
             return False
         try:
             reply = self._handle(request)
-        except Exception as error:  # noqa: BLE001  a fault of ours must be seen, and must not look like Mixpanel's
+        except Exception as error:  # noqa: BLE001  our own failure must be seen, and not look like Mixpanel's
             self._note(error)
             reply = json_reply(500, {"error": "the simulator failed"})
         await self.follow_faults()

@@ -1,7 +1,7 @@
-"""What this Mixpanel is: its projects, its credentials, its limits.
+"""The settings of a simulator: projects, credentials, limits.
 
-Every default is the documented figure in its smaller reading (MB = 1,000,000 bytes, "fewer than 255" = 254),
-so that whatever passes here passes there.
+Every default is the documented figure in its stricter reading (MB = 1,000,000 bytes, "fewer than 255" = 254),
+so that what passes here passes there.
 Source: Mixpanel's public pages on the Import API, rate limits and data types, read in 2026-11.
 """
 
@@ -13,17 +13,17 @@ IDENTITIES = ("simplified", "original")
 
 
 class SettingsError(ValueError):
-    """A setting has no such name or value; the text names the setting and what it allows."""
+    """A setting is unknown or invalid; the text names it and what is allowed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Project:
-    """One Mixpanel project.
+    """A Mixpanel project.
 
     Args:
-        project_id: what a sender puts in the query.
-        region: where the project lives; asked for in another region, it gives 401.
-        token: with a token, `token:` (no password) is a valid Basic credential for this project; "" = none.
+        project_id: as in the sender's query.
+        region: of the project; a simulator of another region answers 401.
+        token: with an empty password, a valid Basic credential for this project; "" = none.
     """
 
     project_id: str
@@ -39,7 +39,7 @@ class Settings:
         projects: the only projects that exist; the service account may write to all of them.
         account: name of the service account.
         password: its secret, never shown.
-        region: the region this simulator plays.
+        region: that this simulator stands for.
         identity: "simplified" or "original" ID merge, for all projects.
         unknown_project_status: answer to a right account with a wrong `project_id`: 401, or 400 without
             `failed_records`.
@@ -79,10 +79,10 @@ class Settings:
     gdpr_token: str = field(default="", repr=False)
 
     def __post_init__(self) -> None:
-        """Refuse values that cannot be meant.
+        """Refuse invalid values.
 
         Raises:
-            SettingsError: names the first wrong setting and its allowed values.
+            SettingsError: names the first invalid setting and its allowed values.
         """
         for name, allowed in _ALLOWED.items():
             _require_one_of(name, getattr(self, name), allowed)
@@ -91,23 +91,23 @@ class Settings:
         for name in COUNTS:
             lowest = 0 if name == "retry_after_s" else 1
             if getattr(self, name) < lowest:
-                raise SettingsError(f"{name} must be a whole number of at least {lowest}")
+                raise SettingsError(f"{name} must be an integer of at least {lowest}")
         if not (self.projects and self.account and self.password):
             raise SettingsError("projects, account and password must not be empty")
 
     def project(self, project_id: str) -> Project | None:
-        """Find a project of any region."""
+        """Return a project of any region; None if it does not exist."""
         return next((project for project in self.projects if project.project_id == project_id), None)
 
     def project_of_token(self, token: str) -> Project | None:
-        """Find the project whose token this is; an empty token is nobody's."""
+        """Return the project with this token; None for an empty or unknown one."""
         return next((project for project in self.projects if token and project.token == token), None)
 
     def changed(self, **changes: Any) -> Self:
-        """Return these settings with some replaced.
+        """Return these settings with changes.
 
         Raises:
-            SettingsError: a name that does not exist or may not change, or a value of the wrong type.
+            SettingsError: a setting is unknown or cannot change, or a value has the wrong type.
         """
         for name, value in changes.items():
             if name not in CHANGEABLE:
@@ -123,9 +123,9 @@ _ALLOWED: dict[str, tuple[object, ...]] = {
     "identity": IDENTITIES,
     "unknown_project_status": (401, 400),
 }
-CHANGEABLE = tuple(each.name for each in fields(Settings) if each.name != "projects")
-DEFAULTS = {each.name: each.default for each in fields(Settings)}
-COUNTS = tuple(each.name for each in fields(Settings) if each.type is int and each.name not in _ALLOWED)
+CHANGEABLE = tuple(item.name for item in fields(Settings) if item.name != "projects")
+DEFAULTS = {item.name: item.default for item in fields(Settings)}
+COUNTS = tuple(item.name for item in fields(Settings) if item.type is int and item.name not in _ALLOWED)
 
 
 def _require_one_of(name: str, value: object, allowed: tuple[object, ...]) -> None:

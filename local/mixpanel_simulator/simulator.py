@@ -1,5 +1,6 @@
-"""A Mixpanel without sockets: settings, projects, faults and counters, with a clock that is passed in."""
+"""The simulator without sockets: settings, projects, faults and counters, with a clock as an argument."""
 
+import itertools
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -18,11 +19,11 @@ from .stats import RequestNote, Stats
 
 
 class Simulator:
-    """Usable from any thread.
+    """A simulator, usable from any thread.
 
     Args:
         settings: projects, credentials, limits.
-        clock: epoch seconds; rate limit, fault windows and the checks of event times follow it.
+        clock: returns epoch seconds, for the rate limit, faults and event times.
     """
 
     def __init__(self, settings: Settings, clock: Callable[[], float] = time.time) -> None:
@@ -33,16 +34,16 @@ class Simulator:
         self._forget()
 
     def handle_import(self, headers: Mapping[str, str], query: Mapping[str, str], body: bytes) -> Reply:
-        """Answer one POST /import.
+        """Answer a POST /import.
 
         Args:
-            headers: any case.
-            query: decoded; of a repeated name the last.
-            body: as it came over the wire.
+            headers: names in any case.
+            query: decoded.
+            body: as received.
 
         Returns:
-            The answer and how it is to be delivered: a caller without sockets has to honour `delay_s`,
-            `connection` and `cut` itself.
+            The answer and how to deliver it: without sockets, the caller does what `delay_s`, `connection`
+            and `cut` say.
         """
         lower = {name.lower(): value for name, value in headers.items()}
         request = ImportRequest(lower, query, ImportBody(lower, body))
@@ -58,33 +59,33 @@ class Simulator:
             return reply
 
     def handle_deletion(self, request: DeletionRequest) -> Reply:
-        """Answer one request for the deletion of people."""
+        """Answer a request to delete people."""
         with self._lock:
             return self._deletions.handle(request, self._settings, self._clock())
 
     def deletions(self) -> list[dict[str, Any]]:
-        """Return what deletions were asked for."""
+        """Return the requests to delete people."""
         with self._lock:
             return self._deletions.listed()
 
     def move_deletions(self, status: str) -> list[dict[str, Any]]:
-        """Give every deletion that has not ended this status; with SUCCESS the people's events are gone.
+        """Give every open deletion this status; SUCCESS deletes the people's events.
 
         Raises:
-            DeletionError: there is no such status.
+            DeletionError: the status is unknown.
         """
         with self._lock:
-            for each in self._deletions.move(status):
+            for deletion in self._deletions.move(status):
                 if status == "SUCCESS":
-                    self._states[each.project_id].store.remove(each.means)
+                    self._states[deletion.project_id].store.remove(deletion.concerns)
             return self._deletions.listed()
 
     def lines(self, *, raw: bool = False, project_id: str = "") -> Iterator[bytes]:
-        """Iterate over what arrived so far, as blocks of JSON lines.
+        """Iterate over the imported events, as blocks of JSON lines.
 
         Args:
-            raw: every copy, not only the newest of each event.
-            project_id: one project only; "" = all, one after the other.
+            raw: include duplicates.
+            project_id: only this project; "" = all.
 
         Raises:
             KeyError: no such project.
@@ -92,10 +93,10 @@ class Simulator:
         with self._lock:
             states = [self._states[project_id]] if project_id else list(self._states.values())
             blocks = [state.store.lines(raw=raw) for state in states]
-        return (block for each in blocks for block in each)
+        return itertools.chain.from_iterable(blocks)
 
     def events(self, *, raw: bool = False, project_id: str = "") -> list[dict[str, Any]]:
-        """Return what arrived so far, decoded; arguments and errors as for `lines`."""
+        """Return the imported events, decoded; arguments and errors as for `lines`."""
         decoder = msgspec.json.Decoder(dict[str, Any])
         return [
             event
@@ -104,19 +105,19 @@ class Simulator:
         ]
 
     def stats(self) -> dict[str, Any]:
-        """Count requests by outcome and events by fate, over all projects and by project."""
+        """Return the counts of requests by outcome, and of events, in total and by project."""
         with self._lock:
             projects = {project_id: _counts(state) for project_id, state in self._states.items()}
             totals = {
                 name: sum(counts[name] for counts in projects.values()) for name in _counts(ProjectState())
             }
-            return {"events": totals, "projects": projects, **self._stats.told()}
+            return {"events": totals, "projects": projects, **self._stats.to_json()}
 
     def configure(self, **changes: Any) -> None:
         """Change settings from the next request on.
 
         Raises:
-            SettingsError: names the setting and what it allows; nothing is changed then.
+            SettingsError: names the setting and what it allows; no setting is changed.
         """
         with self._lock:
             self._settings = self._settings.changed(**changes)

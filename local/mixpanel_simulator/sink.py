@@ -1,4 +1,4 @@
-"""The cheap sink: says yes to everything and only counts. For benchmarks, where rules would cost time."""
+"""A sink for benchmarks: it accepts everything and only counts."""
 
 from dataclasses import replace
 from typing import Any
@@ -27,14 +27,14 @@ class Sink:
         self._delay_s = delay_s
 
     def handle(self, request: Request) -> Reply:
-        """Answer a request with the count of its events, or show the counters."""
+        """Answer a request with the number of its events, or with the counters."""
         if request.path == "/import":
             return self._import(request)
         if request.path == PREFIX + "reset":
             self._counts = _zero()
         elif request.path not in {PREFIX + "stats", PREFIX + "health"}:
             return json_reply(
-                404, {"error": f"a sink has /import, {PREFIX}stats, {PREFIX}health and {PREFIX}reset"}
+                404, {"error": f"a sink has only /import, {PREFIX}stats, {PREFIX}health and {PREFIX}reset"}
             )
         return json_reply(200, self._counts)
 
@@ -54,7 +54,7 @@ class Sink:
 
 
 def _is_form(request: Request) -> bool:
-    """Whether it is what Mixpanel's older clients send, who want an answer of their own."""
+    """Return whether it is the form of Mixpanel's older clients, which expect another answer."""
     return request.headers.get("content-type", "") == "application/x-www-form-urlencoded"
 
 

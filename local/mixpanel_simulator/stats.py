@@ -1,4 +1,4 @@
-"""What a simulator counts. Header names, never their values: those hold credentials."""
+"""The counters of a simulator. Of headers only the names, because values hold credentials."""
 
 from collections import Counter, deque
 from typing import Any, NamedTuple
@@ -7,7 +7,7 @@ LAST_REQUESTS = 50
 
 
 class RequestNote(NamedTuple):
-    """One import request, without anything secret or personal."""
+    """An import request, without secrets or personal data."""
 
     at_s: float
     outcome: str
@@ -30,8 +30,8 @@ class Stats:
         self._size_bytes += note.size_bytes
         self._last.append(note)
 
-    def told(self) -> dict[str, Any]:
-        """Give requests by outcome, bytes as received, and the last requests, newest last."""
+    def to_json(self) -> dict[str, Any]:
+        """Return requests by outcome, bytes as received, and the last requests, newest last."""
         return {
             "requests": self._outcomes.total(),
             "requests_by_outcome": dict(self._outcomes),

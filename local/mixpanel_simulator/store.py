@@ -1,4 +1,4 @@
-"""The events of one project: every copy kept, the newest of each shown. Compact: about 200 bytes an event."""
+"""The events of a project, duplicates included, in about 200 bytes per event."""
 
 from collections.abc import Callable, Iterator
 from itertools import accumulate, compress
@@ -12,7 +12,7 @@ _FAST = 1
 
 
 class EventStore:
-    """Grows only; a copy with a known key hides the one before it. Not for several threads at once."""
+    """Stores events. A new event hides an earlier one with the same key. Not thread-safe."""
 
     def __init__(self) -> None:
         self._sealed: list[bytes] = []
@@ -24,16 +24,16 @@ class EventStore:
 
     @property
     def raw_count(self) -> int:
-        """Copies that arrived."""
+        """Return the number of events with duplicates."""
         return len(self._hidden)
 
     @property
     def unique_count(self) -> int:
-        """Events that a query counts."""
+        """Return the number of events that a query counts."""
         return len(self._hidden) - self._hidden_count
 
     def add(self, event: StoredEvent) -> None:
-        """Keep one copy; the newest of a key is the one a query sees."""
+        """Store an event; a query shows only the newest one of a key."""
         if event.key is not None:
             older = self._newest.get(event.key)
             if older is not None:
@@ -46,10 +46,10 @@ class EventStore:
         if self._open_bytes >= _CHUNK_BYTES:
             self._seal()
 
-    def remove(self, is_meant: Callable[[bytes], bool]) -> int:
-        """Forget every copy whose line is meant, as a deletion does; return how many."""
+    def remove(self, matches: Callable[[bytes], bool]) -> int:
+        """Delete the events and duplicates that match, and return how many."""
         lines = [line for block in self.lines(raw=True) for line in block.splitlines()]
-        stays = [not is_meant(line) for line in lines]
+        stays = [not matches(line) for line in lines]
         places = list(accumulate(stays, initial=0))
         self._newest = {key: places[at] for key, at in self._newest.items() if stays[at]}
         self._hidden = bytearray(compress(self._hidden, stays))
@@ -59,10 +59,10 @@ class EventStore:
         return len(lines) - len(self._hidden)
 
     def lines(self, *, raw: bool = False) -> Iterator[bytes]:
-        """Iterate over blocks of JSON lines, in order of arrival, as of now: later events do not show.
+        """Iterate over blocks of JSON lines, in order of arrival, without later events.
 
         Args:
-            raw: every copy, not only the newest of each event.
+            raw: include duplicates.
         """
         sealed, unsealed, hidden = self._sealed.copy(), self._open.copy(), bytes(self._hidden)
         return _lines(sealed, unsealed, bytes(len(hidden)) if raw else hidden)

@@ -50,7 +50,7 @@ def has_image(architecture: str) -> bool:
 
 
 def test_without_credentials_every_record_comes_back(architecture: str, tmp_path: Path) -> None:
-    """In the real image the function starts, says what is missing, and acknowledges nothing."""
+    """In Lambda's image the function starts, reports what is missing, and acknowledges nothing."""
     variables = tmp_path / "env.json"
     variables.write_text(json.dumps({"SendEventsFunction": {"MIXPANEL_SECRET_ARN": ""}}))
     what = ["SendEventsFunction", "-e", str(SAMPLE), "--env-vars", str(variables)]

@@ -135,7 +135,7 @@ def test_a_stack_without_drift_is_said_to_be_as_its_template(reason: str) -> Non
     run.drops()
 
     assert run.run()
-    assert "nothing to put back" in run.said[-1]
+    assert "nothing to revert" in run.said[-1]
 
 
 def test_a_failed_comparison_and_a_failed_execution_are_told() -> None:

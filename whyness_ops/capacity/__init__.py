@@ -1,4 +1,4 @@
-"""What the pipeline costs and what it can carry, for a number of events a day. See docs/reference/capacity.md."""
+"""The cost and the capacity of the pipeline by events a day. See docs/reference/capacity.md."""
 
 from whyness_ops.capacity.cost import Costs, monthly
 from whyness_ops.capacity.live import live_events_per_message

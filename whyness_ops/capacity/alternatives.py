@@ -8,7 +8,7 @@ from whyness_ops.capacity.cost import MONTH_DAYS
 from whyness_ops.capacity.load import DAY_S, Load
 from whyness_ops.capacity.prices import Prices
 
-# docs.aws.amazon.com/eventbridge/latest/userguide/eb-quota.html: it can be raised. To be checked.
+# docs.aws.amazon.com/eventbridge/latest/userguide/eb-quota.html; AWS can raise it. To be checked.
 DESTINATION_CALLS_PER_S = 300
 CELERY_PROCESSES = 8  # on 2 GB of memory
 _DISK_GB = 20

@@ -21,7 +21,7 @@ from whyness_ops.capacity.load import (
 )
 from whyness_ops.capacity.prices import measured
 
-# The used part of Mixpanel's rolling minute, as simulated (docs/reference/capacity.md): a refused client pauses.
+# The used part of Mixpanel's rolling minute, as simulated (docs/reference/capacity.md).
 _USED_PART = 0.97
 
 
@@ -44,7 +44,7 @@ def bounds(load: Load) -> list[Bound]:
     duration_s = load.duration_s(load.full_events)
     per_run = load.full_events / duration_s
     clients = load.concurrency * SENDER_THREADS
-    found = [
+    limits = [
         Bound(
             "Mixpanel's events/s",
             MIXPANEL_EVENTS_PER_S * _USED_PART * load.projects,
@@ -72,7 +72,7 @@ def bounds(load: Load) -> list[Bound]:
             "Pack more events into a message, or use several queues.",
         ),
     ]
-    return sorted(found, key=lambda bound: bound.events_per_s)
+    return sorted(limits, key=lambda bound: bound.events_per_s)
 
 
 def projects_needed(load: Load) -> int:

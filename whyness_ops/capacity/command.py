@@ -76,17 +76,17 @@ def capacity(options: argparse.Namespace, _: Stop) -> int:
         memory_mb=options.memory_mb,
         concurrency=options.concurrency,
     )
-    found = report(load, prices)
+    estimate = report(load, prices)
     if options.json:
         about = {"region": prices.region, "measured": f"{measured().command}, {measured().date}"}
-        output.emit(found.to_json() | about, str, as_json=True)
+        output.emit(estimate.to_json() | about, str, as_json=True)
     else:
-        output.emit(found, lambda report: report_text(report, prices), as_json=False)
+        output.emit(estimate, lambda report: report_text(report, prices), as_json=False)
     return 0
 
 
 def events(text: str) -> float:
-    """Return 10000 for 10000, 10k, 0.01m.
+    """Return the number in a text such as 10000, 10k or 0.01m.
 
     Raises:
         argparse.ArgumentTypeError: it is not a number of events.
@@ -94,9 +94,9 @@ def events(text: str) -> float:
     number = text.lower().replace(",", "").replace("_", "")
     unit = next((unit for unit in ("bn", "k", "m") if number.endswith(unit)), "")
     try:
-        found = float(number.removesuffix(unit)) * _SCALES.get(unit, 1)
+        count = float(number.removesuffix(unit)) * _SCALES.get(unit, 1)
     except ValueError:
-        found = math.nan
-    if not 1 <= found <= _MOST_EVENTS:
+        count = math.nan
+    if not 1 <= count <= _MOST_EVENTS:
         raise wrong(text, "a number such as 10000, 10k, 5m or 1bn, from 1 to 1000bn")
-    return found
+    return count

@@ -1,4 +1,4 @@
-"""Pure: what a month of 30 days costs, by service."""
+"""Pure: the cost of a month of 30 days, by service."""
 
 import math
 from dataclasses import dataclass
@@ -9,8 +9,8 @@ from whyness_ops.capacity.load import DAY_S, POLLERS, Load
 from whyness_ops.capacity.prices import Prices, measured
 
 MONTH_DAYS = 30
-# As in the template and the handler; tests hold them together.
-ALARM_METRICS = 19  # what the alarms of a prod stack read: metric math is billed for each metric in it
+# As in the template and the handler; tests compare them.
+ALARM_METRICS = 19  # metrics that the alarms of a prod stack read: metric math is billed per metric
 METRICS = 18  # 10, and one of 8 reasons each
 LOG_DAYS = 30
 ROW_DAYS = 90
@@ -26,8 +26,8 @@ class Costs:
     """USD a month. `polls`, `alarms` and `fixed` are what a stack costs without events.
 
     Args:
-        sqs, lambda_, dynamodb, logs: what the events cost.
-        polls: asking an empty queue.
+        sqs, lambda_, dynamodb, logs: for the events.
+        polls: of an empty queue.
         alarms: of a prod stack.
         fixed: metrics, dashboard, secret, and the key that encrypts alarm mails.
     """
@@ -57,7 +57,7 @@ class Costs:
 
 
 def monthly(load: Load, prices: Prices) -> Costs:
-    """Return what the stacks cost in 30 days."""
+    """Return the cost of the stacks in 30 days."""
     month_s = MONTH_DAYS * DAY_S
     runs = sum(runs_per_s(load, rate) * part for rate, part in _rates(load)) * month_s
     gb_s = load.memory_mb / 1024 * sum(_busy_s(load, rate) * part for rate, part in _rates(load)) * month_s
@@ -83,17 +83,17 @@ def sqs_requests(load: Load) -> float:
     month_s = MONTH_DAYS * DAY_S
     sent = _sends_per_message(load)
     dead = load.events_per_day * MONTH_DAYS * load.dead_per_million / 1_000_000
-    found = dead
+    requests = dead
     for events_per_s, part in _rates(load):
         messages_per_s = events_per_s / load.packed
-        each = min(BATCH_ENTRIES, max(1.0, messages_per_s / load.projects / (POLLERS * _POLLS_PER_S)))
-        received = max(1 / each, load.message_bytes / BILLED_BYTES)
-        found += messages_per_s * (sent + received + 1 / each) * part * month_s
-    return found
+        batch = min(BATCH_ENTRIES, max(1.0, messages_per_s / load.projects / (POLLERS * _POLLS_PER_S)))
+        received = max(1 / batch, load.message_bytes / BILLED_BYTES)
+        requests += messages_per_s * (sent + received + 1 / batch) * part * month_s
+    return requests
 
 
 def sending_usd_per_million(load: Load, prices: Prices) -> float:
-    """Return what the publisher's requests cost, by a million events."""
+    """Return the cost of the publisher's requests for a million events."""
     return _sends_per_message(load) / load.packed * 1_000_000 * prices["sqs_request"]
 
 

@@ -1,4 +1,4 @@
-"""Pure: how late events are, in the busy hours and after an outage; a fluid with two rates a day."""
+"""Pure: the delay of events in the busy hours and after an outage, as a fluid with two rates a day."""
 
 import itertools
 import math
@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 from whyness_ops.capacity.load import DAY_S, WINDOW_S, Load
 
-# As the handler sets it: what is handed back comes again after 15 s, doubling to 900 s, times 0.8 to 1.2.
+# As in the handler: a record that is handed back returns after 15 s, doubling to 900 s, times 0.8 to 1.2.
 REDELIVERY_BASE_S = 15.0
 REDELIVERY_CAP_S = 900.0
 REDELIVERY_JITTER = (0.8, 1.2)
-ASLEEP_S = 15.0  # of an invocation, for errors
+ASLEEP_S = 15.0  # pauses of an invocation after errors
 # As in the handler: an event that waits for longer is dead-lettered, with the reason `exhausted`.
 EXHAUST_AFTER_S = 259_200
 
@@ -40,15 +40,15 @@ def outage_events(load: Load) -> float:
 
 
 def drain_s(load: Load, capacity_per_s: float, *, is_refused: bool) -> float | None:
-    """Return how long after the outage's end no event waits any more; None if that is never.
+    """Return the time from the end of the outage until no event waits; None if the queue never catches up.
 
-    What was tried last is still hidden then, for up to 18 minutes. Where Mixpanel's limits are the first to
-    bite, a part of the first rush is refused, and is hidden as long once more.
+    Records that were tried last stay hidden for up to 18 minutes. If Mixpanel's limits are the lowest, a part
+    of the first rush is refused, and is hidden for as long again.
 
     Args:
         load: the events.
-        capacity_per_s: what the first limit lets through.
-        is_refused: whether that limit is Mixpanel's: the others let events wait in sight.
+        capacity_per_s: that the lowest limit allows.
+        is_refused: whether that limit is Mixpanel's; with the others, waiting events stay visible.
     """
     if load.outage_hours == 0:
         return 0.0
@@ -59,17 +59,17 @@ def drain_s(load: Load, capacity_per_s: float, *, is_refused: bool) -> float | N
 
 
 def hidden_s(load: Load) -> float:
-    """Return for how long after the outage what failed last stays hidden.
+    """Return how long records that failed last stay hidden after the outage.
 
-    The pause doubles with each receive. How many there were, of the oldest, is bounded by the time, and by
-    how many messages the invocations can try while each of them waits in vain: the turns of a message become
-    rarer as the backlog grows, so that their number grows with the logarithm of the time.
+    The pause doubles with each receive. The number of receives is bounded by the time, and by how many
+    messages the invocations can try: as the backlog grows, a message is tried less often, so that its number
+    of receives grows with the logarithm of the time.
     """
     outage_s = load.outage_hours * 3_600
     run_s = load.duration_s(load.full_events) + ASLEEP_S
     tried_per_s = load.projects * load.concurrency * load.full_messages / run_s
-    each = tried_per_s * load.packed / load.peak_per_s
-    at_most = max(1, math.ceil(each * math.log1p(outage_s / REDELIVERY_BASE_S)))
+    tried_part = tried_per_s * load.packed / load.peak_per_s
+    at_most = max(1, math.ceil(tried_part * math.log1p(outage_s / REDELIVERY_BASE_S)))
     least, most = REDELIVERY_JITTER
     pause_s, passed_s, receives = REDELIVERY_BASE_S, REDELIVERY_BASE_S * least, 1
     while pause_s < REDELIVERY_CAP_S and passed_s < outage_s and receives < at_most:
@@ -86,11 +86,11 @@ def _fluid_s(load: Load, capacity_per_s: float) -> float:
             return passed_s + waiting / net_per_s
         waiting = max(0.0, waiting - net_per_s * length_s)
         passed_s += length_s
-    raise AssertionError("the hours never end")
+    raise AssertionError("_hours is endless")
 
 
 def _hours(load: Load, start_s: float) -> Iterator[tuple[float, float]]:
-    """Yield lengths and events/s from `start_s` after the beginning of the busy hours on, without end."""
+    """Yield lengths and events/s from `start_s` after the start of the busy hours, without end."""
     kinds = ((load.peak_s, load.peak_per_s), (DAY_S - load.peak_s, load.rest_per_s))
     skipped_s = start_s % DAY_S
     for length_s, events_per_s in itertools.cycle(kinds):

@@ -1,4 +1,4 @@
-"""Pure: how the app's relay packs live traffic. What is committed while it gathers shares a message."""
+"""Pure: how the app's relay packs live traffic. Events committed while it gathers share a message."""
 
 from whyness_ops.capacity.prices import measured
 

@@ -1,4 +1,4 @@
-"""Pure: what is sent and how the stack is set, and what follows for messages and receive batches."""
+"""Pure: the load and the stack's settings, and the messages and receive batches that follow from them."""
 
 import math
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ PROVISIONED_MESSAGES_PER_S = Limit(100, "messages/s of one provisioned poller", 
 PROVISIONED_BYTES_PER_S = Limit(1_048_576, "bytes/s of one provisioned poller", _WITH_SQS)
 PROVISIONED_POLLERS = Limit(10_000, "provisioned pollers of a queue", _WITH_SQS)
 
-# As in the template and the publisher; tests hold them together.
+# As in the template and the publisher; tests compare them.
 WINDOW_S = 5
 SENDER_THREADS = 4
 REQUEST_BYTES = 9_500_000
@@ -37,17 +37,17 @@ DAY_S = 86_400
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What is sent, and how the stack is set.
+    """The load and the stack's settings.
 
     Args:
         events_per_day: on an average day, spread over all projects.
         event_bytes: of an event's JSON in a message.
-        events_per_message: on average, as the publisher packs them (see live_events_per_message); fewer go
-            where they would exceed 64 KiB.
-        peak_factor: the busy hours over the day's mean; half of a day's events come then.
-        outage_hours: how long Mixpanel answers nothing, from the beginning of the busy hours.
-        answer_ms: that Mixpanel takes for a request.
-        projects: of Mixpanel; each has a stack of its own.
+        events_per_message: on average, as the publisher packs them (see live_events_per_message); fewer if
+            they would exceed 64 KiB.
+        peak_factor: the busy hours relative to the day's mean; half of the day's events arrive in them.
+        outage_hours: length of an outage of Mixpanel that starts with the busy hours.
+        answer_ms: Mixpanel's time to answer a request.
+        projects: of Mixpanel, each with its own stack.
         memory_mb: of the function.
         concurrency: MaximumConcurrency of the event source mapping.
         dead_per_million: events that end in the dead-letter queue.

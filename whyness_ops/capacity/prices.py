@@ -1,4 +1,4 @@
-"""Prices and measurements as data: the files beside this module, and a user's file over them."""
+"""Prices and measurements as data, from files in this directory; a user's file can replace prices."""
 
 import json
 import tomllib
@@ -44,7 +44,7 @@ class Prices:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What was measured of this code; `measured.toml` says what each is, and by which command."""
+    """Measurements of this code; `measured.toml` describes them and names the command."""
 
     command: str
     date: str
@@ -71,34 +71,34 @@ def measured() -> Measured:
 def read_prices(path: Path | None = None) -> Prices:
     """Return the prices; those in `path` (TOML or JSON) replace others of the same name.
 
-    There a price is a number, or a table with `usd` and, as far as known, `source` and `checked`.
+    In it, a price is a number, or a table with `usd` and optionally `source` and `checked`.
 
     Raises:
         PricesFault: the file cannot be read, or names a price that is not used.
     """
     own = tomllib.loads((_HERE / "prices.toml").read_text())
     region = str(own.pop("region"))
-    found = {name: Price(**entry) for name, entry in own.items()}
+    prices = {name: Price(**entry) for name, entry in own.items()}
     given = dict(_read(path)) if path else {}
     region = str(given.pop("region", region))
     for name, entry in given.items():
-        if name not in found:
-            raise PricesFault(f"{path}: {name!r} is not a price. Use one of: {', '.join(sorted(found))}.")
-        found[name] = _replaced(found[name], entry, f"{path}: {name}")
-    return Prices(region, found)
+        if name not in prices:
+            raise PricesFault(f"{path}: {name!r} is not a price. Use one of: {', '.join(sorted(prices))}.")
+        prices[name] = _replaced(prices[name], entry, f"{path}: {name}")
+    return Prices(region, prices)
 
 
 def _read(path: Path) -> Mapping[str, Any]:
     try:
         text = path.read_text()
-        found = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
+        document = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
     except (OSError, ValueError, RecursionError) as error:
         raise PricesFault(
-            f"{path} cannot be read as TOML, or as JSON where it ends in .json: {error}"
+            f"{path} cannot be read as TOML, or as JSON if its name ends in .json: {error}"
         ) from None
-    if not isinstance(found, dict):
+    if not isinstance(document, dict):
         raise PricesFault(f'{path} must be an object of prices, for example {{"sqs_request": 0.0000005}}.')
-    return found
+    return document
 
 
 def _replaced(price: Price, entry: object, where: str) -> Price:

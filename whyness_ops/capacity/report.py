@@ -49,17 +49,17 @@ class Report:
 
     @property
     def is_exhausting(self) -> bool:
-        """Return whether events wait for more than 72 h after the outage, and so are dead-lettered."""
+        """Return whether events are dead-lettered after the outage, because they wait for more than 72 h."""
         return (
             self.drain_s is None or self.load.outage_hours * 3_600 + self.drain_s > EXHAUST_AFTER_S
         ) and self.load.outage_hours > 0
 
     def to_json(self) -> dict[str, Any]:
-        """Return it for programs."""
-        found = asdict(self)
-        found["costs"] = {name.rstrip("_"): usd for name, usd in found["costs"].items()}
-        found["costs"] |= {"total": self.costs.total, "idle": self.costs.idle}
-        return found | {
+        """Return it as JSON data."""
+        document = asdict(self)
+        document["costs"] = {name.rstrip("_"): usd for name, usd in document["costs"].items()}
+        document["costs"] |= {"total": self.costs.total, "idle": self.costs.idle}
+        return document | {
             "capacity_per_s": self.capacity_per_s,
             "usd_per_million": self.usd_per_million,
             "packed": self.load.packed,
@@ -68,20 +68,20 @@ class Report:
 
 
 def report(load: Load, prices: Prices) -> Report:
-    """Ask the model about one load."""
-    found = tuple(bounds(load))
-    capacity = found[0].events_per_s
+    """Return the estimate for a load."""
+    limits = tuple(bounds(load))
+    capacity = limits[0].events_per_s
     at_peak = min(load.peak_per_s, capacity)
     return Report(
         load=load,
         costs=monthly(load, prices),
         sending_usd_per_million=sending_usd_per_million(load, prices),
-        bounds=found,
+        bounds=limits,
         concurrency=concurrency_needed(load, at_peak),
         quiet_lag_s=quiet_lag_s(load, at_peak / runs_per_s(load, at_peak)),
         peak_lag_s=peak_lag_s(load, capacity),
         outage_events=outage_events(load),
-        drain_s=drain_s(load, capacity, is_refused=found[0].is_mixpanels),
+        drain_s=drain_s(load, capacity, is_refused=limits[0].is_mixpanels),
         scale_up_s=scale_up_s(load),
         provisioned_pollers=pollers_needed(load),
         projects_needed=projects_needed(load),

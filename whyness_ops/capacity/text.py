@@ -43,36 +43,36 @@ def usd_text(usd: float) -> str:
     return f"{usd:,.0f}" if usd >= _ROUND_ABOVE else f"{usd:,.2f}"
 
 
-def report_text(found: Report, prices: Prices) -> str:
+def report_text(report: Report, prices: Prices) -> str:
     """Return the whole report."""
-    load = found.load
+    load = report.load
     daily = f"{count_text(load.events_per_day)} events a day of {load.event_bytes} bytes"
     rates = f"{load.mean_per_s:,.1f} events/s on average, {load.peak_per_s:,.1f} in the busy hours"
-    costs = f"{found.usd_per_million:.4f} USD, {found.sending_usd_per_million:.4f} of it to send them"
+    costs = f"{report.usd_per_million:.4f} USD, {report.sending_usd_per_million:.4f} of it to send them"
     parts = [
         f"Load: {daily}, {packed_text(load)} per message; {rates}.",
         f"Stacks: {load.projects} with {load.memory_mb} MB and a concurrency of {load.concurrency} each.",
         "",
         title(f"USD a month ({prices.region} list prices, no free tier):"),
-        table(_costs(found), ("item", "USD")),
+        table(_costs(report), ("item", "USD")),
         f"A million events costs {costs}, besides the cost of a stack without events.",
         "",
         title("Limits, the lowest first:"),
-        table(_bounds(found), ("limit", "events/s", "used in the busy hours")),
+        table(_bounds(report), ("limit", "events/s", "used in the busy hours")),
         "",
         title("Delays:"),
-        table(_times(found), ("measure", "value")),
+        table(_times(report), ("measure", "value")),
         "",
         title("Alternatives for the same events:"),
-        table(_others(found), ("alternative", "USD a month", "instances")),
+        table(_others(report), ("alternative", "USD a month", "instances")),
     ]
-    return "\n".join([*parts, *(f"\n{line}" for line in advice(found))])
+    return "\n".join([*parts, *(f"\n{line}" for line in advice(report))])
 
 
-def advice(found: Report) -> list[str]:
+def advice(report: Report) -> list[str]:
     """Return what to do about each limit that is exceeded."""
-    load = found.load
-    exceeded = [bound for bound in found.bounds if bound.events_per_s < load.peak_per_s]
+    load = report.load
+    exceeded = [bound for bound in report.bounds if bound.events_per_s < load.peak_per_s]
     lines = [f"Exceeded in the busy hours: {bound.name}. {bound.remedy}" for bound in exceeded]
     clients = load.concurrency * SENDER_THREADS
     if clients > MIXPANEL_CLIENTS:
@@ -80,15 +80,15 @@ def advice(found: Report) -> list[str]:
             f"Mixpanel sees {clients} clients; it recommends at most {MIXPANEL_CLIENTS} for a project. "
             "Lower MaximumConcurrency."
         )
-    if found.projects_needed > load.projects:
-        lines.append(f"Within Mixpanel's limits the busy hours need {found.projects_needed} projects.")
-    if found.is_exhausting:
+    if report.projects_needed > load.projects:
+        lines.append(f"Within Mixpanel's limits the busy hours need {report.projects_needed} projects.")
+    if report.is_exhausting:
         lines.append("After such an outage events wait for more than 72 h and are dead-lettered.")
     return lines
 
 
-def _costs(found: Report) -> list[Mapping[str, str]]:
-    costs = found.costs
+def _costs(report: Report) -> list[Mapping[str, str]]:
+    costs = report.costs
     rows = [
         ("SQS", costs.sqs),
         ("Lambda", costs.lambda_),
@@ -103,37 +103,37 @@ def _costs(found: Report) -> list[Mapping[str, str]]:
     return [{"item": item, "USD": usd_text(usd)} for item, usd in rows]
 
 
-def _bounds(found: Report) -> list[Mapping[str, str]]:
+def _bounds(report: Report) -> list[Mapping[str, str]]:
     return [
         {
             "limit": bound.name,
             "events/s": f"{bound.events_per_s:,.0f}",
-            "used in the busy hours": f"{found.load.peak_per_s / bound.events_per_s:.1%}",
+            "used in the busy hours": f"{report.load.peak_per_s / bound.events_per_s:.1%}",
         }
-        for bound in found.bounds
+        for bound in report.bounds
     ]
 
 
-def _times(found: Report) -> list[Mapping[str, str]]:
-    hours = f"{found.load.outage_hours:g} h"
+def _times(report: Report) -> list[Mapping[str, str]]:
+    hours = f"{report.load.outage_hours:g} h"
     rows = (
-        ("delay without a backlog, at most", time_text(found.quiet_lag_s)),
+        ("delay without a backlog, at most", time_text(report.quiet_lag_s)),
         (
             "delay at the end of the busy hours",
-            "growing" if found.peak_lag_s is None else time_text(found.peak_lag_s),
+            "growing" if report.peak_lag_s is None else time_text(report.peak_lag_s),
         ),
-        (f"events waiting after an outage of {hours}", count_text(found.outage_events)),
-        ("time to clear them", time_text(found.drain_s)),
-        ("time to scale up after a pause", time_text(found.scale_up_s)),
-        ("concurrent invocations in the busy hours", f"{found.concurrency:.2f}"),
-        ("provisioned pollers needed for a queue", str(found.provisioned_pollers)),
+        (f"events waiting after an outage of {hours}", count_text(report.outage_events)),
+        ("time to clear them", time_text(report.drain_s)),
+        ("time to scale up after a pause", time_text(report.scale_up_s)),
+        ("concurrent invocations in the busy hours", f"{report.concurrency:.2f}"),
+        ("provisioned pollers needed for a queue", str(report.provisioned_pollers)),
     )
     return [{"measure": measure, "value": value} for measure, value in rows]
 
 
-def _others(found: Report) -> list[Mapping[str, str]]:
-    rows = [("this pipeline", found.costs.total, found.load.projects)]
-    rows += [(other.name, other.usd_per_month, other.count) for other in found.alternatives]
+def _others(report: Report) -> list[Mapping[str, str]]:
+    rows = [("this pipeline", report.costs.total, report.load.projects)]
+    rows += [(other.name, other.usd_per_month, other.count) for other in report.alternatives]
     return [
         {"alternative": name, "USD a month": usd_text(usd), "instances": str(count)}
         for name, usd, count in rows

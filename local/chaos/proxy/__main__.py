@@ -10,14 +10,16 @@ from local.chaos.proxy.server import FaultProxy
 
 def main() -> None:
     """Serve until SIGTERM or SIGINT."""
-    parser = argparse.ArgumentParser(description="A fault proxy in front of an AWS emulator, on 127.0.0.1.")
-    parser.add_argument("--upstream", required=True, metavar="URL", help="the emulator")
+    parser = argparse.ArgumentParser(
+        description="Run a fault proxy in front of an AWS emulator, on 127.0.0.1."
+    )
+    parser.add_argument("--upstream", required=True, metavar="URL", help="URL of the emulator")
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     with FaultProxy(parser.parse_args().upstream) as proxy:
         print(json.dumps({"url": proxy.url}), flush=True)
-        while not stop.wait(1):  # in one long wait, a signal that comes just before it would wait for its end
+        while not stop.wait(1):  # short waits, so that a signal just before one is not noticed late
             pass
 
 

@@ -1,9 +1,9 @@
-"""AWS's errors as its JSON protocols put them."""
+"""AWS's errors in its JSON protocols."""
 
 import json
 from dataclasses import dataclass
 
-# By the prefix of the header X-Amz-Target: the namespace in `__type`, and what throttling is called there.
+# By the prefix of the header X-Amz-Target: the namespace in `__type`, and the name of the throttling error.
 _SERVICES = {
     "AmazonSQS": ("com.amazonaws.sqs", "RequestThrottled"),
     "DynamoDB_20120810": ("com.amazonaws.dynamodb.v20120810", "ProvisionedThroughputExceededException"),
@@ -21,7 +21,7 @@ class Answer:
 
 
 class AwsError(Exception):
-    """An error that the proxy answers by itself."""
+    """An error that the proxy answers itself."""
 
     def __init__(self, code: str, message: str, status: int = 400) -> None:
         super().__init__(code, message)

@@ -1,4 +1,4 @@
-"""What can go wrong with a call to AWS, as data, and which calls it strikes."""
+"""Faults of calls to AWS as data, and which calls they strike."""
 
 import random
 import threading
@@ -9,7 +9,7 @@ from typing import Any, Self
 
 
 class Effect(StrEnum):
-    """What a call gets that a fault strikes."""
+    """What a fault does to a call."""
 
     THROTTLE = "throttle"  # the service's own throttling error; the call is not forwarded
     UNAVAILABLE = "unavailable"  # 503; the call is not forwarded
@@ -18,7 +18,7 @@ class Effect(StrEnum):
     PARTIAL = "partial"  # some entries of a batch are reported as failed and not forwarded
 
 
-# The operations that can fail in part: where their entries are, is known in `partial`.
+# The operations that can fail in part; `partial` knows where their entries are.
 BATCHES = (
     "SendMessageBatch",
     "DeleteMessageBatch",
@@ -38,7 +38,7 @@ class AwsFault:
         seed: of the draws.
 
     Raises:
-        ValueError: a value that cannot be meant.
+        ValueError: a value is invalid.
     """
 
     effect: Effect
@@ -50,15 +50,15 @@ class AwsFault:
         if not 0 < self.probability <= 1:
             raise ValueError("probability must be above 0 and at most 1")
         if self.effect is Effect.PARTIAL and not (self.operations and set(self.operations) <= set(BATCHES)):
-            raise ValueError(f"partial needs operations, from {', '.join(BATCHES)}")
+            raise ValueError(f"partial needs operations; use some of {', '.join(BATCHES)}")
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:
         """Build a fault from a decoded JSON object.
 
         Raises:
-            ValueError: an unknown effect or a value that cannot be meant.
-            TypeError: an unknown field.
+            ValueError: the effect is unknown, or a value is invalid.
+            TypeError: a field is unknown.
         """
         given = dict(value)
         given["effect"] = Effect(given.get("effect", ""))
@@ -81,14 +81,14 @@ class _Armed:
 
 @dataclass(slots=True)
 class Struck:
-    """What strikes one call: `effect`, and with PARTIAL the `entries` (by position) that fail."""
+    """What a fault does to one call: `effect`, and with PARTIAL the positions of the `entries` that fail."""
 
     effect: Effect | None = None
     entries: frozenset[int] = frozenset()
 
 
 class AwsFaults:
-    """The faults that are switched on; usable from any thread."""
+    """The active faults; usable from any thread."""
 
     def __init__(self) -> None:
         self._armed: list[_Armed] = []
@@ -105,12 +105,12 @@ class AwsFaults:
             self._armed = []
 
     def listed(self) -> list[dict[str, Any]]:
-        """Describe the faults, with how many calls each struck as `fired`."""
+        """Describe the faults; `fired` is how many calls each struck."""
         with self._lock:
             return [{**asdict(armed.fault), "fired": armed.fired} for armed in self._armed]
 
     def strike(self, operation: str, entry_count: int) -> Struck:
-        """Find what strikes a call: the first fault that does, for one whole call."""
+        """Return what happens to a call: the first fault that strikes it decides."""
         with self._lock:
             for armed in self._armed:
                 if armed.fault.operations and operation not in armed.fault.operations:

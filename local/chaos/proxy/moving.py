@@ -1,4 +1,4 @@
-"""SQS's message move task over an emulator that has none: receive, send, delete, at a rate.
+"""SQS's message move tasks for an emulator without them: receive, send, delete, at a rate.
 
 A moved message is a new one, with a new id and a receive count from 1. Source: SQS API reference,
 StartMessageMoveTask, ListMessageMoveTasks, CancelMessageMoveTask; 2026-11-23.
@@ -34,9 +34,9 @@ class _Task:
     moved: int = 0
     failure: str = ""
 
-    def told(self) -> dict[str, Any]:
-        """Describe it; only a running task shows its handle."""
-        found: dict[str, Any] = {
+    def describe(self) -> dict[str, Any]:
+        """Return it as SQS lists it; only a running task has its handle."""
+        description: dict[str, Any] = {
             "Status": self.status,
             "SourceArn": self.source_arn,
             "DestinationArn": self.destination_arn,
@@ -46,14 +46,14 @@ class _Task:
             "StartedTimestamp": self.started_ms,
         }
         if self.status == "RUNNING":
-            found["TaskHandle"] = self.handle
+            description["TaskHandle"] = self.handle
         if self.failure:
-            found["FailureReason"] = self.failure
-        return found
+            description["FailureReason"] = self.failure
+        return description
 
 
 class MoveTasks:
-    """The tasks since the start; one at a time for each source. Usable from any thread."""
+    """All tasks; at most one runs for each source. Usable from any thread."""
 
     def __init__(self) -> None:
         self._tasks: list[_Task] = []
@@ -69,8 +69,8 @@ class MoveTasks:
             return self._start(payload, call)
         if operation == "ListMessageMoveTasks":
             with self._lock:
-                found = [task.told() for task in self._tasks if task.source_arn == payload["SourceArn"]]
-            return {"Results": found[::-1][: payload.get("MaxResults", 1)]}
+                tasks = [task.describe() for task in self._tasks if task.source_arn == payload["SourceArn"]]
+            return {"Results": tasks[::-1][: payload.get("MaxResults", 1)]}
         return self._cancel(payload["TaskHandle"])
 
     def _start(self, payload: Mapping[str, Any], call: Call) -> dict[str, Any]:
@@ -108,7 +108,7 @@ def _url(arn: str, call: Call) -> str:
 
 
 def _feeds(source_arn: str, call: Call) -> bool:
-    """Whether any queue has this one as its dead-letter queue."""
+    """Return whether any queue has this one as its dead-letter queue."""
     for url in call("ListQueues", {}).get("QueueUrls", []):
         attributes = call("GetQueueAttributes", {"QueueUrl": url, "AttributeNames": ["RedrivePolicy"]})
         if source_arn in attributes.get("Attributes", {}).get("RedrivePolicy", ""):

@@ -1,4 +1,4 @@
-"""Batches of which some entries fail: what is forwarded, and what the caller is told. Pure.
+"""Batches in which some entries fail: what is forwarded, and what the caller is answered. Pure.
 
 Source: SQS API reference, BatchResultErrorEntry; DynamoDB API reference, BatchWriteItem; 2026-11-23.
 """
@@ -10,7 +10,7 @@ Payload = Mapping[str, Any]
 
 
 def entry_count(operation: str, payload: Payload) -> int:
-    """Return how many entries a batch has; 0 for an operation without entries."""
+    """Return the number of entries of a batch; 0 for another operation."""
     if operation == "BatchWriteItem":
         return sum(len(requests) for requests in payload["RequestItems"].values())
     entries = payload.get("Entries", ())
@@ -18,7 +18,7 @@ def entry_count(operation: str, payload: Payload) -> int:
 
 
 def without(operation: str, payload: Payload, failing: frozenset[int]) -> dict[str, Any] | None:
-    """Return the payload without the entries at these positions; None where nothing is left."""
+    """Return the payload without the entries at these positions; None if it is then empty."""
     if operation != "BatchWriteItem":
         kept = [entry for at, entry in enumerate(payload["Entries"]) if at not in failing]
         return {**payload, "Entries": kept} if kept else None
@@ -26,8 +26,8 @@ def without(operation: str, payload: Payload, failing: frozenset[int]) -> dict[s
     return {**payload, "RequestItems": tables} if tables else None
 
 
-def told(operation: str, payload: Payload, failing: frozenset[int], answer: Payload) -> dict[str, Any]:
-    """Return the answer to the entries that were forwarded, and to those that failed."""
+def answered(operation: str, payload: Payload, failing: frozenset[int], answer: Payload) -> dict[str, Any]:
+    """Return the answer for all entries, from the answer to those that were forwarded."""
     if operation == "BatchWriteItem":
         unprocessed = dict(answer.get("UnprocessedItems", {}))
         for table, requests in _divided(payload, failing)[1].items():

@@ -1,13 +1,11 @@
-"""The proxy's HTTP edge: one thread a connection. Each call makes a connection of its own to the emulator."""
+"""The proxy's HTTP server. Each call opens its own connection to the emulator."""
 
 import http.client
 import json
 import socket
 import struct
-import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 from urllib.parse import urlsplit
 
 from local.chaos.proxy import partial
@@ -15,13 +13,13 @@ from local.chaos.proxy.errors import Answer, AwsError, throttled, unavailable
 from local.chaos.proxy.faults import AwsFault, AwsFaults, Effect
 from local.chaos.proxy.moving import OPERATIONS, MoveTasks
 from local.chaos.proxy.upstream import Upstream, exchange
-from local.loopback import LOOPBACK
+from local.loopback import LOOPBACK, Service
 
 CONTROL = "/_proxy/faults"
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
-class FaultProxy:
+class FaultProxy(Service):
     """Serves on a free port of 127.0.0.1 while the `with` block runs.
 
     Args:
@@ -32,25 +30,9 @@ class FaultProxy:
         self.faults = AwsFaults()
         self.moves = MoveTasks()
         self.upstream = urlsplit(upstream).netloc
-        self._server = _Server((LOOPBACK, 0), _Handler)
-        self._server.proxy = self
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.1,))
-
-    @property
-    def url(self) -> str:
-        """What clients take for AWS."""
-        return f"http://{LOOPBACK}:{self._server.server_port}"
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        server = _Server((LOOPBACK, 0), _Handler)
+        server.proxy = self
+        super().__init__(server)
 
 
 class _Server(ThreadingHTTPServer):
@@ -71,7 +53,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._proxy = self.server.proxy
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  (the base class names it so)
-        """Say nothing: a client that goes away is no news."""
+        """Log nothing."""
 
     def handle_one_request(self) -> None:
         try:
@@ -89,7 +71,7 @@ class _Handler(BaseHTTPRequestHandler):
             answer = self._answer(operation, service, body)
         except AwsError as error:
             answer = error.answer(service)
-        except (OSError, http.client.HTTPException):  # the emulator is gone, and so is this connection
+        except (OSError, http.client.HTTPException):  # the emulator does not answer: neither does the proxy
             answer = None
         self._send(answer) if answer else self._reset()
 
@@ -103,15 +85,15 @@ class _Handler(BaseHTTPRequestHandler):
     def _control(self, body: bytes) -> None:
         try:
             value = json.loads(body)
-            for each in value if isinstance(value, list) else [value]:
-                self._proxy.faults.add(AwsFault.from_json(each))
+            for fault in value if isinstance(value, list) else [value]:
+                self._proxy.faults.add(AwsFault.from_json(fault))
         except (TypeError, ValueError) as error:
             self._send_json(400, {"error": str(error)})
             return
         self._send_json(201, self._proxy.faults.listed())
 
     def _answer(self, operation: str, service: str, body: bytes) -> Answer | None:
-        """Return the answer to a call, None for none at all."""
+        """Return the answer to a call, None to reset the connection."""
         payload = json.loads(body) if operation else {}
         struck = self._proxy.faults.strike(operation, partial.entry_count(operation, payload))
         match struck.effect:
@@ -128,8 +110,8 @@ class _Handler(BaseHTTPRequestHandler):
                 return self._forward_partly(operation, payload, struck.entries)
         if operation in OPERATIONS:
             upstream = Upstream(self._proxy.upstream, dict(self.headers.items()))
-            found = self._proxy.moves.answer(operation, payload, upstream)
-            return Answer(200, json.dumps(found).encode())
+            answer = self._proxy.moves.answer(operation, payload, upstream)
+            return Answer(200, json.dumps(answer).encode())
         return self._forward(body)
 
     def _forward_partly(self, operation: str, payload: dict[str, Any], failing: frozenset[int]) -> Answer:
@@ -137,8 +119,8 @@ class _Handler(BaseHTTPRequestHandler):
         answer = self._forward(json.dumps(rest).encode()) if rest else Answer(200, b"{}")
         if answer.status != http.HTTPStatus.OK:
             return answer
-        found = partial.told(operation, payload, failing, json.loads(answer.body))
-        return Answer(200, json.dumps(found).encode())
+        document = partial.answered(operation, payload, failing, json.loads(answer.body))
+        return Answer(200, json.dumps(document).encode())
 
     def _forward(self, body: bytes) -> Answer:
         return exchange(self._proxy.upstream, self.path, dict(self.headers.items()), body)

@@ -1,4 +1,4 @@
-"""Calls from the proxy to the emulator, each on a connection of its own: the emulator cuts idle ones."""
+"""Calls from the proxy to the emulator, each on a new connection: the emulator closes idle ones."""
 
 import http.client
 import json
@@ -9,7 +9,7 @@ from typing import Any
 from local.chaos.proxy.errors import Answer, AwsError
 
 _TIMEOUT_S = 60
-# Between two ends of a connection only, or wrong once the body is another one.
+# Headers that concern one connection, or are wrong for another body.
 _NOT_PASSED_ON = {
     "connection",
     "content-length",
@@ -23,7 +23,7 @@ _NOT_PASSED_ON = {
 
 @dataclass(frozen=True, slots=True)
 class Upstream:
-    """Calls of SQS in the name of whoever sent `headers`; usable from any thread."""
+    """Calls of SQS with the credentials of the caller's `headers`; usable from any thread."""
 
     address: str
     headers: Mapping[str, str]
@@ -36,14 +36,16 @@ class Upstream:
         """
         headers = {**self.headers, "X-Amz-Target": f"AmazonSQS.{operation}"}
         answer = exchange(self.address, "/", headers, json.dumps(payload).encode())
-        found: dict[str, Any] = json.loads(answer.body)
+        document: dict[str, Any] = json.loads(answer.body)
         if answer.status != http.HTTPStatus.OK:
-            raise AwsError(str(found.get("__type", "")).rpartition("#")[2], str(found.get("message", "")))
-        return found
+            raise AwsError(
+                str(document.get("__type", "")).rpartition("#")[2], str(document.get("message", ""))
+            )
+        return document
 
 
 def exchange(address: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
-    """Forward a call and return its answer, each without what concerns one connection only.
+    """Forward a call and return its answer, both without the headers of a single connection.
 
     Raises:
         OSError, HTTPException: the emulator does not answer.
@@ -53,8 +55,8 @@ def exchange(address: str, path: str, headers: Mapping[str, str], body: bytes) -
     try:
         connection.request("POST", path, body, passed_on)
         response = connection.getresponse()
-        found = response.read()
+        content = response.read()
     finally:
         connection.close()
     kept = tuple((n, v) for n, v in response.getheaders() if n.lower() not in _NOT_PASSED_ON)
-    return Answer(response.status, found, kept)
+    return Answer(response.status, content, kept)

@@ -10,9 +10,9 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError, HTTPClientError
 
-from local.chaos.control import Aws
 from local.chaos.proxy.faults import AwsFault, Effect
 from local.chaos.proxy.server import FaultProxy
+from local.control import Aws
 from local.emulator import REGION, Account
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def test_without_faults_calls_go_through(sqs: "SQSClient", queue_url: str) -> No
 def test_sqs_errors_are_typed(
     proxy: FaultProxy, sqs: "SQSClient", queue_url: str, effect: str, error: tuple[str, int]
 ) -> None:
-    """The SDK reads code and status as it would AWS's, and the call has had no effect."""
+    """The SDK reads code and status as from AWS, and the call has no effect."""
     proxy.faults.add(AwsFault(effect=Effect(effect), operations=("SendMessage",)))
 
     with pytest.raises(ClientError) as caught:
@@ -97,7 +97,7 @@ def test_a_dropped_connection_tells_nothing(
 
 
 def test_a_batch_is_sent_in_part(proxy: FaultProxy, sqs: "SQSClient", queue_url: str) -> None:
-    """What is reported as failed is not in the queue, what is confirmed is."""
+    """Failed entries are not in the queue, confirmed ones are."""
     proxy.faults.add(
         AwsFault(effect=Effect.PARTIAL, probability=0.5, operations=("SendMessageBatch",), seed=1)
     )
@@ -131,7 +131,7 @@ def test_items_stay_unprocessed(proxy: FaultProxy, account: Account) -> None:
 
 
 def test_faults_are_switched_from_outside(proxy: FaultProxy, sqs: "SQSClient", queue_url: str) -> None:
-    """By the control page, which says how often they struck."""
+    """The control page switches them, and counts how often they struck."""
     control = Aws(proxy.url)
     control.add({"effect": "throttle", "operations": ["SendMessage"]})
     with pytest.raises(ClientError):

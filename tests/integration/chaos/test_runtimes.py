@@ -16,7 +16,7 @@ for name in ("awslambdaric", "other"):
 
 
 def test_only_the_runtimes_below_an_emulator_are_found() -> None:
-    """Not what else it started, and not the emulator."""
+    """Not its other processes, and not the emulator."""
     with subprocess.Popen(  # noqa: S603  (a script of our own)
         [sys.executable, "-c", _EMULATOR], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as emulator:

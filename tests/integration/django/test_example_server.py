@@ -117,7 +117,7 @@ def test_the_site_binds_to_loopback_and_ends_at_sigterm(server: ChildProcess) ->
     """Its first line of JSON is its address; asked to end, it does, with status 0."""
     url = str(server.wait_for_json_line(timeout_s=30)["url"])
     assert url.startswith("http://127.0.0.1:")
-    assert b"What people do here becomes events" in get(url)
+    assert b"What people do here is sent as events" in get(url)
 
     os.kill(server.pid, signal.SIGTERM)
 
@@ -141,7 +141,8 @@ def test_a_taken_port_is_named(tmp_path: Path, environment: dict[str, str]) -> N
     """The message says which, and what to do instead."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(ProcessFailed, match=rf"Port {port}: .* --port 0 takes any free one\."):
+        message = rf"Port {port} cannot be used: .* Use --port 0 for a free port\."
+        with pytest.raises(ProcessFailed, match=message):
             run(tmp_path, environment, "serve", f"--port={port}")
 
 

@@ -11,7 +11,7 @@ FUNCTIONS_DIR = Path(__file__).parent / "functions"
 
 
 def make_function(handler: str, *, timeout_s: int = 10, **environment: str) -> Function:
-    """Return one of the small functions beside this file."""
+    """Return one of the functions in this directory."""
     return Function(
         code_dir=FUNCTIONS_DIR,
         handler=f"handlers.{handler}",

@@ -46,12 +46,12 @@ def test_every_event_is_accounted_for() -> None:
 
 @pytest.mark.parametrize("events", ["0", "-1", "many"])
 def test_number_of_events_is_checked(events: str) -> None:
-    """What cannot be meant is refused before anything is started."""
+    """An invalid number is refused before anything is started."""
     with start_demo(events) as demo:
         _, err = demo.communicate(timeout=30)
 
     assert demo.returncode == 2
-    assert "not a whole number of 1 or more" in err
+    assert "is not a positive integer" in err
 
 
 @pytest.mark.parametrize("moment", ["starting the example site", "visiting"])

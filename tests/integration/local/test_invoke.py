@@ -31,11 +31,11 @@ def test_source_handles_the_sample() -> None:
     assert "REPORT RequestId" in done.stdout
     assert "Events at Mixpanel: 4" in done.stdout
     assert 'Answer: {"batchItemFailures": []}' in done.stdout
-    assert "Of 3 records 3 are acknowledged." in done.stdout
+    assert "Acknowledged 3 of 3 records." in done.stdout
 
 
 def test_dead_letters_are_shown_with_their_reason() -> None:
-    """What cannot be read is acknowledged, for the dead-letter queue has it."""
+    """An unreadable record is acknowledged, because the dead-letter queue has it."""
     done = invoke("--source", "events/unreadable.json")
 
     assert done.returncode == 0, done.stdout + done.stderr
@@ -43,7 +43,7 @@ def test_dead_letters_are_shown_with_their_reason() -> None:
 
 
 def test_event_that_is_handed_back_makes_the_command_fail(tmp_path: Path) -> None:
-    """A message of a later version stays in the queue: the exit status says that not all is done."""
+    """A message of a later version stays in the queue, and the exit status is 1."""
     path = tmp_path / "event.json"
     path.write_text(
         '{"Records": [{"messageId": "m", "body": "{\\"schema_version\\": 999, \\"events\\": []}"}]}'
@@ -52,12 +52,12 @@ def test_event_that_is_handed_back_makes_the_command_fail(tmp_path: Path) -> Non
     done = invoke("--source", str(path))
 
     assert done.returncode == 1
-    assert "Of 1 records 0 are acknowledged." in done.stdout
+    assert "Acknowledged 0 of 1 records." in done.stdout
 
 
 @pytest.mark.build
 def test_built_function_handles_the_sample() -> None:
-    """What would be deployed runs on the Python it is deployed for."""
+    """The built function runs on the Python it is deployed for."""
     if not (BUILD_DIR / "handler.py").exists():
         pytest.skip(f"{BUILD_DIR} is missing: `make build` makes it")
     try:
@@ -68,4 +68,4 @@ def test_built_function_handles_the_sample() -> None:
     done = invoke()
 
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "Of 3 records 3 are acknowledged." in done.stdout
+    assert "Acknowledged 3 of 3 records." in done.stdout

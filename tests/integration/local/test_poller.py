@@ -29,7 +29,7 @@ def mapping(batch_size: int = 10, window_s: int = 0, max_concurrency: int = 1) -
 
 
 class Invoker:
-    """Stands for the function: keeps the records of each call and answers as told."""
+    """Replaces the function: keeps the records of every call, and returns prepared answers."""
 
     def __init__(
         self, answer: Callable[[list[dict[str, Any]]], InvocationResult] = lambda _: DELETE_ALL
@@ -39,13 +39,13 @@ class Invoker:
         self._answer = answer
 
     def invoke(self, event: bytes) -> InvocationResult:
-        """Answer as told."""
+        """Return the prepared answer."""
         self.sizes_bytes.append(len(event))
         self.batches.append(json.loads(event)["Records"])
         return self._answer(self.batches[-1])
 
     def stop(self) -> None:
-        """There is nothing to stop."""
+        """Do nothing."""
 
     @property
     def bodies(self) -> list[str]:
@@ -81,7 +81,7 @@ class Queue:
         return int(attributes[names[0]]), int(attributes[names[1]])
 
     def is_empty(self) -> bool:
-        """Tell whether nothing is in the queue, visible or not."""
+        """Return whether the queue is empty, hidden messages included."""
         return self.counts() == (0, 0)
 
     def dead_letters(self) -> set[str]:
@@ -141,7 +141,7 @@ def test_without_a_window_messages_are_not_waited_for(queue: Queue) -> None:
 
 
 def test_batches_stay_within_six_megabytes(queue: Queue) -> None:
-    """A batch ends before the event passes 6 MB; what did not fit waits for the next one, and is not lost."""
+    """A batch ends before the event exceeds 6 MB; the other records wait for the next batch."""
     bodies = [str(number) + "x" * 999_000 for number in range(8)]
     for body in bodies:
         queue.send(body)
@@ -185,7 +185,7 @@ def test_record_carries_all_that_sqs_says(queue: Queue) -> None:
 
 @pytest.mark.parametrize("answer", ["null", "{}", '{"batchItemFailures": []}'])
 def test_answer_that_names_nobody_empties_the_queue(queue: Queue, answer: str) -> None:
-    """An empty answer acknowledges all, as Lambda has it."""
+    """An empty answer acknowledges all records, as in Lambda."""
     queue.send("a", "b")
 
     with Poller(queue.sqs, queue.url, mapping(), [Invoker(lambda _: InvocationResult(answer))]):
@@ -215,7 +215,7 @@ def test_malformed_answer_or_failure_leaves_all_in_the_queue(queue: Queue, answe
 
 
 def test_named_messages_come_again_until_the_queue_gives_them_up(sqs: "SQSClient") -> None:
-    """The good go once; the bad as often as the redrive policy allows, and then to the dead-letter queue."""
+    """Good records are delivered once, bad ones as often as the redrive policy allows."""
     queue = Queue(sqs, visibility_timeout_s=1)
     queue.send("good 1", "bad 1", "good 2", "bad 2")
     invoker = Invoker(_name_the_bad)
@@ -276,7 +276,7 @@ class HangsUntilStopped(Invoker):
 
 
 def test_error_ends_the_invocations_under_way(queue: Queue) -> None:
-    """On Ctrl-C nobody waits for a function that may take minutes; its messages come again."""
+    """Ctrl-C does not wait for a running function; its messages are delivered again."""
     queue.send("a")
     invoker = HangsUntilStopped()
 
@@ -293,7 +293,7 @@ def test_error_ends_the_invocations_under_way(queue: Queue) -> None:
 
 @pytest.mark.usefixtures("rie_path")
 def test_real_function_that_fails_in_every_way_loses_nothing(sqs: "SQSClient", tmp_path: Path) -> None:
-    """Exception, timeout, crash and a malformed answer are counted apart, and every message comes again."""
+    """Exception, timeout, crash and malformed answer have their own counters, and all messages return."""
     queue = Queue(sqs, visibility_timeout_s=2)
     queue.send("raise", "sleep", "exit", "garbage")
     function = make_function("obey", timeout_s=1)

@@ -114,7 +114,7 @@ def test_stop_ends_the_whole_session(start_python: StartPython) -> None:
 
 
 def test_stop_kills_after_the_grace(start_python: StartPython, log_path: Path) -> None:
-    """What does not obey SIGTERM is killed."""
+    """A process that ignores SIGTERM is killed."""
     child = start_python(STUBBORN)
     child.wait_until(lambda: "ready" in log_path.read_text(), timeout_s=20)
 

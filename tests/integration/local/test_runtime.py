@@ -36,7 +36,7 @@ def order(runtime: Runtime, what: str) -> InvocationResult:
 
 
 def test_handler_gets_event_environment_and_remaining_time(start_runtime: StartRuntime) -> None:
-    """The function runs with Lambda's variables and those of the template, and none of ours."""
+    """The function has Lambda's variables and the template's, and none of this process."""
     os.environ["SHELL_VARIABLE_OF_OURS"] = "x"
     runtime = start_runtime("echo", timeout_s=7, LOG_TABLE_NAME="Log")
 
@@ -88,7 +88,7 @@ def test_timeout_ends_the_process(start_runtime: StartRuntime) -> None:
 
 
 def test_handler_that_cannot_be_loaded_is_a_crash(start_runtime: StartRuntime) -> None:
-    """A wrong handler name is told by every call."""
+    """Every call reports a wrong handler name."""
     runtime = start_runtime("no_such_handler")
 
     results = [runtime.invoke(b"{}") for _ in range(2)]
@@ -98,7 +98,7 @@ def test_handler_that_cannot_be_loaded_is_a_crash(start_runtime: StartRuntime) -
 
 
 def test_calls_from_several_threads_are_made_one_by_one(start_runtime: StartRuntime) -> None:
-    """Two calls at once would crash the emulator: they wait for one another, in one process."""
+    """Two calls at once would crash the emulator, so they wait for each other."""
     runtime = start_runtime("obey")
 
     with ThreadPoolExecutor(8) as executor:

@@ -1,6 +1,5 @@
-"""The commands of the simulator's page, and the runbook's drill, run as they stand."""
+"""The runbook's drill, run as it stands."""
 
-import json
 import os
 import re
 import shutil
@@ -15,10 +14,8 @@ import pytest
 from local.emulator import MINISTACK
 from local.rie import CACHE_DIR
 from tests.integration.local.support import wait_for
-from tests.shipped.collect import ROOT, commands, lines_of
-from tests.shipped.kinds import Kind, kind_of
+from tests.shipped.collect import ROOT, lines_of
 
-SIMULATOR = sorted({command.text for command in commands() if kind_of(command.text) is Kind.SIMULATOR})
 needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 
 
@@ -31,31 +28,6 @@ def shell(script: str, directory: Path, **environment: str) -> str:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
-
-
-@needs_curl
-@pytest.mark.parametrize("start", [text for text in SIMULATOR if text.startswith(".venv")])
-def test_a_simulator_starts_as_the_page_says_and_takes_its_requests(start: str, tmp_path: Path) -> None:
-    """Each way to start it, and each request of the page to it; a sink knows none but its counts."""
-    secret = tmp_path / "secret.txt"
-    secret.write_text("pw")
-    words = [sys.executable, *start.replace("secret.txt", str(secret)).split()[1:]]
-    with subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
-        assert process.stdout is not None
-        try:
-            url = json.loads(process.stdout.readline())["url"]
-            requests = [
-                r for r in SIMULATOR if r.startswith("curl") and ("--sink" not in start or "stats" in r)
-            ]
-            # One fault goes before all do.
-            for request in sorted(
-                requests, key=lambda request: ("DELETE" in request, request.endswith("faults"))
-            ):
-                shell(request.replace("curl ", "curl --fail --silent --show-error "), tmp_path, URL=url)
-        finally:
-            process.send_signal(signal.SIGTERM)
-
-    assert process.returncode == 0
 
 
 @needs_curl
@@ -95,13 +67,13 @@ def until_it_holds(block: str) -> str:
     script = []
     for line in lines_of(block):
         bare = re.sub(r"\s+#.*", "", line)
-        found = "NotVisible.: .0" if "empty within" in line else wait.get(bare)
-        if found:
-            script.append(f"until {bare} | grep -qE '{found}'; do sleep 0.5; done")
+        pattern = "NotVisible.: .0" if "empty within" in line else wait.get(bare)
+        if pattern:
+            script.append(f"until {bare} | grep -qE '{pattern}'; do sleep 0.5; done")
         script.append(line)
     return "\n".join(script)
 
 
 def test_the_drill_is_the_demos() -> None:
-    """What the demo prints at its end leads here."""
+    """The demo writes its variables where the drill reads them."""
     assert CACHE_DIR == ROOT / ".cache"

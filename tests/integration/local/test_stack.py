@@ -46,7 +46,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
 
 
 def events_at_mixpanel(stack: LocalStack) -> list[Any]:
-    """Return what the simulator has, each event once."""
+    """Return the simulator's events, without duplicates."""
     with urllib.request.urlopen(f"{stack.simulator_url}/_simulator/events", timeout=20) as answer:  # noqa: S310  (loopback)
         return [json.loads(line) for line in answer.read().splitlines()]
 
@@ -69,7 +69,7 @@ def test_message_reaches_mixpanel_and_what_cannot_goes_to_the_dead_letters(stack
 
 
 def test_queues_and_table_have_the_shapes_of_the_template(stack: LocalStack) -> None:
-    """What the template says of the queue, its redrive policy, the table and the index is what was made."""
+    """The queue, its redrive policy, the table and the index are as in the template."""
     sqs, dynamodb = stack.account.client("sqs"), stack.account.client("dynamodb")
     queue, table = (Template.read().properties(name) for name in ("EventQueue", "LogTable"))
 
@@ -91,7 +91,7 @@ def test_queues_and_table_have_the_shapes_of_the_template(stack: LocalStack) -> 
 
 
 def test_function_has_the_environment_of_the_template(stack: LocalStack) -> None:
-    """Every variable is there, resolved to what exists here, and leads to nothing outside this machine."""
+    """Every variable is resolved to a local value, and none leads outside this machine."""
     variables = stack.config.function.environment
     expected = Template.read().properties("SendEventsFunction")["Environment"]["Variables"]
 
@@ -128,7 +128,7 @@ def test_missing_emulator_says_how_to_install_it(tmp_path: Path, monkeypatch: py
 def test_simulator_that_does_not_start_leaves_nothing_behind(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An error half-way stops what had been started, and is told with the log."""
+    """An error during the start stops the started processes, and is reported with the log."""
     monkeypatch.setattr("local.stack.PROJECT_ID", "1:nowhere")
 
     with pytest.raises(ProcessFailed, match=r"(?s)Mixpanel simulator ended.*nowhere"), LocalStack(tmp_path):

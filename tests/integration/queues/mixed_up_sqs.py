@@ -10,10 +10,10 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import Any, cast
 
+from local.loopback import LOOPBACK, Service
 from tests.aws_stub.sqs_rules import digests
-from tests.loopback import HOST
 
 Entry = Mapping[str, Any]
 
@@ -179,7 +179,7 @@ MANNERS: dict[str, Manner] = {
 }
 
 
-class MixedUpSqs:
+class MixedUpSqs(Service):
     """Serves on loopback while the `with` block runs.
 
     Args:
@@ -194,14 +194,9 @@ class MixedUpSqs:
         self.answers: list[bytes] = []
         self.errors: list[BaseException] = []
         self._lock = threading.Lock()
-        self._server = _Server((HOST, 0), _Handler)
-        self._server.peer = self
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
-
-    @property
-    def url(self) -> str:
-        """Where it listens."""
-        return f"http://{HOST}:{self._server.server_address[1]}"
+        server = _Server((LOOPBACK, 0), _Handler)
+        server.peer = self
+        super().__init__(server)
 
     def answer(self, connection: Connection, body: bytes) -> list[bytes]:
         """Return the pieces of an answer."""
@@ -209,16 +204,10 @@ class MixedUpSqs:
             manner = MANNERS[self.history.popleft() if self.history else "true"]
             return manner(Call(self, connection, json.loads(body)["Entries"]))
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        super().__exit__(kind, error, trace)
         assert error is not None or self.errors == []
 
 

@@ -22,7 +22,7 @@ def test_more_than_three_percent_fails(count: int, *, is_fine: bool) -> None:
 def test_a_record_keeps_the_figures_of_other_machines(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each pair of Python and processor has its own; writing one leaves the others."""
+    """Every pair of Python and processor has its own figures; writing one keeps the others."""
     monkeypatch.setattr(instructions, "RECORD", tmp_path / "instructions.toml")
     for name in ("python3.11-x86_64", "python3.13-aarch64"):
         monkeypatch.setattr(instructions, "key", lambda name=name: name)

@@ -38,12 +38,12 @@ def test_lateness_is_from_the_commit_to_the_answer() -> None:
     ],
 )
 def test_target_is_met_where_it_is_on_each_database(known: list[float | None], told: str) -> None:
-    """Where there is no PostgreSQL, the other database decides."""
+    """Without PostgreSQL, the other database decides."""
     assert verdict(MOST, known) == told
 
 
 def test_tables_have_a_row_for_each_measure_and_a_column_for_each_database() -> None:
-    """Also where nothing was measured; the target stands beside its figure."""
+    """Rows without a figure too; the target is in the same row."""
     values = {
         "SQLite": {"cpu_1_atomic": 0.36, "page_atomic_cpu_ms": 0.2},
         "PostgreSQL": {"cpu_1_atomic": 0.51},

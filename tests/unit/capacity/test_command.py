@@ -15,7 +15,7 @@ from whyness_ops.cli import main
     [("10000", 1e4), ("10k", 1e4), ("5m", 5e6), ("5M", 5e6), ("1bn", 1e9), ("1.5bn", 1.5e9), ("2_000", 2e3)],
 )
 def test_events_are_given_as_people_write_them(text: str, count: float) -> None:
-    """Thousands, millions and billions have a letter."""
+    """Thousands, millions and billions have a unit."""
     assert events(text) == count
 
 
@@ -37,7 +37,7 @@ def test_events_are_given_as_people_write_them(text: str, count: float) -> None:
     ],
 )
 def test_a_wrong_number_is_a_usage_error(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    """What is out of range is refused, with the range."""
+    """A number out of range is refused, and the error names the range."""
     with pytest.raises(SystemExit) as left:
         main(["capacity", *arguments])
 
@@ -46,7 +46,7 @@ def test_a_wrong_number_is_a_usage_error(arguments: list[str], capsys: pytest.Ca
 
 
 def test_the_text_has_costs_limits_times_and_advice(capsys: pytest.CaptureFixture[str]) -> None:
-    """A person reads what it costs, what bites, and what to do."""
+    """The text has the costs, the limits, and what to do."""
     code = main(["capacity", "--events-per-day", "10bn"])
 
     told = capsys.readouterr().out
@@ -159,7 +159,7 @@ def test_times_are_in_the_unit_that_suits(seconds: float | None, text: str) -> N
 
 
 def test_tables_in_the_docs_are_what_the_model_says() -> None:
-    """docs/reference/capacity.md has tables and first lines as `python -m bench.capacity` would write them now."""
+    """docs/reference/capacity.md is as `python -m bench.capacity` writes it."""
     page = PAGE.read_text()
 
     assert [mark for mark in TEXTS if f"<!-- {mark} -->\nA" not in page] == []

@@ -67,7 +67,7 @@ def test_live_events_share_a_message_with_what_comes_within_a_gathering(
 
 @given(st.floats(0.001, 1e5), st.floats(1.01, 100))
 def test_the_more_comes_the_less_sending_an_event_costs(events_per_s: float, factor: float) -> None:
-    """From a request for each event on, down to what fits 64 KiB."""
+    """From one request per event down to the events that fit into 64 KiB."""
     less, more = (
         cost.sending_usd_per_million(
             Load(rate * 86_400, events_per_message=live_events_per_message(rate)), read_prices()
@@ -144,7 +144,7 @@ def test_a_provisioned_poller_reads_a_hundred_messages_or_a_megabyte() -> None:
 
 
 def test_lambda_adds_300_batches_a_minute() -> None:
-    """From 5 to 305 takes a minute, beside the cold start."""
+    """From 5 to 305 takes a minute, plus the cold start."""
     of_few, of_many = Load(1e6, concurrency=4), Load(1e6, concurrency=305)
 
     assert scale_up_s(of_many) - scale_up_s(of_few) == pytest.approx(60)
@@ -182,7 +182,7 @@ def test_a_stack_without_events_is_billed_in_a_line_of_its_own() -> None:
 
 
 def test_a_day_of_more_than_gets_through_never_ends() -> None:
-    """Neither the busy hours nor an outage have an end then, and the report says what to do."""
+    """The delays then never end, and the report says what to do."""
     found = report(Load(1e10), read_prices())
 
     assert found.peak_lag_s is None

@@ -69,23 +69,25 @@ def test_a_fault_that_cannot_be_meant_is_refused(value: dict[str, Any]) -> None:
 
 
 def test_failing_entries_are_not_forwarded_and_reported() -> None:
-    """The others are, and the answer speaks of all."""
+    """The others are, and the answer names all."""
     rest = partial.without("SendMessageBatch", SEND, frozenset({1}))
-    told = partial.told("SendMessageBatch", SEND, frozenset({1}), {"Successful": [{"Id": "0"}, {"Id": "2"}]})
+    answer = partial.answered(
+        "SendMessageBatch", SEND, frozenset({1}), {"Successful": [{"Id": "0"}, {"Id": "2"}]}
+    )
 
     assert rest is not None
     assert [entry["Id"] for entry in rest["Entries"]] == ["0", "2"]
-    assert [entry["Id"] for entry in told["Successful"]] == ["0", "2"]
-    assert [(entry["Id"], entry["SenderFault"]) for entry in told["Failed"]] == [("1", False)]
+    assert [entry["Id"] for entry in answer["Successful"]] == ["0", "2"]
+    assert [(entry["Id"], entry["SenderFault"]) for entry in answer["Failed"]] == [("1", False)]
 
 
 def test_failing_items_are_unprocessed() -> None:
     """Across tables, as DynamoDB names them."""
     rest = partial.without("BatchWriteItem", WRITE, frozenset({0, 2}))
-    told = partial.told("BatchWriteItem", WRITE, frozenset({0, 2}), {"UnprocessedItems": {}})
+    answer = partial.answered("BatchWriteItem", WRITE, frozenset({0, 2}), {"UnprocessedItems": {}})
 
     assert rest == {"RequestItems": {"Log": ["b"]}}
-    assert told["UnprocessedItems"] == {"Log": ["a"], "Other": ["c"]}
+    assert answer["UnprocessedItems"] == {"Log": ["a"], "Other": ["c"]}
 
 
 def test_a_batch_that_fails_whole_leaves_nothing_to_forward() -> None:

@@ -36,7 +36,7 @@ def records_of_sizes(*sizes_bytes: int) -> list[Record]:
 
 
 def deleted(message_ids: list[str], answer: object) -> frozenset[str]:
-    """Return what is deleted after an answer: JSON text, or a value that is made into it."""
+    """Return the deleted ids after an answer, given as JSON text or as a value."""
     body = answer if isinstance(answer, str) else json.dumps(answer)
     return ids_to_delete(message_ids, InvocationResult(body), reports_item_failures=True)
 
@@ -183,7 +183,7 @@ def test_malformed_answer_deletes_nothing(answer: object) -> None:
 
 @pytest.mark.parametrize("fault", list(Fault))
 def test_failed_invocation_deletes_nothing(fault: Fault) -> None:
-    """After an error, a timeout or a crash every message comes again, whatever was printed."""
+    """After an error, a timeout or a crash every message is delivered again, whatever was printed."""
     result = InvocationResult('{"batchItemFailures": []}', fault)
 
     assert ids_to_delete(["a"], result, reports_item_failures=True) == frozenset()
@@ -243,11 +243,11 @@ def test_mapping_without_properties_has_lambda_s_defaults() -> None:
 @pytest.mark.parametrize(
     ("batch_size", "window_s", "max_concurrency", "message"),
     [
-        (0, 0, 2, "BatchSize 0"),
-        (10_001, 1, 2, "BatchSize 10001"),
-        (10, 301, 2, "MaximumBatchingWindowInSeconds 301"),
+        (0, 0, 2, "BatchSize is 0"),
+        (10_001, 1, 2, "BatchSize is 10001"),
+        (10, 301, 2, "MaximumBatchingWindowInSeconds is 301"),
         (11, 0, 2, "needs a MaximumBatchingWindowInSeconds"),
-        (10, 0, 0, "MaximumConcurrency 0"),
+        (10, 0, 0, "MaximumConcurrency is 0"),
     ],
 )
 def test_mapping_refuses_what_lambda_refuses(

@@ -16,7 +16,7 @@ ERROR_DOCUMENT = '{"errorMessage": "x", "errorType": "ValueError", "requestId": 
     ],
 )
 def test_answer_of_the_handler_is_passed_on(body: str) -> None:
-    """What the handler returned is no fault, even where it resembles one."""
+    """An answer of the handler is not a fault, even if it resembles one."""
     assert classify(200, body) == InvocationResult(body)
 
 

@@ -35,17 +35,17 @@ def test_missing_file_and_missing_build_are_told_on_the_command_line(
     said = capsys.readouterr().err
     assert statuses == [1, 1]
     assert "absent.json cannot be read: No such file" in said
-    assert "run `make build` first" in said
+    assert "Run `make build` first" in said
 
 
 @pytest.mark.parametrize("machine", ["x86_64", "AMD64", "aarch64", "arm64"])
 def test_a_function_built_for_the_other_processor_is_refused(machine: str) -> None:
-    """What `make deploy` leaves behind is named, instead of an import error in the function."""
+    """The error names the cause, instead of an import error in the function."""
     here, other = ("x86_64", "arm64") if machine in ("x86_64", "AMD64") else ("arm64", "x86_64")
     built = "Parameters: {{Architecture: {{Default: {}}}}}"
 
     check_processor(built.format(here), machine)
-    with pytest.raises(InvokeError, match=f"built for {other}, and this machine is {here}: run `make build`"):
+    with pytest.raises(InvokeError, match=f"built for {other}, and this machine is {here}. Run `make build`"):
         check_processor(built.format(other), machine)
 
 

@@ -1,7 +1,7 @@
 import json
 
+from local.accounting import keys_in
 from local.mishaps import MIXPANEL_MAX_ITEMS, make_mishaps
-from local.reconcile import keys_in
 from whyness_events import limits
 
 NOW_MS = 1_763_900_000_000

@@ -27,7 +27,7 @@ def sqs(monkeypatch: pytest.MonkeyPatch) -> "SQSClient":
 
 @pytest.fixture
 def stub(sqs: "SQSClient") -> Iterator[Stubber]:
-    """What the queue answers, call by call; any other call is an error."""
+    """The answers of the queue, in order; any other call is an error."""
     with Stubber(sqs) as stubber:
         yield stubber
         stubber.assert_no_pending_responses()
@@ -53,7 +53,7 @@ def failed(id_: str, *, sender_fault: bool) -> dict[str, object]:
 
 
 def test_delete_tries_again_only_what_failed_on_the_queue_s_side(sqs: "SQSClient", stub: Stubber) -> None:
-    """A failed entry is sent again, one with a refused handle is not, and what is deleted is counted once."""
+    """A failed entry is retried, one with a refused handle is not, and deletions are counted once."""
     first = deleted("0", but=[failed("1", sender_fault=False), failed("2", sender_fault=True)])
     stub.add_response("delete_message_batch", first, entries("a", "b", "c"))
     stub.add_response("delete_message_batch", deleted("1"), entries("b", first_id=1))
@@ -86,7 +86,7 @@ class StopsThePoller:
         self.poller: Poller | None = None
 
     def invoke(self, event: bytes) -> InvocationResult:
-        """Answer as told."""
+        """Return the prepared answer."""
         self.events.append(event)
         assert self.poller is not None
         self.poller._stopping.set()
@@ -95,7 +95,7 @@ class StopsThePoller:
         return self.answer
 
     def stop(self) -> None:
-        """There is nothing to stop."""
+        """Do nothing."""
 
 
 def run(sqs: "SQSClient", invoker: StopsThePoller) -> Poller:
@@ -115,7 +115,7 @@ def queue_holds_one_message(stub: Stubber) -> None:
 
 
 def test_poller_goes_on_after_the_queue_could_not_be_reached(sqs: "SQSClient", stub: Stubber) -> None:
-    """A failing receive is tried again; the message that comes then is handled and deleted."""
+    """A failed receive is retried; the message that arrives is handled and deleted."""
     stub.add_client_error("receive_message", "ServiceUnavailable", http_status_code=503)
     queue_holds_one_message(stub)
     stub.add_response("delete_message_batch", deleted("0"), entries("a"))
@@ -146,7 +146,7 @@ def test_failed_invocation_deletes_nothing_and_is_counted(
 
 
 def test_bug_in_the_poller_stops_it_and_is_raised(sqs: "SQSClient", stub: Stubber) -> None:
-    """An error that nobody expected is not swallowed in a thread."""
+    """An unexpected error in a thread is raised."""
     queue_holds_one_message(stub)
 
     done = run(sqs, StopsThePoller(LookupError("a bug")))

@@ -26,5 +26,7 @@ def test_environment_that_cannot_be_made_says_what_failed(empty_machine: Path) -
     path.write_text("#!/bin/sh\ntest $1 = -c || { echo no ensurepip >&2; exit 1; }\necho 3.99\n")
     path.chmod(0o755)
 
-    with pytest.raises(PythonMissing, match="could not make venv with Lambda's runtime client: no ensurepip"):
+    with pytest.raises(
+        PythonMissing, match="venv with Lambda's runtime client could not be made: no ensurepip"
+    ):
         runtime_python("3.99", empty_machine / "venv")

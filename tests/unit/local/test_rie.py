@@ -17,7 +17,7 @@ def elf(machine: int) -> bytes:
 
 
 def make_wheel(directory: Path, version: str = "1.0", **binaries: bytes) -> Path:
-    """Write a wheel of the tool that pip would take, with these emulators in it."""
+    """Write a wheel of the tool with these emulators."""
     path = directory / f"aws_sam_cli-{version}-py3-none-any.whl"
     info = f"aws_sam_cli-{version}.dist-info"
     with zipfile.ZipFile(path, "w") as archive:
@@ -32,7 +32,7 @@ def make_wheel(directory: Path, version: str = "1.0", **binaries: bytes) -> Path
 
 
 def test_the_one_file_for_the_processor_is_taken(tmp_path: Path) -> None:
-    """The wheel holds one emulator per processor; the right one comes out."""
+    """The wheel holds one emulator per processor, and the right one is extracted."""
     wheel = make_wheel(tmp_path, x86_64=elf(X86_64), arm64=elf(ARM64))
 
     assert extract(wheel, "arm64", ARM64) == elf(ARM64)
@@ -51,12 +51,12 @@ def test_file_that_cannot_run_here_is_refused(tmp_path: Path, binary: bytes) -> 
 
 def test_wheel_without_the_emulator_is_refused(tmp_path: Path) -> None:
     """A later release may move the file; the error says what to do."""
-    with pytest.raises(RieUnavailable, match="pin another aws-sam-cli"):
+    with pytest.raises(RieUnavailable, match="Pin another aws-sam-cli"):
         extract(make_wheel(tmp_path), "x86_64", X86_64)
 
 
 def test_installed_file_is_executable_and_alone(tmp_path: Path) -> None:
-    """The file appears complete, executable, and nothing is left beside it."""
+    """The file is complete and executable, and no other file is left."""
     path = tmp_path / "aws-lambda-rie"
 
     install(elf(X86_64), path)

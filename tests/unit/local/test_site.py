@@ -1,4 +1,4 @@
-from local.reconcile import Key
+from local.accounting import Key
 from local.site import event_of
 
 

@@ -67,7 +67,7 @@ def test_adding_values_leaves_the_template_itself_alone(template: Template) -> N
 
 
 def test_missing_resource_and_missing_file_are_named(template: Template, tmp_path: Path) -> None:
-    """The error says what is not there."""
+    """The error names what is missing."""
     with pytest.raises(TemplateError, match="NoSuchThing"):
         template.properties("NoSuchThing")
     with pytest.raises(TemplateError, match=r"absent\.yaml"):

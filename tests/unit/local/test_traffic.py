@@ -1,10 +1,10 @@
-import threading
 from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import ClassVar
 
 import pytest
 
+from local.loopback import LOOPBACK, Service
 from local.traffic import People, Request, TrafficError, drive, plan
 
 PEOPLE = People([2, 3], ["user-a", "user-b"], ["contact-a"], ["link-a", "link-b"])
@@ -17,7 +17,7 @@ def test_same_seed_gives_the_same_visits() -> None:
 
 
 def test_visits_are_of_every_kind() -> None:
-    """Users, prospects and nobody act; links are clicked with GET only; agents and addresses vary."""
+    """Users, prospects and anonymous visitors act; clicks are GET requests; agents and addresses vary."""
     requests = list(plan(1_000, PEOPLE, seed=1))
 
     kinds = Counter((request.path.split("/")[1], request.path.split("/")[-2]) for request in requests)
@@ -48,16 +48,12 @@ class Handler(BaseHTTPRequestHandler):
 def url() -> object:
     """Address of a small site."""
     Handler.seen.clear()
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}/"
-        server.shutdown()
-        thread.join()
+    with Service(ThreadingHTTPServer((LOOPBACK, 0), Handler)) as service:
+        yield f"{service.url}/"
 
 
 def test_every_request_is_made_once(url: str) -> None:
-    """Each answer is told; a redirect is an answer and is not followed."""
+    """Each answer is reported; a redirect is an answer and is not followed."""
     told: list[None] = []
 
     drive(url, iter([Request("GET", "/200", {}), Request("GET", "/302", {})] * 10), lambda: told.append(None))

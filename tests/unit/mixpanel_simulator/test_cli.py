@@ -120,8 +120,8 @@ def test_given_port_is_used_and_a_taken_one_is_an_error(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ([], "give --project, --account and --password-file, or --sink"),
-        (["--project", "1", "--account", "a"], "give --project"),
+        ([], "Give --project, --account and --password-file, or --sink"),
+        (["--project", "1", "--account", "a"], "Give --project"),
         (["--project", "1", "--account", "a", "--password-file", "/nowhere/at/all"], "No such file"),
         (["--project", "1:mars", "--account", "a", "--password-file", __file__], "region of project 1"),
         (["--project", "1", "--account", "a", "--password-file", os.devnull], "must not be empty"),

@@ -113,7 +113,7 @@ def test_port_is_closed_when_a_refusal_was_asked_for_and_the_answer_comes_first(
         (b"nonsense", "malformed"),
         (b"5", "a fault must be a JSON object"),
         (b'{"status":99}', "status must be from 200 to 599"),
-        (b'{"sttus":500}', "no field 'sttus'; a fault has"),
+        (b'{"sttus":500}', "no field 'sttus'; the fields are"),
         (b'{"status":500,"probability":"x"}', "probability must be of type float"),
     ],
 )
@@ -165,7 +165,7 @@ def test_other_paths_and_methods_are_errors(
     answer = requests.request(method, mixpanel.url + path, timeout=PATIENCE_S)
 
     assert answer.status_code == status
-    assert "exist" in answer.json()["error"] or "there are" in answer.json()["error"]
+    assert "exist" in answer.json()["error"] or "use /import" in answer.json()["error"]
 
 
 def test_control_pages_work_while_every_import_is_struck(mixpanel: MixpanelSimulator, ask: Ask) -> None:

@@ -322,7 +322,7 @@ def test_faults_can_be_removed_one_by_one_or_all() -> None:
     [
         ({}, "no effect"),
         ({"name": "x", "probability": 0.5}, "no effect"),
-        ({"nonsense": 1, "status": 500}, "no field 'nonsense'; a fault has: name"),
+        ({"nonsense": 1, "status": 500}, "no field 'nonsense'; the fields are name"),
         ({"status": "500"}, "status must be of type int, not str"),
         ({"status": True}, "status must be of type int, not bool"),
         ({"status": 100}, "status must be from 200 to 599"),
@@ -347,12 +347,12 @@ def test_faults_can_be_removed_one_by_one_or_all() -> None:
         ({"connection": "reset", "cut": True}, "need an answer"),
         ({"connection": "hang", "drip_s": 1}, "need an answer"),
         ({"connection": "refuse"}, "refuse needs for_s"),
-        ({"connection": "refuse", "for_s": 1, "ingest": True}, "refuse lets no request in"),
+        ({"connection": "refuse", "for_s": 1, "ingest": True}, "refuse takes no requests"),
         ({"connection": "refuse", "for_s": 1, "next_requests": 1}, "refuse sees no request"),
         ({"connection": "refuse", "for_s": 1, "probability": 0.5}, "refuse sees no request"),
     ],
 )
-def test_fault_that_cannot_be_meant_is_refused(fields: dict[str, Any], said: str) -> None:
+def test_fault_that_is_invalid_is_refused(fields: dict[str, Any], said: str) -> None:
     """The error names the field and what is allowed; nothing is armed."""
     simulator = make_simulator()
 

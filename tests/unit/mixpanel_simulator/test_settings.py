@@ -17,10 +17,10 @@ from tests.unit.mixpanel_simulator.builders import make_settings
         ({"projects": ()}, "must not be empty"),
         ({"account": ""}, "must not be empty"),
         ({"password": ""}, "must not be empty"),
-        *[({name: -1}, f"{name} must be a whole number of at least") for name in COUNTS],
+        *[({name: -1}, f"{name} must be an integer of at least") for name in COUNTS],
     ],
 )
-def test_setting_that_cannot_be_meant_is_refused(change: dict[str, Any], said: str) -> None:
+def test_setting_that_is_invalid_is_refused(change: dict[str, Any], said: str) -> None:
     """The error names the setting and what is allowed."""
     with pytest.raises(SettingsError, match=said):
         make_settings(**change)
@@ -44,10 +44,10 @@ def test_secret_is_not_shown() -> None:
         ({"max_events": "5"}, "max_events must be of type int, not str"),
         ({"max_events": True}, "max_events must be of type int, not bool"),
         ({"clamp_future": 1}, "clamp_future must be of type bool, not int"),
-        ({"max_events": 0}, "max_events must be a whole number of at least 1"),
+        ({"max_events": 0}, "max_events must be an integer of at least 1"),
     ],
 )
-def test_change_that_cannot_be_meant_is_refused(change: dict[str, Any], said: str) -> None:
+def test_change_that_is_invalid_is_refused(change: dict[str, Any], said: str) -> None:
     """Unknown, fixed, of the wrong type or out of range."""
     with pytest.raises(SettingsError, match=said):
         make_settings().changed(**change)

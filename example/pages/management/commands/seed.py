@@ -28,9 +28,9 @@ _DESTINATIONS = (("Spring newsletter", "/?from=newsletter"), ("Workshop invitati
 
 
 class Command(BaseCommand):
-    """Make people and destinations, those that are not there yet."""
+    """Create the missing people and destinations."""
 
-    help = "Make people and destinations; the last line is JSON with their ids and xrefs. May be run again."
+    help = "Create people and destinations, and print their ids and xrefs as a line of JSON."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Add --users and --contacts."""

@@ -17,27 +17,27 @@ LOOPBACK = "127.0.0.1"
 
 
 class ThreadedServer(socketserver.ThreadingMixIn, WSGIServer):
-    """Answers each request in a thread of its own, and when closed waits for those under way."""
+    """Answers each request in a new thread. Closing it waits for running requests."""
 
     daemon_threads = False
     request_queue_size = 128
 
     def server_bind(self) -> None:
-        """Bind without asking a name server for this host's name."""
+        """Bind without a DNS request for this host's name."""
         socketserver.TCPServer.server_bind(self)
         self.server_name, self.server_port = LOOPBACK, self.server_address[1]
         self.setup_environ()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Report an error, but not a visitor who left, or who never asked for anything."""
+        """Report an error, except that a visitor left or sent no request."""
         if not isinstance(sys.exception(), TimeoutError | ConnectionError):
             super().handle_error(request, client_address)
 
 
 class QuietHandler(WSGIRequestHandler):
-    """Does not log each request, for addresses are personal data, and waits for none."""
+    """Logs no requests, because addresses are personal data, and does not wait for idle connections."""
 
-    timeout = 2.0  # seconds; browsers open connections in advance, which would keep the server from ending
+    timeout = 2.0  # seconds; browsers open connections in advance, which would delay the end of the server
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  (the base class's name for it)
         """Log nothing."""
@@ -46,24 +46,26 @@ class QuietHandler(WSGIRequestHandler):
 class Command(BaseCommand):
     """Serve the example until SIGTERM or Ctrl-C."""
 
-    help = "Serve the example on 127.0.0.1; prints one line of JSON with its url when it answers."
+    help = "Serve the example on 127.0.0.1, and print a line of JSON with its URL once it answers."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Add --port."""
-        parser.add_argument("--port", type=int, default=8000, help="0 takes any free port (default: 8000)")
+        parser.add_argument("--port", type=int, default=8000, help="0 takes a free port (default: 8000)")
 
     def handle(self, *, port: int, **options: Any) -> None:  # noqa: ARG002  (Django's signature)
         """Serve."""
         try:
             server = ThreadedServer((LOOPBACK, port), QuietHandler)
         except OSError as error:
-            raise CommandError(f"Port {port}: {error.strerror}. --port 0 takes any free one.") from error
+            raise CommandError(
+                f"Port {port} cannot be used: {error.strerror}. Use --port 0 for a free port."
+            ) from error
         with server:
-            # The admin's files, with DEBUG off too: a real site has a web server for them.
+            # Serves the admin's files even with DEBUG off; a real site has a web server for that.
             server.set_app(StaticFilesHandler(get_wsgi_application()))
 
             def stop(_number: int, _frame: object) -> None:
-                # shutdown() waits for the loop that this very thread runs.
+                # shutdown() waits for the loop, which runs in this thread.
                 threading.Thread(target=server.shutdown).start()
 
             signal.signal(signal.SIGTERM, stop)

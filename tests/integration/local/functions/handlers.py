@@ -8,7 +8,7 @@ Event = dict[str, Any]
 
 
 def echo(event: Event, context: Any) -> Event:
-    """Return what came in, and what is known of the environment."""
+    """Return the event and facts about the environment."""
     return {
         "event": event,
         "pid": os.getpid(),
