@@ -40,6 +40,7 @@ _KINDS = (
     (r"\$WHYNESS_MIXPANEL |curl .*\$MIXPANEL_SIMULATOR|.*local\.publish|.*get_queue_attributes", Kind.DRILL),
     (r"whyness-mixpanel redrive --all", Kind.AWS),  # a message move task, which no emulator has
     (r"whyness-mixpanel (capacity|redrive)$|whyness-mixpanel .*SETTINGS_MODULE", Kind.PLACEHOLDER),
+    (r"whyness-mixpanel probe ", Kind.MIXPANEL),
     (r"whyness-mixpanel ", Kind.PIPELINE),
     (r"curl .*\$URL/|.*local\.mixpanel_simulator", Kind.SIMULATOR),
     (r"python -c .import whyness_mixpanel|.*-m bench --help$|.*-m local\.chaos --list", Kind.SHORT),

@@ -13,6 +13,7 @@ from whyness_ops.probe.mixpanel import Credentials, Mixpanel, TooLate
 from whyness_ops.probe.row import Row
 
 _PAUSE_S = 0.5  # three exports a second are allowed
+_WIDEST_DAYS = 3  # from tomorrow in the east to yesterday in the west
 _MOST_SHOWN = 200
 _SERVER_FAULT = 500
 
@@ -66,12 +67,15 @@ def _exported(
     mixpanel: Mixpanel, periods: Sequence[tuple[date, date]], sleep: Sleep
 ) -> Iterator[dict[str, Any]]:
     for first, last in periods:
-        try:
-            yield from mixpanel.export(first.isoformat(), last.isoformat())
-        except TooLate:
-            sleep(_PAUSE_S)
-            before = last - timedelta(days=1)
-            yield from mixpanel.export(min(first, before).isoformat(), before.isoformat())
+        for back in range(_WIDEST_DAYS):
+            end = last - timedelta(days=back)
+            try:
+                yield from mixpanel.export(min(first, end).isoformat(), end.isoformat())
+                break
+            except TooLate:
+                sleep(_PAUSE_S)
+        else:
+            raise SetupFault(f"Mixpanel's export says that {end} has not begun: check this machine's clock.")
         sleep(_PAUSE_S)
 
 

@@ -97,7 +97,9 @@ class Mixpanel:
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):
                 connection.request("POST", f"/import?{urlencode(query)}", body, with_auth)
             response = connection.getresponse()
-            return Answer(response.status, response.read(_MOST_BYTES))
+            answer = Answer(response.status, response.read(_MOST_BYTES))
+            is_whole = not response.length or len(answer.body) == _MOST_BYTES
+            return answer if is_whole else Answer(0, trouble="it was cut short")
         except (OSError, HTTPException) as error:
             return Answer(0, trouble=_in_words(error))
         finally:

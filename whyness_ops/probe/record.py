@@ -12,6 +12,7 @@ from whyness_ops.files import new_file
 from whyness_ops.probe.case import Case, Run
 
 _MOST_BYTES = 2**20
+_LATEST_MS = 4_000_000_000_000  # in the year 2096
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,11 @@ def read(path: Path, cases: Sequence[Case]) -> Record:
             found = json.loads(file.read(_MOST_BYTES))
         record = Record(**found)
         texts = [record.project, record.run_id, *record.asked]
-        is_one = type(record.started_ms) is int and all(isinstance(text, str) for text in texts)
+        is_one = (
+            type(record.started_ms) is int
+            and 0 < record.started_ms < _LATEST_MS
+            and all(isinstance(text, str) for text in texts)
+        )
     except OSError as error:
         raise UsageFault(f"Cannot read {path}: {error.strerror}.") from error
     except (ValueError, TypeError, RecursionError):
