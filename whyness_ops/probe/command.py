@@ -1,6 +1,7 @@
 """The command `whyness-mixpanel probe`: its options, and what it prints."""
 
 import argparse
+import contextlib
 import getpass
 import json
 import os
@@ -27,9 +28,9 @@ EXAMPLES = """examples:
   whyness-mixpanel probe --project 123 --account me.1a2b3c.mp-service-account
   whyness-mixpanel probe --project 123 --account me.1a2b3c.mp-service-account --later whyness-probe-123.json
 
-The project must be one for trials: some 3,000 events are sent to it, and cannot be taken back. The first call
-leaves a file; the second, an hour later, reads the export and compares it. Exit code 0 if Mixpanel does what
-this project believes, 1 if there are differences, 3 if it refuses or cannot be reached.
+The project must be one for trials: up to 2,200 events are sent to it, and cannot be taken back. The first
+call leaves a file; the second, an hour later, reads the export and compares it. Exit code 0 if Mixpanel does
+what this project believes, 1 if there are differences, 3 if it refuses or cannot be reached.
 """
 PRODUCTION = 2780485
 PASSWORD_VARIABLE = "MIXPANEL_PROBE_PASSWORD"  # noqa: S105  (its name)
@@ -118,24 +119,31 @@ def _credentials(options: argparse.Namespace) -> Credentials:
     """Return the account with its password, which is never an argument: other users see those.
 
     Raises:
-        UsageFault: there is no password.
+        UsageFault: there is no password, or none that can be sent.
     """
-    try:
-        if options.password_file:
-            password = options.password_file.read_text(encoding="utf-8").rstrip("\r\n")
-        else:
-            password = os.environ.get(PASSWORD_VARIABLE) or _asked()
-    except OSError as error:
-        raise UsageFault(f"Cannot read {options.password_file}: {error.strerror}.") from error
-    except UnicodeDecodeError:
-        raise UsageFault(f"{options.password_file} is not UTF-8 text.") from None
-    if not (password and options.account):
-        raise UsageFault(f"No password. Give --password-file, or set {PASSWORD_VARIABLE}.")
+    password = _of_file(options.password_file) if options.password_file else _of_environment()
+    if not (password and options.account and password.isprintable()):
+        raise UsageFault(
+            f"No password, or not one line of text. Give --password-file or {PASSWORD_VARIABLE}."
+        )
     return Credentials(options.account, password)
 
 
-def _asked() -> str:
-    return getpass.getpass("Password of the service account: ") if sys.stdin.isatty() else ""
+def _of_file(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8").rstrip("\r\n")
+    except OSError as error:
+        raise UsageFault(f"Cannot read {file}: {error.strerror}.") from error
+    except UnicodeDecodeError:
+        return ""
+
+
+def _of_environment() -> str:
+    if password := os.environ.get(PASSWORD_VARIABLE):
+        return password
+    with contextlib.suppress(EOFError):
+        return getpass.getpass("Password of the service account: ") if sys.stdin.isatty() else ""
+    return ""
 
 
 def _print(rows: Sequence[Row], *, as_json: bool) -> None:

@@ -11,17 +11,22 @@ from typing import Any
 import pytest
 
 from local.mixpanel_simulator import MixpanelSimulator
-from tests.unit.ops.probe.simulated import CASES, NAMES, SMALL, ZONE
+from tests.unit.ops.probe.simulated import CASES, SMALL, ZONE
+from whyness_ops.argument_parser import parse
 from whyness_ops.cli import main
 from whyness_ops.errors import UsageFault
+from whyness_ops.options import make_parser
 from whyness_ops.probe import asking, command
 from whyness_ops.probe.command import PASSWORD_VARIABLE, PRODUCTION
 from whyness_ops.probe.mixpanel import HOSTS, Credentials, hosts
 from whyness_ops.probe.record import table_of
 from whyness_ops.probe.row import Row
+from whyness_ops.stop import Stop
 
 ACCOUNT, PASSWORD = "me.1a2b3c.mp-service-account", "planted-Secret/42"
 FILE = "whyness-probe-123.json"
+_FEW = ("an ordinary event", "3 levels", "NaN as a text, empty values", "time 5 years ago", "wrong password")
+FEW = tuple(case for case in CASES if case.name in _FEW)
 Run = Callable[..., tuple[int, str, str]]
 
 
@@ -42,7 +47,7 @@ def run(
     """Return a function that runs the command; nothing that it prints or writes may hold a credential."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv(PASSWORD_VARIABLE, PASSWORD)
-    monkeypatch.setattr(command, "all_cases", lambda: tuple(SMALL))
+    monkeypatch.setattr(command, "all_cases", lambda: FEW)
     monkeypatch.setattr(asking, "_PAUSE_S", 0)
     mixpanel.configure(export_per_s=100)
 
@@ -58,8 +63,10 @@ def run(
     return ran
 
 
-def test_the_two_calls_find_no_difference(run: Run) -> None:
-    """The first leaves a file for its owner alone, which names the second call."""
+def test_the_two_calls_find_no_difference(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first leaves a file for its owner alone, and says how to call it the second time."""
+    cases = [*SMALL, *(case for case in CASES if case.name == "request of 12 MB")]
+    monkeypatch.setattr(command, "all_cases", lambda: tuple(cases))
     code, table, err = run()
     mode = stat.S_IMODE(Path(FILE).stat().st_mode)
     later_code, later, note = run("--later", FILE)
@@ -67,7 +74,7 @@ def test_the_two_calls_find_no_difference(run: Run) -> None:
     assert (code, later_code, mode) == (0, 0, 0o600)
     assert f"--later {FILE}" in err
     assert "An hour is safe." in note
-    for text, count in ((table, len(SMALL)), (later, len(SMALL) + 1)):
+    for text, count in ((table, len(cases)), (later, len(cases) + 1)):
         assert "DIFFERS" not in text
         assert text.endswith(f"{count} cases, 0 differ.\n")
 
@@ -200,6 +207,11 @@ def test_the_password_can_be_in_a_file_or_is_asked_for(
     monkeypatch.setattr("sys.stdin.isatty", lambda: False, raising=False)
     code, _, err = run()
     assert (code, "No password" in err) == (2, True)
+    for text in (b"", b"\n", b"\xff", b"two\nlines"):
+        secret.write_bytes(text)
+        assert run("--password-file", str(secret))[0] == 2
+    monkeypatch.setenv(PASSWORD_VARIABLE, "\udcff")
+    assert run()[0] == 2
     code, _, err = run("--password-file", "absent")
     assert (code, "Cannot read absent" in err) == (2, True)
 
@@ -233,7 +245,7 @@ def test_the_file_of_an_earlier_probe_is_not_replaced(run: Run, mixpanel: Mixpan
 )
 def test_a_file_that_is_not_of_the_first_call_is_refused(run: Run, text: str) -> None:
     """Whoever wrote it."""
-    good = {"project": "123", "run_id": "a", "started_ms": 1, "table": table_of(SMALL), "asked": []}
+    good = {"project": "123", "run_id": "a", "started_ms": 1, "table": table_of(FEW), "asked": []}
     texts = {
         "other table": json.dumps({**good, "table": "x"}),
         "far": json.dumps({**good, "started_ms": 10**30}),
@@ -247,11 +259,42 @@ def test_a_file_that_is_not_of_the_first_call_is_refused(run: Run, text: str) ->
     assert run("--later", "absent")[0] == 2
 
 
+def test_a_stopped_call_keeps_what_it_asked(run: Run, mixpanel: MixpanelSimulator) -> None:
+    """The rest is not sent."""
+    stop = Stop()
+    stop.set()
+    given = ["probe", "--project", "123", "--account", ACCOUNT, "--api-url", mixpanel.url]
+
+    assert command.probe(parse(make_parser(), given), stop) == 0
+
+    assert json.loads(Path(FILE).read_text())["asked"] == ["an ordinary event"]
+    assert mixpanel.stats()["requests"] == 1
+    assert run("--later", FILE)[1].endswith("2 cases, 0 differ.\n")
+
+
+def test_a_mixpanel_that_goes_away_is_exit_code_3_and_what_was_asked_is_kept(
+    run: Run, mixpanel: MixpanelSimulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its events are in the project, and can be read back."""
+    asked = asking.ask
+
+    def ask(*given: Any) -> Row:
+        row: Row = asked(*given)
+        mixpanel.faults.add(connection="refuse", for_s=600)
+        return row
+
+    monkeypatch.setattr(command, "ask", ask)
+    code, out, err = run()
+
+    assert (code, out, "cannot be reached" in err) == (3, "", True)
+    assert len(json.loads(Path(FILE).read_text())["asked"]) == 2
+
+
 def test_what_was_not_asked_is_not_missing(run: Run) -> None:
     """A first call that was stopped leaves what it had asked."""
     run()
     found = json.loads(Path(FILE).read_text())
-    Path(FILE).write_text(json.dumps({**found, "asked": NAMES[:3]}))
+    Path(FILE).write_text(json.dumps({**found, "asked": [case.name for case in FEW[:3]]}))
 
     _, out, _ = run("--later", FILE)
 
