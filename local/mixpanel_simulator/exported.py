@@ -6,7 +6,7 @@ of ours.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from hashlib import blake2b
@@ -23,8 +23,6 @@ DEVICE = "$device:"
 HOT_NAME = "$hotshard_events"
 _DECODER = msgspec.json.Decoder(dict[str, Any])
 _BEFORE = "$distinct_id_before_identity"
-
-Blocks = Callable[[], Iterable[bytes]]
 
 
 @dataclass(slots=True)
@@ -85,19 +83,19 @@ class _Export:
 
 
 def exported_lines(
-    blocks: Blocks, request: ExportRequest, settings: Settings, now_ms: int
+    passes: tuple[Iterable[bytes], Iterable[bytes]], request: ExportRequest, settings: Settings, now_ms: int
 ) -> Iterator[bytes]:
     """Iterate over the lines of an answer, each with its line break.
 
     Args:
-        blocks: gives every copy that arrived, as blocks of JSON lines in order of arrival; called twice.
+        passes: each gives every copy that arrived, as blocks of JSON lines in order of arrival.
         request: what is asked for.
         settings: with the quirks.
         now_ms: of the request.
     """
-    users = _users(blocks(), now_ms - settings.export_merge_late_s * 1_000)
+    users = _users(passes[0], now_ms - settings.export_merge_late_s * 1_000)
     export = _Export(request, settings, now_ms, ZoneInfo(settings.export_zone), users)
-    found = (export.event(event) for event in _events(blocks()))
+    found = (export.event(event) for event in _events(passes[1]))
     lines = (msgspec.json.encode(event) + b"\n" for event in found if event is not None)
     doubled = _doubled(lines, settings.export_double_every)
     ordered = sorted(doubled, key=_shuffled) if settings.export_order == "shuffled" else doubled

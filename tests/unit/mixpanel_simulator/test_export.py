@@ -238,10 +238,13 @@ def test_the_limits_of_a_second_and_of_an_hour_are_kept() -> None:
     clock.now_s += 1
     then = [ask(simulator).status for _ in range(3)]
     other = ask(simulator, {"project_id": "456"}).status
-    clock.now_s += 3_600
+    clock.now_s += 3_598
+    early = ask(simulator).status
+    clock.now_s += 2
     later = ask(simulator).status
 
-    assert (first, then, other, later) == ([200, 200, 200, 429], [200, 200, 429], 200, 200)
+    assert (first, then, other) == ([200, 200, 200, 429], [200, 200, 429], 200)
+    assert (early, later) == (429, 200)
 
 
 @pytest.mark.parametrize("lines", ["", "terminated", "split"])

@@ -30,7 +30,7 @@ def imported_by(path: Path) -> set[str]:
 
 def test_the_tools_need_nothing_that_the_wheel_lacks() -> None:
     """Neither the delivery, which is not in the wheel, nor Django, which need not be installed."""
-    paths = list(SOURCES.glob("*.py"))
+    paths = list(SOURCES.rglob("*.py"))
 
     imported = {name for path in paths for name in imported_by(path)}
 

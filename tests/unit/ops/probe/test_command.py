@@ -14,11 +14,11 @@ from local.mixpanel_simulator import MixpanelSimulator
 from tests.unit.ops.probe.simulated import CASES, SMALL, ZONE
 from whyness_ops.argument_parser import parse
 from whyness_ops.cli import main
-from whyness_ops.errors import UsageFault
+from whyness_ops.errors import SetupFault, UsageFault
 from whyness_ops.options import make_parser
 from whyness_ops.probe import asking, command
 from whyness_ops.probe.command import PASSWORD_VARIABLE, PRODUCTION
-from whyness_ops.probe.mixpanel import HOSTS, Credentials, hosts
+from whyness_ops.probe.mixpanel import HOSTS, Credentials, Mixpanel, hosts
 from whyness_ops.probe.record import table_of
 from whyness_ops.probe.row import Row
 from whyness_ops.stop import Stop
@@ -167,6 +167,18 @@ def test_an_export_that_is_refused_or_broken_off_says_nothing_of_missing_events(
     code, out, err = run("--later", FILE)
 
     assert (code, out, err.count("error:")) == (3, "", 1), err
+
+
+def test_an_export_that_is_cut_between_two_lines_is_broken_off(mixpanel: MixpanelSimulator) -> None:
+    """Only the announced length tells."""
+    project = Mixpanel(mixpanel.url, mixpanel.url, "123", Credentials(ACCOUNT, PASSWORD))
+    event = {"event": "e", "properties": {"time": 1_762_500_000, "distinct_id": "u", "$insert_id": "1"}}
+    sent = project.post({"strict": "1", "project_id": "123"}, {}, json.dumps([event, event]).encode())
+    assert (sent.status, len(list(project.export("2025-11-07", "2025-11-07")))) == (200, 2)
+    mixpanel.faults.add(api="export", cut=True)
+
+    with pytest.raises(SetupFault, match="fewer bytes than announced"):
+        list(project.export("2025-11-07", "2025-11-07"))
 
 
 def test_an_export_that_knows_no_day_is_exit_code_3(run: Run, mixpanel: MixpanelSimulator) -> None:
