@@ -12,6 +12,7 @@ from whyness_ops.completion import add_completion
 from whyness_ops.connection import add_connection
 from whyness_ops.live.command import add_live
 from whyness_ops.option_types import Whole, count, moment, path, text
+from whyness_ops.probe.command import add_probe
 from whyness_ops.send_file import add_send
 from whyness_ops.watch.commands import add_doctor, add_status
 from whyness_ops.watch.pausing import add_pausing
@@ -52,6 +53,7 @@ def make_parser() -> ArgumentParser:
     add_send(group)
     add_pausing(group)
     add_capacity(group)
+    add_probe(group)
     add_completion(group, parser)
     return parser
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from .control import handle
 from .server import Server
-from .settings import COUNTS, DEFAULTS, IDENTITIES, REGIONS, Project, Settings, SettingsError
+from .settings import COUNTS, DEFAULTS, IDENTITIES, ORDERS, REGIONS, Project, Settings, SettingsError
 from .simulator import Simulator
 from .sink import Sink
 
@@ -79,12 +79,15 @@ def _parser() -> argparse.ArgumentParser:
     for name, allowed in (
         ("region", REGIONS),
         ("identity", IDENTITIES),
+        ("export_order", ORDERS),
         ("unknown_project_status", (401, 400)),
     ):
         kind = type(allowed[0])
         add(_flag(name), choices=allowed, type=kind, default=argparse.SUPPRESS, help=_default_of(name))
     for name in COUNTS:
         add(_flag(name), type=int, default=argparse.SUPPRESS, metavar="N", help=_default_of(name))
+    for name in ("export_zone", "blocked_event"):
+        add(_flag(name), default=argparse.SUPPRESS, metavar="NAME", help=_default_of(name))
     add("--no-clamp-future", dest="clamp_future", action="store_false", default=argparse.SUPPRESS,
         help="keep times up to an hour ahead as sent")  # fmt: skip
     return parser

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from . import deletions
+from . import deletions, export_request
 from .fault import Fault, FaultError
 from .http1 import Request
 from .reply import Reply, json_reply
@@ -16,15 +16,13 @@ PREFIX = "/_simulator/"
 
 def handle(simulator: Simulator, request: Request) -> Reply:
     """Answer any request to the simulator."""
-    if request.path == "/import":
-        return _import(simulator, request)
+    if api := _APIS.get(request.path):
+        return api(simulator, request)
     if request.path.startswith(deletions.PATH):
         return _deletion(simulator, request)
     if not request.path.startswith(PREFIX):
-        return _error(
-            404,
-            f"no such path; use /import, {deletions.PATH} or {', '.join(PREFIX + name for name in _PAGES)}",
-        )
+        own = ", ".join(PREFIX + name for name in _PAGES)
+        return _error(404, f"no such path; use {', '.join(_APIS)}, {deletions.PATH} or {own}")
     name, _, rest = request.path.removeprefix(PREFIX).partition("/")
     page = _PAGES.get(name, {}).get(request.method)
     if page is None:
@@ -43,6 +41,12 @@ def _import(simulator: Simulator, request: Request) -> Reply:
     if request.method != "POST":
         return _error(405, "only POST /import exists")
     return simulator.handle_import(request.headers, request.query, request.body)
+
+
+def _export(simulator: Simulator, request: Request) -> Reply:
+    if request.method != "GET":
+        return _error(405, f"only GET {export_request.PATH} exists")
+    return simulator.handle_export(request.headers, request.query)
 
 
 def _deletion(simulator: Simulator, request: Request) -> Reply:
@@ -122,6 +126,10 @@ def _error(status: int, text: str) -> Reply:
     return json_reply(status, {"error": text})
 
 
+_APIS: dict[str, Callable[[Simulator, Request], Reply]] = {
+    "/import": _import,
+    export_request.PATH: _export,
+}
 _PAGES: dict[str, dict[str, Callable[[Simulator, Request, str], Reply]]] = {
     "health": {"GET": _health},
     "events": {"GET": _events},

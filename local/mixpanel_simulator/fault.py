@@ -9,6 +9,8 @@ from .reply import Refused
 
 CONNECTIONS = ("", "reset", "hang", "refuse")
 COUNTS = ("", "short", "missing")
+APIS = ("import", "export")
+LINES = ("", "terminated", "split")
 
 
 class FaultError(ValueError):
@@ -20,6 +22,7 @@ class Fault:
     """A condition, all parts of which must hold, and an effect.
 
     Args:
+        api: whose requests it strikes: "import" or "export".
         name: shown in the list of faults and in the last requests.
         probability: 0..1, drawn for each request that meets the other conditions.
         seed: of the draws; the same seed strikes the same requests of a sequence.
@@ -33,6 +36,8 @@ class Fault:
         body: text, or an object for JSON; the default is Mixpanel's text for that status, or its name.
         headers: of that answer.
         count: a 200 whose `num_records_imported` is one "short" or "missing".
+        lines: of an export: "terminated" (half of them, then `terminated early`) or "split" (the first is
+            two lines).
         cut: announce the whole answer, send half, close.
         delay_s: wait before the answer, after any import.
         drip_s: pause after each byte of the answer, head included.
@@ -43,6 +48,7 @@ class Fault:
     """
 
     name: str = ""
+    api: str = "import"
     probability: float = 1.0
     seed: int = 0
     next_requests: int = 0
@@ -56,6 +62,7 @@ class Fault:
     headers: Mapping[str, str] = field(default_factory=dict)
     count: str = ""
     cut: bool = False
+    lines: str = ""
     delay_s: float = 0.0
     drip_s: float = 0.0
     connection: str = ""
@@ -134,12 +141,18 @@ def _check_ranges(fault: Fault) -> None:
         raise FaultError("connection must be reset, hang or refuse")
     if fault.count not in COUNTS:
         raise FaultError("count must be short or missing")
+    if fault.api not in APIS:
+        raise FaultError("api must be import or export")
+    if fault.lines not in LINES:
+        raise FaultError("lines must be terminated or split")
 
 
 def _check_effect(fault: Fault) -> None:
     if sum(map(bool, (fault.status, fault.count, fault.connection))) > 1:
         raise FaultError("give only one of status, count and connection")
-    if not any((fault.status, fault.count, fault.connection, fault.cut, fault.delay_s, fault.drip_s)):
+    if not any(
+        (fault.status, fault.count, fault.connection, fault.cut, fault.lines, fault.delay_s, fault.drip_s)
+    ):
         raise FaultError("no effect: give status, count, cut, delay_s, drip_s or connection")
     if (fault.body is not None or fault.headers) and not fault.status:
         raise FaultError("body and headers need a status")
@@ -147,6 +160,15 @@ def _check_effect(fault: Fault) -> None:
         raise FaultError("cut and drip_s need an answer, and connection gives none")
     if fault.connection == "refuse":
         _check_refusal(fault)
+    _check_api(fault)
+
+
+def _check_api(fault: Fault) -> None:
+    of_imports = ("body_contains", "over_events", "over_bytes", "count", "ingest")
+    if fault.api == "export" and any(getattr(fault, name) for name in of_imports):
+        raise FaultError(f"an export has no {', '.join(of_imports)}")
+    if fault.lines and (fault.api == "import" or fault.status or fault.connection):
+        raise FaultError("lines are of an export's own answer")
 
 
 def _check_refusal(fault: Fault) -> None:

@@ -30,9 +30,10 @@ class _Armed:
     def is_spent(self) -> bool:
         return bool(self.fault.next_requests) and self.fired_count >= self.fault.next_requests
 
-    def strikes(self, body: ImportBody, now_s: float) -> bool:
+    def strikes(self, body: ImportBody, now_s: float, api: str) -> bool:
         return (
-            self.is_active(now_s)
+            self.fault.api == api
+            and self.is_active(now_s)
             and self.fault.is_met_by(body)
             and (self.fault.probability >= 1 or self.random.random() < self.fault.probability)
         )
@@ -103,11 +104,11 @@ class Faults:
                 for armed in self._armed
             ]
 
-    def strike(self, body: ImportBody, now_s: float) -> Fault | None:
+    def strike(self, body: ImportBody, now_s: float, api: str = "import") -> Fault | None:
         """Return the fault that strikes a request, and count it."""
         with self._lock:
             for armed in self._armed:
-                if armed.strikes(body, now_s):
+                if armed.strikes(body, now_s, api):
                     armed.fired_count += 1
                     return armed.fault
         return None

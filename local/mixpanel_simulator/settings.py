@@ -7,9 +7,11 @@ Source: Mixpanel's public pages on the Import API, rate limits and data types, r
 
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 REGIONS = ("us", "eu", "in")
 IDENTITIES = ("simplified", "original")
+ORDERS = ("arrival", "shuffled")
 
 
 class SettingsError(ValueError):
@@ -57,6 +59,16 @@ class Settings:
         retry_after_s: sent with each 429; 0 = no such header (Mixpanel documents none).
         gdpr_token: of an owner, for the deletion of people in projects that have a token, never shown; "" =
             nobody may.
+        export_zone: the project's time zone. Projects from before 2023 export local time as if it were UTC;
+            the default is that of newer ones.
+        export_per_hour: queries of a project in a rolling hour.
+        export_per_s: the same in a rolling second.
+        export_late_s: an event shows in the export so long after it arrived.
+        export_merge_late_s: a device's events show under its user so long after the event that tied them.
+        export_double_every: every so many events one comes twice; 0 = none.
+        export_order: "arrival", or "shuffled", the same for the same events.
+        hot_shard_events: of a person on a day; those beyond become `$hotshard_events` in the export.
+        blocked_event: a name that the project has blocked: accepted, and absent from the export; "" = none.
     """
 
     projects: tuple[Project, ...]
@@ -77,6 +89,15 @@ class Settings:
     bytes_per_minute: int = 2_000_000_000
     retry_after_s: int = 0
     gdpr_token: str = field(default="", repr=False)
+    export_zone: str = "UTC"
+    export_per_hour: int = 60
+    export_per_s: int = 3
+    export_late_s: int = 0
+    export_merge_late_s: int = 0
+    export_double_every: int = 0
+    export_order: str = "arrival"
+    hot_shard_events: int = 200_000
+    blocked_event: str = ""
 
     def __post_init__(self) -> None:
         """Refuse invalid values.
@@ -89,9 +110,10 @@ class Settings:
         for project in self.projects:
             _require_one_of(f"region of project {project.project_id}", project.region, REGIONS)
         for name in COUNTS:
-            lowest = 0 if name == "retry_after_s" else 1
+            lowest = 1 if DEFAULTS[name] else 0
             if getattr(self, name) < lowest:
                 raise SettingsError(f"{name} must be an integer of at least {lowest}")
+        _require_zone(self.export_zone)
         if not (self.projects and self.account and self.password):
             raise SettingsError("projects, account and password must not be empty")
 
@@ -122,6 +144,7 @@ _ALLOWED: dict[str, tuple[object, ...]] = {
     "region": REGIONS,
     "identity": IDENTITIES,
     "unknown_project_status": (401, 400),
+    "export_order": ORDERS,
 }
 CHANGEABLE = tuple(item.name for item in fields(Settings) if item.name != "projects")
 DEFAULTS = {item.name: item.default for item in fields(Settings)}
@@ -131,3 +154,10 @@ COUNTS = tuple(item.name for item in fields(Settings) if item.type is int and it
 def _require_one_of(name: str, value: object, allowed: tuple[object, ...]) -> None:
     if value not in allowed:
         raise SettingsError(f"{name} must be one of {', '.join(map(str, allowed))}, not {value!r}")
+
+
+def _require_zone(name: str) -> None:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise SettingsError(f"export_zone must be a time zone such as Europe/Berlin, not {name!r}") from error

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -12,6 +13,7 @@ import msgspec
 from .body import ImportBody
 from .deletions import DeletionRequest, Deletions
 from .effects import struck
+from .exporting import ExportQueries, ExportQuery, export_events, whole
 from .faults import Faults
 from .importing import ImportRequest, ProjectState, import_events
 from .reply import Reply
@@ -58,6 +60,23 @@ class Simulator:
             name = (fault.name or "unnamed") if fault else ""
             self._stats.add(RequestNote(now_s, reply.outcome, len(body), sorted(lower), name))
             return reply
+
+    def handle_export(self, headers: Mapping[str, str], query: Mapping[str, str]) -> Reply:
+        """Answer a GET of the raw export; see `handle_import`."""
+        lower = {name.lower(): value for name, value in headers.items()}
+        body = ImportBody({}, b"")
+        with self._lock:
+            now_s = self._clock()
+            fault = self.faults.strike(body, now_s, api="export")
+            export = partial(
+                export_events,
+                ExportQuery(lower, query, fault.lines if fault else ""),
+                settings=self._settings,
+                states=self._states,
+                queries=self._queries,
+                now_s=now_s,
+            )
+            return whole(struck(fault, body, export)) if fault else export()
 
     def handle_deletion(self, request: DeletionRequest) -> Reply:
         """Answer a request to delete people."""
@@ -137,6 +156,7 @@ class Simulator:
     def _forget(self) -> None:
         self._states = {project.project_id: ProjectState() for project in self._settings.projects}
         self._stats = Stats()
+        self._queries = ExportQueries()
         self._deletions = Deletions()
 
     def _import(self, request: ImportRequest, now_s: float) -> Reply:

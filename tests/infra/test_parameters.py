@@ -163,7 +163,7 @@ def test_a_url_that_deploys_is_one_that_the_function_takes(template: Template) -
 
     deployed = [url for url in urls if not refusals(template, DEV | {"MixpanelApiUrl": url})]
 
-    assert deployed == [url for url in urls if setting.fits(url)]
+    assert deployed == [url for url in urls if not setting.fault(url)]
 
 
 def test_production_sends_to_mixpanel_itself(template: Template) -> None:

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from local import inventory
 from local.emulator import MINISTACK
 from local.rie import RieUnavailable, get_rie
 from local.stack import LocalStack
@@ -141,7 +140,7 @@ def test_an_outage_is_seen_fixed_and_drained_and_nothing_is_lost(page: Page, sta
 
     assert "growing" in label
     assert grown > 20
-    assert inventory.counts_at_mixpanel(stack)["unique"] == sent > 0
+    assert stack.mixpanel.stats()["unique"] == sent > 0
     assert page.number("Dead letters") == 0
     assert page.number("Backlog") == 0
 

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from local.mixpanel_simulator import Project, SettingsError
-from local.mixpanel_simulator.settings import COUNTS
+from local.mixpanel_simulator.settings import COUNTS, DEFAULTS
 from tests.unit.mixpanel_simulator.builders import make_settings
 
 
@@ -14,6 +14,9 @@ from tests.unit.mixpanel_simulator.builders import make_settings
         ({"projects": (Project(project_id="1", region="mars"),)}, "region of project 1 must be one of"),
         ({"identity": "none"}, "identity must be one of simplified, original"),
         ({"unknown_project_status": 404}, "unknown_project_status must be one of 401, 400"),
+        ({"export_order": "none"}, "export_order must be one of arrival, shuffled"),
+        ({"export_zone": "Mars/Base"}, "export_zone must be a time zone"),
+        ({"export_zone": "../etc"}, "export_zone must be a time zone"),
         ({"projects": ()}, "must not be empty"),
         ({"account": ""}, "must not be empty"),
         ({"password": ""}, "must not be empty"),
@@ -26,9 +29,9 @@ def test_setting_that_is_invalid_is_refused(change: dict[str, Any], said: str) -
         make_settings(**change)
 
 
-def test_no_retry_after_is_the_only_count_that_may_be_zero() -> None:
+def test_only_a_count_that_is_zero_by_default_may_be_zero() -> None:
     """A limit of nothing is a mistake."""
-    assert [name for name in COUNTS if _accepts_zero(name)] == ["retry_after_s"]
+    assert [name for name in COUNTS if _accepts_zero(name)] == [name for name in COUNTS if not DEFAULTS[name]]
 
 
 def test_secret_is_not_shown() -> None:

@@ -16,7 +16,7 @@ PARSER = make_parser()
 ALL = dict(walk(PARSER))
 COMMANDS = [names for names, parser in ALL.items() if parser.get_default("run")]
 # Commands that ask AWS.
-ASKING = [names for names in COMMANDS if names[0] not in ("capacity", "completion")]
+ASKING = [names for names in COMMANDS if names[0] not in ("capacity", "completion", "probe")]
 
 
 def leave(arguments: Sequence[str], capsys: pytest.CaptureFixture[str]) -> tuple[object, str, str]:
@@ -88,6 +88,7 @@ def valid(names: tuple[str, ...]) -> list[str]:
     """Return the command with what it cannot do without."""
     needed = {
         "capacity": ["--events-per-day", "5m"],
+        "probe": ["--project", "1", "--account", "a"],
         "dlq show": ["m"],
         "dlq export": ["f"],
         "send": ["f"],
@@ -208,6 +209,6 @@ def test_no_help_of_a_pipe_has_colour() -> None:
 
 
 def test_the_walk_finds_all() -> None:
-    """Eight commands that ask AWS, two that do not, two groups and the whole."""
-    assert (len(ASKING), len(COMMANDS), len(ALL)) == (14, 16, 19)
+    """Commands that ask AWS, three that do not, two groups and the whole."""
+    assert (len(ASKING), len(COMMANDS), len(ALL)) == (14, 17, 20)
     assert all(isinstance(parser, argparse.ArgumentParser) for parser in ALL.values())

@@ -1,0 +1,178 @@
+"""Edge: a person's calls of Mixpanel's two hosts. No redirect is followed: the password stays there."""
+
+import base64
+import contextlib
+import gzip
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+from ipaddress import ip_address
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+from whyness_ops.errors import SetupFault, UsageFault
+from whyness_ops.probe.answers import Answer
+from whyness_ops.probe.export_lines import decoded
+
+HOSTS = {
+    "us": ("https://api.mixpanel.com", "https://data.mixpanel.com"),
+    "eu": ("https://api-eu.mixpanel.com", "https://data-eu.mixpanel.com"),
+    "in": ("https://api-in.mixpanel.com", "https://data-in.mixpanel.com"),
+}
+"""The addresses of /import and of the export, by region."""
+
+_IMPORT_S, _EXPORT_S = 60, 300
+_MOST_BYTES = 2**20
+_OK, _BAD, _BUSY = 200, 400, 429
+
+
+class TooLate(Exception):
+    """The last day asked for has not begun in the project's time zone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """Of a person or a service account.
+
+    Attributes:
+        password: never shown.
+    """
+
+    account: str
+    password: str = field(repr=False)
+
+    def header(self) -> str:
+        """Return the header's value."""
+        return "Basic " + base64.b64encode(f"{self.account}:{self.password}".encode()).decode()
+
+    def removed(self, text: str) -> str:
+        """Return text without them, as nobody knows what a server says."""
+        for secret in (self.header().partition(" ")[2], self.password, self.account):
+            text = text.replace(secret, "[removed]")
+        return text
+
+
+def hosts(region: str, api_url: str | None) -> tuple[str, str]:
+    """Return the addresses of /import and of the export.
+
+    Raises:
+        UsageFault: the URL is neither this machine's nor Mixpanel's.
+    """
+    if api_url is None:
+        return HOSTS[region]
+    url = api_url.rstrip("/")
+    for pair in HOSTS.values():
+        if url == pair[0]:
+            return pair
+    if not _is_loopback(url):
+        raise UsageFault("--api-url can be a simulator on this machine, or one of Mixpanel's own hosts.")
+    return url, url
+
+
+@dataclass(frozen=True, slots=True)
+class Mixpanel:
+    """One project.
+
+    Attributes:
+        import_url: of the host that takes events.
+        export_url: of the host that gives them back.
+    """
+
+    import_url: str
+    export_url: str
+    project: str
+    credentials: Credentials
+
+    def post(self, query: Mapping[str, str], headers: Mapping[str, str], body: bytes) -> Answer:
+        """Send a request to /import; whatever happens to it is an answer.
+
+        Raises:
+            SetupFault: there is no connection.
+        """
+        with_auth = {"Authorization": self.credentials.header(), **headers}
+        connection = _connection(self.import_url, _IMPORT_S)
+        try:
+            # A server may answer a body that is too large before it has read all of it.
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                connection.request("POST", f"/import?{urlencode(query)}", body, with_auth)
+            response = connection.getresponse()
+            answer = Answer(response.status, response.read(_MOST_BYTES))
+            is_whole = not response.length or len(answer.body) == _MOST_BYTES
+            return answer if is_whole else Answer(0, trouble="it was cut short")
+        except (OSError, HTTPException) as error:
+            return Answer(0, trouble=_in_words(error))
+        finally:
+            connection.close()
+
+    def export(self, first: str, last: str) -> Iterator[dict[str, Any]]:
+        """Yield the events of these days.
+
+        Raises:
+            SetupFault: Mixpanel refuses, cannot be reached, or breaks off.
+            TooLate: the last day has not begun there.
+        """
+        query = {"project_id": self.project, "from_date": first, "to_date": last, "time_in_ms": "true"}
+        headers = {"Authorization": self.credentials.header(), "Accept-Encoding": "gzip"}
+        connection = _connection(self.export_url, _EXPORT_S)
+        try:
+            connection.request("GET", f"/api/2.0/export?{urlencode(query)}", headers=headers)
+            response = connection.getresponse()
+            _check(response)
+            yield from decoded(_lines(response))
+        except (OSError, EOFError, HTTPException, zlib.error) as error:
+            raise SetupFault(
+                f"The export of {first} to {last} failed: {_in_words(error)}. Repeat it in a minute."
+            ) from error
+        finally:
+            connection.close()
+
+
+def _lines(response: HTTPResponse) -> Iterator[bytes]:
+    if response.getheader("Content-Encoding", "") == "gzip":
+        yield from gzip.GzipFile(fileobj=response)
+        return
+    yield from response
+    if response.length:
+        raise EOFError("fewer bytes than announced")
+
+
+def _check(response: HTTPResponse) -> None:
+    if response.status == _OK:
+        return
+    said = response.read(_MOST_BYTES)
+    if response.status == _BAD and b"later than today" in said:
+        raise TooLate
+    advice = {_BUSY: "60 exports an hour are allowed"}.get(
+        response.status, "check the account, its role, the project and the region"
+    )
+    raise SetupFault(f"Mixpanel's export answers {response.status}: {advice}.")
+
+
+def _connection(url: str, timeout_s: float) -> HTTPConnection:
+    """Return an open connection.
+
+    Raises:
+        SetupFault: there is none.
+    """
+    parts = urlsplit(url)
+    kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
+    connection = kind(parts.hostname or "", parts.port, timeout=timeout_s)
+    try:
+        connection.connect()
+    except OSError as error:
+        raise SetupFault(f"{url} cannot be reached: {_in_words(error)}.") from error
+    return connection
+
+
+def _is_loopback(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        is_plain = parts.scheme in {"http", "https"} and not (parts.path or parts.query or parts.username)
+        return is_plain and parts.port != 0 and ip_address(parts.hostname or "").is_loopback
+    except ValueError:
+        return False
+
+
+def _in_words(error: Exception) -> str:
+    return str(getattr(error, "strerror", None) or str(error) or type(error).__name__).lower()

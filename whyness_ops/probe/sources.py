@@ -1,0 +1,12 @@
+"""Data: where an expectation of the probe comes from. Pages of docs.mixpanel.com, read in November 2026."""
+
+IMPORT = "reference/import-events"
+DATA_TYPES = "docs/data-structure/property-reference/data-type"
+EVENTS = "docs/data-structure/events-and-properties"
+DEDUPLICATION = "reference/event-deduplication"
+IDENTITY = "migrating-to-simplified-id-merge-system"
+RESERVED = "docs/data-structure/property-reference/reserved-properties"
+GEOLOCATION = "docs/tracking-best-practices/geolocation"
+EXPORT = "reference/raw-event-export"
+LOADER = "probes of others, in a public bulk loader"
+OURS = "a choice of this project: the pages do not say, or disagree"
