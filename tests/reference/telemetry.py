@@ -6,7 +6,13 @@ from local.template import TEMPLATE_PATH, Template
 from tests.reference.markdown import code, table
 from whyness_events.delivery.telemetry import LOG_FIELDS, METRICS
 
-_OPERATORS = {"GreaterThanThreshold": ">"}
+_OPERATORS = {"GreaterThanThreshold": ">", "LessThanThreshold": "<"}
+_STACKS = {
+    "": "all",
+    "IsProduction": "production",
+    "HasSilenceAlarm": "with `SilenceAlarmHours`",
+    "HasVolumeAlarm": "with `VolumeAlarmEventsPerHour`",
+}
 
 
 def metrics() -> str:
@@ -27,16 +33,30 @@ def alarms() -> str:
         for name, resource in template._document["Resources"].items()
         if resource["Type"] == "AWS::CloudWatch::Alarm"
     ]
+    rows += [
+        (*_name(resource["Properties"]), "ALARM of others", _members(resource["Properties"]), "production")
+        for resource in template._document["Resources"].values()
+        if resource["Type"] == "AWS::CloudWatch::CompositeAlarm"
+    ]
     return table(("alarm", "metric", "rings when", "stacks"), sorted(rows))
 
 
+def _name(alarm: dict[str, Any]) -> tuple[str]:
+    text = alarm["AlarmName"]
+    name = (text if isinstance(text, str) else text["Fn::Sub"]).removeprefix("${AWS::StackName}-")
+    return (f"[{name}](../runbook.md#{name})",)
+
+
+def _members(alarm: dict[str, Any]) -> str:
+    return f"one of {alarm['AlarmRule']['Fn::Sub'].count('ALARM(')} alarms rings"
+
+
 def _alarm(alarm: dict[str, Any], resource: dict[str, Any]) -> tuple[str, ...]:
-    name = alarm["AlarmName"].removeprefix("${AWS::StackName}-")
-    stacks = {"": "all", "IsProduction": "production"}[resource.get("Condition", "")]
+    stacks = _STACKS[resource.get("Condition", "")]
     threshold = f"{alarm['Threshold']:,}"
     if parameter := _parameter(resource["Properties"]["Threshold"]):
         threshold += f" (the parameter {code(parameter)})"
-    return f"[{name}](../runbook.md#{name})", _metric(alarm), _rings(alarm, threshold), stacks
+    return (*_name(alarm), _metric(alarm), _rings(alarm, threshold, resource["Properties"]), stacks)
 
 
 def _parameter(threshold: object) -> str:
@@ -50,9 +70,11 @@ def _metric(alarm: dict[str, Any]) -> str:
     return f"{alarm['Namespace']} {code(alarm['MetricName'])}"
 
 
-def _rings(alarm: dict[str, Any], threshold: str) -> str:
+def _rings(alarm: dict[str, Any], threshold: str, properties: dict[str, Any]) -> str:
     statistic = alarm.get("Statistic", "").lower() or "value"
     told = f"{statistic} {_OPERATORS[alarm['ComparisonOperator']]} {threshold}"
+    if parameter := _parameter(properties["EvaluationPeriods"]):
+        return f"{told} in each of {code(parameter)} periods of {_duration(_period_s(alarm))}"
     count, of = alarm["DatapointsToAlarm"], alarm["EvaluationPeriods"]
     each = "in" if count == of == 1 else f"in {count} of {of} periods of"
     return f"{told} {each} {_duration(_period_s(alarm))}"
