@@ -67,7 +67,7 @@ def document(known: Known, now_ms: int) -> dict[str, Any]:
         "tiles": [tile._asdict() for tile in tiles(known, now_ms)],
         "chart": chart(known, now_ms),
         "dead": dead(known),
-        "invocations": [_invocation(line) for line in reversed(known.lines)][:_SHOWN_LINES],
+        "invocations": _invocations(known),
         "failures": _failures(known),
     }
 
@@ -75,7 +75,7 @@ def document(known: Known, now_ms: int) -> dict[str, Any]:
 def judge(known: Known, now_ms: int) -> Headline:
     """Return how it is: the worst of what is so."""
     if isinstance(known.flow, Unknown) or isinstance(known.queue, Unknown):
-        return Headline("unknown", "AWS does not tell all of it.", "Below stands why.")
+        return Headline("unknown", "AWS does not tell all of it. What is missing is below.")
     return next(_headlines(known.flow, known.queue, known.dead_letters, now_ms))
 
 
@@ -156,14 +156,14 @@ def _oldest(metrics: Metrics | Unknown) -> str:
 
 
 def chart(known: Known, now_ms: int) -> dict[str, Any]:
-    """Return events a second by steps, and the samples of the queue's depth."""
+    """Return events a second by steps (none where the log is not known), and the samples of the depth."""
     now_s = now_ms // 1000
     from_s = now_s // STEP_S * STEP_S - CHART_S
-    rates = {name: [0.0] * (CHART_S // STEP_S) for name in ("in", "out", "dead")}
-    seconds = {} if isinstance(known.flow, Unknown) else known.flow.seconds
+    steps, seconds = (0, {}) if isinstance(known.flow, Unknown) else (CHART_S // STEP_S, known.flow.seconds)
+    rates = {name: [0.0] * steps for name in ("in", "out", "dead")}
     for at_s, second in seconds.items():
         step = (at_s - from_s) // STEP_S
-        if 0 <= step < CHART_S // STEP_S:
+        if 0 <= step < steps:
             rates["in"][step] += second.received / STEP_S
             rates["out"][step] += second.delivered / STEP_S
             rates["dead"][step] += second.dead / STEP_S
@@ -171,12 +171,13 @@ def chart(known: Known, now_ms: int) -> dict[str, Any]:
     return {"from_ms": from_s * 1000, "step_ms": STEP_S * 1000, **rates, "samples": samples}
 
 
-def dead(known: Known) -> list[dict[str, Any]]:
-    """Return the events that died, by reason: in the kept minutes, and in 24 hours."""
+def dead(known: Known) -> list[dict[str, Any]] | None:
+    """Return the events that died, by reason: in the kept minutes, and in 24 hours; None if not known."""
+    if isinstance(known.flow, Unknown):
+        return None
     lately = Counter[str]()
-    if isinstance(known.flow, Flow):
-        for second in known.flow.seconds.values():
-            lately.update(second.outcomes)
+    for second in known.flow.seconds.values():
+        lately.update(second.outcomes)
     in_a_day = known.metrics.dead if isinstance(known.metrics, Metrics) else {}
     return [
         {
@@ -206,16 +207,23 @@ def _outcomes(flow: Flow, now_ms: int, window_s: int) -> Counter[str]:
     return total
 
 
+def _invocations(known: Known) -> list[dict[str, Any]] | None:
+    if isinstance(known.flow, Unknown):
+        return None
+    return [_invocation(line) for line in reversed(known.lines)][:_SHOWN_LINES]
+
+
 def _invocation(line: Line) -> dict[str, Any]:
     counts = ", ".join(f"{count:,} {reason}" for reason, count in sorted(line.outcomes.items()) if count)
     return {"at": _clock(line), "text": counts or "no events"}
 
 
-def _failures(known: Known) -> list[dict[str, Any]]:
+def _failures(known: Known) -> list[dict[str, Any]] | None:
     """Return the failures by reason and detail, newest first; a kind's time and ids are its newest."""
-    lines = () if isinstance(known.flow, Unknown) else known.flow.last_failures
+    if isinstance(known.flow, Unknown):
+        return None
     found: dict[tuple[str, str], dict[str, Any]] = {}
-    for failure in map(_failure, reversed(lines)):
+    for failure in map(_failure, reversed(known.flow.last_failures)):
         kind = found.setdefault((failure["reason"], failure["detail"]), failure)
         kind["times"] += 1
     return list(found.values())[:_SHOWN_FAILURES]

@@ -108,6 +108,8 @@ def test_what_is_not_known_is_no_number(field: str) -> None:
     found = document(known(**fact), NOW_MS)
 
     assert len(found["tiles"]) == 8
+    lists = [found[name] for name in ("dead", "failures", "invocations")]
+    assert (lists, found["chart"]["in"]) == ([None] * 3, []) if field == "flow" else None not in lists
     unknown = {"flow": "Out", "queue": "Backlog", "dead_letters": "Dead letters"}
     assert [name for name in unknown.values() if tile(found, name)[0] == "?"] == [
         name for part, name in unknown.items() if part == field
