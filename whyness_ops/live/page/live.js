@@ -122,6 +122,7 @@ function show(found) {
 
 function complain(text) {
   headline({ level: "unknown", text, do: "" });
+  list("faults", [], String);
   controls(null);
 }
 
