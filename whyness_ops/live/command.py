@@ -100,7 +100,7 @@ def serving(watch: "Watch", port: int = 0) -> Iterator[str]:
 
 def simulator_url(stack: Stack) -> str:
     """Return where the demo's simulator is; "" unless it and the queue are on this machine."""
-    from whyness_ops.live.demo import is_loopback  # noqa: PLC0415
+    from whyness_ops.live.simulator import is_loopback  # noqa: PLC0415
 
     url = os.environ.get(SIMULATOR) or demo_variables().get(SIMULATOR, "")
     return url if is_loopback(url) and is_loopback(stack.queue_url) else ""

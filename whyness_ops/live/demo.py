@@ -1,53 +1,23 @@
-"""Edge: the buttons of the demo. They play troubles on the simulator of this machine, and end them."""
+"""Edge: the buttons of the demo: troubles of Mixpanel and their end, events, a redrive."""
 
-import ipaddress
-import json
 import threading
 import time
-import urllib.error
-import urllib.request
 import uuid
-from collections.abc import Callable
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
 
 from whyness_events import IDENTITIES, Event, encode_message
 from whyness_events.limits import BATCH_ENTRIES
 from whyness_ops.aws import Aws, explained
-from whyness_ops.errors import NotFound, SetupFault
+from whyness_ops.errors import NotFound
+from whyness_ops.live.simulator import TROUBLES, MixpanelControl
 from whyness_ops.output import redriven_text
 from whyness_ops.redriving import Redrive
 from whyness_ops.selection import Selection
 from whyness_ops.stack import Stack
 from whyness_ops.stop import Stop
 
-_TIMEOUT_S = 5.0
-# Of the faults that the page adds, so that it leaves those of others alone.
-_MARK = "live page: "
 _EVENTS_PER_MESSAGE = 2
 EVENTS_PER_S = BATCH_ENTRIES * _EVENTS_PER_MESSAGE
-# One property more than any event has: each is refused by name, as Mixpanel does in strict mode.
-_SETTING, _REFUSES_ALL = "max_properties", 1
-
-
-class Trouble(NamedTuple):
-    """A button that breaks Mixpanel: its label, what it does, and the simulator's fault."""
-
-    label: str
-    help: str
-    fault: dict[str, Any]
-
-
-TROUBLES = {
-    "outage": Trouble("Outage", "Mixpanel answers every request with 503.", {"status": 503}),
-    "throttle": Trouble(
-        "Throttle", "Mixpanel answers 429 to two thirds.", {"status": 429, "probability": 0.67}
-    ),
-    "password": Trouble("Wrong password", "Mixpanel answers 401.", {"status": 401}),
-    "slow": Trouble("Slow", "Mixpanel answers after 4 seconds.", {"delay_s": 4.0}),
-    "reject": Trouble("Reject", "Mixpanel refuses every event by name.", {}),
-}
-_REJECT = "reject"
 
 
 class Button(NamedTuple):
@@ -65,16 +35,11 @@ class Demo:
 
     Args:
         stop: ends a redrive.
-        now_s: a monotonic clock.
     """
 
-    def __init__(
-        self, url: str, aws: Aws, stack: Stack, stop: Stop, *, now_s: Callable[[], float] = time.monotonic
-    ) -> None:
-        self._url, self._aws, self._stack, self._stop, self._now_s = url, aws, stack, stop, now_s
-        # No proxy: the simulator is on this machine.
-        self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        self._usual = 0
+    def __init__(self, url: str, aws: Aws, stack: Stack, stop: Stop) -> None:
+        self._mixpanel = MixpanelControl(url)
+        self._aws, self._stack, self._stop = aws, stack, stop
         self._is_sending = False
         self._redrives = threading.Lock()
         self.sent_count = 0
@@ -85,7 +50,7 @@ class Demo:
         Raises:
             SetupFault: the simulator does not answer.
         """
-        on = self._troubles()
+        on = self._mixpanel.troubles()
         found = [Button(n, t.label, t.help, n in on, "break") for n, t in TROUBLES.items()]
         found += [
             Button("fix", "Fix Mixpanel", "Ends all of these.", None, "fix"),
@@ -110,8 +75,8 @@ class Demo:
         if name in TROUBLES:
             return self._toggle(name)
         if name == "fix":
-            for trouble in self._troubles():
-                self._end(trouble)
+            for trouble in self._mixpanel.troubles():
+                self._mixpanel.end(trouble)
             return "Mixpanel is well again. What waits is tried again within a minute or two."
         if name == "send":
             self._is_sending = not self._is_sending
@@ -143,27 +108,11 @@ class Demo:
 
     def _toggle(self, name: str) -> str:
         trouble = TROUBLES[name]
-        if name in self._troubles():
-            self._end(name)
+        if name in self._mixpanel.troubles():
+            self._mixpanel.end(name)
             return f"{trouble.label}: ended."
-        if name == _REJECT:
-            self._usual = self._ask("GET", "settings")[_SETTING]
-            self._ask("PATCH", "settings", {_SETTING: _REFUSES_ALL})
-        else:
-            self._ask("POST", "faults", {"name": _MARK + name, **trouble.fault})
+        self._mixpanel.begin(name)
         return f"{trouble.label}: {trouble.help} Press it again to end it."
-
-    def _troubles(self) -> set[str]:
-        names = {fault["name"] for fault in self._ask("GET", "faults")}
-        on = {name for name in TROUBLES if _MARK + name in names}
-        return on | ({_REJECT} if self._ask("GET", "settings")[_SETTING] == _REFUSES_ALL else set())
-
-    def _end(self, name: str) -> None:
-        if name == _REJECT:
-            self._ask("PATCH", "settings", {_SETTING: self._usual or _DEFAULT_MOST})
-        for fault in self._ask("GET", "faults"):
-            if fault["name"] == _MARK + name:
-                self._ask("DELETE", f"faults/{fault['id']}")
 
     def _redrive(self) -> str:
         if not self._redrives.acquire(blocking=False):
@@ -174,21 +123,6 @@ class Demo:
             self._redrives.release()
         return redriven_text(report.to_json()).partition("\x01")[0].strip()
 
-    def _ask(self, method: str, page: str, body: object = None) -> Any:
-        data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(f"{self._url}/_simulator/{page}", data, method=method)  # noqa: S310  (loopback_url has checked it)
-        try:
-            with self._opener.open(request, timeout=_TIMEOUT_S) as answer:
-                return json.load(answer)
-        except (OSError, ValueError) as error:
-            raise SetupFault(
-                f"The Mixpanel simulator at {self._url} does not do {method} {page}: {error}. "
-                "Check that the demo is up: make demo KEEP=1."
-            ) from error
-
-
-_DEFAULT_MOST = 254  # Mixpanel's
-
 
 def _body(now_ms: int) -> str:
     events = [
@@ -196,18 +130,3 @@ def _body(now_ms: int) -> str:
         for number in range(_EVENTS_PER_MESSAGE)
     ]
     return encode_message(events, identity=IDENTITIES[0])
-
-
-def is_loopback(url: str) -> bool:
-    """Whether a URL leads to this machine, so that a button can break nothing of others."""
-    try:
-        parts = urlsplit(url)
-        host = parts.hostname or ""
-    except ValueError:
-        return False
-    if parts.scheme != "http":
-        return False
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -1,13 +1,14 @@
 """Pure: what is known of a stack as the document that the page shows; never a payload."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
-from whyness_events.outcomes import DEAD_REASONS, WAITING_REASONS
+from whyness_events.outcomes import DEAD_REASONS
 from whyness_ops.dead_letter_queue import Depth
+from whyness_ops.live.headline import judge, outcomes
 from whyness_ops.watch.facts import Metrics
 from whyness_ops.watch.flow import KEPT_S, Flow
 from whyness_ops.watch.gather import Unknown
@@ -16,13 +17,9 @@ from whyness_ops.watch.status import duration
 
 CHART_S, STEP_S = 300, 5
 RATE_WINDOW_S = 30
-_IDLE_S = 60
-# A headline follows what was tried last: the seconds before the newest try.
-_NEWEST_S = 5
 _FINE_S = 10
 _SHOWN_LINES, _SHOWN_FAILURES, _SHOWN_IDS, _TEXT_MOST = 10, 6, 2, 300
 _MINUTES = KEPT_S // 60
-Level = Literal["well", "warn", "ill", "unknown"]
 
 
 class Sample(NamedTuple):
@@ -31,14 +28,6 @@ class Sample(NamedTuple):
     at_ms: int
     visible: int
     hidden: int
-
-
-class Headline(NamedTuple):
-    """How it is, in a sentence without numbers (a screen reader is told each change), and what to do."""
-
-    level: Level
-    text: str
-    do: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,41 +49,16 @@ class Known:
 
 def document(known: Known, now_ms: int) -> dict[str, Any]:
     """Return all that the page shows of a stack."""
-    headline = judge(known, now_ms)
+    headline = judge(known.flow, known.queue, known.dead_letters, now_ms)
     return {
         "now_ms": now_ms,
         "headline": headline._asdict(),
         "tiles": [tile._asdict() for tile in tiles(known, now_ms)],
         "chart": chart(known, now_ms),
         "dead": dead(known),
-        "invocations": [_invocation(line) for line in reversed(known.lines)][:_SHOWN_LINES],
+        "invocations": _invocations(known),
         "failures": _failures(known),
     }
-
-
-def judge(known: Known, now_ms: int) -> Headline:
-    """Return how it is: the worst of what is so."""
-    if isinstance(known.flow, Unknown) or isinstance(known.queue, Unknown):
-        return Headline("unknown", "AWS does not tell all of it.", "Below stands why.")
-    return next(_headlines(known.flow, known.queue, known.dead_letters, now_ms))
-
-
-def _headlines(flow: Flow, queue: Depth, letters: Depth | Unknown, now_ms: int) -> Iterator[Headline]:
-    last = _newest(flow, now_ms)
-    waiting = sum(last[reason] for reason in WAITING_REASONS)
-    if flow.is_breaker_open:
-        yield Headline("ill", "The breaker is open: Mixpanel refuses the set-up. Events wait.", "doctor")
-    if waiting > last["delivered"]:
-        yield Headline("ill", "Mixpanel does not take the events. They wait in the queue.", "doctor")
-    if queue.visible and now_ms - (flow.last_invocation_ms or 0) > _IDLE_S * 1000:
-        yield Headline("ill", "Messages wait, and the function is not called.", "status")
-    if waiting:
-        yield Headline("warn", "Mixpanel takes a part of the events. The others wait.", "doctor")
-    if isinstance(letters, Depth) and letters.visible + letters.hidden:
-        yield Headline("warn", "There are dead letters. They wait for a decision.", "dlq list")
-    if last["delivered"]:
-        yield Headline("well", "Events arrive at Mixpanel.")
-    yield Headline("well", "Quiet: no events, and nothing waits.")
 
 
 class Tile(NamedTuple):
@@ -130,7 +94,7 @@ def _flow_tiles(flow: Flow | Unknown, now_ms: int) -> list[Tile]:
         Tile("In", f"{received:.1f}", window),
         Tile("Out", f"{delivered:.1f}", window),
         Tile("Lag", lag, when),
-        Tile("Delivered", f"{_outcomes(flow, now_ms, KEPT_S)['delivered']:,}", f"events in {_MINUTES} min"),
+        Tile("Delivered", f"{outcomes(flow, now_ms, KEPT_S)['delivered']:,}", f"events in {_MINUTES} min"),
         Tile("Breaker", "open" if flow.is_breaker_open else "closed", "says the last invocation"),
     ]
 
@@ -156,14 +120,14 @@ def _oldest(metrics: Metrics | Unknown) -> str:
 
 
 def chart(known: Known, now_ms: int) -> dict[str, Any]:
-    """Return events a second by steps, and the samples of the queue's depth."""
+    """Return events a second by steps (none where the log is not known), and the samples of the depth."""
     now_s = now_ms // 1000
     from_s = now_s // STEP_S * STEP_S - CHART_S
-    rates = {name: [0.0] * (CHART_S // STEP_S) for name in ("in", "out", "dead")}
-    seconds = {} if isinstance(known.flow, Unknown) else known.flow.seconds
+    steps, seconds = (0, {}) if isinstance(known.flow, Unknown) else (CHART_S // STEP_S, known.flow.seconds)
+    rates = {name: [0.0] * steps for name in ("in", "out", "dead")}
     for at_s, second in seconds.items():
         step = (at_s - from_s) // STEP_S
-        if 0 <= step < CHART_S // STEP_S:
+        if 0 <= step < steps:
             rates["in"][step] += second.received / STEP_S
             rates["out"][step] += second.delivered / STEP_S
             rates["dead"][step] += second.dead / STEP_S
@@ -171,12 +135,13 @@ def chart(known: Known, now_ms: int) -> dict[str, Any]:
     return {"from_ms": from_s * 1000, "step_ms": STEP_S * 1000, **rates, "samples": samples}
 
 
-def dead(known: Known) -> list[dict[str, Any]]:
-    """Return the events that died, by reason: in the kept minutes, and in 24 hours."""
+def dead(known: Known) -> list[dict[str, Any]] | None:
+    """Return the events that died, by reason: in the kept minutes, and in 24 hours; None if not known."""
+    if isinstance(known.flow, Unknown):
+        return None
     lately = Counter[str]()
-    if isinstance(known.flow, Flow):
-        for second in known.flow.seconds.values():
-            lately.update(second.outcomes)
+    for second in known.flow.seconds.values():
+        lately.update(second.outcomes)
     in_a_day = known.metrics.dead if isinstance(known.metrics, Metrics) else {}
     return [
         {
@@ -189,21 +154,10 @@ def dead(known: Known) -> list[dict[str, Any]]:
     ]
 
 
-def _newest(flow: Flow, now_ms: int) -> Counter[str]:
-    tried = (at_s for at_s, second in flow.seconds.items() if second.outcomes)
-    newest_s = max(tried, default=0)
-    if newest_s < now_ms // 1000 - RATE_WINDOW_S:
-        return Counter()
-    return _outcomes(flow, newest_s * 1000, _NEWEST_S)
-
-
-def _outcomes(flow: Flow, now_ms: int, window_s: int) -> Counter[str]:
-    first_s = now_ms // 1000 - window_s
-    total = Counter[str]()
-    for at_s, second in flow.seconds.items():
-        if at_s >= first_s:
-            total.update(second.outcomes)
-    return total
+def _invocations(known: Known) -> list[dict[str, Any]] | None:
+    if isinstance(known.flow, Unknown):
+        return None
+    return [_invocation(line) for line in reversed(known.lines)][:_SHOWN_LINES]
 
 
 def _invocation(line: Line) -> dict[str, Any]:
@@ -211,11 +165,12 @@ def _invocation(line: Line) -> dict[str, Any]:
     return {"at": _clock(line), "text": counts or "no events"}
 
 
-def _failures(known: Known) -> list[dict[str, Any]]:
+def _failures(known: Known) -> list[dict[str, Any]] | None:
     """Return the failures by reason and detail, newest first; a kind's time and ids are its newest."""
-    lines = () if isinstance(known.flow, Unknown) else known.flow.last_failures
+    if isinstance(known.flow, Unknown):
+        return None
     found: dict[tuple[str, str], dict[str, Any]] = {}
-    for failure in map(_failure, reversed(lines)):
+    for failure in map(_failure, reversed(known.flow.last_failures)):
         kind = found.setdefault((failure["reason"], failure["detail"]), failure)
         kind["times"] += 1
     return list(found.values())[:_SHOWN_FAILURES]

@@ -8,65 +8,30 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from whyness_ops.aws import Aws
 from whyness_ops.dead_letter_queue import depth
 from whyness_ops.live.demo import Demo
+from whyness_ops.live.part import Part
 from whyness_ops.live.screen import Known, Sample, document
 from whyness_ops.stack import Stack
 from whyness_ops.watch.facts import METRIC_COUNT, NOT_HERE, ask_metrics
 from whyness_ops.watch.flow import KEPT_S, Flow
-from whyness_ops.watch.gather import Unknown, asked
+from whyness_ops.watch.gather import Unknown
 from whyness_ops.watch.log_lines import INVOCATION, Line
 from whyness_ops.watch.log_poller import LogPoller
 
 LOG_S, DEPTH_S, METRICS_S, DEMO_S = 2.0, 5.0, 60.0, 1.0
 # Longer than this nobody waits for an answer; the page shows it when it has come.
 _PATIENCE_S = 1.5
-_SLOW_S = 5.0
 # After a longer pause the log is read anew: what lies between would take long, and nobody shows it.
 _PAUSE_MS = 60_000
 _LINES = 50
-NOT_YET = Unknown("No answer yet.")
-SLOW = Unknown("No answer for some seconds. The page shows it when it comes.")
 # USD, us-east-1, 2026-11: https://aws.amazon.com/cloudwatch/pricing/ and https://aws.amazon.com/sqs/pricing/
 _USD_PER_METRIC, _USD_PER_SQS_REQUEST = 0.01 / 1000, 0.40 / 1_000_000
-
-
-class Part:
-    """A call that is made again when its answer is older than `every_s`, and never twice at a time."""
-
-    def __init__(self, name: str, call: Callable[[], Any], every_s: float) -> None:
-        self.name = name
-        self._call = call
-        self._every_s = every_s
-        self._latest: Any = NOT_YET
-        self._asked_s = float("-inf")
-        self._asking: Future[Any] | None = None
-
-    def start_if_due(self, pool: ThreadPoolExecutor, now_s: float) -> Future[Any] | None:
-        """Start the call if it is due; return it while it is under way."""
-        if self._asking is None and now_s - self._asked_s >= self._every_s:
-            self._asked_s = now_s
-            self._asking = pool.submit(asked, self.name, self._call)
-        return self._asking
-
-    def latest(self, now_s: float) -> Any:
-        """Return the newest answer; `Unknown` where the next does not come."""
-        if self._asking is not None and self._asking.done():
-            error = self._asking.exception()
-            self._latest = Unknown(f"{type(error).__name__}: {error}") if error else self._asking.result()
-            self._asking = None
-        if self._asking is not None and now_s - self._asked_s > _SLOW_S:
-            return SLOW
-        return self._latest
-
-    def expire(self) -> None:
-        """Ask anew at the next question."""
-        self._asked_s = float("-inf")
 
 
 class Watch:

@@ -60,7 +60,8 @@ function describe(chart) {
   const half = name => chart[name].slice(-6).reduce((sum, value) => sum + value, 0) / 6;
   const trend = before === undefined || now === before ? "" : now > before ? ", growing" : ", shrinking";
   const backlog = now === undefined ? "not known" : `${now} messages${trend}`;
-  return `In ${half("in").toFixed(1)} and out ${half("out").toFixed(1)} events a second; backlog ${backlog}.`;
+  const rates = chart.in.length ? `In ${half("in").toFixed(1)} and out ${half("out").toFixed(1)} events a second` : "Rates not known";
+  return `${rates}; backlog ${backlog}.`;
 }
 
 function draw(place, chart, now) {

@@ -22,8 +22,13 @@ function ifChanged(id, value, show) {
   shown.set(id, text);
 }
 
-const list = (id, items, one, none) =>
-  ifChanged(id, items, place => place.replaceChildren(...(items.length ? items.map(one) : none ? [none()] : [])));
+const list = (id, items, one) => ifChanged(id, items, place => place.replaceChildren(...items.map(one)));
+
+const latest = (id, items, one) =>
+  ifChanged(id, items, place => {
+    const text = items ? "None in the last 15 minutes." : "Not known.";
+    place.replaceChildren(...(items?.length ? items.map(one) : [make("li", { className: "none" }, text)]));
+  });
 
 function headline({ level, text, do: command }) {
   ifChanged("how", { level, text, command }, place => {
@@ -31,7 +36,7 @@ function headline({ level, text, do: command }) {
     at("sign").textContent = SIGNS[level];
     place.textContent = text;
     at("do").hidden = !command;
-    at("do").textContent = command.startsWith("Below") ? command : `whyness-mixpanel ${command}`;
+    at("do").textContent = `whyness-mixpanel ${command}`;
     document.title = `${SIGNS[level]} ${text}`;
   });
 }
@@ -46,15 +51,14 @@ const failure = ({ at: time, reason, is_dead, detail, times, of, ids }) =>
     make("div", {}, make("p", {}, make("strong", {}, reason), times > 1 ? ` ${times} times: ` : " ", detail),
       ids.length ? make("p", { className: "ids" }, `${of} such as ${ids.join(", ")}`) : ""));
 const invocation = ({ at: time, text }) => make("li", {}, make("time", {}, time), make("p", {}, text));
-const nothing = text => () => make("li", { className: "none" }, text);
 
 const row = (head, ...cells) =>
   make("tr", {}, make("th", { scope: "row" }, head), ...cells.map(cell => make("td", {}, cell)));
 
 function deadTable(dead) {
   ifChanged("dead", dead, place => {
-    const rows = dead.map(({ reason, lately, in_a_day }) => row(reason, String(lately), in_a_day === null ? "not here" : String(in_a_day)));
-    place.tBodies[0].replaceChildren(...(rows.length ? rows : [row("none", "0", "")]));
+    const rows = (dead ?? []).map(({ reason, lately, in_a_day }) => row(reason, String(lately), in_a_day === null ? "not here" : String(in_a_day)));
+    place.tBodies[0].replaceChildren(...(rows.length ? rows : [dead ? row("none", "0", "") : row("not known")]));
   });
 }
 
@@ -111,13 +115,14 @@ function show(found) {
   draw(at("chart"), found.chart, found.now_ms);
   steps(found.chart);
   deadTable(found.dead);
-  list("failures", found.failures, failure, nothing("None in the last 15 minutes."));
-  list("invocations", found.invocations, invocation, nothing("None in the last 15 minutes."));
+  latest("failures", found.failures, failure);
+  latest("invocations", found.invocations, invocation);
   at("cost").textContent = found.cost;
 }
 
 function complain(text) {
   headline({ level: "unknown", text, do: "" });
+  list("faults", [], String);
   controls(null);
 }
 

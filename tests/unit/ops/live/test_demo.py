@@ -8,12 +8,14 @@ import pytest
 
 from local.loopback import free_port
 from local.mixpanel_simulator import MixpanelSimulator
+from tests.loopback import LoopbackServer, Response, Trouble
 from tests.unit.mixpanel_simulator.builders import make_events
 from tests.unit.mixpanel_simulator.wire import send
 from whyness_events import decode_message, parse_event
 from whyness_ops.aws import Aws
 from whyness_ops.errors import NotFound, SetupFault
-from whyness_ops.live.demo import EVENTS_PER_S, TROUBLES, Demo, is_loopback
+from whyness_ops.live.demo import EVENTS_PER_S, Demo
+from whyness_ops.live.simulator import TROUBLES, is_loopback
 from whyness_ops.stack import Stack
 from whyness_ops.stop import Stop
 
@@ -66,7 +68,7 @@ def test_each_trouble_is_undone_by_its_button_and_by_the_fix(
     demo: Demo, simulator: MixpanelSimulator, name: str
 ) -> None:
     """And leaves nothing behind."""
-    before = (simulator.faults.listed(), demo._ask("GET", "settings"))
+    before = (simulator.faults.listed(), simulator.core.shown_settings())
 
     for undo in (name, "fix"):
         demo.press(name)
@@ -74,7 +76,7 @@ def test_each_trouble_is_undone_by_its_button_and_by_the_fix(
         demo.press(undo)
         assert on(demo) == set()
 
-    assert (simulator.faults.listed(), demo._ask("GET", "settings")) == before
+    assert (simulator.faults.listed(), simulator.core.shown_settings()) == before
     assert status_of(simulator) == 200
 
 
@@ -136,6 +138,20 @@ def test_a_simulator_that_is_gone_is_a_sentence() -> None:
     for act in (demo.buttons, lambda: demo.press("outage"), lambda: demo.press("fix")):
         with pytest.raises(SetupFault, match="make demo KEEP=1"):
             act()
+
+
+@pytest.mark.parametrize(
+    "answer", [Trouble.RESET, Trouble.GARBAGE, b"", b"5", b"null", b"[5]", b'{"a":1}', b"\xff"]
+)
+def test_another_program_at_its_address_is_a_sentence(answer: Trouble | bytes) -> None:
+    """Whatever it answers, and where it does not."""
+    respond = answer if isinstance(answer, Trouble) else Response(body=answer)
+    with LoopbackServer(lambda _: respond) as server:
+        demo = Demo(server.url, Aws(), STACK, Stop())
+
+        for act in (demo.buttons, lambda: demo.press("reject"), lambda: demo.press("fix")):
+            with pytest.raises(SetupFault, match="make demo KEEP=1"):
+                act()
 
 
 def test_a_button_that_is_not_there_is_said(demo: Demo) -> None:

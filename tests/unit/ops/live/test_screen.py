@@ -8,7 +8,7 @@ import pytest
 
 from whyness_events.outcomes import DEAD_REASONS, WAITING_REASONS
 from whyness_ops.dead_letter_queue import Depth
-from whyness_ops.live.screen import CHART_S, STEP_S, Known, Sample, document, judge
+from whyness_ops.live.screen import CHART_S, STEP_S, Known, Sample, document
 from whyness_ops.watch.facts import NOT_HERE, Metrics
 from whyness_ops.watch.flow import Flow
 from whyness_ops.watch.gather import Unknown
@@ -62,17 +62,17 @@ def tile(found: Mapping[str, Any], name: str) -> tuple[str, str]:
 )
 def test_one_sentence_says_how_it_is(stack: Known, level: str, text: str) -> None:
     """By what was tried last; it has no number, so that a screen reader hears only what changes."""
-    headline = judge(stack, NOW_MS)
+    headline = document(stack, NOW_MS)["headline"]
 
-    assert headline.level == level
-    assert text in headline.text
-    assert not any(character.isdigit() for character in headline.text)
+    assert headline["level"] == level
+    assert text in headline["text"]
+    assert not any(character.isdigit() for character in headline["text"])
 
 
 @pytest.mark.parametrize("reason", WAITING_REASONS)
 def test_each_reason_to_wait_is_not_well(reason: str) -> None:
     """Whatever keeps events in the queue."""
-    assert judge(known(invocation(1, {reason: 5})), NOW_MS).level == "ill"
+    assert document(known(invocation(1, {reason: 5})), NOW_MS)["headline"]["level"] == "ill"
 
 
 def test_numbers_are_those_of_the_log_and_the_queues() -> None:
@@ -108,6 +108,8 @@ def test_what_is_not_known_is_no_number(field: str) -> None:
     found = document(known(**fact), NOW_MS)
 
     assert len(found["tiles"]) == 8
+    lists = [found[name] for name in ("dead", "failures", "invocations")]
+    assert (lists, found["chart"]["in"]) == ([None] * 3, []) if field == "flow" else None not in lists
     unknown = {"flow": "Out", "queue": "Backlog", "dead_letters": "Dead letters"}
     assert [name for name in unknown.values() if tile(found, name)[0] == "?"] == [
         name for part, name in unknown.items() if part == field

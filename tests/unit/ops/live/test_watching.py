@@ -11,7 +11,8 @@ from tests.unit.ops.watch.fake_aws import NOW_MS, REQUESTS, STACK, TELLS_NOTHING
 from whyness_ops.aws import Aws
 from whyness_ops.errors import NotFound
 from whyness_ops.live import watching
-from whyness_ops.live.watching import DEPTH_S, LOG_S, METRICS_S, NOT_YET, SLOW, Watch
+from whyness_ops.live.part import NOT_YET, SLOW
+from whyness_ops.live.watching import DEPTH_S, LOG_S, METRICS_S, Watch
 from whyness_ops.watch.facts import METRIC_COUNT
 
 
