@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from whyness_events.log_entry import KEEP_S
 from whyness_events.outcomes import LOG_REASONS
-from whyness_ops import connection, output
+from whyness_ops import output, stack_options
 from whyness_ops.errors import NotFound
 from whyness_ops.inspecting import count_rows, export, find_dead_letter, overview, show
 from whyness_ops.log_table import Row, last_days
@@ -23,8 +23,8 @@ _IN_PART = 1
 def dlq_list(options: argparse.Namespace, stop: Stop) -> int:
     """Show counts and a sample of the dead letters."""
     summary = overview(
-        connection.queue_of(options),
-        connection.log_of(options),
+        stack_options.queue_of(options),
+        stack_options.log_of(options),
         days=last_days(options.days, _now_ms()),
         sample_count=options.sample,
         stop=stop,
@@ -36,12 +36,12 @@ def dlq_list(options: argparse.Namespace, stop: Stop) -> int:
 def dlq_show(options: argparse.Namespace, stop: Stop) -> int:
     """Show one dead letter."""
     dead_letter = find_dead_letter(
-        connection.queue_of(options),
+        stack_options.queue_of(options),
         message_id=options.message or "",
         insert_id=options.insert_id or "",
         stop=stop,
     )
-    log = connection.log_of(options) if connection.connect(options)[1].log_table else None
+    log = stack_options.log_of(options) if stack_options.connect(options)[1].log_table else None
     output.emit(show(dead_letter, log), output.pretty, as_json=options.json)
     return 0
 
@@ -50,7 +50,7 @@ def dlq_export(options: argparse.Namespace, stop: Stop) -> int:
     """Write all dead letters to a file."""
     with Progress() as progress:
         counts = export(
-            connection.queue_of(options),
+            stack_options.queue_of(options),
             options.file,
             force=options.force,
             stop=stop,
@@ -78,10 +78,10 @@ def log_stats(options: argparse.Namespace, _: Stop) -> int:
 
 def log_show(options: argparse.Namespace, _: Stop) -> int:
     """Show the rows of one insert id."""
-    rows = connection.log_of(options).get(options.insert_id)
+    rows = stack_options.log_of(options).get(options.insert_id)
     if not rows:
         raise NotFound(
-            f"Log table {connection.connect(options)[1].log_table} has no row {options.insert_id}. "
+            f"Log table {stack_options.connect(options)[1].log_table} has no row {options.insert_id}. "
             f"Its event did not fail, or failed more than {KEPT_DAYS} days ago."
         )
     output.emit(rows, output.pretty, as_json=options.json)
@@ -92,8 +92,8 @@ def log_rebuild(options: argparse.Namespace, stop: Stop) -> int:
     """Add the missing rows."""
     with Progress() as progress:
         counts = rebuild(
-            connection.queue_of(options),
-            connection.log_of(options),
+            stack_options.queue_of(options),
+            stack_options.log_of(options),
             stop=stop,
             now_ms=_now_ms(),
             progress=lambda done, total: progress(done, total, "dead letters"),
@@ -103,7 +103,7 @@ def log_rebuild(options: argparse.Namespace, stop: Stop) -> int:
 
 
 def _rows(options: argparse.Namespace) -> list[Row]:
-    log = connection.log_of(options)
+    log = stack_options.log_of(options)
     if getattr(options, "insert_id", None):
         rows = [row for row in log.get(options.insert_id) if _is_named(row, options)]
         return [row for row in rows if options.reason in (None, row.get("reason"))]

@@ -113,12 +113,12 @@ class Follower:
                 if item.get("sk") != key.sk:
                     continue
                 if item.get("state") == State.DELIVERED:
-                    return Followed("delivered", "", "", took_s)
+                    return Followed(State.DELIVERED, "", "", took_s)
                 if item.get("reason") != PROBE_REASON:
-                    return Followed("dead", str(item.get("reason")), str(item.get("detail", "")), took_s)
+                    return Followed(State.DEAD, str(item.get("reason")), str(item.get("detail", "")), took_s)
             last = self._last_try(poller, event.insert_id, last)
             self.stop.wait(_LOOK_EACH_S)
-        return Followed("waiting", *last, took_s)
+        return Followed(State.WAITING, *last, took_s)
 
     def _last_try(self, poller: LogPoller | None, insert_id: str, last: tuple[str, str]) -> tuple[str, str]:
         for line in poller.poll() if poller else ():

@@ -7,15 +7,15 @@ from typing import NamedTuple
 from whyness_events.outcomes import LOG_REASONS
 from whyness_ops import commands, help_texts, site
 from whyness_ops.argument_parser import ArgumentParser, Commands, ShowVersion, add_parser
-from whyness_ops.capacity.command import add_capacity
+from whyness_ops.capacity.capacity_command import add_capacity
 from whyness_ops.completion import add_completion
-from whyness_ops.connection import add_connection
-from whyness_ops.live.command import add_live
+from whyness_ops.live.live_command import add_live
 from whyness_ops.option_types import Whole, count, moment, path, text
-from whyness_ops.probe.command import add_probe
+from whyness_ops.probe.probe_command import add_probe
 from whyness_ops.send_file import add_send
-from whyness_ops.watch.commands import add_doctor, add_status
+from whyness_ops.stack_options import add_connection
 from whyness_ops.watch.pausing import add_pausing
+from whyness_ops.watch.status_command import add_doctor, add_status
 from whyness_ops.watch.tail import add_tail
 
 _days = Whole(1, commands.KEPT_DAYS)

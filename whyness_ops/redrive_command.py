@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from whyness_events.outcomes import DEAD_REASONS
-from whyness_ops import connection, output
+from whyness_ops import output, stack_options
 from whyness_ops.edit import Edit, load_edit, with_check
 from whyness_ops.errors import UsageFault
 from whyness_ops.moving import redrive_all
@@ -75,7 +75,7 @@ def redrive(
 
 
 def _redrive_all(options: argparse.Namespace, stop: Stop, write: output.Write) -> int:
-    queue = connection.queue_of(options)
+    queue = stack_options.queue_of(options)
     if options.dry_run:
         result: dict[str, Any] = {"dry_run": True, "would_move": queue.depth().visible}
         output.emit(result, output.would_move_text, as_json=options.json, write=write)
@@ -83,7 +83,7 @@ def _redrive_all(options: argparse.Namespace, stop: Stop, write: output.Write) -
     rate = None if options.rate is None else max(1, int(options.rate))
     with Progress() as progress:
         move = redrive_all(
-            *connection.connect(options),
+            *stack_options.connect(options),
             rate_per_s=rate,
             stop=stop,
             progress=lambda m: progress(m.moved, m.to_move, f"dead letters moved ({m.status.lower()})"),
@@ -106,7 +106,7 @@ def _redrive_selection(
     )
     with Progress() as progress:
         report = Redrive(
-            *connection.connect(options),
+            *stack_options.connect(options),
             selection,
             edit=with_check(_load_edit(options.edit), check),
             edit_name=options.edit or "",

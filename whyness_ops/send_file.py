@@ -12,14 +12,15 @@ from pathlib import Path
 from typing import IO, Any
 
 from whyness_events import IDENTITIES, Event, encode_message
+from whyness_events.outcomes import State
 from whyness_ops import output
 from whyness_ops.argument_parser import Commands, add_parser
-from whyness_ops.connection import add_connection, connect
 from whyness_ops.errors import UsageFault
 from whyness_ops.event_files import EventLine, WrongLine, pack, read_lines
 from whyness_ops.following import Follower, may_send, publish
 from whyness_ops.option_types import Number, text
 from whyness_ops.progress import Progress
+from whyness_ops.stack_options import add_connection, connect
 from whyness_ops.stop import Stop
 
 EXAMPLES = """examples:
@@ -99,17 +100,18 @@ def probe(options: argparse.Namespace, stop: Stop, event: Event) -> int:
     followed = Follower(aws, stack, stop, options.within, say).follow(event, options.identity)
     found = {"insert_id": event.insert_id, **asdict(followed)}
     output.emit(found, followed_text, as_json=options.json)
-    return 0 if followed.state == "delivered" else 1
+    return 0 if followed.state == State.DELIVERED else 1
 
 
 def followed_text(found: dict[str, Any]) -> str:
     """Return where an event got to, for people."""
     took = f"after {found['took_s']:.0f} s"
+    id_ = found["insert_id"]
     why = f"{found['reason']}: {found['detail']}" if found["reason"] else "not tried yet"
     texts = {
-        "delivered": f"Delivered {took}. In Mixpanel look for $insert_id {found['insert_id']}.",
-        "dead": f"Dead {took}: {why}. whyness-mixpanel dlq show --insert-id {found['insert_id']} shows it.",
-        "waiting": f"Still in the queue {took}: {why}. It goes on being tried; see whyness-mixpanel status.",
+        State.DELIVERED: f"Delivered {took}. In Mixpanel, search for $insert_id {id_}.",
+        State.DEAD: f"Dead {took}: {why}. Inspect it: whyness-mixpanel dlq show --insert-id {id_}",
+        State.WAITING: f"Still in the queue {took}: {why}. It will be tried again.",
     }
     return texts[found["state"]]
 

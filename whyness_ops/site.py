@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from typing import NoReturn
 
 from whyness_ops import redrive_command, terminal
-from whyness_ops.connection import connect
 from whyness_ops.option_types import text
+from whyness_ops.stack_options import connect
 from whyness_ops.stop import Stop
 
 # Run as a program: these tools import no Django.

@@ -62,7 +62,7 @@ class PipelineRun:
         slots: how many invocations at once; 0: the event source mapping is disabled.
         reports_zero: whether SQS reports a count that is zero; its guide can be read both ways.
         kills: whether every invocation dies.
-        refuses_letters: whether the dead-letter queue takes nothing.
+        refuses_dead_letters: whether the dead-letter queue takes nothing.
         loses_rows: whether the Log table takes nothing.
     """
 

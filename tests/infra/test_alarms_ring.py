@@ -412,7 +412,7 @@ def test_a_backlog_of_which_nothing_is_in_flight(alarms: dict[str, Alarm]) -> No
 @pytest.mark.parametrize(
     ("fault", "expected"),
     [
-        ("refuses_letters", {"DeadLettersRefusedAlarm"} | OUTAGE),
+        ("refuses_dead_letters", {"DeadLettersRefusedAlarm"} | OUTAGE),
         ("loses_rows", {"LogWritesLostAlarm", "DeadLettersAlarm"}),
     ],
 )

@@ -7,12 +7,13 @@ from typing import Any
 from infra.build import ROOT
 
 GUIDE = (ROOT / "docs/how-to/deploy.md").read_text()
+TRY = (ROOT / "docs/how-to/try-the-function.md").read_text()
 Template = dict[str, Any]
 
 
 def test_the_settings_for_a_local_run_are_the_functions(template: Template) -> None:
     """`sam local invoke --env-vars` silently leaves out names that the template does not have."""
-    [block] = re.findall(r"```json\n(.+?)```", GUIDE, flags=re.DOTALL)
+    [block] = re.findall(r"```json\n(.+?)```", TRY, flags=re.DOTALL)
     function = template["Resources"]["SendEventsFunction"]["Properties"]
 
     assert set(json.loads(block)["SendEventsFunction"]) <= set(function["Environment"]["Variables"])
@@ -39,7 +40,7 @@ def test_the_placeholder_in_the_guide_is_samconfigs() -> None:
 def test_parameters_and_files_in_the_guide_exist(template: Template) -> None:
     """The guide explains parameters that exist, and each that may be left out; each event file is there."""
     parameters = re.findall(r"^- `([A-Z]\w+)`", GUIDE, flags=re.MULTILINE)
-    files = re.findall(r"`((?:events/)?[\w-]+\.json)` \(", GUIDE)
+    files = re.findall(r"`((?:events/)?[\w-]+\.json)` \(", TRY)
 
     assert set(parameters) <= set(template["Parameters"])
     assert {n for n, p in template["Parameters"].items() if p["Default"] in ("", 0)} <= set(parameters)

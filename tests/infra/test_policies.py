@@ -69,7 +69,6 @@ def test_all_resources_only_where_aws_knows_none(template: Template) -> None:
         "cloudwatch:DescribeAlarms",
         "cloudwatch:GetMetricData",
         "lambda:GetAccountSettings",
-        "lambda:ListEventSourceMappings",
         "cloudformation:DescribeStackDriftDetectionStatus",
     }
 

@@ -12,7 +12,7 @@ from whyness_ops.watch.gather import Unknown
 # A headline follows what was tried last: the seconds before the newest try, which is at most so old.
 _NEWEST_S, _OLDEST_S = 5, 30
 _IDLE_S = 60
-Level = Literal["well", "warn", "ill", "unknown"]
+Level = Literal["well", "warn", "ill", "unclear"]
 
 
 class Headline(NamedTuple):
@@ -26,7 +26,7 @@ class Headline(NamedTuple):
 def judge(flow: Flow | Unknown, queue: Depth | Unknown, letters: Depth | Unknown, now_ms: int) -> Headline:
     """Return how it is: the worst of what is so."""
     if isinstance(flow, Unknown) or isinstance(queue, Unknown):
-        return Headline("unknown", "AWS does not tell all of it. What is missing is below.")
+        return Headline("unclear", "AWS does not tell all of it. What is missing is below.")
     return next(_headlines(flow, queue, letters, now_ms))
 
 

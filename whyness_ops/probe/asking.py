@@ -7,10 +7,10 @@ from typing import Any
 
 from whyness_ops.errors import SetupFault
 from whyness_ops.probe import later
-from whyness_ops.probe.answers import Answer, message, summary
 from whyness_ops.probe.case import ABSENT, Case, Request, Run, body_of, events_of
-from whyness_ops.probe.mixpanel import Credentials, Mixpanel, TooLate
+from whyness_ops.probe.probe_answers import Answer, message, summary
 from whyness_ops.probe.row import Row
+from whyness_ops.probe.scratch_project import Credentials, Mixpanel, TooLate
 
 _PAUSE_S = 0.5  # three exports a second are allowed
 _WIDEST_DAYS = 3  # from tomorrow in the east to yesterday in the west

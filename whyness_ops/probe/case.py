@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from hashlib import sha1
 from typing import Any
 
-from whyness_ops.probe.answers import named
+from whyness_ops.probe.probe_answers import named
 
 EVENT = "Whyness probe"
 MARK = "probe"

@@ -26,5 +26,5 @@ def is_well(rows: Sequence[Row]) -> bool:
 
 def _as_row(name: str, row: Row | Unknown) -> Row:
     if isinstance(row, Unknown):
-        return Row(name, "not here" if row == NOT_HERE else "unknown", row.why)
+        return Row(name, "not here" if row == NOT_HERE else "unclear", row.why)
     return row

@@ -215,7 +215,7 @@ def drift(scope: Scope) -> Row:
     if names:
         return Row("drift", "ill", f"changed by hand: {', '.join(names)}", "make undrift")
     if found["DetectionStatus"] != "DETECTION_COMPLETE":
-        return Row("drift", "unknown", str(found.get("DetectionStatusReason", found["DetectionStatus"])))
+        return Row("drift", "unclear", str(found.get("DetectionStatusReason", found["DetectionStatus"])))
     return Row("drift", "well", "none")
 
 

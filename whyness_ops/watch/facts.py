@@ -127,7 +127,7 @@ def ask_metrics(aws: Aws, stack: Stack, now: datetime) -> Metrics:
     service = {"service": stack.need("function")}
     queries = [
         oldest_message("queue", stack.queue_url),
-        oldest_message("dead", stack.dead_letter_queue_url),
+        oldest_message("dead_age", stack.dead_letter_queue_url),
         *(_dead_events(f"r_{reason}", service | {"reason": str(reason)}) for reason in DEAD_REASONS),
     ]
     with explained("CloudWatch's metrics"):
@@ -136,7 +136,9 @@ def ask_metrics(aws: Aws, stack: Stack, now: datetime) -> Metrics:
         )
     newest = {result["Id"]: (result.get("Values") or [0.0])[0] for result in answer["MetricDataResults"]}
     dead = {str(reason): int(newest.get(f"r_{reason}", 0)) for reason in DEAD_REASONS}
-    return Metrics(newest.get("queue", 0.0), newest.get("dead", 0.0), {r: n for r, n in dead.items() if n})
+    return Metrics(
+        newest.get("queue", 0.0), newest.get("dead_age", 0.0), {r: n for r, n in dead.items() if n}
+    )
 
 
 def oldest_message(id_: str, queue_url: str) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from collections import Counter, deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from whyness_events.outcomes import DEAD_REASONS
+from whyness_events.outcomes import DEAD_REASONS, Reason
 from whyness_ops.watch.log_lines import AWS_REFUSED, INVOCATION, NOT_DELIVERED, Line
 
 KEPT_S = 900
@@ -26,7 +26,7 @@ class Second:
     @property
     def delivered(self) -> int:
         """Events that Mixpanel confirmed."""
-        return self.outcomes["delivered"]
+        return self.outcomes[str(Reason.DELIVERED)]
 
     @property
     def dead(self) -> int:
@@ -78,5 +78,5 @@ class Flow:
         second.outcomes.update(line.outcomes)
         self.last_invocation_ms = line.time_ms
         self.is_breaker_open = bool(line.fields.get("is_breaker_open"))
-        if line.outcomes.get("delivered"):
+        if line.outcomes.get(str(Reason.DELIVERED)):
             self.last_delivery_ms, self.lag_ms = line.time_ms, line.count("delivery_lag_ms")

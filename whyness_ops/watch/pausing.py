@@ -8,10 +8,10 @@ from typing import Any
 from whyness_ops import output
 from whyness_ops.argument_parser import Commands, add_parser
 from whyness_ops.aws import Aws, explained
-from whyness_ops.connection import add_connection, connect
 from whyness_ops.dead_letter_queue import Depth, depth
 from whyness_ops.errors import Refused
 from whyness_ops.stack import Stack
+from whyness_ops.stack_options import add_connection, connect
 from whyness_ops.stop import Stop
 from whyness_ops.watch.facts import oldest_message
 
@@ -49,7 +49,7 @@ def switch(options: argparse.Namespace, stop: Stop) -> int:
     waiting = depth(aws.sqs, stack.need("queue_url"))
     found = {
         "state": state,
-        "waiting": waiting.visible,
+        "visible": waiting.visible,
         "hidden": waiting.hidden,
         "kept_until": None if options.is_on else kept_until(aws, stack, datetime.now(UTC), waiting),
     }
@@ -90,7 +90,7 @@ def kept_until(aws: Aws, stack: Stack, now: datetime, waiting: Depth) -> str:
 
 def switched_text(found: Mapping[str, Any]) -> str:
     """Return the result for people."""
-    counts = f"{found['waiting']} waiting, {found['hidden']} hidden"
+    counts = f"{found['visible']} waiting, {found['hidden']} hidden"
     lines = [f"The event source mapping is {found['state'].lower()}. In the queue: {counts}."]
     if found["kept_until"]:
         lines.append(f"SQS keeps the oldest of them until {found['kept_until']}. Resume before that.")

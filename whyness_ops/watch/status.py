@@ -12,7 +12,7 @@ from whyness_ops.watch.facts import NOT_HERE, Alarm, Deployment, Facts
 from whyness_ops.watch.flow import KEPT_S, Flow
 from whyness_ops.watch.gather import Unknown
 
-Verdict = Literal["well", "ill", "unknown", "not here"]
+Verdict = Literal["well", "ill", "unclear", "not here"]
 _RATE_WINDOW_S = 300
 _OLDEST_WELL_S = 900
 _RUNBOOK = "docs/runbook.md"
@@ -69,7 +69,7 @@ def status_text(found: Mapping[str, Any]) -> str:
 
 def rows_text(rows: Sequence[Mapping[str, Any]]) -> str:
     """Return rows as a table, and what to do about them."""
-    signs = {"well": "ok", "ill": "!!", "unknown": "??", "not here": "--"}
+    signs = {"well": "ok", "ill": "!!", "unclear": "??", "not here": "--"}
     cells = [{"": signs[row["verdict"]], "what": row["name"], "now": row["text"]} for row in rows]
     lines = [output.table(cells, ("", "what", "now"))]
     lines += [f"Fix {row['name']}: {row['do']}" for row in rows if row["do"]]
@@ -78,7 +78,7 @@ def rows_text(rows: Sequence[Mapping[str, Any]]) -> str:
 
 def _row(name: str, fact: Any, of_fact: Callable[[Any], Row]) -> Row:
     if isinstance(fact, Unknown):
-        return Row(name, "not here" if fact == NOT_HERE else "unknown", fact.why)
+        return Row(name, "not here" if fact == NOT_HERE else "unclear", fact.why)
     return of_fact(fact)
 
 
@@ -105,7 +105,7 @@ def _queue(facts: Facts) -> Row:
     text = f"{facts.queue.visible} waiting, {facts.queue.hidden} hidden"
     if isinstance(facts.metrics, Unknown):
         is_here = facts.metrics != NOT_HERE
-        return Row("queue", "unknown" if is_here else "well", f"{text}, oldest: {facts.metrics.why}")
+        return Row("queue", "unclear" if is_here else "well", f"{text}, oldest: {facts.metrics.why}")
     text += f", oldest {duration(facts.metrics.queue_age_s)}"
     is_old = facts.metrics.queue_age_s > _OLDEST_WELL_S
     return Row("queue", "ill", text, f"{_RUNBOOK}#backlog-age") if is_old else Row("queue", "well", text)

@@ -5,10 +5,11 @@ import json
 import time
 from datetime import UTC, datetime
 
+from whyness_events.outcomes import Reason
 from whyness_ops import output
 from whyness_ops.argument_parser import Commands, add_parser
-from whyness_ops.connection import add_connection, connect
 from whyness_ops.option_types import Number
+from whyness_ops.stack_options import add_connection, connect
 from whyness_ops.stop import Stop
 from whyness_ops.watch.log_lines import INVOCATION, NOT_DELIVERED, Line
 from whyness_ops.watch.log_poller import LogPoller
@@ -61,7 +62,11 @@ def line_text(line: Line) -> str:
     fields = line.fields
     if line.message == INVOCATION:
         outcomes = ", ".join(f"{count} {reason}" for reason, count in sorted(line.outcomes.items()))
-        lag = f", lag {line.count('delivery_lag_ms') / 1000:.1f} s" if line.outcomes.get("delivered") else ""
+        lag = (
+            f", lag {line.count('delivery_lag_ms') / 1000:.1f} s"
+            if line.outcomes.get(str(Reason.DELIVERED))
+            else ""
+        )
         return f"{_moment(line)}  {outcomes or 'no events'}{lag}"
     if line.message == NOT_DELIVERED:
         ids = [*_texts(fields.get("insert_ids")), *_texts(fields.get("message_ids"))]

@@ -13,8 +13,8 @@ from local.stack import LocalStack
 from tests.integration.django.chromium import BrowserMissing, Chromium, Tab
 from whyness_ops.aws import Aws
 from whyness_ops.live import watching
-from whyness_ops.live.command import serving
 from whyness_ops.live.demo import Demo
+from whyness_ops.live.live_command import serving
 from whyness_ops.live.simulator import TROUBLES
 from whyness_ops.live.watching import Watch
 from whyness_ops.stack import Stack

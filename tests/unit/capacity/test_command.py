@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from bench.capacity import PAGE, TABLES, TEXTS, written
-from whyness_ops.capacity.command import events
+from whyness_ops.capacity.capacity_command import events
 from whyness_ops.capacity.prices import PricesFault, measured, read_prices
 from whyness_ops.capacity.text import time_text
 from whyness_ops.cli import main

@@ -9,7 +9,7 @@ from tests.builders import make_body, make_event
 from tests.django_support import override
 from tests.unit.ops.fake_sqs import DEAD, LIVE, FakeAws
 from whyness_mixpanel.models import Suppression
-from whyness_ops import connection, redrive_command
+from whyness_ops import redrive_command, stack_options
 
 QUEUE = "https://sqs.eu-west-3.amazonaws.com/1/live"
 DEAD_LETTER_QUEUE = "https://sqs.eu-west-3.amazonaws.com/1/dead"
@@ -24,7 +24,7 @@ def aws(db: None, monkeypatch: pytest.MonkeyPatch) -> FakeAws:  # noqa: ARG001  
     for user in ("5", "7"):
         aws.sqs.bury(f"of-{user}", make_body(make_event(insert_id=f"x{user}", user=user)), reason="rejected")
     aws.sqs.bury("unreadable", "no JSON", reason="unreadable")
-    monkeypatch.setattr(connection, "Aws", lambda **_: aws)
+    monkeypatch.setattr(stack_options, "Aws", lambda **_: aws)
     return aws
 
 

@@ -20,9 +20,9 @@ from whyness_ops import (
     Selection,
     Stack,
     Stop,
-    connection,
     export,
     rebuild,
+    stack_options,
 )
 from whyness_ops.cli import main
 from whyness_ops.dead_letter_queue import HELD_MOST
@@ -315,7 +315,7 @@ def test_the_command_says_what_came_back_and_exits_with_1(
     """And how far it is, in lines, where stderr is no terminal."""
     aws = buried(509)
     aws.sqs.die_again = event_by_event
-    monkeypatch.setattr(connection, "connect", lambda _: (aws, STACK))
+    monkeypatch.setattr(stack_options, "connect", lambda _: (aws, STACK))
     urls = ["--queue-url", LIVE, "--dead-letter-queue-url", DEAD, "--log-table", "Log"]
 
     code = main(["redrive", "--reason", "rejected", *urls])

@@ -13,7 +13,7 @@ from tests.aws_stub.dynamodb_rules import check_batch
 from tests.builders import NOW_MS
 from tests.hostile import messages, rows
 from tests.unit.ops.fake_sqs import DEAD, LIVE, FakeAws
-from whyness_ops import NotFound, Stack, Stop, commands, connection
+from whyness_ops import NotFound, Stack, Stop, commands, stack_options
 from whyness_ops.cli import main
 from whyness_ops.options import make_parser
 
@@ -55,7 +55,7 @@ def look(line: str, aws: FakeAws, *, as_json: bool) -> str:
         redirect_stderr(io.StringIO()),
         suppress(NotFound),
     ):
-        patch.setattr(connection, "connect", lambda _: (aws, STACK))
+        patch.setattr(stack_options, "connect", lambda _: (aws, STACK))
         options.run(options, Stop())
     return out.getvalue()
 
@@ -91,7 +91,7 @@ def test_what_is_shown_of_a_deep_event_is_its_body(
     """JSON for people cannot be written of it."""
     body = '{"events": [{"insert_id": "deep", "data": ' + '{"a":' * 300 + "1" + "}" * 300 + "}]}"
     aws = an_aws([{"Body": body}], [])
-    monkeypatch.setattr(connection, "connect", lambda _: (aws, STACK))
+    monkeypatch.setattr(stack_options, "connect", lambda _: (aws, STACK))
 
     main(["dlq", "show", "m0", *NAMED, "--json"])
 
@@ -104,7 +104,7 @@ def test_a_row_of_endless_attributes_is_one_that_dynamodb_takes(monkeypatch: pyt
     names = ("reason", "detail", "insert_id", "log_key", "source_message_id", "http_status", "failed_at")
     texts = {name: {"DataType": "String", "StringValue": "9" * 140_000} for name in names}
     aws = an_aws([{"Body": "no JSON", "MessageAttributes": texts}], [])
-    monkeypatch.setattr(connection, "connect", lambda _: (aws, STACK))
+    monkeypatch.setattr(stack_options, "connect", lambda _: (aws, STACK))
 
     main(["log", "rebuild", *NAMED])
 
@@ -115,7 +115,7 @@ def test_a_row_of_a_dead_letter_from_the_future_is_of_today(monkeypatch: pytest.
     """Of a day to come no list would show it, and it would never expire."""
     failed_at = {"DataType": "String", "StringValue": "9999-12-31T00:00:00+00:00"}
     aws = an_aws([{"Body": "x", "MessageAttributes": {"failed_at": failed_at}}], [])
-    monkeypatch.setattr(connection, "connect", lambda _: (aws, STACK))
+    monkeypatch.setattr(stack_options, "connect", lambda _: (aws, STACK))
     monkeypatch.setattr(commands, "_now_ms", lambda: NOW_MS)
 
     main(["log", "rebuild", *NAMED])

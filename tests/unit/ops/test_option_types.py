@@ -100,7 +100,7 @@ def test_any_text_for_any_option_is_taken_or_a_usage_error(
 
 def test_the_walk_finds_the_options() -> None:
     """All commands, and those that take numbers and moments."""
-    assert len({names for names, _, _ in CASES}) == 17
+    assert {("redrive",), ("capacity",), ("tail",)} <= {names for names, _, _ in CASES}
     assert {"days", "sample", "limit", "rate", "since", "until", "day", "reason", "file", "prices"} <= {
         dest for _, _, dest in CASES
     }

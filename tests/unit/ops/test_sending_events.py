@@ -172,7 +172,7 @@ DEAD = {"state": "dead", "reason": "rejected", "detail": "user: found a blank st
     [
         ([{}, {}, DELIVERED], 0, "Delivered after"),
         ([{}, DEAD], 1, "rejected: user: found a blank string"),
-        ([{}], 1, "throttled: Mixpanel answered 429. It goes on being tried"),
+        ([{}], 1, "throttled: Mixpanel answered 429. It will be tried again"),
     ],
 )
 def test_a_probe_ends_where_its_event_ends(  # noqa: PLR0913, PLR0917  (fixtures)

@@ -11,9 +11,9 @@ from whyness_mixpanel.management.our_command import OurCommand
 from whyness_mixpanel.management.plain_errors import plain_errors
 from whyness_mixpanel.privacy.redrive_check import refuse_suppressed
 from whyness_ops import OpsError, Stop, redrive_command
-from whyness_ops.connection import add_parts
 from whyness_ops.options import add_output
 from whyness_ops.output import printable
+from whyness_ops.stack_options import add_parts
 from whyness_ops.stop import STOPPED, stopped_by_signals
 
 _STACK = {

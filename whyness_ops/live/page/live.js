@@ -2,7 +2,7 @@
 // Asks for the numbers once a second while the tab is visible, and shows them.
 
 const ASK_EACH_MS = 1000;
-const SIGNS = { well: "✓", warn: "!", ill: "✕", unknown: "?" };
+const SIGNS = { well: "✓", warn: "!", ill: "✕", unclear: "?" };
 // After '#': a browser sends it nowhere.
 const headers = { "X-Whyness-Token": location.hash.slice(1) };
 const at = id => document.getElementById(id);
@@ -121,7 +121,7 @@ function show(found) {
 }
 
 function complain(text) {
-  headline({ level: "unknown", text, do: "" });
+  headline({ level: "unclear", text, do: "" });
   list("faults", [], String);
   controls(null);
 }

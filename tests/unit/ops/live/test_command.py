@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from whyness_ops.cli import main
-from whyness_ops.live import command
-from whyness_ops.live.command import live, simulator_url
+from whyness_ops.live import live_command as command
+from whyness_ops.live.live_command import live, simulator_url
 from whyness_ops.options import make_parser
 from whyness_ops.stack import Stack
 from whyness_ops.stop import Stop

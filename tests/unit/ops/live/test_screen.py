@@ -56,8 +56,8 @@ def tile(found: Mapping[str, Any], name: str) -> tuple[str, str]:
         (known(invocation(90, {"delivered": 1}), visible=4), "ill", "function is not called"),
         (known(visible=4), "ill", "function is not called"),
         (known(invocation(5, {"delivered": 1}), dead=2), "warn", "dead letters"),
-        (known(flow=DENIED), "unknown", "AWS does not tell"),
-        (known(queue=DENIED), "unknown", "AWS does not tell"),
+        (known(flow=DENIED), "unclear", "AWS does not tell"),
+        (known(queue=DENIED), "unclear", "AWS does not tell"),
     ],
 )
 def test_one_sentence_says_how_it_is(stack: Known, level: str, text: str) -> None:

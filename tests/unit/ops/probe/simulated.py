@@ -5,14 +5,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from local.mixpanel_simulator import Project, Settings, Simulator
-from whyness_ops.probe.answers import Answer
 from whyness_ops.probe.asking import ask, read_back
 from whyness_ops.probe.case import Case, Run
 from whyness_ops.probe.cases import all_cases
 from whyness_ops.probe.export_lines import decoded
 from whyness_ops.probe.later import ZONE
-from whyness_ops.probe.mixpanel import Credentials, Mixpanel, TooLate
+from whyness_ops.probe.probe_answers import Answer
 from whyness_ops.probe.row import Row
+from whyness_ops.probe.scratch_project import Credentials, Mixpanel, TooLate
 
 NOW_MS = 1_795_000_123_456
 CREDENTIALS = Credentials("account-of-me", "secret-of-me")

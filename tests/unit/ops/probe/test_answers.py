@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from whyness_ops.probe.answers import Answer, message, summary
 from whyness_ops.probe.export_lines import decoded
+from whyness_ops.probe.probe_answers import Answer, message, summary
 
 
 def failed(*indices: object, field: object = "properties.time") -> bytes:

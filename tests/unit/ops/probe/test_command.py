@@ -16,11 +16,12 @@ from whyness_ops.argument_parser import parse
 from whyness_ops.cli import main
 from whyness_ops.errors import SetupFault, UsageFault
 from whyness_ops.options import make_parser
-from whyness_ops.probe import asking, command
-from whyness_ops.probe.command import PASSWORD_VARIABLE, PRODUCTION
-from whyness_ops.probe.mixpanel import HOSTS, Credentials, Mixpanel, hosts
+from whyness_ops.probe import asking
+from whyness_ops.probe import probe_command as command
+from whyness_ops.probe.probe_command import PASSWORD_VARIABLE, PRODUCTION
 from whyness_ops.probe.record import table_of
 from whyness_ops.probe.row import Row
+from whyness_ops.probe.scratch_project import HOSTS, Credentials, Mixpanel, hosts
 from whyness_ops.stop import Stop
 
 ACCOUNT, PASSWORD = "me.1a2b3c.mp-service-account", "planted-Secret/42"

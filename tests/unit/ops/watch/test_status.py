@@ -56,7 +56,7 @@ def stack_in(status: str) -> dict[str, Any]:
 ALARM = {"AlarmName": "s-dead-letters", "StateUpdatedTimestamp": NOW}
 OLD = {"MetricDataResults": [{"Id": "queue", "Values": [90_000.0]}]}
 DEAD = {
-    "MetricDataResults": [{"Id": "dead", "Values": [7200.0]}, {"Id": "r_rejected", "Values": [15.0, 9.0]}]
+    "MetricDataResults": [{"Id": "dead_age", "Values": [7200.0]}, {"Id": "r_rejected", "Values": [15.0, 9.0]}]
 }
 
 
@@ -167,10 +167,10 @@ HEALTHY = {"ok": True, "databases": {"default": {"pending": 3, "parked": 0, "old
         (200, {"ok": True, "databases": {"default": {"pending": 0, "parked": 2}}}, "ill", "2 parked"),
         (200, HEALTHY | {"warnings": ["default: late"]}, "ill", "default: late"),
         (503, {"ok": False, "error": "OperationalError"}, "ill", "OperationalError"),
-        (200, [1], "unknown", "is not the health view"),
-        (200, "<html>", "unknown", "JSONDecodeError"),
-        (404, "<html>", "unknown", "Error"),
-        (0, "", "unknown", "Cannot reach https://site/health/"),
+        (200, [1], "unclear", "is not the health view"),
+        (200, "<html>", "unclear", "JSONDecodeError"),
+        (404, "<html>", "unclear", "Error"),
+        (0, "", "unclear", "Cannot reach https://site/health/"),
     ],
 )
 def test_outboxes_are_those_of_the_sites_named(

@@ -8,11 +8,12 @@ import uuid
 from dataclasses import asdict
 
 from whyness_events import IDENTITIES, Event
+from whyness_events.outcomes import State
 from whyness_ops import output
 from whyness_ops.argument_parser import Commands, add_parser
-from whyness_ops.connection import add_connection, connect
 from whyness_ops.following import Follower, may_send
 from whyness_ops.option_types import Number, text, wrong
+from whyness_ops.stack_options import add_connection, connect
 from whyness_ops.stop import Stop
 from whyness_ops.watch import facts
 from whyness_ops.watch.doctor import examine, is_well
@@ -122,7 +123,7 @@ def _probe(follower: Follower) -> Row:
     now_ms = time.time_ns() // 1_000_000
     event = Event(insert_id=str(uuid.uuid4()), event="Whyness doctor", user="", time=now_ms)
     followed = follower.follow(event, IDENTITIES[0])
-    if followed.state == "delivered":
+    if followed.state == State.DELIVERED:
         return Row("probe", "well", f"delivered after {followed.took_s:.0f} s")
     why = f"{followed.reason}: {followed.detail}" if followed.reason else "not tried yet"
     return Row(

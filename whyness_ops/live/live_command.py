@@ -12,10 +12,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from whyness_ops.argument_parser import Commands, add_parser
-from whyness_ops.connection import add_connection, connect
 from whyness_ops.errors import SetupFault, UsageFault
 from whyness_ops.option_types import Whole
 from whyness_ops.stack import Stack, demo_variables
+from whyness_ops.stack_options import add_connection, connect
 from whyness_ops.stop import Stop
 
 if TYPE_CHECKING:

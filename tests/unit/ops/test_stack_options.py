@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from whyness_ops import connection
+from whyness_ops import stack_options
 from whyness_ops.aws import Aws
-from whyness_ops.connection import add_connection, connect
 from whyness_ops.stack import Stack
+from whyness_ops.stack_options import add_connection, connect
 
 OUTPUTS = {"QueueUrl": "of-outputs", "DeadLetterQueueUrl": "dead-of-outputs"}
 VARIABLES = ("QUEUE_URL", "DEAD_LETTER_QUEUE_URL", "LOG_TABLE_NAME", "AWS_REGION", "AWS_ENDPOINT_URL")
@@ -22,7 +22,7 @@ def nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
     pairs = [{"OutputKey": key, "OutputValue": value} for key, value in OUTPUTS.items()]
-    monkeypatch.setattr(connection, "described", lambda _, name: {"StackName": name, "Outputs": pairs})
+    monkeypatch.setattr(stack_options, "described", lambda _, name: {"StackName": name, "Outputs": pairs})
     monkeypatch.setattr(Aws, "cloudformation", None)
 
 

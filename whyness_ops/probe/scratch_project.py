@@ -12,8 +12,8 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from whyness_ops.errors import SetupFault, UsageFault
-from whyness_ops.probe.answers import Answer
 from whyness_ops.probe.export_lines import decoded
+from whyness_ops.probe.probe_answers import Answer
 
 HOSTS = {
     "us": ("https://api.mixpanel.com", "https://data.mixpanel.com"),

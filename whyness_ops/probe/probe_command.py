@@ -19,8 +19,8 @@ from whyness_ops.probe import record
 from whyness_ops.probe.asking import ask, check, read_back
 from whyness_ops.probe.case import Case, Run
 from whyness_ops.probe.cases import all_cases
-from whyness_ops.probe.mixpanel import HOSTS, Credentials, Mixpanel, hosts
 from whyness_ops.probe.row import Row
+from whyness_ops.probe.scratch_project import HOSTS, Credentials, Mixpanel, hosts
 from whyness_ops.progress import Progress
 from whyness_ops.stop import Stop
 
