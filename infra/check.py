@@ -1,9 +1,12 @@
-"""Check the template: sam's own validation, its lint, and cfn-lint and checkov on the expanded template.
+"""Check the template: sam's own validation, its lint; cfn-lint, checkov and parliament on what it expands to.
 
-Four tools, because each is blind where another sees: `sam validate` alone knows misspelt SAM properties, only
-cfn-lint on the expanded template knows ranges, and only checkov asks what a security reviewer would.
+Five tools, because each is blind where another sees: `sam validate` alone knows misspelt SAM properties, only
+cfn-lint on the expanded template knows ranges, only checkov asks what a security reviewer would, and only
+parliament knows which actions there are and which resources they take. The sample of a role that deploys is
+checked beside it.
 """
 
+import json
 import os
 import subprocess
 import sys
@@ -11,9 +14,14 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-not-found]  # comes with aws-sam-cli
+
+from infra.policies import write_policies
+
 ROOT = Path(__file__).resolve().parent.parent
 SAM_ENV = ROOT / ".venv-sam/bin"
 CHECKOV_ENV = ROOT / ".venv-checkov/bin"
+DEPLOY_ROLE = ROOT / "docs/samples/deploy-role.yaml"
 
 
 def passes(title: str, command: Sequence[str | Path]) -> bool:
@@ -38,9 +46,24 @@ def expanded_template(folder: Path) -> Path:
     return expanded
 
 
+def parliament(expanded: Path, folder: Path) -> list[str | Path]:
+    """Write the policies of template and sample into `folder`; return the command that checks them."""
+    folder.mkdir()
+    write_policies(json.loads(expanded.read_text()), folder)
+    write_policies(yaml_parse(DEPLOY_ROLE.read_text()), folder)
+    # Below MEDIUM it objects to "*" for what needs it; tests/infra/test_policies.py says what may have that.
+    command: list[str | Path] = [CHECKOV_ENV / "python", "-W", "ignore", "-m", "parliament.cli"]
+    return [*command, "--minimum_severity", "MEDIUM", "--directory", folder]
+
+
 def missing_tools() -> list[str]:
     """Return the commands that install what is missing."""
-    tools = {SAM_ENV / "sam": "sam", SAM_ENV / "cfn-lint": "sam", CHECKOV_ENV / "checkov": "checkov"}
+    tools = {
+        SAM_ENV / "sam": "sam",
+        SAM_ENV / "cfn-lint": "sam",
+        CHECKOV_ENV / "checkov": "checkov",
+        CHECKOV_ENV / "parliament": "checkov",
+    }
     return sorted(
         {
             f"python3 -m venv .venv-{name} && .venv-{name}/bin/pip install -r requirements/{name}.txt"
@@ -65,11 +88,13 @@ def main() -> int:
         except subprocess.CalledProcessError:
             return 1
         results.append(passes("cfn-lint, expanded", [SAM_ENV / "cfn-lint", expanded]))
+        results.append(passes("cfn-lint, deploy-role.yaml", [SAM_ENV / "cfn-lint", DEPLOY_ROLE]))
         # Without --skip-download it asks its maker for the text of its rules.
         options = ["--framework", "cloudformation", "--compact", "--quiet", "--skip-download"]
         # By its module: its script does not start from a folder with a space in its name.
         command: list[str | Path] = [CHECKOV_ENV / "python", "-m", "checkov.main", "-f", expanded, *options]
         results.append(passes("checkov, expanded", command))
+        results.append(passes("parliament, policies", parliament(expanded, Path(folder) / "policies")))
     return 0 if all(results) else 1
 
 

@@ -31,7 +31,7 @@ from whyness_events.delivery.mixpanel.service_account import Credentials, FixedC
 from whyness_events.delivery.mixpanel.transport.client import MixpanelPool
 from whyness_events.delivery.mixpanel.useragent import describe_useragent
 from whyness_events.delivery.reading.sqs_event import InvocationFault, read_records
-from whyness_events.delivery.settings import Settings, SettingsFault, read_settings
+from whyness_events.delivery.settings import Settings, SettingsFault, read_revision, read_settings
 from whyness_events.delivery.settling.exhaust import Patience
 from whyness_events.delivery.settling.redelivery import Redelivery
 from whyness_events.delivery.settling.settlement import Settled
@@ -163,7 +163,8 @@ def _end_invocation(parts: Container, context: Any) -> None:
 
 
 def _tell(report: Report, context: Any) -> None:
-    logger.info("invocation", **log_fields(report, context.aws_request_id))
+    fields = log_fields(report, context.aws_request_id, read_revision(os.environ))
+    logger.info("invocation", **fields)
     for reason, examples in report.examples.items():
         tell = logger.info if reason is Reason.EARLY else logger.warning
         tell(

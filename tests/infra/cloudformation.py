@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 
@@ -41,16 +42,20 @@ def _broken_rules(rules: Mapping[str, Any], values: Mapping[str, str]) -> list[s
     ]
 
 
-def evaluate(node: Any, values: Mapping[str, str]) -> Any:
-    """Return what an expression of Rules or Conditions comes to."""
-    if isinstance(node, str):
-        return node
+def evaluate(
+    node: Any, values: Mapping[str, str], conditions: Mapping[str, Any] = MappingProxyType({})
+) -> Any:
+    """Return what an expression of Rules or Conditions comes to; `conditions` are those that it may name."""
+    if isinstance(node, str | int):
+        return str(node)
     [(function, argument)] = node.items()
     if function == "Ref":
         return values[argument]
+    if function == "Condition":
+        return evaluate(conditions[argument], values, conditions)
     if function == "Fn::Contains":
-        return evaluate(argument[1], values) in argument[0]
-    parts = [evaluate(part, values) for part in argument]
+        return evaluate(argument[1], values, conditions) in argument[0]
+    parts = [evaluate(part, values, conditions) for part in argument]
     return _FUNCTIONS[function](parts)
 
 

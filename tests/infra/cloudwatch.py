@@ -82,6 +82,7 @@ class Alarm:
     evaluation_periods: int
     datapoints_to_alarm: int
     treat_missing: str
+    rings_below: bool = False
 
     @property
     def period_s(self) -> int:
@@ -105,7 +106,7 @@ class Alarm:
         """
         count = self.evaluation_periods + extra_periods
         points = [point_at(at_s - number * self.period_s) for number in range(count)]
-        found = [point > self.threshold for point in points if point is not None]
+        found = [self._breaches(point) for point in points if point is not None]
         return judge(
             found[: self.evaluation_periods],
             before,
@@ -113,6 +114,9 @@ class Alarm:
             datapoints_to_alarm=self.datapoints_to_alarm,
             treat_missing=self.treat_missing,
         )
+
+    def _breaches(self, point: float) -> bool:
+        return point < self.threshold if self.rings_below else point > self.threshold
 
 
 def judge(
@@ -126,25 +130,28 @@ def judge(
     """Return the state that so many points, breaching or not, and so many missing ones make."""
     if treat_missing == "ignore" and missing_count and all(breaching):
         return before
-    return State.ALARM if sum(breaching) >= datapoints_to_alarm else State.OK
+    bad = sum(breaching) + (missing_count if treat_missing == "breaching" else 0)
+    return State.ALARM if bad >= datapoints_to_alarm else State.OK
 
 
 def read_alarm(properties: Mapping[str, Any], parameters: Mapping[str, Any]) -> Alarm:
-    """Return the alarm that a resource's properties describe, with the parameters' defaults."""
-    assert properties["ComparisonOperator"] == "GreaterThanThreshold"
-    assert properties["TreatMissingData"] in {"ignore", "notBreaching"}
-    threshold = properties["Threshold"]
-    if isinstance(threshold, Mapping):
-        threshold = parameters[threshold["Ref"]]["Default"]
+    """Return the alarm that a resource's properties describe, with these parameters' values."""
+    assert properties["ComparisonOperator"] in {"GreaterThanThreshold", "LessThanThreshold"}
+    assert properties["TreatMissingData"] in {"breaching", "ignore", "notBreaching"}
     queries, expression = _read_queries(properties)
     return Alarm(
         queries=queries,
         expression=expression,
-        threshold=float(threshold),
-        evaluation_periods=properties["EvaluationPeriods"],
-        datapoints_to_alarm=properties["DatapointsToAlarm"],
+        threshold=_number(properties["Threshold"], parameters),
+        evaluation_periods=int(_number(properties["EvaluationPeriods"], parameters)),
+        datapoints_to_alarm=int(_number(properties["DatapointsToAlarm"], parameters)),
         treat_missing=properties["TreatMissingData"],
+        rings_below=properties["ComparisonOperator"] == "LessThanThreshold",
     )
+
+
+def _number(value: Any, parameters: Mapping[str, Any]) -> float:
+    return float(parameters[value["Ref"]] if isinstance(value, Mapping) else value)
 
 
 def _read_queries(properties: Mapping[str, Any]) -> tuple[dict[str, Query], str]:

@@ -113,6 +113,7 @@ class PipelineRun:
 
     def _publish(self, body: str) -> None:
         self._send(self.queue, body)
+        self._put("AWS/SQS", "NumberOfMessagesSent", EVENT_QUEUE, 1)
         self._look(self._now_s + WINDOW_S)
 
     def _look(self, at_s: float) -> None:
@@ -169,6 +170,8 @@ class PipelineRun:
         self.metrics.put(series_key(namespace, name, dimension), self._now_s, value)
 
     def _sample_queues(self) -> None:
+        if self.reports_zero:
+            self._put("AWS/SQS", "NumberOfMessagesSent", EVENT_QUEUE, 0)
         for queue, dimension in ((self.queue, EVENT_QUEUE), (self.dead_letters, DEAD_LETTER_QUEUE)):
             visible_count = sum(message.visible_s <= self._now_s for message in queue.values())
             for kind, count in (("Visible", visible_count), ("NotVisible", len(queue) - visible_count)):

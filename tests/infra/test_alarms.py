@@ -6,12 +6,27 @@ from typing import Any
 
 import pytest
 
+from infra.build import ROOT
+from tests.infra.composite import alarms_in
 from whyness_events.delivery.settling.exhaust import EXHAUST_AFTER_S
 from whyness_events.delivery.settling.redelivery import CAP_S
 from whyness_events.delivery.telemetry import METRICS, NAMESPACE, OUTCOME_METRIC
 from whyness_events.outcomes import Reason
 
 DAY_S = 24 * 3_600
+COMPOSITE = "EventsDoNotArriveAlarm"
+OPTIONAL = {"SilenceAlarm", "VolumeAlarm"}
+MAILED_TOGETHER = {
+    "NothingDeliveredAlarm",
+    "RecordAgeAlarm",
+    "BacklogCountAlarm",
+    "BacklogAgeAlarm",
+    "QueueAgeAlarm",
+    "SetupFaultsAlarm",
+    "BreakerOpenAlarm",
+    "FunctionErrorsAlarm",
+    "FunctionThrottlesAlarm",
+}
 Template = dict[str, Any]
 Resources = dict[str, Any]
 
@@ -22,6 +37,7 @@ AWS_METRICS = {
             "ApproximateAgeOfOldestMessage",
             "ApproximateNumberOfMessagesVisible",
             "ApproximateNumberOfMessagesNotVisible",
+            "NumberOfMessagesSent",
         },
         "QueueName",
     ),
@@ -49,9 +65,24 @@ def assert_exists(namespace: str, metric: str, dimensions: dict[str, Any]) -> No
 
 
 def alarms(template: Template) -> dict[str, Any]:
-    """Return the alarms' properties by logical id."""
+    """Return the properties of the alarms on metrics, by logical id."""
     found = template["Resources"].items()
     return {name: r["Properties"] for name, r in found if r["Type"] == "AWS::CloudWatch::Alarm"}
+
+
+def all_alarms(template: Template) -> dict[str, Any]:
+    """Return the properties of all alarms, by logical id."""
+    return alarms(template) | {COMPOSITE: template["Resources"][COMPOSITE]["Properties"]}
+
+
+def text_of(value: Any, *, is_production: bool) -> str:
+    """Return what Sub comes to, with references as they stand."""
+    text, variables = (value["Fn::Sub"], {}) if isinstance(value["Fn::Sub"], str) else value["Fn::Sub"]
+    for name, given in variables.items():
+        _, then, otherwise = given["Fn::If"]
+        chosen = then if is_production else otherwise
+        text = text.replace(f"${{{name}}}", chosen["Fn::Sub"] if isinstance(chosen, dict) else chosen)
+    return str(text)
 
 
 def dimensions(entries: list[dict[str, Any]]) -> dict[str, Any]:
@@ -61,10 +92,10 @@ def dimensions(entries: list[dict[str, Any]]) -> dict[str, Any]:
 
 def widgets(resources: Resources) -> list[dict[str, Any]]:
     """Return the dashboard's widgets, as if each reference were a word or a number."""
-    text = re.sub(r"\$\{([^}]+)\}", r"1\1", resources["Dashboard"]["DashboardBody"]["Fn::Sub"])
+    body = text_of(resources["Dashboard"]["DashboardBody"], is_production=True)
+    text = re.sub(r"\$\{([^}]+)\}", r"1\1", body)
     numbers = r": 1(MaximumConcurrency|BacklogAlarmMessageCount)\b"
-    body: dict[str, Any] = json.loads(re.sub(numbers, ": 1", text))
-    found: list[dict[str, Any]] = body["widgets"]
+    found: list[dict[str, Any]] = json.loads(re.sub(numbers, ": 1", text))["widgets"]
     return found
 
 
@@ -92,13 +123,15 @@ def test_each_way_to_fail_has_its_alarm(template: Template) -> None:
         "InternalFaultsAlarm",
         "FunctionErrorsAlarm",
         "FunctionThrottlesAlarm",
+        "SilenceAlarm",
+        "VolumeAlarm",
     }
 
 
 def test_each_metric_is_read_by_an_alarm_or_the_dashboard(template: Template, resources: Resources) -> None:
     """A metric that nothing reads costs 0.30 USD a month: it is a field of the log line instead."""
     read = {metric["MetricName"] for alarm in alarms(template).values() for metric in metrics_of(alarm)}
-    body = resources["Dashboard"]["DashboardBody"]["Fn::Sub"]
+    body = text_of(resources["Dashboard"]["DashboardBody"], is_production=True)
     shown = set(re.findall(r'\["Whyness", "(\w+)"', body))
 
     assert {metric.name for metric in METRICS} - read - shown == set()
@@ -107,13 +140,13 @@ def test_each_metric_is_read_by_an_alarm_or_the_dashboard(template: Template, re
 
 def test_dev_pays_for_three_alarms_and_no_dashboard(template: Template) -> None:
     """What a trial stack must tell; whatever refers to the others is there in production only."""
-    found = {name for name in alarms(template) if "Condition" not in template["Resources"][name]}
-    conditions = {
-        template["Resources"][name].get("Condition") for name in alarms(template) if name not in found
-    }
+    conditions = {name: template["Resources"][name].get("Condition") for name in all_alarms(template)}
+    found = {name for name, condition in conditions.items() if condition is None}
 
     assert found == {"DeadLettersAlarm", "SetupFaultsAlarm", "FunctionErrorsAlarm"}
-    assert conditions == {"IsProduction"}
+    assert conditions["SilenceAlarm"] == "HasSilenceAlarm"
+    assert conditions["VolumeAlarm"] == "HasVolumeAlarm"
+    assert {conditions[name] for name in conditions.keys() - found - OPTIONAL} == {"IsProduction"}
     assert template["Resources"]["Dashboard"]["Condition"] == "IsProduction"
     assert template["Outputs"]["DashboardUrl"]["Condition"] == "IsProduction"
 
@@ -183,10 +216,12 @@ def test_the_longest_pause_of_a_record_fits_into_an_alarms_memory(resources: Res
 
 def test_an_alarm_looks_no_further_back_than_cloudwatch_allows(template: Template) -> None:
     """A day, or seven with periods of an hour. Source: PutMetricAlarm, CloudWatch API Reference, 2026-11."""
-    for alarm in alarms(template).values():
+    for alarm in (alarm for name, alarm in alarms(template).items() if name not in OPTIONAL):
         periods = {q["MetricStat"]["Period"] for q in alarm.get("Metrics", []) if "MetricStat" in q}
         [period_s] = periods or {alarm["Period"]}
         assert period_s * alarm["EvaluationPeriods"] <= (7 * DAY_S if period_s >= 3_600 else DAY_S)
+    longest = template["Parameters"]["SilenceAlarmHours"]["MaxValue"]
+    assert template["Resources"]["SilenceAlarm"]["Properties"]["Period"] * longest <= 7 * DAY_S
 
 
 def test_alarms_watch_metrics_that_exist(template: Template) -> None:
@@ -203,6 +238,8 @@ def test_alarms_watch_metrics_that_exist(template: Template) -> None:
         ("DeadLettersAgeAlarm", "QueueName", {"Fn::GetAtt": ["DeadLetterQueue", "QueueName"]}),
         ("DeadLettersLeftAlarm", "QueueName", {"Fn::GetAtt": ["DeadLetterQueue", "QueueName"]}),
         ("BacklogAgeAlarm", "QueueName", {"Fn::GetAtt": ["EventQueue", "QueueName"]}),
+        ("SilenceAlarm", "QueueName", {"Fn::GetAtt": ["EventQueue", "QueueName"]}),
+        ("VolumeAlarm", "service", {"Ref": "SendEventsFunction"}),
         ("FunctionErrorsAlarm", "FunctionName", {"Ref": "SendEventsFunction"}),
         ("FunctionThrottlesAlarm", "FunctionName", {"Ref": "SendEventsFunction"}),
     ],
@@ -247,17 +284,28 @@ def test_a_queue_that_falls_silent_does_not_clear_its_alarm(template: Template) 
         "BacklogCountAlarm",
         "NothingDeliveredAlarm",
     }
-    assert set(missing.values()) == {"ignore", "notBreaching"}
+    assert {name for name, treatment in missing.items() if treatment == "breaching"} == {"SilenceAlarm"}
+    assert set(missing.values()) == {"ignore", "breaching", "notBreaching"}
 
 
-def test_alarms_reach_the_address_when_there_is_one(template: Template) -> None:
-    """Each alarm and its end go to the topic, and only with an address does the topic exist."""
-    to_topic = {"Fn::If": ["HasAlarmEmail", [{"Ref": "AlarmTopic"}], {"Ref": "AWS::NoValue"}]}
+def test_one_alarm_mails_for_all_that_say_that_events_do_not_arrive(resources: Resources) -> None:
+    """An outage is one mail, whatever rings in it; what is no outage is not part of it."""
+    assert set(alarms_in(resources[COMPOSITE]["AlarmRule"]["Fn::Sub"])) == MAILED_TOGETHER
+
+
+def test_alarms_reach_the_address_or_the_topic_that_was_given(template: Template) -> None:
+    """Each alarm and its end are mailed once: by itself, or in production by the composite alarm."""
+    topic = {"Fn::If": ["HasAlarmTopicArn", [{"Ref": "AlarmTopicArn"}], {"Ref": "AWS::NoValue"}]}
+    mailed = {"Fn::If": ["HasAlarmEmail", [{"Ref": "AlarmTopic"}], topic]}
+    mailed_in_dev = {"Fn::If": ["IsProduction", {"Ref": "AWS::NoValue"}, mailed]}
+    in_dev = {"SetupFaultsAlarm", "FunctionErrorsAlarm"}
+
+    for name, alarm in all_alarms(template).items():
+        by_itself = None if name in MAILED_TOGETHER else mailed
+        expected = mailed_in_dev if name in in_dev else by_itself
+        assert alarm.get("AlarmActions") == alarm.get("OKActions") == expected, name
     with_address = {n for n, r in template["Resources"].items() if r.get("Condition") == "HasAlarmEmail"}
-
-    assert all(a["AlarmActions"] == a["OKActions"] == to_topic for a in alarms(template).values())
     assert with_address == {"AlarmTopic", "AlarmTopicPolicy", "AlarmKey"}
-    assert template["Parameters"]["AlarmEmail"]["Default"] == ""
 
 
 def test_cloudwatch_can_use_the_encrypted_topic(resources: Resources) -> None:
@@ -272,14 +320,45 @@ def test_cloudwatch_can_use_the_encrypted_topic(resources: Resources) -> None:
 
 def test_an_alarm_says_what_it_means(template: Template) -> None:
     """The text of the e-mail is one that a tired person understands, and CloudWatch takes (1,024)."""
-    texts = {name: alarm["AlarmDescription"] for name, alarm in alarms(template).items()}
+    for is_production in (True, False):
+        # A stack's name has up to 128 characters, a region's up to 14.
+        texts = {
+            n: written(a["AlarmDescription"], is_production=is_production)
+            for n, a in all_alarms(template).items()
+        }
 
-    assert [name for name, text in texts.items() if not 60 <= len(text) <= 1_024] == []
+        assert [name for name, text in texts.items() if not 60 <= len(text) <= 1_024] == []
+
+
+def written(description: Any, *, is_production: bool) -> str:
+    """Return a description with the longest names that there are."""
+    text = text_of(description, is_production=is_production)
+    for name, length in {"AWS::StackName": 128, "AWS::Region": 14}.items():
+        text = text.replace(f"${{{name}}}", "x" * length)
+    return text
+
+
+def test_an_alarm_ends_with_where_to_look(template: Template, resources: Resources) -> None:
+    """The dashboard, where there is one, and its section of the runbook: no other host, no dead link."""
+    url = "https://console.aws.amazon.com/cloudwatch/home?region=${AWS::Region}#dashboards/dashboard/${AWS::StackName}"
+    runbook = (ROOT / "docs/runbook.md").read_text()
+
+    assert resources["Dashboard"]["DashboardName"] == {"Ref": "AWS::StackName"}
+    for alarm in all_alarms(template).values():
+        name = alarm["AlarmName"]["Fn::Sub"].removeprefix("${AWS::StackName}-")
+        text = text_of(alarm["AlarmDescription"], is_production=True)
+        assert text.endswith(f". Dashboard: {url} Runbook: docs/runbook.md#{name}")
+        assert text.count("://") == 1
+        assert f"\n### {name}\n" in runbook
+    for name in ("DeadLettersAlarm", "SetupFaultsAlarm", "FunctionErrorsAlarm", *OPTIONAL):
+        text = text_of(resources[name]["AlarmDescription"], is_production=False)
+        assert ". Dashboard: none in dev. Runbook: docs/runbook.md#" in text
+        assert "://" not in text
 
 
 def test_an_alarm_is_called_what_its_resource_is_called(template: Template) -> None:
     """RecordAgeAlarm is `<stack>-record-age`: people find the one by the other."""
-    for name, alarm in alarms(template).items():
+    for name, alarm in all_alarms(template).items():
         words = re.findall(r"[A-Z][a-z]+", name.removesuffix("Alarm"))
         assert alarm["AlarmName"] == {"Fn::Sub": "${AWS::StackName}-" + "-".join(words).lower()}
 
@@ -301,7 +380,7 @@ def test_the_dashboard_shows_every_reason_and_every_alarm(template: Template, re
     shown_alarms = [alarm for widget in found for alarm in widget["properties"].get("alarms", [])]
 
     assert {line[-1] for line in lines if line[1] == OUTCOME_METRIC} == set(Reason) - {Reason.DELIVERED}
-    assert set(shown_alarms) == {f"1{name}.Arn" for name in alarms(template)}
+    assert set(shown_alarms) == {f"1{name}.Arn" for name in all_alarms(template)}
 
 
 def test_the_dashboard_has_no_overlapping_widgets(resources: Resources) -> None:

@@ -2,13 +2,16 @@
 
 import random
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.builders import NOW_MS, make_body, make_event, make_raw
 from tests.fakes import Late, Posted, accept
+from tests.infra.cloudformation import evaluate
 from tests.infra.cloudwatch import Alarm, Metrics, State, changes, read_alarm, series_key
+from tests.infra.composite import alarms_in, composite_changes
 from tests.infra.pipeline_run import DEAD_LETTER_QUEUE, FUNCTION, HOUR_S, MINUTE_S, Mixpanel, PipelineRun
 from tests.responders import LOST
 from whyness_events.delivery.ports import Answer
@@ -30,9 +33,44 @@ Rings = Mapping[str, Sequence[tuple[float, State]]]
 
 @pytest.fixture(scope="session")
 def alarms(template: dict[str, Any]) -> dict[str, Alarm]:
-    """Return the template's alarms, with the parameters' defaults."""
+    """Return the alarms of a prod stack, with the parameters' defaults."""
+    return deployed(template, {})
+
+
+@pytest.fixture(scope="session")
+def rule(resources: dict[str, Any]) -> str:
+    """Return the rule of the composite alarm."""
+    return str(resources["EventsDoNotArriveAlarm"]["AlarmRule"]["Fn::Sub"])
+
+
+def deployed(template: dict[str, Any], given: Mapping[str, str]) -> dict[str, Alarm]:
+    """Return the alarms of a prod stack with these parameters; a composite alarm has no metrics."""
+    defaults = {name: str(p.get("Default", "")) for name, p in template["Parameters"].items()}
+    values = {**defaults, "EnvironmentName": "prod", **given}
+    exists = {name: evaluate(c, values, template["Conditions"]) for name, c in template["Conditions"].items()}
     found = {n: r for n, r in template["Resources"].items() if r["Type"] == "AWS::CloudWatch::Alarm"}
-    return {n: read_alarm(r["Properties"], template["Parameters"]) for n, r in found.items()}
+    return {
+        n: read_alarm(r["Properties"], values)
+        for n, r in found.items()
+        if "Condition" not in r or exists[r["Condition"]]
+    }
+
+
+def assert_mailed_once(rule: str, rings: Rings, *, over: bool = True) -> None:
+    """Fail unless one mail says that events do not arrive, with the first alarm, and one that it is over."""
+    found = composite_changes(rule, rings)
+    assert [state for _, state in found] == [State.ALARM, State.OK][: 1 + over], found
+    assert found[0][0] == min(rings[name][0][0] for name in alarms_in(rule) if name in rings)
+
+
+def test_each_alarm_rings_in_some_trouble(template: dict[str, Any]) -> None:
+    """The tests here name all that rings: an alarm that none names, nobody has seen ring."""
+    tests = Path(__file__).read_text()
+    kinds = ("AWS::CloudWatch::Alarm", "AWS::CloudWatch::CompositeAlarm")
+
+    named = {n for n, r in template["Resources"].items() if r["Type"] in kinds and f'"{n}"' in tests}
+
+    assert named == {n for n, r in template["Resources"].items() if r["Type"] in kinds}
 
 
 def watch(alarms: Mapping[str, Alarm], metrics: Metrics, for_s: float) -> list[Rings]:
@@ -149,7 +187,7 @@ def test_failures_that_pass_ring_nothing(alarms: dict[str, Alarm], every_s: floa
     ids=["503", "503, zeros left out", "hangs", "429", "429, wait 10 minutes"],
 )
 def test_an_outage_on_a_busy_day(
-    alarms: dict[str, Alarm], answer: Answer | Late, *, reports_zero: bool, also: set[str]
+    alarms: dict[str, Alarm], rule: str, answer: Answer | Late, *, reports_zero: bool, also: set[str]
 ) -> None:
     """Two hours of it: nothing-delivered, then age, then count; each rings once and is over soon after."""
     start_s, end_s, for_s = HOUR_S, 3 * HOUR_S, 5 * HOUR_S
@@ -162,6 +200,7 @@ def test_an_outage_on_a_busy_day(
             by_s = start_s + by_minutes * MINUTE_S
             assert_rang_once(rings, f"{name}Alarm", after_s=start_s, by_s=by_s, over_by_s=soon_s)
         assert set(rings) == OUTAGE | {"BacklogCountAlarm"} | also
+        assert_mailed_once(rule, rings)
 
 
 def test_a_rate_limit_that_lets_most_through_rings_nothing(alarms: dict[str, Alarm]) -> None:
@@ -184,7 +223,7 @@ def test_a_rate_limit_that_lets_most_through_rings_nothing(alarms: dict[str, Ala
     assert watch(alarms, metrics, DAY_S / 4) == [{}, {}]
 
 
-def test_a_rate_limit_below_what_is_offered(alarms: dict[str, Alarm]) -> None:
+def test_a_rate_limit_below_what_is_offered(alarms: dict[str, Alarm], rule: str) -> None:
     """One request in ten minutes passes, so that something is always delivered: age and count tell."""
     passed_s = [0.0]
 
@@ -202,10 +241,11 @@ def test_a_rate_limit_below_what_is_offered(alarms: dict[str, Alarm]) -> None:
             over_by_s = 3 * HOUR_S + 20 * MINUTE_S + REMEMBERED_S
             assert_rang_once(rings, name, after_s=0, by_s=by_minutes * MINUTE_S, over_by_s=over_by_s)
         assert set(rings) == {"RecordAgeAlarm", "BacklogCountAlarm"}
+        assert_mailed_once(rule, rings)
 
 
 @pytest.mark.parametrize("answer", [Answer(503), Late(Answer(200), 31.0), Answer(429)])
-def test_an_outage_on_a_quiet_day(alarms: dict[str, Alarm], answer: Answer | Late) -> None:
+def test_an_outage_on_a_quiet_day(alarms: dict[str, Alarm], rule: str, answer: Answer | Late) -> None:
     """An invocation a quarter of an hour, hidden most of the time: the same two ring, once each."""
     start_s, end_s, for_s = HOUR_S, 3 * HOUR_S, 6 * HOUR_S
     run = PipelineRun(during(start_s, end_s, answer))
@@ -217,9 +257,10 @@ def test_an_outage_on_a_quiet_day(alarms: dict[str, Alarm], answer: Answer | Lat
             by_s, over_by_s = start_s + by_minutes * MINUTE_S, end_s + 75 * MINUTE_S
             assert_rang_once(rings, f"{name}Alarm", after_s=start_s, by_s=by_s, over_by_s=over_by_s)
         assert set(rings) == OUTAGE
+        assert_mailed_once(rule, rings)
 
 
-def test_one_event_in_an_outage_of_days(alarms: dict[str, Alarm]) -> None:
+def test_one_event_in_an_outage_of_days(alarms: dict[str, Alarm], rule: str) -> None:
     """Tried every quarter of an hour for 72 hours, an event rings each alarm once, and at last queue-age."""
     run = PipelineRun(lambda *_: Answer(503))
     run.publish(HOUR_S, make_body(make_event()))
@@ -240,6 +281,7 @@ def test_one_event_in_an_outage_of_days(alarms: dict[str, Alarm]) -> None:
         [(rang_s, _)] = rings["DeadLettersAlarm"]
         assert 73 * HOUR_S < rang_s <= given_up_s + 5 * MINUTE_S
         assert set(rings) == OUTAGE | {"QueueAgeAlarm", "DeadLettersAlarm"}
+        assert_mailed_once(rule, rings)
 
 
 @pytest.mark.parametrize(
@@ -247,7 +289,9 @@ def test_one_event_in_an_outage_of_days(alarms: dict[str, Alarm]) -> None:
     [(BUSY_S, 6, {"BacklogCountAlarm"}), (QUIET_S, 35, set[str]())],
     ids=["busy", "quiet"],
 )
-def test_bad_credentials(alarms: dict[str, Alarm], every_s: float, by_minutes: float, also: set[str]) -> None:
+def test_bad_credentials(
+    alarms: dict[str, Alarm], rule: str, every_s: float, by_minutes: float, also: set[str]
+) -> None:
     """The first refused event rings setup-faults and breaker-open, until the credentials are right."""
     start_s, end_s, for_s = HOUR_S, 3 * HOUR_S, 5 * HOUR_S
     run = PipelineRun(during(start_s, end_s, Answer(401)))
@@ -258,10 +302,11 @@ def test_bad_credentials(alarms: dict[str, Alarm], every_s: float, by_minutes: f
             by_s, over_by_s = start_s + by_minutes * MINUTE_S, end_s + 60 * MINUTE_S
             assert_rang_once(rings, name, after_s=start_s, by_s=by_s, over_by_s=over_by_s)
         assert set(rings) == SETUP | also
+        assert_mailed_once(rule, rings)
 
 
 @pytest.mark.parametrize("every_s", [20.0, QUIET_S], ids=["busy", "quiet"])
-def test_one_bad_event(alarms: dict[str, Alarm], every_s: float) -> None:
+def test_one_bad_event(alarms: dict[str, Alarm], rule: str, every_s: float) -> None:
     """It rings dead-letters within minutes, and nothing else: a bad event is no outage."""
     run = PipelineRun(lambda posted, _: accept(posted))
     publish_every(run, every_s, DAY_S / 2)
@@ -272,9 +317,10 @@ def test_one_bad_event(alarms: dict[str, Alarm], every_s: float) -> None:
         assert state is State.ALARM
         assert 2 * HOUR_S < rang_s <= 2 * HOUR_S + 5 * MINUTE_S
         assert set(rings) == {"DeadLettersAlarm"}
+        assert composite_changes(rule, rings) == []
 
 
-def test_a_function_that_never_runs(alarms: dict[str, Alarm]) -> None:
+def test_a_function_that_never_runs(alarms: dict[str, Alarm], rule: str) -> None:
     """With the event source mapping disabled SQS's own age rings: messages that nobody receives have one."""
     run = PipelineRun(lambda posted, _: accept(posted), slots=0)
     run.publish(HOUR_S, make_body(make_event()))
@@ -286,9 +332,10 @@ def test_a_function_that_never_runs(alarms: dict[str, Alarm]) -> None:
         [(rang_s, _)] = rings["QueueAgeAlarm"]
         assert 73 * HOUR_S < rang_s <= 73 * HOUR_S + 5 * MINUTE_S
         assert set(rings) == {"BacklogAgeAlarm", "QueueAgeAlarm"}
+        assert_mailed_once(rule, rings, over=False)
 
 
-def test_a_record_that_kills_the_function(alarms: dict[str, Alarm]) -> None:
+def test_a_record_that_kills_the_function(alarms: dict[str, Alarm], rule: str) -> None:
     """It rings function-errors at once, and for as long as it is tried; no metric of the function tells."""
     run = PipelineRun(lambda posted, _: accept(posted), kills=True)
     run.publish(HOUR_S, make_body(make_event()))
@@ -298,6 +345,56 @@ def test_a_record_that_kills_the_function(alarms: dict[str, Alarm]) -> None:
         assert rang_s <= HOUR_S + 2 * MINUTE_S
         # SQS's age sees it until it was received more than three times.
         assert set(rings) == {"FunctionErrorsAlarm", "BacklogAgeAlarm"}
+        assert_mailed_once(rule, rings, over=False)
+
+
+SILENT_HOURS = 4
+
+
+@pytest.fixture(scope="session")
+def optional_alarms(template: dict[str, Any]) -> dict[str, Alarm]:
+    """Return the alarms that only a parameter switches on."""
+    given = {"SilenceAlarmHours": str(SILENT_HOURS), "VolumeAlarmEventsPerHour": "300"}
+    found = deployed(template, given)
+    return {name: found[name] for name in found.keys() - deployed(template, {}).keys()}
+
+
+def test_optional_alarms_are_off_until_a_parameter_says_otherwise(
+    alarms: dict[str, Alarm], optional_alarms: dict[str, Alarm]
+) -> None:
+    """Nobody pays for them, and nobody is woken by them, without having asked."""
+    assert set(optional_alarms) == {"SilenceAlarm", "VolumeAlarm"}
+    assert not set(alarms) & set(optional_alarms)
+
+
+@pytest.mark.parametrize("reports_zero", [True, False])
+def test_an_app_that_falls_silent(optional_alarms: dict[str, Alarm], *, reports_zero: bool) -> None:
+    """The silence alarm rings after so many hours without a message, and ends with the next one."""
+    run = PipelineRun(lambda posted, _: accept(posted), reports_zero=reports_zero)
+    for at_s in (HOUR_S, 2 * HOUR_S, 5.5 * HOUR_S, 16 * HOUR_S):
+        run.publish(at_s, make_body(make_event()))
+
+    for rings in watch(optional_alarms, run.run(17 * HOUR_S), 17 * HOUR_S):
+        assert set(rings) == {"SilenceAlarm"}
+        after_start = [(at_s, state) for at_s, state in rings["SilenceAlarm"] if at_s > HOUR_S]
+        (rang_s, rang), (over_s, over) = after_start[-2:]
+        assert (rang, over) == (State.ALARM, State.OK)
+        # Where SQS says nothing of a silent queue, an older point counts as long as CloudWatch looks back.
+        latest_s = (5.5 + SILENT_HOURS + 2) * HOUR_S
+        assert (5.5 + SILENT_HOURS) * HOUR_S - MINUTE_S <= rang_s <= latest_s
+        assert 16 * HOUR_S <= over_s <= 16 * HOUR_S + MINUTE_S
+
+
+@pytest.mark.parametrize(("events_per_hour", "expected"), [(280, set[str]()), (320, {"VolumeAlarm"})])
+def test_more_events_than_anybody_expected(
+    optional_alarms: dict[str, Alarm], events_per_hour: int, expected: set[str]
+) -> None:
+    """The volume alarm counts what Mixpanel confirmed within any hour, whatever is published beside it."""
+    run = PipelineRun(lambda posted, _: accept(posted))
+    publish_every(run, 3600 / events_per_hour, 3 * HOUR_S)
+
+    for rings in watch(optional_alarms, run.run(3 * HOUR_S), 3 * HOUR_S):
+        assert {name for name in rings if name != "SilenceAlarm"} == expected
 
 
 def test_a_backlog_of_which_nothing_is_in_flight(alarms: dict[str, Alarm]) -> None:

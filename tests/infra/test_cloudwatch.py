@@ -5,6 +5,7 @@ from functools import partial
 import pytest
 
 from tests.infra.cloudwatch import Alarm, Metrics, Query, State, changes
+from tests.infra.composite import composite_changes, is_true
 from tests.infra.metric_math import evaluate_expression
 
 KEY = "metric"
@@ -32,29 +33,62 @@ def state_of(treat_missing: str, to_alarm: int, points: str, before: State) -> S
 
 
 @pytest.mark.parametrize(
-    ("points", "to_alarm", "ignoring", "not_breaching"),
+    ("points", "to_alarm", "ignoring", "not_breaching", "breaching"),
     [
         # 3 of 3
-        ("0-X-X", 3, State.OK, State.OK),
-        ("0----", 3, State.OK, State.OK),
-        ("-----", 3, None, State.OK),
-        ("0XX-X", 3, State.ALARM, State.ALARM),
-        ("--X--", 3, None, State.OK),
+        ("0-X-X", 3, State.OK, State.OK, State.OK),
+        ("0----", 3, State.OK, State.OK, State.OK),
+        ("-----", 3, None, State.OK, State.ALARM),
+        ("0XX-X", 3, State.ALARM, State.ALARM, State.ALARM),
+        ("--X--", 3, None, State.OK, State.ALARM),
         # 2 of 3
-        ("0-X-X", 2, State.ALARM, State.ALARM),
-        ("00X0X", 2, State.ALARM, State.ALARM),
-        ("0-X--", 2, State.OK, State.OK),
-        ("----0", 2, State.OK, State.OK),
-        ("---X-", 2, None, State.OK),
+        ("0-X-X", 2, State.ALARM, State.ALARM, State.ALARM),
+        ("00X0X", 2, State.ALARM, State.ALARM, State.ALARM),
+        ("0-X--", 2, State.OK, State.OK, State.ALARM),
+        ("----0", 2, State.OK, State.OK, State.ALARM),
+        ("---X-", 2, None, State.OK, State.ALARM),
     ],
 )
 def test_missing_points_are_treated_as_documented(
-    points: str, to_alarm: int, ignoring: State | None, not_breaching: State
+    points: str, to_alarm: int, ignoring: State | None, not_breaching: State, breaching: State
 ) -> None:
     """The rows of the guide's two tables: five points, three of them evaluated; None: as before."""
     for before in State:
         assert state_of("ignore", to_alarm, points, before) is (ignoring or before)
         assert state_of("notBreaching", to_alarm, points, before) is not_breaching
+        assert state_of("breaching", to_alarm, points, before) is breaching
+
+
+@pytest.mark.parametrize(
+    ("rule", "ringing", "expected"),
+    [
+        ('ALARM("${A}") OR ALARM("${B}")', {"B"}, True),
+        ('ALARM("${A}") OR ALARM("${B}")', set[str](), False),
+        ('ALARM("${A}") AND NOT ALARM("${B}")', {"A"}, True),
+        ('ALARM("${A}") AND NOT (ALARM("${B}") OR OK("${C}"))', {"A", "B"}, False),
+    ],
+)
+def test_the_rule_of_a_composite_alarm(rule: str, ringing: set[str], expected: object) -> None:
+    """AND, OR, NOT and brackets on the states of other alarms."""
+    assert is_true(rule, dict.fromkeys(ringing, State.ALARM)) is expected
+
+
+def test_an_unknown_rule_is_refused() -> None:
+    """What the evaluator does not know is an error, not a guess."""
+    with pytest.raises(NotImplementedError):
+        is_true('AT_LEAST(2, ALARM, "${A}")', {})
+
+
+def test_a_composite_alarm_rings_from_the_first_to_the_last() -> None:
+    """It changes once where the alarms in it overlap, and twice where they do not."""
+    rings = {
+        "A": [(60.0, State.ALARM), (300.0, State.OK), (600.0, State.ALARM), (660.0, State.OK)],
+        "B": [(120.0, State.ALARM), (360.0, State.OK)],
+    }
+
+    found = composite_changes('ALARM("${A}") OR ALARM("${B}")', rings)
+
+    assert found == [(60, State.ALARM), (360, State.OK), (600, State.ALARM), (660, State.OK)]
 
 
 def test_windows_slide() -> None:

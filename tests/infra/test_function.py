@@ -68,10 +68,11 @@ def test_the_log_is_json_in_a_group_of_our_own_that_forgets(resources: Resources
 
 
 def test_the_function_knows_every_name_it_is_told(resources: Resources) -> None:
-    """Each environment variable is one that the settings read, and each without a default is set."""
+    """Each environment variable is one that is read, and each setting without a default is set."""
     variables = resources["SendEventsFunction"]["Environment"]["Variables"]
 
-    assert set(variables) <= {setting.name for setting in SETTINGS}
+    # REVISION is for the log line only, which is written also where the settings are faulty.
+    assert set(variables) <= {setting.name for setting in SETTINGS} | {"REVISION"}
     assert {setting.name for setting in SETTINGS if setting.default is None} <= set(variables)
 
 
@@ -89,10 +90,19 @@ def test_the_environment_has_exactly_the_operators_names(resources: Resources) -
         "LOG_TABLE_NAME": {"Ref": "LogTable"},
         "MAX_RECEIVE_COUNT": "1000",
         "SENDER_THREADS": {"Ref": "SenderThreads"},
-        "MIXPANEL_API_URL": "",
+        "MIXPANEL_API_URL": {"Ref": "MixpanelApiUrl"},
+        "REVISION": {"Ref": "Revision"},
         "MIXPANEL_SERVICE_ACCOUNT": "",
         "MIXPANEL_SERVICE_PASSWORD": "",
     }
+
+
+def test_what_is_deployed_is_in_a_tag(resources: Resources) -> None:
+    """The console shows the revision beside the function."""
+    tags = {tag["Key"]: tag["Value"] for tag in resources["SendEventsFunction"]["Tags"]}
+
+    assert tags["revision"] == {"Ref": "Revision"}
+    assert tags["service-account-expires"] == {"Ref": "ServiceAccountExpires"}
 
 
 def test_the_function_may_do_what_it_does_and_nothing_else(resources: Resources) -> None:

@@ -8,11 +8,15 @@ from typing import Any
 import pytest
 
 from tests.infra.cloudformation import refusals
+from whyness_events.delivery.settings import SETTINGS
+from whyness_ops.stack import NAMES
 
 Template = dict[str, Any]
 SAMCONFIG = Path(__file__).resolve().parents[2] / "samconfig.toml"
 PRODUCTION = "2780485"
 DEV = {"EnvironmentName": "dev", "MixpanelProjectId": "3100001"}
+PROD = {"EnvironmentName": "prod", "AlarmEmail": "ops@example.com"}
+TOPIC = "arn:aws:sns:eu-west-1:123456789012:pages"
 
 
 @pytest.fixture
@@ -37,11 +41,11 @@ def test_every_parameter_is_described_and_grouped(template: Template) -> None:
 
 
 def test_every_parameter_is_bounded_and_has_a_default_that_fits(template: Template) -> None:
-    """No parameter takes just anything, and with the production environment named the defaults deploy."""
+    """No parameter takes just anything; production needs nothing but its name and who gets the alarms."""
     bounds = {"AllowedValues", "AllowedPattern", "MinValue"}
 
     assert [name for name, p in template["Parameters"].items() if not bounds & set(p)] == []
-    assert refusals(template, {"EnvironmentName": "prod"}) == []
+    assert refusals(template, PROD) == []
 
 
 def test_production_is_the_default_project(template: Template) -> None:
@@ -89,6 +93,86 @@ def test_an_alarm_address_is_one_address(template: Template, address: str) -> No
     assert refusals(template, DEV | {"AlarmEmail": address}) != []
 
 
+@pytest.mark.parametrize(
+    ("given", "refused"),
+    [
+        (DEV, []),
+        (DEV | {"AlarmEmail": "ops@example.com"}, []),
+        (DEV | {"AlarmTopicArn": TOPIC}, []),
+        (DEV | {"AlarmEmail": "ops@example.com", "AlarmTopicArn": TOPIC}, ["AlarmsReachOnePlace"]),
+        (PROD, []),
+        (PROD | {"AlarmEmail": "", "AlarmTopicArn": TOPIC}, []),
+        (PROD | {"AlarmTopicArn": TOPIC}, ["AlarmsReachOnePlace"]),
+        (PROD | {"AlarmEmail": ""}, ["ProductionIsHeard"]),
+    ],
+)
+def test_alarms_go_to_one_place_and_in_production_to_somebody(
+    template: Template, given: dict[str, str], refused: list[str]
+) -> None:
+    """An address or a topic, never both; only dev may have neither."""
+    assert [refusal.split(":")[0] for refusal in refusals(template, given)] == refused
+
+
+@pytest.mark.parametrize(
+    ("name", "taken", "refused"),
+    [
+        (
+            "AlarmTopicArn",
+            [TOPIC, TOPIC.replace("aws", "aws-us-gov", 1)],
+            ["pages", TOPIC + ".fifo", TOPIC.replace("sns", "sqs"), f"{TOPIC},{TOPIC}", TOPIC.upper()],
+        ),
+        (
+            "MixpanelApiUrl",
+            ["https://mixpanel.example.com", "http://127.0.0.1:8080", "http://localhost", "http://[::1]:1/x"],
+            [
+                "mixpanel.example.com",
+                "http://mixpanel.example.com",
+                "http://127.0.0.1.example.com",
+                "https://a b",
+            ],
+        ),
+        (
+            "ServiceAccountExpires",
+            ["2027-01-31", "2030-12-01"],
+            ["31.1.2027", "2027-1-31", "2027-13-01", "2027-01-32", "2027-01-31T00:00", "soon"],
+        ),
+        ("Revision", ["v1.2.0-3-g0123abc-dirty", "0123abc", "release/2027+1"], ["v1 2", "$(id)", "x" * 129]),
+        ("SilenceAlarmHours", ["0", "1", "168"], ["-1", "169", "12h"]),
+        ("VolumeAlarmEventsPerHour", ["0", "1000000"], ["-1", "many"]),
+    ],
+)
+def test_a_parameter_takes_what_it_says_and_nothing_else(
+    template: Template, name: str, taken: list[str], refused: list[str]
+) -> None:
+    """What would fail halfway through a deployment is refused before it."""
+    assert [value for value in taken if refusals(template, DEV | {name: value})] == []
+    assert [value for value in refused if not refusals(template, DEV | {name: value})] == []
+
+
+def test_a_url_that_deploys_is_one_that_the_function_takes(template: Template) -> None:
+    """What the parameter lets through, the function's own settings take, and the other way round."""
+    [setting] = [setting for setting in SETTINGS if setting.name == "MIXPANEL_API_URL"]
+    urls = [
+        "https://a.example",
+        "https://a.example:8443/x",
+        "http://127.0.0.1:1",
+        "http://a.example",
+        "ftp://a",
+        "a",
+    ]
+
+    deployed = [url for url in urls if not refusals(template, DEV | {"MixpanelApiUrl": url})]
+
+    assert deployed == [url for url in urls if setting.fits(url)]
+
+
+def test_production_sends_to_mixpanel_itself(template: Template) -> None:
+    """A stand-in's address left over in a configuration cannot swallow production's events."""
+    [refusal] = refusals(template, PROD | {"MixpanelApiUrl": "https://mixpanel.example.com"})
+
+    assert refusal.startswith("ProductionReachesMixpanel")
+
+
 def test_the_outputs_are_those_that_other_tools_rely_on(template: Template) -> None:
     """The stack's outputs are a contract: exactly these, each of the right resource, described."""
     outputs = template["Outputs"]
@@ -98,9 +182,25 @@ def test_the_outputs_are_those_that_other_tools_rely_on(template: Template) -> N
         "DeadLetterQueueUrl": {"Ref": "DeadLetterQueue"},
         "LogTableName": {"Ref": "LogTable"},
         "PublisherPolicyArn": {"Ref": "PublisherPolicy"},
+        "ViewerPolicyArn": {"Ref": "ViewerPolicy"},
+        "OperatorPolicyArn": {"Ref": "OperatorPolicy"},
+        "FunctionName": {"Ref": "SendEventsFunction"},
+        "LogGroupName": {"Ref": "SendEventsLogs"},
+        "EventSourceMappingId": {"Ref": "SendEventsFunctionRecords"},
+        "SecretArn": {"Ref": "MixpanelSecret"},
+        "AlarmTopicArn": {"Fn::If": ["HasAlarmEmail", {"Ref": "AlarmTopic"}, {"Ref": "AlarmTopicArn"}]},
+    }
+    assert {name: o["Condition"] for name, o in outputs.items() if "Condition" in o} == {
+        "AlarmTopicArn": "IsHeard",
+        "DashboardUrl": "IsProduction",
     }
     assert outputs["DashboardUrl"]["Value"]["Fn::Sub"].endswith("#dashboards/dashboard/${Dashboard}")
     assert all(output["Description"] for output in outputs.values())
+
+
+def test_the_command_line_finds_the_parts_by_outputs_that_exist(template: Template) -> None:
+    """Each output that whyness-mixpanel looks for is the template's."""
+    assert {output for _, output, _ in NAMES} <= set(template["Outputs"])
 
 
 def test_samconfig_builds_and_validates_the_template(samconfig: dict[str, Any]) -> None:
@@ -119,10 +219,14 @@ def _sections(samconfig: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def test_prod_of_samconfig_deploys_to_production(template: Template, samconfig: dict[str, Any]) -> None:
-    """The prod environment is accepted as it stands, for the production project, after a last look."""
+    """With the address of who gets the alarms, prod deploys to the production project, after a last look."""
     parameters = overrides(samconfig, "prod")
 
-    assert refusals(template, parameters) == []
+    [refusal] = refusals(template, parameters)
+
+    assert "AlarmEmail" in refusal
+    assert "samconfig.toml" in refusal
+    assert refusals(template, parameters | {"AlarmEmail": "ops@example.com"}) == []
     assert (parameters["EnvironmentName"], parameters["MixpanelProjectId"]) == ("prod", PRODUCTION)
     assert samconfig["prod"]["deploy"]["parameters"]["confirm_changeset"] is True
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from infra.build import ROOT
+from tests.infra.composite import alarms_in
 from whyness_ops.capacity import cost, read_prices
 from whyness_ops.options import make_parser
 
@@ -15,9 +16,15 @@ ALARMS = RUNBOOK[RUNBOOK.index("## Alarms") : RUNBOOK.index("## Metrics")]
 Template = dict[str, Any]
 
 
+def alarms(template: Template, kind: str) -> list[dict[str, Any]]:
+    """Return the alarms of a prod stack that no parameter switches on: `kind` is Alarm or CompositeAlarm."""
+    found = [r for r in template["Resources"].values() if r["Type"] == f"AWS::CloudWatch::{kind}"]
+    return [r["Properties"] for r in found if r.get("Condition", "IsProduction") == "IsProduction"]
+
+
 def alarm_names(template: Template) -> set[str]:
-    """Return the alarms' names without the stack's."""
-    found = [r["Properties"] for r in template["Resources"].values() if r["Type"] == "AWS::CloudWatch::Alarm"]
+    """Return the names of all alarms without the stack's."""
+    found = [r["Properties"] for r in template["Resources"].values() if "AlarmName" in r["Properties"]]
     return {alarm["AlarmName"]["Fn::Sub"].removeprefix("${AWS::StackName}-") for alarm in found}
 
 
@@ -38,16 +45,35 @@ def test_each_section_says_what_to_look_at_what_to_do_and_when_it_is_over() -> N
 
 
 def test_the_price_of_the_alarms_is_that_of_the_template(template: Template) -> None:
-    """An alarm is billed for each metric that it reads."""
-    alarms = [
-        r["Properties"] for r in template["Resources"].values() if r["Type"] == "AWS::CloudWatch::Alarm"
-    ]
-    count = sum(sum("MetricStat" in query for query in alarm.get("Metrics", [])) or 1 for alarm in alarms)
+    """An alarm is billed for each metric that it reads; one that is made of others has a price of its own."""
+    on_metrics, of_alarms = alarms(template, "Alarm"), alarms(template, "CompositeAlarm")
+    count = sum(sum("MetricStat" in query for query in alarm.get("Metrics", [])) or 1 for alarm in on_metrics)
+    prices = read_prices()
 
-    usd = count * read_prices()["alarm_month"]
+    usd = count * prices["alarm_month"] + len(of_alarms) * prices["composite_alarm_month"]
 
     assert count == cost.ALARM_METRICS, "what whyness-mixpanel capacity bills"
-    assert f"read {count} metrics: about {usd:.2f} USD a month" in ALARMS
+    assert len(of_alarms) == cost.COMPOSITE_ALARMS == 1
+    assert f"read {count} metrics, and one is made of nine others: about {usd:.2f} USD a month" in ALARMS
+
+
+def test_the_alarms_that_mail_together_are_those_of_the_template(template: Template) -> None:
+    """The page names exactly the alarms that send no mail of their own."""
+    [composite] = alarms(template, "CompositeAlarm")
+    [named] = re.findall(r"nine alarms send no mail of their own \(([^)]+)\)", ALARMS)
+    names = {
+        n: r["Properties"]["AlarmName"]["Fn::Sub"]
+        for n, r in template["Resources"].items()
+        if "AlarmName" in r["Properties"]
+    }
+
+    expected = [
+        names[name].removeprefix("${AWS::StackName}-")
+        for name in alarms_in(composite["AlarmRule"]["Fn::Sub"])
+    ]
+
+    assert sorted(named.split(", ")) == sorted(expected)
+    assert len(expected) == 9
 
 
 COMMANDS = sorted(set(re.findall(r"`(whyness-mixpanel [^`]+)`", RUNBOOK)))
@@ -76,7 +102,7 @@ def test_names_in_its_aws_commands_are_the_stacks(template: Template) -> None:
 
 def test_metrics_and_parameters_that_it_names_exist(template: Template) -> None:
     """Words in the form of a parameter or metric are one."""
-    words = set(re.findall(r"`(MaximumConcurrency|MemorySize|Backlog\w+)`", ALARMS))
+    words = set(re.findall(r"`(MaximumConcurrency|MemorySize|\w+Alarm\w+)`", ALARMS))
 
-    assert words == {"MaximumConcurrency", "MemorySize", "BacklogAlarmMessageCount"}
+    assert {"MaximumConcurrency", "MemorySize", "BacklogAlarmMessageCount", "SilenceAlarmHours"} <= words
     assert words <= set(template["Parameters"])

@@ -102,7 +102,7 @@ def _in_samples() -> Iterator[tuple[str, str]]:
                 yield place, found[1]
             elif found := re.search(r"(?:ExecStart=|&& )(.*)$", line):
                 yield place, found[1].removesuffix(" > /dev/null")
-        if sample.suffix == ".yaml":
+        if sample.name.endswith(".compose.yaml"):
             for service in yaml.safe_load(text)["services"].values():
                 yield place, shlex.join(service["command"])
 

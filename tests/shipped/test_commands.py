@@ -20,8 +20,11 @@ from whyness_ops.options import make_parser
 
 COMMANDS = commands()
 MAKEFILE = (ROOT / "Makefile").read_text()
-# Of version 2 of the AWS CLI: not an operation of the service.
-_LOGS_TAIL = {"since", "format", "filter-pattern"}
+# The AWS CLI's own commands: not an operation of the service.
+_CLI_ONLY = {
+    ("logs", "tail"): {"since", "format", "filter-pattern"},
+    ("cloudformation", "deploy"): {"template-file", "stack-name", "capabilities", "parameter-overrides"},
+}
 _AWS_GLOBAL = {"region", "query", "output", "profile"}
 
 
@@ -95,7 +98,7 @@ def test_an_aws_command_is_one_of_the_cli(text: str) -> None:
     service, operation = words[3], words[4]
 
     assert "region" in options, "it would ask the shell's own region"
-    known = _LOGS_TAIL if (service, operation) == ("logs", "tail") else members(service, operation)
+    known = _CLI_ONLY.get((service, operation)) or members(service, operation)
     assert {option.removeprefix("no-") for option in options} - _AWS_GLOBAL - known == set()
 
 

@@ -158,7 +158,7 @@ def _environment_lines(tree: ast.Module, *, is_handler: bool) -> Iterator[int]:
             yield node.lineno
 
 
-_READERS = ("read_settings", "warm_up")
+_READERS = ("read_settings", "read_revision", "warm_up")
 
 
 def _arguments_of_reading(node: ast.AST) -> list[ast.expr]:

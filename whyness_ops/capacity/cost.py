@@ -11,6 +11,7 @@ from whyness_ops.capacity.prices import Prices, measured
 MONTH_DAYS = 30
 # As in the template and the handler; tests hold them together.
 ALARM_METRICS = 19  # what the alarms of a prod stack read: metric math is billed for each metric in it
+COMPOSITE_ALARMS = 1  # an alarm that is made of others, and reads no metric
 METRICS = 18  # 10, and one of 8 reasons each
 LOG_DAYS = 30
 ROW_DAYS = 90
@@ -68,9 +69,13 @@ def monthly(load: Load, prices: Prices) -> Costs:
         dynamodb=_rows_usd(load, prices),
         logs=log_gb * (prices["logs_gb"] + prices["logs_gb_month"] * LOG_DAYS / MONTH_DAYS),
         polls=load.projects * POLLERS / _LONG_POLL_S * month_s * prices["sqs_request"],
-        alarms=load.projects * ALARM_METRICS * prices["alarm_month"],
+        alarms=load.projects * _alarms_usd(prices),
         fixed=load.projects * _fixed_usd(prices),
     )
+
+
+def _alarms_usd(prices: Prices) -> float:
+    return ALARM_METRICS * prices["alarm_month"] + COMPOSITE_ALARMS * prices["composite_alarm_month"]
 
 
 def _fixed_usd(prices: Prices) -> float:

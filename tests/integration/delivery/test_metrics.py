@@ -3,6 +3,8 @@
 import time
 from typing import Any
 
+import pytest
+
 from local.mixpanel_simulator import MixpanelSimulator
 from tests.aws_stub import AwsStub
 from tests.builders import large_properties, make_body, make_raw, make_record
@@ -55,7 +57,17 @@ def test_every_field_is_in_the_line_of_every_invocation(
     invocation = mixed_invocation(function, mixpanel)
 
     assert [field.name for field in LOG_FIELDS if field.name not in invocation.logged] == []
-    assert {field.name for field in LOG_FIELDS} == set(log_fields(Report(), "id"))
+    assert {field.name for field in LOG_FIELDS} == set(log_fields(Report(), "id", "v1"))
+
+
+@pytest.mark.parametrize("project", ["1", "no number"])
+def test_the_line_says_what_is_deployed(
+    function: Function, mixpanel: MixpanelSimulator, project: str
+) -> None:
+    """Also where the settings are faulty, for then somebody asks what was deployed last."""
+    function.set(REVISION="v1.2.0-3-g0123abc", MIXPANEL_PROJECT_ID=project)
+
+    assert mixed_invocation(function, mixpanel).logged["revision"] == "v1.2.0-3-g0123abc"
 
 
 def test_the_dimensions_are_service_and_only_on_the_outcomes_reason(

@@ -173,7 +173,7 @@ def test_a_stack_without_events_is_billed_in_a_line_of_its_own() -> None:
     costs = cost.monthly(Load(1), prices)
 
     polls = 5 / 20 * 30 * 86_400 * prices["sqs_request"]
-    alarms = 19 * prices["alarm_month"]
+    alarms = 19 * prices["alarm_month"] + prices["composite_alarm_month"]
     fixed = 18 * prices["metric_month"] + sum(
         prices[f"{name}_month"] for name in ("dashboard", "secret", "key")
     )

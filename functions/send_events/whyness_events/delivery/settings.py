@@ -233,6 +233,14 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
     )
 
 
+def read_revision(environ: Mapping[str, str]) -> str:
+    """Return what is deployed, as git describes it; "" where nobody said it.
+
+    It is no setting: the log line says it also where the settings are faulty.
+    """
+    return environ.get("REVISION", "")
+
+
 def _faults_together(values: Mapping[str, str]) -> Iterator[str]:
     """Yield what is wrong with settings that are allowed each by itself."""
     names = ("EXHAUST_AFTER_S", "REDELIVERY_BASE_S", "REDELIVERY_CAP_S", "MAX_RECEIVE_COUNT")

@@ -51,6 +51,7 @@ class LogField(NamedTuple):
 
 LOG_FIELDS = (
     LogField("request_id", "of the invocation"),
+    LogField("revision", "what is deployed, as git describes it"),
     LogField("outcomes", "events by outcome, an object of counts"),
     LogField("events_received_first", "events of records that were received for the first time"),
     LogField("handed_back", "records that stay in the queue"),
@@ -69,10 +70,11 @@ LOG_FIELDS = (
 )
 
 
-def log_fields(report: Report, request_id: str) -> Mapping[str, Any]:
+def log_fields(report: Report, request_id: str, revision: str) -> Mapping[str, Any]:
     """Return a value for each of LOG_FIELDS."""
     return {
         "request_id": request_id,
+        "revision": revision,
         "outcomes": {str(reason): count for reason, count in report.outcomes.items()},
         "events_received_first": report.events_received_first,
         "handed_back": len(report.settled.failed_message_ids),
