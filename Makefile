@@ -17,10 +17,10 @@ SCALE ?= 1
 DAYS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types template wheel matrix matrix-newest simulate chaos bench instructions mutation bench-peers lock build deploy rollback destroy undrift invoke clean
+.PHONY: help demo test check lint types template wheel matrix matrix-newest simulate chaos bench instructions mutation bench-peers e2e lock build deploy rollback destroy undrift invoke clean
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 demo: .venv/demo.stamp .venv-emulator/stamp ## the whole pipeline on this machine, with real HTTP traffic (DEMO_EVENTS=3000)
 	@$(PY) -m local.demo --events $(DEMO_EVENTS)
@@ -81,6 +81,9 @@ destroy: .venv-sam/stamp ## delete a stack whose queues and table are empty (CON
 undrift: .venv-sam/stamp ## put back what was changed by hand in a stack, after showing it (CONFIG_ENV=dev or prod)
 	@.venv-sam/bin/python -m infra.undrift $(CONFIG_ENV)
 
+e2e: .venv/demo.stamp .venv-sam/stamp .venv-e2e/stamp ## the template as a stack in LocalStack: deployed, operated, deleted (some five minutes)
+	@$(PY) -m local.e2e
+
 invoke: .venv/demo.stamp .venv-emulator/stamp ## the built function on an event (EVENT=events/sample.json), without Docker
 	@$(PY) -m local.invoke $(EVENT)
 
@@ -135,6 +138,11 @@ clean: ## remove what the other targets made
 	@echo "== installing the SAM CLI into .venv-sam (about two minutes)"
 	@$(MAKE_VENV)
 	@.venv-sam/bin/python -m pip install $(PIP_FLAGS) -r requirements/sam.txt
+	@touch $@
+
+.venv-e2e/stamp: requirements/e2e.txt $(wildcard local/e2e/plugin/*.toml local/e2e/plugin/*/*.py)
+	@echo "== installing LocalStack into .venv-e2e (about two minutes, 500 MB)"
+	@$(PY) -m local.e2e.install
 	@touch $@
 
 .venv-mutation/stamp: requirements/mutation.txt requirements/dev.txt requirements/demo.txt requirements/django.txt functions/send_events/requirements.in
