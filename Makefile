@@ -61,9 +61,11 @@ wheel: .venv/dev.stamp ## the wheel that the Django app installs, in dist/
 	@echo "== wheel"
 	@$(PY) -m build --wheel --no-isolation --outdir dist . > /dev/null && ls dist/*.whl
 
-lock: .venv/dev.stamp ## the hashes of what is deployed, after a change of functions/send_events/requirements.in
+lock: .venv/dev.stamp ## the hashes of what is deployed and the pins of make e2e, after a change of requirements.in or e2e.in
 	@cd functions/send_events && ../../$(PY) -m uv pip compile --quiet --universal --python-version 3.13 \
 	  --generate-hashes --output-file requirements.txt requirements.in
+	@$(PY) -m uv pip compile --quiet --no-annotate --no-header --python-version 3.13 --python-platform linux \
+	  --output-file requirements/e2e.txt requirements/e2e.in
 
 build: .venv-sam/stamp ## sam build, then bytecode for exactly the runtime's Python (needs Python 3.13)
 	@echo "== build"

@@ -22,7 +22,7 @@ def main() -> int:
         return 2
     commands = (
         [str(python), "-m", "venv", "--clear", str(OURS.parents[1])],
-        [str(OURS), *_PIP, "-r", str(ROOT / "requirements/e2e.txt")],
+        [str(OURS), *_PIP, "--no-deps", "-r", str(ROOT / "requirements/e2e.txt")],
         [str(OURS), *_PIP, "--no-deps", str(PLUGIN)],
     )
     try:
