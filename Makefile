@@ -83,7 +83,7 @@ destroy: .venv-sam/stamp ## delete a stack whose queues and table are empty (CON
 undrift: .venv-sam/stamp ## put back what was changed by hand in a stack, after showing it (CONFIG_ENV=dev or prod)
 	@.venv-sam/bin/python -m infra.undrift $(CONFIG_ENV)
 
-e2e: .venv/demo.stamp .venv-sam/stamp .venv-e2e/stamp ## the template as a stack in LocalStack: deployed, operated, deleted (some five minutes)
+e2e: .venv/demo.stamp .venv-sam/stamp .venv-e2e/stamp ## the template as a stack in LocalStack: deployed, operated, deleted (minutes)
 	@$(PY) -m local.e2e
 
 invoke: .venv/demo.stamp .venv-emulator/stamp ## the built function on an event (EVENT=events/sample.json), without Docker
