@@ -21,10 +21,10 @@ YES ?=
 export YES
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types template wheel docs matrix matrix-newest simulate chaos bench instructions mutation bench-peers peer-faults lock build deploy rollback destroy undrift invoke clean
+.PHONY: help demo test check lint types template wheel docs matrix matrix-newest simulate chaos bench instructions mutation bench-peers peer-faults e2e lock build deploy rollback destroy undrift invoke clean
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 demo: .venv/demo.stamp .venv-emulator/stamp ## run the whole pipeline on this machine with real HTTP traffic (DEMO_EVENTS=3000)
 	@$(PY) -m local.demo --events $(DEMO_EVENTS)
@@ -71,9 +71,11 @@ docs: .venv-docs/stamp ## build the documentation as a site, in build/docs/index
 	@rm -rf build/docs
 	@.venv-docs/bin/python -m sphinx --quiet --fail-on-warning --fresh-env --doctree-dir .cache/doctrees docs build/docs
 
-lock: .venv/dev.stamp ## update the hashes of what is deployed, after a change of functions/send_events/requirements.in
+lock: .venv/dev.stamp ## update the hashes of what is deployed and the pins of make e2e, after a change of requirements.in or e2e.in
 	@cd functions/send_events && ../../$(PY) -m uv pip compile --quiet --universal --python-version 3.13 \
 	  --generate-hashes --output-file requirements.txt requirements.in
+	@$(PY) -m uv pip compile --quiet --no-annotate --no-header --python-version 3.13 --python-platform linux \
+	  --output-file requirements/e2e.txt requirements/e2e.in
 
 build: .venv-sam/stamp ## build the function with sam, and its bytecode (needs Python 3.13)
 	@echo "== build"
@@ -90,6 +92,9 @@ destroy: .venv-sam/stamp ## delete a stack whose queues and table are empty (CON
 
 undrift: .venv-sam/stamp ## show what was changed by hand in a stack, ask, and revert it (CONFIG_ENV=dev or prod)
 	@.venv-sam/bin/python -m infra.undrift $(CONFIG_ENV)
+
+e2e: .venv/demo.stamp .venv-sam/stamp .venv-e2e/stamp ## deploy the template to LocalStack, operate it, delete it (minutes)
+	@$(PY) -m local.e2e
 
 invoke: .venv/demo.stamp .venv-emulator/stamp ## run the built function on an event, without Docker (EVENT=events/sample.json)
 	@$(PY) -m local.invoke $(EVENT)
@@ -154,6 +159,11 @@ clean: ## remove everything that the other targets made
 	@echo "== installing Sphinx into .venv-docs"
 	@$(MAKE_VENV)
 	@.venv-docs/bin/python -m pip install $(PIP_FLAGS) -r requirements/docs.txt
+	@touch $@
+
+.venv-e2e/stamp: requirements/e2e.txt $(wildcard local/e2e/plugin/*.toml local/e2e/plugin/*/*.py)
+	@echo "== installing LocalStack into .venv-e2e (about two minutes, 500 MB)"
+	@$(PY) -m local.e2e.install
 	@touch $@
 
 .venv-mutation/stamp: requirements/mutation.txt requirements/dev.txt requirements/demo.txt requirements/django.txt functions/send_events/requirements.in

@@ -89,7 +89,8 @@ def deploy(environment: Environment, *, yes: bool) -> bool:
         return False
     build(environment.architecture, find_python(PYTHON, "pip", os.environ))
     tags = {"revision": now, "deployed-by": caller["Arn"]}
-    subprocess.run(deploy_command(environment, tags, now, yes=yes), cwd=ROOT, check=True)
+    environ = os.environ | {"SAM_CLI_TELEMETRY": "0"}
+    subprocess.run(deploy_command(environment, tags, now, yes=yes), cwd=ROOT, env=environ, check=True)
     cloudformation = session.client("cloudformation")
     if environment.name == _PROD:
         cloudformation.update_termination_protection(

@@ -93,6 +93,7 @@ class Follower:
         """Publish the event, and return where it got to.
 
         Raises:
+            Refused: the Log table has this event already, whose end would be taken for that of the probe.
             SetupFault: AWS refuses or cannot be reached; the event may be in the queue.
         """
         log = LogTable(self.aws.dynamodb, self.stack.need("log_table"))
@@ -100,7 +101,11 @@ class Follower:
         key = log_key(event.to_wire(), message_id="", position=0)
         detail = "sent to see whether events arrive"
         row = LogEntry(key, PROBE_REASON, detail, event.event, last_failed_at_ms=now_ms, state=State.REDRIVEN)
-        log.put_new(row.to_item())
+        if not log.put_new(row.to_item()):
+            raise Refused(
+                f"The Log table {log.name} has event {event.insert_id} of this time already. "
+                "Give the probe another insert_id or time, or none."
+            )
         began_s = self.now_s()
         message_id = publish(
             self.aws, self.stack, encode_message([event], identity=identity), {LOG_KEY: str(key)}

@@ -1,6 +1,7 @@
 """make deploy, rollback and destroy: what is shown, asked, refused, kept."""
 
 import io
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -66,6 +67,15 @@ def test_production_takes_a_clean_tree_only(name: str, revision: str, *, is_refu
             check_tree(environment, revision)
     else:
         check_tree(environment, revision)
+
+
+def test_no_run_of_sam_reports_to_its_maker() -> None:
+    """Each module that starts sam switches its telemetry off."""
+    texts = {path.name: path.read_text() for path in (ROOT / "infra").glob("*.py")}
+    starts = {name for name, text in texts.items() if re.search(r"run\(.*(SAM|sam\b|deploy_command)", text)}
+
+    assert starts >= {"build.py", "deploy.py"}
+    assert [name for name in starts if "SAM_CLI_TELEMETRY" not in texts[name]] == []
 
 
 def test_the_command_has_all_parameters_and_tags() -> None:

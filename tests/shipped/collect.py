@@ -122,7 +122,7 @@ def _in_epilogs() -> Iterator[tuple[str, str]]:
 
 
 def _in_makefile() -> Iterator[tuple[str, str]]:
-    for target in re.findall(r"^([a-z-]+):.*## ", (ROOT / "Makefile").read_text(), re.MULTILINE):
+    for target in re.findall(r"^([a-z0-9-]+):.*## ", (ROOT / "Makefile").read_text(), re.MULTILINE):
         yield "Makefile", f"make {target}"
 
 

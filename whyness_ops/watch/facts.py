@@ -112,7 +112,9 @@ def _alarms(aws: Aws, stack: Stack) -> list[Alarm]:
             AlarmNamePrefix=prefix, StateValue="ALARM", AlarmTypes=types
         )
         found = [alarm for page in pages for kind in types for alarm in page[f"{kind}s"]]
-    return [Alarm(alarm["AlarmName"].removeprefix(prefix), alarm["StateUpdatedTimestamp"]) for alarm in found]
+    # Emulators return those in other states, too.
+    ring = [alarm for alarm in found if alarm["StateValue"] == "ALARM"]
+    return [Alarm(alarm["AlarmName"].removeprefix(prefix), alarm["StateUpdatedTimestamp"]) for alarm in ring]
 
 
 def _deployment(aws: Aws, stack: Stack) -> Deployment:

@@ -11,12 +11,14 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from whyness_events import decode_message
 from whyness_events.dead_letter import LOG_KEY
 from whyness_events.log_entry import to_dynamodb
 from whyness_ops import following, send_file
 from whyness_ops.cli import main
+from whyness_ops.errors import Refused
 from whyness_ops.following import Follower
 from whyness_ops.stack import Stack
 from whyness_ops.stop import Stop
@@ -30,6 +32,7 @@ class FakeQueueAndTable:
 
     states: Sequence[Mapping[str, Any]] = ({},)
     is_honest: bool = True
+    is_known: bool = False
     sent: list[dict[str, Any]] = field(default_factory=list)
     row: dict[str, Any] = field(default_factory=dict)
     looks: int = 0
@@ -42,6 +45,8 @@ class FakeQueueAndTable:
 
     def put_item(self, **item: Any) -> None:
         """As boto3's DynamoDB."""
+        if self.is_known:
+            raise ClientError({"Error": {"Code": "ConditionalCheckFailedException"}}, "PutItem")
         self.row = dict(item["Item"])
 
     def query(self, **_: Any) -> dict[str, Any]:
@@ -198,6 +203,20 @@ def test_a_probe_ends_where_its_event_ends(  # noqa: PLR0913, PLR0917  (fixtures
     carried = message["MessageAttributes"][LOG_KEY]["StringValue"]
     assert carried == f"{aws.row['pk']['S']}/{aws.row['sk']['S']}"
     assert aws.row["reason"]["S"] == following.PROBE_REASON
+
+
+def test_an_event_of_which_the_table_knows_is_not_followed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its earlier end would be taken for that of the probe: "delivered" at once, and nothing had arrived."""
+    file = tmp_path / "event.json"
+    file.write_text('{"event": "A", "insert_id": "one", "time": 1794999999000}')
+    aws = FakeQueueAndTable([DELIVERED], is_known=True)
+    use(monkeypatch, aws)
+
+    assert main(["send", str(file), "--probe"]) == Refused.exit_code
+    assert aws.sent == []
+    assert "has event one of this time already" in capsys.readouterr().err
 
 
 def test_a_probe_follows_one_event(

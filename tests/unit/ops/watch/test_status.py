@@ -53,7 +53,7 @@ def stack_in(status: str) -> dict[str, Any]:
     return {"Stacks": [{**WELL["deployment"]["Stacks"][0], "StackStatus": status}]}
 
 
-ALARM = {"AlarmName": "s-dead-letters", "StateUpdatedTimestamp": NOW}
+ALARM = {"AlarmName": "s-dead-letters", "StateValue": "ALARM", "StateUpdatedTimestamp": NOW}
 OLD = {"MetricDataResults": [{"Id": "queue", "Values": [90_000.0]}]}
 DEAD = {
     "MetricDataResults": [{"Id": "dead_age", "Values": [7200.0]}, {"Id": "r_rejected", "Values": [15.0, 9.0]}]
@@ -106,6 +106,15 @@ def test_what_is_ill_is_named_with_what_to_do(
     assert text in ill.text
     assert do in ill.do
     assert f"Fix {name}: {ill.do}" in status_text(status.to_json())
+
+
+@pytest.mark.parametrize("state", ["OK", "INSUFFICIENT_DATA"])
+def test_only_an_alarm_that_rings_is_named(monkeypatch: pytest.MonkeyPatch, state: str) -> None:
+    """An emulator answers with all of them, whatever state was asked for."""
+    quiet = {**ALARM, "StateValue": state}
+    status = status_of(monkeypatch, alarms={"MetricAlarms": [quiet], "CompositeAlarms": [quiet]})
+
+    assert status.is_well
 
 
 @pytest.mark.parametrize("name", ASKED)

@@ -1,0 +1,1 @@
+"""The template as a stack in LocalStack, and all that an operator does with it (`make e2e`)."""

@@ -1,0 +1,1 @@
+"""What LocalStack lacks for this project."""
