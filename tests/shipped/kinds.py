@@ -14,7 +14,7 @@ class Kind(Enum):
     UPGRADE = "run in its order by the upgrade's test"
     SHORT = "run as it stands"
     AWS = "needs an AWS account"
-    STACK = "needs a deployed stack: run by `make e2e`; here its options are parsed"
+    STACK = "needs a deployed stack: run by `make e2e` or, as tail and live, locally; parsed here"
     FORGE = "runs where the project is released; zizmor reads the workflow"
     DOCKER = "needs Docker"
     ROOT = "needs root, and changes the machine"
