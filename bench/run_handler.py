@@ -14,10 +14,11 @@ from typing import Any
 
 from bench.cpu import forget_heap
 from bench.peak_memory import forget_peak_kib, peak_kib
-from bench.workload import invocations, one_invocation
+from bench.workload import invocations, one_invocation, small_invocations
 
 TIMEOUT_S = 120
 _TIMES = 10
+_ODD_OF_100 = 10
 
 
 class Context:
@@ -35,16 +36,13 @@ class Context:
 
 
 def main() -> None:
-    """Measure `argv[1]` events, `argv[2]` per message; with `one`, all in one invocation, ten times.
+    """Measure `argv[1]` events, `argv[2]` per message, in the form `argv[3]` of `_prepared`.
 
     The process handles a full invocation first, so that it is measured as a warm container.
     """
-    event_count, per_message = int(sys.argv[1]), int(sys.argv[2])
-    if sys.argv[3:] == ["one"]:
-        prepared = one_invocation(event_count, per_message=per_message) * _TIMES
-        event_count *= _TIMES
-    else:
-        prepared = invocations(event_count, per_message=per_message)
+    per_message = int(sys.argv[2])
+    prepared = _prepared(int(sys.argv[1]), per_message, sys.argv[3] if sys.argv[3:] else "full")
+    event_count = int(sys.argv[1]) * (_TIMES if sys.argv[3:] == ["one"] else 1)
     idle = invocations(per_message, per_message=per_message, seed=2)
     import handler  # noqa: PLC0415  (its memory is measured)
 
@@ -70,6 +68,20 @@ def main() -> None:
         "peak_over_idle_mib": (most_kib - before_kib) / 1024,
     }
     print(json.dumps(figures))
+
+
+def _prepared(count: int, per_message: int, form: str) -> list[dict[str, Any]]:
+    """Return SQS events: full ones, full with odd events, all in `one` and ten times, or with one event each."""
+    match form:
+        case "full":
+            return invocations(count, per_message=per_message)
+        case "odd":
+            return invocations(count, per_message=per_message, odd_of_100=_ODD_OF_100)
+        case "one":
+            return one_invocation(count, per_message=per_message) * _TIMES
+        case "small":
+            return small_invocations(count)
+    raise SystemExit(f"no such form: {form}")
 
 
 def _run(handler: Any, prepared: list[dict[str, Any]]) -> int:
