@@ -71,7 +71,7 @@ def main() -> None:
 
 
 def _prepared(count: int, per_message: int, form: str) -> list[dict[str, Any]]:
-    """Return SQS events: full ones, full with odd events, all in `one` and ten times, or with one event each."""
+    """Return SQS events: full ones, with odd events or without, all events in one, or one event in each."""
     match form:
         case "full":
             return invocations(count, per_message=per_message)

@@ -6,11 +6,10 @@ from typing import Any
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tests.builders import NOW_MS, as_event, make_event, make_record
+from tests.builders import NOW_MS, as_event, make_event, make_record, read_record
 from tests.strategies import any_json, any_text
 from whyness_events.delivery.items import RecordEvents
 from whyness_events.delivery.reading import decode
-from whyness_events.delivery.reading.decode import read_record
 from whyness_events.outcomes import Reason
 
 # JSON text of numbers and strings, and of what Python or JavaScript take for them.

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from whyness_events.delivery.invocation_report import Report
-from whyness_events.delivery.items import Item, Record, RecordEvents
+from whyness_events.delivery.items import Record, RecordEvents
 from whyness_events.delivery.mixpanel.translate import DescribeUseragent, Translator
 from whyness_events.delivery.ports import Clock, DeadLetterQueue, Log, SenderPool
 from whyness_events.delivery.reading.reader import Reader, waiting_whole
 from whyness_events.delivery.sending.container_state import ContainerState
-from whyness_events.delivery.sending.grouping import batches, drop_delivered, drop_repeats, keep_delivered
+from whyness_events.delivery.sending.grouping import Repeats, batches, drop_delivered, keep_delivered
 from whyness_events.delivery.sending.in_flight import InFlight
 from whyness_events.delivery.sending.pacing import Concurrency
 from whyness_events.delivery.sending.sender import Sender
@@ -116,7 +116,7 @@ class _Invocation:
         self._end_s = deadline_s
         self._left_s = deadline_s - parts.clock.monotonic_s()
         self._work_by_s = deadline_s - min(_LAST_S, _LAST_PART * self._left_s)
-        self._seen: dict[bytes, Item] = {}
+        self._repeats = Repeats()
         self._reader = Reader(parts.translator, parts.default_identity)
         in_flight = InFlight(parts.pool, parts.clock, parts.answer_timeout_s, self._report.sending)
         self._sending = Sender(in_flight, parts.clock, parts.rng, parts.container_state)
@@ -132,7 +132,7 @@ class _Invocation:
         self._handle(fresh, self._clock.monotonic_s() + part * self._time_left_s(), is_last=not suspects)
         self._handle_suspects(suspects)
         report.settled.log_writes_lost += self._settlement.finish(deadline_s=self._end_s)
-        report.suspects = len(suspects)
+        report.repeats, report.suspects = self._repeats.count, len(suspects)
         report.is_breaker_open = self._parts.container_state.breaker.is_open
         report.strings_cut, report.internal_faults = self._reader.strings_cut, self._reader.internal_faults
         return report
@@ -160,8 +160,8 @@ class _Invocation:
     # --- some records, from reading to settling
 
     def _handle(self, records: Sequence[Record], by_s: float, *, is_last: bool = False) -> None:
-        received = [self._reader.read(record, now_ms=self._now_ms) for record in records]
-        self._report.repeats += drop_repeats(received, self._seen)
+        received = self._reader.read(records, now_ms=self._now_ms)
+        self._repeats.drop(received)
         container_state = self._parts.container_state
         drop_delivered(received, container_state.delivered)
         requests = list(batches(received, container_state.size.limit_bytes))
