@@ -100,8 +100,7 @@ def _read_before_giving_up(patch: pytest.MonkeyPatch) -> None:
     give_up = deliver._Invocation._give_up
 
     def reading(self: deliver._Invocation, records: Sequence[Record]) -> Sequence[Record]:
-        for record in records:
-            self._reader.read(record, now_ms=self._now_ms)
+        self._reader.read(records, now_ms=self._now_ms)
         return give_up(self, records)
 
     patch.setattr(deliver._Invocation, "_give_up", reading)
