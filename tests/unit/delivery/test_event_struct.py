@@ -32,8 +32,10 @@ def test_what_is_surely_valid_is_valid(event: Event, name: str, value: object) -
     except (msgspec.DecodeError, UnicodeEncodeError):
         return
 
-    if are_surely_valid([found], now_ms=NOW_MS) and len(text) < event_struct.SURE_BYTES:
-        check_event(Event(**msgspec.structs.asdict(found)), now_ms=NOW_MS)  # would raise
+    everyday = msgspec.json.decode(json.dumps(make_raw()), type=EventStruct)
+    for group in ([found], [everyday, found], [found, everyday]):
+        if are_surely_valid(group, now_ms=NOW_MS) and len(text) < event_struct.SURE_BYTES:
+            check_event(Event(**msgspec.structs.asdict(found)), now_ms=NOW_MS)  # would raise
 
 
 @pytest.mark.parametrize(

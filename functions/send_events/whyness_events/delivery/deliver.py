@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from whyness_events.delivery.invocation_report import Report
-from whyness_events.delivery.items import Record, RecordEvents
+from whyness_events.delivery.items import Record, RecordEvents, conclude
 from whyness_events.delivery.mixpanel.translate import DescribeUseragent, Translator
 from whyness_events.delivery.ports import Clock, DeadLetterQueue, Log, SenderPool
 from whyness_events.delivery.reading.reader import Reader, waiting_whole
@@ -142,7 +142,7 @@ class _Invocation:
 
     def _give_up(self, records: Sequence[Record]) -> Sequence[Record]:
         """Settle the records to be given up unread before any other is touched; return the others."""
-        first_ms = min((r.sent_ms for r in records if r.sent_ms), default=self._now_ms)
+        first_ms = min([r.sent_ms for r in records if r.sent_ms], default=self._now_ms)
         is_old = self._now_ms - first_ms >= LONGEST_WAIT_S * 1000
         candidates = records if is_old else [r for r in records if r.receive_count >= SUSPECT_FROM]
         if not any(map(self._is_long_over, candidates)):
@@ -166,14 +166,13 @@ class _Invocation:
         drop_delivered(received, container_state.delivered)
         requests = list(batches(received, container_state.size.limit_bytes))
         self._sending.run(requests, deadline_s=by_s - self._settling_s(received, by_s))
-        for record_events in received:
-            record_events.conclude()
+        conclude(received)
         keep_delivered(received, container_state.delivered)
         exhaust(received, self._parts.patience, now_ms=self._now_ms)
         self._settle(received, by_s, is_last=is_last)
 
     def _settling_s(self, received: Sequence[RecordEvents], by_s: float) -> float:
-        event_count = sum(len(record_events.items) for record_events in received)
+        event_count = sum([len(record_events.items) for record_events in received])
         left_s = by_s - self._clock.monotonic_s()
         return min(_SETTLE_S + _SETTLE_EVENT_S * event_count, _SETTLE_PART * left_s)
 
@@ -193,11 +192,11 @@ class _Invocation:
 
     def _note_ages(self, received: Sequence[RecordEvents]) -> None:
         report, now_ms = self._report, int(self._clock.now_s() * 1000)
-        for record_events in received:
-            if due_ms := record_events.due_ms:
-                report.oldest_record_ms = max(report.oldest_record_ms, self._now_ms - due_ms)
-                if record_events.has_delivered:
-                    report.delivery_lag_ms = max(report.delivery_lag_ms, now_ms - due_ms)
+        all_due = [(due_ms, r.has_delivered) for r in received if (due_ms := r.due_ms)]
+        ages_ms = [self._now_ms - due_ms for due_ms, _ in all_due]
+        lags_ms = [now_ms - due_ms for due_ms, has_delivered in all_due if has_delivered]
+        report.oldest_record_ms = max([report.oldest_record_ms, *ages_ms])
+        report.delivery_lag_ms = max([report.delivery_lag_ms, *lags_ms])
 
     # --- suspects
 

@@ -52,16 +52,16 @@ def read_group(records: Sequence[Record], *, now_ms: int, default_identity: str)
     """
     received, unchecked = [], list[Item]()
     for record in records:
-        record_events = RecordEvents(record)
+        record_events = RecordEvents(record, items := [])
+        received.append(record_events)
         fast = _read_fast(record.body)
         if fast is None:
             _read_leniently(record_events, now_ms, default_identity)
-        else:
-            identity = fast[0] or default_identity
-            items = [Item(record, position, event, identity) for position, event in enumerate(fast[1])]
-            record_events.items = items
-            unchecked += items
-        received.append(record_events)
+            continue
+        identity = fast[0] or default_identity
+        for position, event in enumerate(fast[1]):
+            items.append(Item(record, position, event, identity))
+        unchecked += items
     for item in _doubtful(unchecked, now_ms):
         check_item(item, now_ms=now_ms)
     return received
