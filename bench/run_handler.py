@@ -40,9 +40,10 @@ def main() -> None:
 
     The process handles a full invocation first, so that it is measured as a warm container.
     """
-    per_message = int(sys.argv[2])
-    prepared = _prepared(int(sys.argv[1]), per_message, sys.argv[3] if sys.argv[3:] else "full")
-    event_count = int(sys.argv[1]) * (_TIMES if sys.argv[3:] == ["one"] else 1)
+    count, per_message, form = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3] if sys.argv[3:] else "full"
+    prepared = _prepared(count, per_message, form)
+    event_count = count * _TIMES if form == "one" else count
+    first = one_invocation(count, per_message=1) if form == "small" else prepared[:1]
     idle = invocations(per_message, per_message=per_message, seed=2)
     import handler  # noqa: PLC0415  (its memory is measured)
 
@@ -50,7 +51,7 @@ def main() -> None:
     with silence():
         _run(handler, idle)
         before_kib = forget_peak_kib()
-        handed_back = _run(handler, prepared[:1])
+        handed_back = _run(handler, first)
         most_kib = peak_kib()
         if "BENCH_TOGETHER" in os.environ:
             _wait_for_the_others()
