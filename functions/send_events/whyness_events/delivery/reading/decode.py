@@ -50,7 +50,8 @@ def read_group(records: Sequence[Record], *, now_ms: int, default_identity: str)
         now_ms: the reader's clock, epoch milliseconds.
         default_identity: one of `wire.IDENTITIES`, for a message without a stamp.
     """
-    received, unchecked = [], list[Item]()
+    received: list[RecordEvents] = []
+    unchecked, all_events = list[Item](), list[EventStruct]()
     for record in records:
         record_events = RecordEvents(record, items := [])
         received.append(record_events)
@@ -58,23 +59,28 @@ def read_group(records: Sequence[Record], *, now_ms: int, default_identity: str)
         if fast is None:
             _read_leniently(record_events, now_ms, default_identity)
             continue
-        identity = fast[0] or default_identity
-        for position, event in enumerate(fast[1]):
+        stamp, events = fast
+        identity = stamp or default_identity
+        for position, event in enumerate(events):
             items.append(Item(record, position, event, identity))
         unchecked += items
-    for item in _doubtful(unchecked, now_ms):
+        all_events += events
+    for item in _doubtful(unchecked, all_events, now_ms):
         check_item(item, now_ms=now_ms)
     return received
 
 
-def _doubtful(items: Sequence[Item], now_ms: int) -> Sequence[Item]:
-    """Return the items that the contract must check, by halves of halves."""
-    if not items or are_surely_valid([item.event for item in items], now_ms=now_ms):
+def _doubtful(items: Sequence[Item], events: Sequence[EventStruct], now_ms: int) -> Sequence[Item]:
+    """Return the items that the contract must check, by halves of halves; `events` are theirs."""
+    if not items or are_surely_valid(events, now_ms=now_ms):
         return ()
     if len(items) == 1:
         return items
     middle = len(items) // 2
-    return [*_doubtful(items[:middle], now_ms), *_doubtful(items[middle:], now_ms)]
+    return [
+        *_doubtful(items[:middle], events[:middle], now_ms),
+        *_doubtful(items[middle:], events[middle:], now_ms),
+    ]
 
 
 def check_item(item: Item, *, now_ms: int) -> None:

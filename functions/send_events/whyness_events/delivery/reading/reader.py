@@ -53,14 +53,9 @@ class Reader:
 
     def _encode(self, received: Sequence[RecordEvents], now_ms: int) -> None:
         """Encode the items that can be sent."""
-        items = [
-            item
-            for record_events in received
-            for item in record_events.items
-            if item.outcome is None and item.event is not None
-        ]
-        events, identities = [item.event for item in items], [item.identity for item in items]
-        translated = self.translator.translate(events, identities)
+        items = [item for record_events in received for item in record_events.items if item.outcome is None]
+        events = [item.event for item in items if item.event is not None]
+        translated = self.translator.translate(events, [item.identity for item in items])
         for item, (encoded, _) in zip(items, translated, strict=True):
             item.encoded = encoded
             if len(encoded) > SURE_BYTES:
