@@ -14,6 +14,7 @@ from typing import Any
 from tqdm import tqdm
 
 from bench import programs, targets
+from bench.instructions import WAYS, count, missing_tool
 from bench.page import write_page
 from bench.sink import running_sink
 from bench.workload import mixpanel_events
@@ -56,6 +57,7 @@ class _Bench:
             "packed": lambda: self._run(programs.python(ours, self.events, 100)),
             "floor": lambda: self._run(programs.python(floor, self.events, 100)),
             "single": lambda: self._run(programs.python(ours, self.events, 1)),
+            "odd": lambda: self._run(programs.python(ours, self.events, 100, "odd")),
             "12,000": lambda: self._run(programs.python(ours, 12_000, 100, "one")),
             "1,200": lambda: self._run(programs.python(ours, 1_200, 100, "one")),
             "import": lambda: self._import("import handler"),
@@ -86,15 +88,28 @@ class _Bench:
         }
         return own | (peers if with_peers else {})
 
-    def instructions(self, module: str) -> float | None:
-        """Return the instructions of an event. Programs handle their events twice, once to warm up."""
-        with_work, without = self._instructions(module), self._instructions("bench.run_nothing")
+    def instructions(self) -> dict[str, float | None]:
+        """Return the instructions of an event, and of an invocation with one event."""
+        handler, floor = "bench.run_handler", "bench.run_floor"
+        counted = {
+            "instructions": self._of_event(handler, 100),
+            "floor_instructions": self._of_event(floor, 100),
+            "single_instructions": self._of_event(handler, 1),
+            "single_floor_instructions": self._of_event(floor, 1),
+        }
+        small = None if missing_tool() else float(count(*WAYS["small"], self.url))
+        return counted | _to_floor(counted) | {"small_instructions": small}
+
+    def _of_event(self, module: str, per_message: int) -> float | None:
+        # Programs handle their events twice, once to warm up.
+        with_work = self._instructions(module, per_message)
+        without = self._instructions("bench.run_nothing", per_message)
         return None if with_work is None or without is None else (with_work - without) / 2
 
-    def _instructions(self, module: str) -> float | None:
+    def _instructions(self, module: str, per_message: int) -> float | None:
         few, many = _COUNTED_EVENTS
-        less = programs.instructions(programs.python(module, few, 100), self.url)
-        more = programs.instructions(programs.python(module, many, 100), self.url)
+        less = programs.instructions(programs.python(module, few, per_message), self.url)
+        more = programs.instructions(programs.python(module, many, per_message), self.url)
         return None if less is None or more is None else (more - less) / (many - few)
 
     def _run(self, command: list[str]) -> Measured:
@@ -145,9 +160,16 @@ def _measure(options: argparse.Namespace) -> tuple[dict[str, Measured], dict[str
                 for name, way in ways.items():
                     runs[name].append(way())
                     bar.update()
-        programs_counted = {} if options.quick else {"instructions": "handler", "floor_instructions": "floor"}
-        counted = {key: bench.instructions(f"bench.run_{name}") for key, name in programs_counted.items()}
+        counted: dict[str, float | None] = {} if options.quick else bench.instructions()
     return {name: _medians(results) for name, results in runs.items()}, counted
+
+
+def _to_floor(counted: Mapping[str, float | None]) -> dict[str, float | None]:
+    return {
+        f"{way}instructions_to_floor": own / floor
+        for way in ("", "single_")
+        if (own := counted[f"{way}instructions"]) and (floor := counted[f"{way}floor_instructions"])
+    }
 
 
 def _medians(runs: list[Measured]) -> Measured:
@@ -161,6 +183,7 @@ def values_of(medians: Mapping[str, Measured]) -> dict[str, float | None]:
     values: dict[str, float | None] = {
         "cpu_to_floor": cpu_s / floor["cpu_s_per_100k"],
         "single_to_packed": single["cpu_s_per_100k"] / cpu_s,
+        "odd_to_packed": medians["odd"]["cpu_s_per_100k"] / cpu_s,
         "growth": medians["12,000"]["wall_s"] / medians["1,200"]["wall_s"],
         "peak_over_idle_mib": packed["peak_over_idle_mib"],
         "import_to_libraries": medians["import"]["cpu_ms"] / medians["libraries"]["cpu_ms"],

@@ -20,7 +20,14 @@ from bench.sink import running_sink
 RECORD = Path(__file__).parent / "instructions.toml"
 LIMIT = 1.03
 _EVENTS = 4_000
-_WAYS = {"packed": 100, "single": 1}  # events a message
+_SMALL_EVENTS = 200
+# Number of events, events a message, and the form of invocation: see bench/run_handler.py.
+WAYS = {
+    "packed": (_EVENTS, 100, "full"),
+    "odd": (_EVENTS, 100, "odd"),
+    "single": (_EVENTS, 1, "full"),
+    "small": (_SMALL_EVENTS, 1, "small"),
+}
 _COLLECTED = re.compile(r"Collected : (\d+)")
 _EPILOG = """examples:
   make instructions                              compare with bench/instructions.toml
@@ -46,8 +53,8 @@ def missing_tool() -> str:
     return "skipped: valgrind is not installed. To install it: apt-get install valgrind"
 
 
-def count(events_per_message: int, url: str) -> int:
-    """Return the instructions of one event in a warm container.
+def count(event_count: int, events_per_message: int, form: str, url: str) -> int:
+    """Return the instructions of one of `event_count` events in a warm container.
 
     Counting begins after imports and preparation, which would take ten times as long.
 
@@ -55,7 +62,7 @@ def count(events_per_message: int, url: str) -> int:
         programs.Failed: the program failed.
     """
     tool = ["valgrind", "--tool=callgrind", "--instr-atstart=no", "--callgrind-out-file=/dev/null"]
-    command = [*tool, *programs.python("bench.run_handler", _EVENTS, events_per_message)]
+    command = [*tool, *programs.python("bench.run_handler", event_count, events_per_message, form)]
     with programs.prepared(command, url, PYTHONHASHSEED="0") as process:
         switch = ["callgrind_control", "--instr=on", str(process.pid)]
         subprocess.run(switch, capture_output=True, check=True)
@@ -63,7 +70,7 @@ def count(events_per_message: int, url: str) -> int:
     match = _COLLECTED.search(output)
     if match is None:
         raise programs.Failed(f"callgrind counted nothing: {output[-500:]}")
-    return int(match[1]) // _EVENTS
+    return int(match[1]) // event_count
 
 
 def key() -> str:
@@ -77,7 +84,7 @@ def write(counts: Mapping[str, int]) -> None:
     record[key()] = dict(counts)
     lines = ["# Instructions of an event on the hot path; python -m bench.instructions --write"]
     for name, figures in sorted(record.items()):
-        lines += ["", f'["{name}"]', *(f"{way} = {figures[way]}" for way in _WAYS)]
+        lines += ["", f'["{name}"]', *(f"{way} = {figures[way]}" for way in WAYS if way in figures)]
     RECORD.write_text("\n".join(lines) + "\n")
 
 
@@ -102,12 +109,12 @@ def main() -> int:
         print(reason)
         return 0
     with running_sink("local.mixpanel_simulator", "--sink", "--port", "0") as url:
-        counts = {way: count(packed, url) for way, packed in _WAYS.items()}
+        counts = {name: count(*way, url) for name, way in WAYS.items()}
     if options.write or recorded is None:
         write(counts)
         print(f"recorded for {key()}: {counts}")
         return 0
-    verdicts = [verdict(way, counts[way], recorded[way]) for way in _WAYS]
+    verdicts = [verdict(way, counts[way], recorded[way]) for way in WAYS]
     print("\n".join(line for _, line in verdicts))
     return 0 if all(is_fine for is_fine, _ in verdicts) else 1
 

@@ -19,7 +19,7 @@ _REQUEST_EVENTS = 2_000
 _HEADERS = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
 
 
-class _Event(msgspec.Struct):
+class _Event(msgspec.Struct, gc=False):
     insert_id: str
     event: str
     user: str
@@ -34,10 +34,23 @@ class _Envelope(msgspec.Struct):
     events: list[_Event]
 
 
-def _mapped(event: _Event) -> dict[str, Any]:
-    known = {"time": event.time, "$insert_id": event.insert_id, "distinct_id": event.user, "ip": event.ip}
-    known |= {"useragent": event.useragent, "data": event.data}
-    return {"event": event.event, "properties": known | event.properties}
+class _Properties(msgspec.Struct):
+    time: int
+    insert_id: str = msgspec.field(name="$insert_id")
+    distinct_id: str
+    ip: str
+    useragent: str
+    data: Any
+
+
+_encode = msgspec.json.Encoder().encode
+
+
+def _mapped(event: _Event) -> bytes:
+    """Return the event's JSON: its fixed properties, then its own."""
+    fixed = _Properties(event.time, event.insert_id, event.user, event.ip, event.useragent, event.data)
+    properties = b",".join((_encode(fixed)[1:-1], _encode(event.properties)[1:-1]))
+    return b'{"event":%b,"properties":{%b}}' % (_encode(event.event), properties)
 
 
 def main() -> None:
@@ -51,7 +64,7 @@ def main() -> None:
         events = [event for record in sqs_event["Records"] for event in decode(record["body"]).events]
         for start in range(0, len(events), _REQUEST_EVENTS):
             chosen = [_mapped(event) for event in events[start : start + _REQUEST_EVENTS]]
-            body = igzip.compress(msgspec.json.encode(chosen), 1)
+            body = igzip.compress(b"[%b]" % b",".join(chosen), 1)
             session.post(
                 url, params={"strict": "1"}, data=body, headers=_HEADERS, auth=("bench", "bench")
             ).raise_for_status()

@@ -14,10 +14,11 @@ from typing import Any
 
 from bench.cpu import forget_heap
 from bench.peak_memory import forget_peak_kib, peak_kib
-from bench.workload import invocations, one_invocation
+from bench.workload import invocations, one_invocation, small_invocations
 
 TIMEOUT_S = 120
 _TIMES = 10
+_ODD_OF_100 = 10
 
 
 class Context:
@@ -35,16 +36,14 @@ class Context:
 
 
 def main() -> None:
-    """Measure `argv[1]` events, `argv[2]` per message; with `one`, all in one invocation, ten times.
+    """Measure `argv[1]` events, `argv[2]` per message, in the form `argv[3]` of `_prepared`.
 
     The process handles a full invocation first, so that it is measured as a warm container.
     """
-    event_count, per_message = int(sys.argv[1]), int(sys.argv[2])
-    if sys.argv[3:] == ["one"]:
-        prepared = one_invocation(event_count, per_message=per_message) * _TIMES
-        event_count *= _TIMES
-    else:
-        prepared = invocations(event_count, per_message=per_message)
+    count, per_message, form = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3] if sys.argv[3:] else "full"
+    prepared = _prepared(count, per_message, form)
+    event_count = count * _TIMES if form == "one" else count
+    first = one_invocation(count, per_message=1) if form == "small" else prepared[:1]
     idle = invocations(per_message, per_message=per_message, seed=2)
     import handler  # noqa: PLC0415  (its memory is measured)
 
@@ -52,7 +51,7 @@ def main() -> None:
     with silence():
         _run(handler, idle)
         before_kib = forget_peak_kib()
-        handed_back = _run(handler, prepared[:1])
+        handed_back = _run(handler, first)
         most_kib = peak_kib()
         if "BENCH_TOGETHER" in os.environ:
             _wait_for_the_others()
@@ -70,6 +69,20 @@ def main() -> None:
         "peak_over_idle_mib": (most_kib - before_kib) / 1024,
     }
     print(json.dumps(figures))
+
+
+def _prepared(count: int, per_message: int, form: str) -> list[dict[str, Any]]:
+    """Return SQS events: full ones, with odd events or without, all events in one, or one event in each."""
+    match form:
+        case "full":
+            return invocations(count, per_message=per_message)
+        case "odd":
+            return invocations(count, per_message=per_message, odd_of_100=_ODD_OF_100)
+        case "one":
+            return one_invocation(count, per_message=per_message) * _TIMES
+        case "small":
+            return small_invocations(count)
+    raise SystemExit(f"no such form: {form}")
 
 
 def _run(handler: Any, prepared: list[dict[str, Any]]) -> int:

@@ -5,6 +5,7 @@ import random
 import time
 import zlib
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -38,12 +39,18 @@ def useragents(count: int = 60) -> list[str]:
     ]
 
 
-def events(count: int, seed: int = 1) -> Iterator[Event]:
-    """Yield `count` events with different addresses and 60 user agents."""
+def events(count: int, seed: int = 1, *, odd_of_100: int = 0) -> Iterator[Event]:
+    """Yield `count` events with different addresses and 60 user agents.
+
+    Args:
+        count: how many.
+        seed: of the random values.
+        odd_of_100: how many of 100 events are valid but unusual, of each kind in `_ODD` as many.
+    """
     rng = random.Random(seed)  # noqa: S311  (traffic)
     headers = useragents()
     for number in range(count):
-        yield Event(
+        event = Event(
             insert_id=_insert_id(rng, number),
             event=rng.choice(_NAMES),
             user=str(rng.randrange(2, 50_000)) if rng.random() < 0.8 else f"p:{rng.randrange(2, 50_000)}",  # noqa: PLR2004
@@ -53,6 +60,22 @@ def events(count: int, seed: int = 1) -> Iterator[Event]:
             data=rng.choice(("GET", "POST", "PUT")),
             properties=_properties(rng),
         )
+        is_odd = number % 100 * odd_of_100 % 100 < odd_of_100
+        yield _odd(event, rng.choice(_ODD)) if is_odd else event
+
+
+# Valid events that the rules as types, or the rules for groups, may leave to the contract's check. Properties
+# are added to the event's own.
+_ODD: tuple[dict[str, Any], ...] = (
+    {"user": "zoë", "properties": {"título": "Écoute, encore"}},
+    {"properties": {"title": "Notes from a long walk. " * 12}},
+    {"data": {"form": {"tags": ["a", "b"], "rating": {"stars": 4}}}},
+    {"user": "-17", "properties": {"balance": -12, "$longitude": -71.05}},
+)
+
+
+def _odd(event: Event, fields: dict[str, Any]) -> Event:
+    return replace(event, **fields | {"properties": event.properties | fields.get("properties", {})})
 
 
 def _insert_id(rng: random.Random, number: int) -> str:
@@ -92,17 +115,23 @@ def read(prepared: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
                 yield {"event": event["event"], "properties": known | event["properties"]}
 
 
+def small_invocations(count: int) -> list[dict[str, Any]]:
+    """Return `count` SQS events with one event each."""
+    (full,) = one_invocation(count, per_message=1)
+    return [{"Records": [record]} for record in full["Records"]]
+
+
 def one_invocation(count: int, *, per_message: int) -> list[dict[str, Any]]:
     """Return one SQS event with `count` events, even above Lambda's limit."""
     sqs_events = invocations(count, per_message=per_message)
     return [{"Records": [record for sqs_event in sqs_events for record in sqs_event["Records"]]}]
 
 
-def invocations(count: int, *, per_message: int, seed: int = 1) -> list[dict[str, Any]]:
+def invocations(count: int, *, per_message: int, seed: int = 1, odd_of_100: int = 0) -> list[dict[str, Any]]:
     """Return SQS events with `count` events, filled up to Lambda's limit."""
     sqs_events: list[dict[str, Any]] = [{"Records": []}]
     room_bytes, batch = PAYLOAD_BYTES, []
-    for event in events(count, seed):
+    for event in events(count, seed, odd_of_100=odd_of_100):
         batch.append(event)
         if len(batch) == per_message:
             record = _record(encode_message(batch, identity="distinct_id"))

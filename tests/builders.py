@@ -6,8 +6,9 @@ from dataclasses import fields
 from typing import Any
 
 from whyness_events import Event, encode_message, limits
-from whyness_events.delivery.items import Item, Record
+from whyness_events.delivery.items import Item, Record, RecordEvents
 from whyness_events.delivery.mixpanel.translate import AnyEvent, DescribeUseragent, Translator
+from whyness_events.delivery.reading.decode import read_group
 
 NOW_MS = 1_795_000_000_000
 SENT_MS = NOW_MS - 30_000
@@ -67,6 +68,12 @@ def make_record(body: str | Event | None = None, **over: Any) -> Record:
     return Record(body=text, **{**defaults, **over})
 
 
+def read_record(record: Record, *, now_ms: int, default_identity: str) -> RecordEvents:
+    """Return a record that is read alone."""
+    (record_events,) = read_group([record], now_ms=now_ms, default_identity=default_identity)
+    return record_events
+
+
 def as_event(item: Item) -> Event | None:
     """Return an item's event as the contract's type, whichever reader it came from."""
     if item.event is None:
@@ -78,7 +85,7 @@ def translated(
     event: AnyEvent, identity: str, describe_useragent: DescribeUseragent
 ) -> tuple[dict[str, Any], int]:
     """Return what Mixpanel gets, decoded, and how many strings were cut."""
-    encoded, cut_count = Translator(describe_useragent).translate(event, identity)
+    ((encoded, cut_count),) = Translator(describe_useragent).translate([event], [identity])
     return json.loads(encoded), cut_count
 
 

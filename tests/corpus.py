@@ -394,7 +394,7 @@ def oversized_event(size_bytes: int) -> str:
 def sent_bytes(text: str) -> int:
     """Return how many bytes of JSON Mixpanel would get of a valid event."""
     event = parse_event(json.loads(text), now_ms=NOW_MS)
-    return len(Translator(describe_useragent).translate(event, "distinct_id")[0])
+    return len(Translator(describe_useragent).translate([event], ["distinct_id"])[0][0])
 
 
 BAD_EVENTS = [

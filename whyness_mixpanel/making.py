@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from whyness_events import InvalidEvent, WhynessEventsError, encode_event, parse_event
-from whyness_events.event import check_property_names
+from whyness_events.event import check_property_name
 from whyness_events.values import check_value
 from whyness_mixpanel import conf
 from whyness_mixpanel.encoding import field_values, normalise, parked_event
@@ -173,7 +173,7 @@ class Made:
             return error
         for name, value in self._fields["properties"].items():
             try:
-                check_property_names([name])
+                check_property_name(name)
                 check_value(error.path, value)
             except InvalidEvent:
                 return InvalidValue(

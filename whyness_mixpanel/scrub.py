@@ -1,6 +1,7 @@
 """What counts as a secret: the defaults of SCRUB_NAMES and SCRUB_PATTERNS, and how both are parsed."""
 
 import re
+import string
 
 from whyness_mixpanel.setting_parsers import members
 
@@ -22,16 +23,19 @@ NAMES: tuple[str, ...] = (
     "creditcard",
     "cardnumber",
 )
-# Secret anywhere in a text: bearer tokens, JWTs, AWS keys, a URL's password, PEM keys.
-PATTERNS: tuple[str, ...] = (
-    "(?i:bearer) +[A-Za-z0-9._~+/=-]{8,}",
-    "(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{8,}+[.][A-Za-z0-9_-]++[.][A-Za-z0-9_-]*",
-    "A[KS]IA[A-Z0-9]{16}",
-    "(?<=://)[^/ :@]{0,100}:[^/ @]{1,200}(?=@)",
-    "-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----(?s:.*)",
-)
+# Secret anywhere in a text: bearer tokens, JWTs, AWS keys, a URL's password, PEM keys. Beside each pattern is
+# a part of every text that it matches, in lower case: only texts that contain it are searched.
+LITERALS = {
+    "(?i:bearer) +[A-Za-z0-9._~+/=-]{8,}": "bearer ",
+    "(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{8,}+[.][A-Za-z0-9_-]++[.][A-Za-z0-9_-]*": "eyj",
+    "A[KS]IA[A-Z0-9]{16}": "ia",
+    "(?<=://)[^/ :@]{0,100}:[^/ @]{1,200}(?=@)": "@",
+    "-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----(?s:.*)": "-----begin ",
+}
+PATTERNS: tuple[str, ...] = tuple(LITERALS)
 
-_PUNCTUATION = re.compile(r"[^a-z0-9]+")
+_PLAIN = f"{string.ascii_lowercase}{string.digits}".encode()
+_PUNCTUATION = bytes(set(range(256)) - set(_PLAIN))
 
 
 def parse_names(value: object) -> tuple[str, ...]:
@@ -64,4 +68,4 @@ def _texts(value: object) -> tuple[str, ...]:
 
 def plain_name(name: str) -> str:
     """Return the letters and digits of a key in lower case, by which keys are compared."""
-    return _PUNCTUATION.sub("", name.lower())
+    return name.lower().encode(errors="replace").translate(None, _PUNCTUATION).decode()

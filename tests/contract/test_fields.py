@@ -11,11 +11,10 @@ from typing import Any
 import pytest
 
 from tests import django_support  # noqa: F401  (sets Django up)
-from tests.builders import NOW_MS, make_event, make_record, translated
+from tests.builders import NOW_MS, make_event, make_record, read_record, translated
 from whyness_events import IDENTITIES, Event, InvalidEvent, encode_message, parse_event
 from whyness_events.delivery.event_struct import EventStruct
-from whyness_events.delivery.reading.decode import read_record
-from whyness_events.event import check_property_names
+from whyness_events.event import check_property_name
 from whyness_mixpanel.event import Event as SiteEvent
 from whyness_mixpanel.event_types import EventFields
 
@@ -97,7 +96,7 @@ def test_callers_cannot_set_a_property_that_a_field_sets(identity: str) -> None:
 
     for name in set(names):
         with pytest.raises(InvalidEvent):
-            check_property_names([name])
+            check_property_name(name)
 
 
 @each_site_field

@@ -19,10 +19,9 @@ from typing import Any
 
 import pytest
 
-from tests.builders import as_event, make_record, translated
+from tests.builders import as_event, make_record, read_record, translated
 from whyness_events import IDENTITIES, decode_message, encode_message
 from whyness_events.delivery.items import Item
-from whyness_events.delivery.reading.decode import read_record
 from whyness_events.event import parse_event
 
 GOLDEN = Path(__file__).parent / "golden" / "v1"

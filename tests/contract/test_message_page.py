@@ -8,9 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.builders import NOW_MS, make_record, translated
+from tests.builders import NOW_MS, make_record, read_record, translated
 from whyness_events import limits
-from whyness_events.delivery.reading.decode import read_record
 from whyness_events.event import CALLERS_PROPERTY_KEYS, OWN_PROPERTIES, Event
 from whyness_events.limits import Limit
 

@@ -9,11 +9,10 @@ import pytest
 from hypothesis import given
 from jsonschema import Draft202012Validator
 
-from tests.builders import NOW_MS, make_event, make_raw, make_record
+from tests.builders import NOW_MS, make_event, make_raw, make_record, read_record
 from tests.corpus import BAD_BODIES, BAD_EVENTS, BadBody, BadEvent, nested
 from tests.strategies import events
 from whyness_events import IDENTITIES, SCHEMA_VERSION, Event, encode_message, limits
-from whyness_events.delivery.reading.decode import read_record
 from whyness_events.event import CALLERS_PROPERTY_KEYS, OWN_PROPERTIES
 
 ROOT = Path(__file__).parents[2]

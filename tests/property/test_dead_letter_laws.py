@@ -8,11 +8,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tests.builders import NOW_MS, make_body, make_raw, make_record
+from tests.builders import NOW_MS, make_body, make_raw, make_record, read_record
 from tests.strategies import any_json, any_text
 from whyness_events import UnreadableMessage, decode_message, limits
 from whyness_events.delivery.ports import DeadLetter
-from whyness_events.delivery.reading.decode import read_record
 from whyness_events.delivery.settling import dead_letter_writer as dead_letters_module
 from whyness_events.delivery.settling.dead_letter_writer import write_dead_letters
 from whyness_events.delivery.settling.event_texts import cut

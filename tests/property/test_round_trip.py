@@ -7,10 +7,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.builders import NOW_MS, as_event, make_record
+from tests.builders import NOW_MS, as_event, make_record, read_record
 from tests.strategies import any_json, events
 from whyness_events import IDENTITIES, Event, check_event, decode_message, encode_message, parse_event
-from whyness_events.delivery.reading.decode import read_record
 from whyness_events.wire import to_sqs_json
 
 _ALLOWED_BY_SQS = re.compile(r"[\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]*")

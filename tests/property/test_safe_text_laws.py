@@ -53,7 +53,7 @@ def _values(value: object) -> Iterator[str]:
 @st.composite
 def _requests(draw: st.DrawFn) -> list[bytes]:
     encoded = [
-        Translator(describe_useragent).translate(event, draw(st.sampled_from(IDENTITIES)))[0]
+        Translator(describe_useragent).translate([event], [draw(st.sampled_from(IDENTITIES))])[0][0]
         for event in draw(st.lists(events(), max_size=2))
     ]
     return encoded + [

@@ -26,7 +26,7 @@ _nested = _lists | _objects | st.lists(_objects, max_size=4)
 
 def _read(body: str) -> Item:
     reader = Reader(Translator(lambda _: {}), "distinct_id")
-    (item,) = reader.read(make_record(body), now_ms=NOW_MS).items
+    (item,) = reader.read([make_record(body)], now_ms=NOW_MS)[0].items
     return item
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.builders import make_event, translated
 from tests.strategies import events, texts
 from whyness_events import IDENTITIES, Event, limits
-from whyness_events.delivery.mixpanel.translate import location_address
+from whyness_events.delivery.mixpanel.location import location_address
 from whyness_events.delivery.mixpanel.useragent import describe_useragent
 
 _identities = st.sampled_from(IDENTITIES)

@@ -6,11 +6,12 @@ from typing import Any
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tests.builders import NOW_MS, as_event, make_event, make_record
+from tests.builders import NOW_MS, as_event, make_event, make_record, read_record
 from tests.strategies import any_json, any_text
 from whyness_events.delivery.items import RecordEvents
+from whyness_events.delivery.mixpanel.translate import Translator
 from whyness_events.delivery.reading import decode
-from whyness_events.delivery.reading.decode import read_record
+from whyness_events.delivery.reading.reader import Reader
 from whyness_events.outcomes import Reason
 
 # JSON text of numbers and strings, and of what Python or JavaScript take for them.
@@ -111,3 +112,22 @@ def test_any_text_is_read_without_raising(body: str) -> None:
         is_early = item.outcome is not None and item.outcome.reason is Reason.EARLY
         assert (item.event is None) == (item.outcome is not None and not is_early)
         assert item.outcome is None or item.outcome.detail
+
+
+@given(st.lists(_singles | _envelopes() | _cut_bodies, min_size=2, max_size=8))
+def test_neighbours_do_not_change_what_is_sent(bodies: list[str]) -> None:
+    """Records are read and translated in groups: each as if it were alone, whatever the others hold."""
+    records = [make_record(body) for body in bodies]
+    together = Reader(Translator(lambda _: {}), "simplified")
+    alone = Reader(Translator(lambda _: {}), "simplified")
+
+    received = together.read(records, now_ms=NOW_MS)
+
+    expected = [r for record in records for r in alone.read([record], now_ms=NOW_MS)]
+    assert list(map(_described, received)) == list(map(_described, expected))
+    assert list(map(_sent, received)) == list(map(_sent, expected))
+    assert together.strings_cut == alone.strings_cut
+
+
+def _sent(record_events: RecordEvents) -> list[bytes]:
+    return [item.encoded for item in record_events.items]

@@ -14,9 +14,8 @@ from tests.simulation.traffic import DAY_S, POISONS
 from tests.simulation.trouble import Window
 from whyness_events.dead_letter import DeadLetterAttributes
 from whyness_events.delivery import deliver
-from whyness_events.delivery.items import Item, Record
+from whyness_events.delivery.items import Item, Record, RecordEvents
 from whyness_events.delivery.mixpanel.answers import Reaction, Verdict, judge
-from whyness_events.delivery.mixpanel.translate import AnyEvent
 from whyness_events.delivery.ports import Answer, DeadLetter
 from whyness_events.delivery.reading.reader import Reader
 from whyness_events.delivery.sending import evidence, posting, sender, trial
@@ -58,12 +57,13 @@ def _swallow_a_failed_entry(patch: pytest.MonkeyPatch) -> None:
 def _new_insert_id_at_a_retry(patch: pytest.MonkeyPatch) -> None:
     encode = Reader._encode
 
-    def altered(self: Reader, item: Item, event: AnyEvent, now_ms: int) -> None:
-        encode(self, item, event, now_ms)
-        suffix = f"-{item.record.receive_count}" if item.record.receive_count > 1 else ""
-        item.encoded = item.encoded.replace(
-            f'"$insert_id":"{item.insert_id}'.encode(), f'"$insert_id":"{item.insert_id}{suffix}'.encode()
-        )
+    def altered(self: Reader, received: Sequence[RecordEvents], now_ms: int) -> None:
+        encode(self, received, now_ms)
+        for item in [item for record_events in received for item in record_events.items]:
+            suffix = f"-{item.record.receive_count}" if item.record.receive_count > 1 else ""
+            item.encoded = item.encoded.replace(
+                f'"$insert_id":"{item.insert_id}'.encode(), f'"$insert_id":"{item.insert_id}{suffix}'.encode()
+            )
 
     patch.setattr(Reader, "_encode", altered)
 
@@ -100,8 +100,7 @@ def _read_before_giving_up(patch: pytest.MonkeyPatch) -> None:
     give_up = deliver._Invocation._give_up
 
     def reading(self: deliver._Invocation, records: Sequence[Record]) -> Sequence[Record]:
-        for record in records:
-            self._reader.read(record, now_ms=self._now_ms)
+        self._reader.read(records, now_ms=self._now_ms)
         return give_up(self, records)
 
     patch.setattr(deliver._Invocation, "_give_up", reading)

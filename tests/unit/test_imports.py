@@ -35,7 +35,11 @@ IMPURE_STANDARD = frozenset(
     | {"ssl", "subprocess", "tempfile", "threading", "time", "uuid"}
 )
 # Beside the contract and the standard library.
-ALLOWED = {"pure": {"msgspec"}, f"{DELIVERY}.mixpanel.useragent": {"msgspec", "ua_parser"}}
+ALLOWED = {
+    "pure": {"msgspec"},
+    f"{DELIVERY}.mixpanel.useragent": {"msgspec", "ua_parser"},
+    f"{DELIVERY}.mixpanel.location": {"socket"},  # inet_pton, which only reads a text
+}
 _ENVIRONMENT = frozenset({"environ", "environb", "getenv", "putenv", "unsetenv"})
 NEVER = frozenset({"django", "tests", "local", "example", "bench", "whyness_mixpanel", "whyness_ops"})
 

@@ -2,11 +2,10 @@
 
 import re
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from typing import Any
 
 from whyness_events import limits
-from whyness_mixpanel.scrub import plain_name
+from whyness_mixpanel.scrub import LITERALS, plain_name
 
 REMOVED = "[removed]"
 
@@ -21,8 +20,8 @@ _VALUES = int(limits.EVENT_BYTES)
 _NAME_IS = re.compile(r"""(?<![\w.%\[\]-])([\w.%\[\]-]++)[\\"']{0,4}[ \t]{0,9}[:=][ \t]{0,9}(\\{0,3}["'])?""")
 _QUOTED = {quote: re.compile(rf"(?s:[^{quote}\\]|\\.)*+") for quote in "\"'"}
 _BARE = re.compile(r"""(?i:(?:basic|bearer|digest|token)[ ]+)?[^\s"'&;,}]*+""")
-# Longer keys are not cached.
-_KEY_CHARACTERS = 100
+# Longer keys are not kept, nor more of them.
+_KEYS, _KEY_CHARACTERS = 1_024, 100
 
 
 class Scrubber:
@@ -34,8 +33,10 @@ class Scrubber:
     """
 
     def __init__(self, names: Sequence[str], patterns: Sequence[str]) -> None:
-        self._is_secret = _contains_one_of([plain for name in names if (plain := plain_name(name))])
-        self._patterns = [re.compile(pattern) for pattern in patterns]
+        self._names = [plain for name in names if (plain := plain_name(name))]
+        self._is_secret = _Keys(self._has_name)
+        # A site's own pattern may match any text.
+        self._patterns = [(LITERALS.get(pattern, ""), re.compile(pattern)) for pattern in patterns]
 
     def scrub(self, value: Any) -> Any:
         """Return a copy of `value` without secrets.
@@ -62,21 +63,27 @@ class Scrubber:
             return {}
         return {
             key: REMOVED
-            if isinstance(key, str) and self._is_secret(key)
+            if isinstance(key, str) and self._is_secret[key]
             else self._scrub(member, levels - 1, left)
             for key, member in value.items()
         }
 
     def _text(self, text: str) -> str:
-        for pattern in self._patterns:
-            text = pattern.sub(REMOVED, text)
-        return self._pairs(text) if "=" in text or ":" in text else text
+        lowered = text.lower()
+        for literal, pattern in self._patterns:
+            if literal in lowered:
+                text = pattern.sub(REMOVED, text)
+        return self._pairs(text) if ("=" in text or ":" in text) and self._has_name(text) else text
+
+    def _has_name(self, text: str) -> bool:
+        plain = plain_name(text)
+        return any([name in plain for name in self._names])  # noqa: C419  (a generator takes twice as long)
 
     def _pairs(self, text: str) -> str:
         parts: list[str] = []
         done = 0
         for name in _NAME_IS.finditer(text):
-            if name.start() < done or not self._is_secret(name[1]):
+            if name.start() < done or not self._is_secret[name[1]]:
                 continue
             start = name.end()
             parts += [text[done:start], REMOVED]
@@ -97,9 +104,15 @@ def _end_of_value(text: str, start: int, quote: str) -> int:
     return rest.end() if rest else start
 
 
-def _contains_one_of(names: Sequence[str]) -> Callable[[str], bool]:
-    if not names:
-        return lambda _: False
-    search = re.compile("|".join(map(re.escape, names))).search
-    ask = lru_cache(maxsize=1_024)(lambda key: search(plain_name(key)) is not None)  # keys repeat
-    return lambda key: ask(key) if len(key) <= _KEY_CHARACTERS else search(plain_name(key)) is not None
+class _Keys(dict[str, bool]):
+    """Whether keys are secret. Keys repeat, so each is judged once; a stranger may send many."""
+
+    def __init__(self, judge: Callable[[str], bool]) -> None:
+        super().__init__()
+        self._judge = judge
+
+    def __missing__(self, key: str) -> bool:
+        is_secret = self._judge(key)
+        if len(key) <= _KEY_CHARACTERS and len(self) < _KEYS:
+            self[key] = is_secret
+        return is_secret

@@ -1,7 +1,7 @@
 """What an event is, and its rules, which the publisher and the Lambda both apply."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeGuard
 
@@ -104,7 +104,7 @@ def check_event(event: Any, *, now_ms: int) -> None:
     """
     _check_insert_id(event.insert_id)
     check_name(event.event)
-    check_user(event.user)
+    _check_user(event.user)
     _check_time(event.time, now_ms)
     check_text("useragent", event.useragent)
     check_value("data", event.data)
@@ -189,8 +189,7 @@ def check_name(name: str) -> None:
         raise InvalidEvent("event", "an identity verb", "names other than $identify, $merge, $create_alias")
 
 
-def check_user(user: str) -> None:
-    """Raise InvalidEvent unless `user` is a user, a prospect (`p:45`), or empty."""
+def _check_user(user: str) -> None:
     check_text("user", user)
     if longer_than(user, limits.DISTINCT_ID_BYTES):
         raise InvalidEvent("user", kind(user), f"at most {limits.DISTINCT_ID_BYTES} bytes")
@@ -228,18 +227,14 @@ def _check_time(time_ms: int, now_ms: int) -> None:
 def _check_properties(properties: dict[str, Any]) -> None:
     if len(properties) > CALLERS_PROPERTY_KEYS:
         raise InvalidEvent("properties", kind(properties), f"at most {CALLERS_PROPERTY_KEYS} keys")
-    check_property_names(properties)
+    for name in properties:
+        check_property_name(name)
     for value in properties.values():
         check_value("properties.*", value)
 
 
-def check_property_names(names: Iterable[object]) -> None:
-    """Raise InvalidEvent unless a caller may set properties with these names."""
-    for name in names:
-        _check_property_name(name)
-
-
-def _check_property_name(name: object) -> None:
+def check_property_name(name: object) -> None:
+    """Raise InvalidEvent unless a caller may set a property with this name."""
     if not isinstance(name, str):
         raise InvalidEvent("properties.*", f"a name that is {kind(name)}", "names that are strings")
     _check_not_empty("properties.*", name, "any other name")

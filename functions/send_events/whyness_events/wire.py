@@ -122,6 +122,8 @@ def to_sqs_json(document: object) -> str:
 
 def escape_for_sqs(json_text: str) -> str:
     """Return the same JSON with the characters that SQS refuses escaped."""
+    if json_text.isascii():  # nearly always, and much faster than a search
+        return json_text
     return _REFUSED_BY_SQS.sub(lambda match: f"\\u{ord(match[0]):04x}", json_text)
 
 

@@ -111,8 +111,8 @@ def _plant(bug: str) -> None:
         raise ValueError(repr(arguments) + repr(named))
 
     module, name = {
-        "in the core": (deliver, "drop_repeats"),
-        "in one record": (reader, "read_record"),
+        "in the core": (deliver, "batches"),
+        "in one record": (reader, "read_group"),
         "in a thread": (client, "_post"),
     }[bug]
     setattr(module, name, fail)

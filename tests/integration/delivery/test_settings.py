@@ -185,7 +185,7 @@ def test_a_bug_of_ours_raises_without_the_text_of_the_event(
     def fail(*_: object, **__: object) -> None:
         raise ValueError(SHOWN)
 
-    monkeypatch.setattr("whyness_events.delivery.deliver.drop_repeats", fail)
+    monkeypatch.setattr("whyness_events.delivery.deliver.batches", fail)
 
     with pytest.raises(InvocationFault) as raised:
         function.invoke(make_record(str(make_raw())))

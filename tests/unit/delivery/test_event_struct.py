@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.builders import NOW_MS, make_body, make_event, make_raw, make_record
+from tests.builders import NOW_MS, make_body, make_event, make_raw, make_record, read_record
 from tests.strategies import any_json, any_text, events
 from whyness_events import Event, InvalidEvent, check_event, limits
 from whyness_events.delivery import event_struct
-from whyness_events.delivery.event_struct import EventStruct, is_surely_valid
+from whyness_events.delivery.event_struct import EventStruct, are_surely_valid
 from whyness_events.delivery.reading import decode
 
 _fields = st.sampled_from(["insert_id", "event", "user", "ip", "useragent", "data", "prospect", "properties"])
@@ -32,8 +32,10 @@ def test_what_is_surely_valid_is_valid(event: Event, name: str, value: object) -
     except (msgspec.DecodeError, UnicodeEncodeError):
         return
 
-    if is_surely_valid(found, now_ms=NOW_MS) and len(text) < event_struct.SURE_BYTES:
-        check_event(Event(**msgspec.structs.asdict(found)), now_ms=NOW_MS)  # would raise
+    everyday = msgspec.json.decode(json.dumps(make_raw()), type=EventStruct)
+    for group in ([found], [everyday, found], [found, everyday]):
+        if are_surely_valid(group, now_ms=NOW_MS) and len(text) < event_struct.SURE_BYTES:
+            check_event(Event(**msgspec.structs.asdict(found)), now_ms=NOW_MS)  # would raise
 
 
 @pytest.mark.parametrize(
@@ -57,7 +59,7 @@ def test_what_breaks_a_rule_is_looked_at_closer(fields: dict[str, Any]) -> None:
     raw = make_raw(**fields)
     found = msgspec.json.decode(json.dumps(raw), type=EventStruct)
 
-    assert not is_surely_valid(found, now_ms=NOW_MS)
+    assert not are_surely_valid([found], now_ms=NOW_MS)
     with pytest.raises(InvalidEvent):
         check_event(Event(**raw), now_ms=NOW_MS)
 
@@ -79,9 +81,7 @@ def test_everyday_event_needs_no_closer_look(fields: dict[str, Any], monkeypatch
     monkeypatch.setattr(decode, "decode_message", None)
     event = make_event(**({"insert_id": "1001"} | fields))
 
-    record_events = decode.read_record(
-        make_record(make_body(event)), now_ms=NOW_MS, default_identity="simplified"
-    )
+    record_events = read_record(make_record(make_body(event)), now_ms=NOW_MS, default_identity="simplified")
 
     assert [item.outcome for item in record_events.items] == [None]
 
@@ -91,7 +91,7 @@ def test_names_of_strangers_do_not_fill_memory() -> None:
     for number in range(2_000):
         properties = {f"name-{number}-{n}": 1 for n in range(5)} | {f"{number}" * 200: 1}
         event = msgspec.json.decode(json.dumps(make_raw(properties=properties)), type=EventStruct)
-        assert is_surely_valid(event, now_ms=NOW_MS)
+        assert are_surely_valid([event], now_ms=NOW_MS)
 
     kept = event_struct._property_names
     assert len(kept) <= event_struct._KEPT_NAMES + 5

@@ -1,5 +1,6 @@
 """Records received often are handled last, alone at first, and hidden before they are touched."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -38,10 +39,10 @@ def deadly(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the process die when it reads the killer."""
     read = Reader.read
 
-    def reading(self: Reader, record: Record, *, now_ms: int) -> RecordEvents:
-        if record.message_id == KILLER:
+    def reading(self: Reader, records: Sequence[Record], *, now_ms: int) -> list[RecordEvents]:
+        if any(record.message_id == KILLER for record in records):
             raise Death
-        return read(self, record, now_ms=now_ms)
+        return read(self, records, now_ms=now_ms)
 
     monkeypatch.setattr(Reader, "read", reading)
 
@@ -174,9 +175,9 @@ def test_what_there_is_no_time_to_read_is_handed_back(monkeypatch: pytest.Monkey
     world = World()
     read = Reader.read
 
-    def reading(self: Reader, record: Record, *, now_ms: int) -> RecordEvents:
-        world.clock.sleep(1.88)  # 63 of them take all the time
-        return read(self, record, now_ms=now_ms)
+    def reading(self: Reader, records: Sequence[Record], *, now_ms: int) -> list[RecordEvents]:
+        world.clock.sleep(1.88 * len(records))  # 63 of them take all the time
+        return read(self, records, now_ms=now_ms)
 
     monkeypatch.setattr(Reader, "read", reading)
 

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from whyness_events.delivery.invocation_report import Report
-from whyness_events.delivery.items import Item, Record, RecordEvents
+from whyness_events.delivery.items import Record, RecordEvents, conclude
 from whyness_events.delivery.mixpanel.translate import DescribeUseragent, Translator
 from whyness_events.delivery.ports import Clock, DeadLetterQueue, Log, SenderPool
 from whyness_events.delivery.reading.reader import Reader, waiting_whole
 from whyness_events.delivery.sending.container_state import ContainerState
-from whyness_events.delivery.sending.grouping import batches, drop_delivered, drop_repeats, keep_delivered
+from whyness_events.delivery.sending.grouping import Repeats, batches, drop_delivered, keep_delivered
 from whyness_events.delivery.sending.in_flight import InFlight
 from whyness_events.delivery.sending.pacing import Concurrency
 from whyness_events.delivery.sending.sender import Sender
@@ -116,7 +116,7 @@ class _Invocation:
         self._end_s = deadline_s
         self._left_s = deadline_s - parts.clock.monotonic_s()
         self._work_by_s = deadline_s - min(_LAST_S, _LAST_PART * self._left_s)
-        self._seen: dict[bytes, Item] = {}
+        self._repeats = Repeats()
         self._reader = Reader(parts.translator, parts.default_identity)
         in_flight = InFlight(parts.pool, parts.clock, parts.answer_timeout_s, self._report.sending)
         self._sending = Sender(in_flight, parts.clock, parts.rng, parts.container_state)
@@ -132,7 +132,7 @@ class _Invocation:
         self._handle(fresh, self._clock.monotonic_s() + part * self._time_left_s(), is_last=not suspects)
         self._handle_suspects(suspects)
         report.settled.log_writes_lost += self._settlement.finish(deadline_s=self._end_s)
-        report.suspects = len(suspects)
+        report.repeats, report.suspects = self._repeats.count, len(suspects)
         report.is_breaker_open = self._parts.container_state.breaker.is_open
         report.strings_cut, report.internal_faults = self._reader.strings_cut, self._reader.internal_faults
         return report
@@ -142,7 +142,7 @@ class _Invocation:
 
     def _give_up(self, records: Sequence[Record]) -> Sequence[Record]:
         """Settle the records to be given up unread before any other is touched; return the others."""
-        first_ms = min((r.sent_ms for r in records if r.sent_ms), default=self._now_ms)
+        first_ms = min([r.sent_ms for r in records if r.sent_ms], default=self._now_ms)
         is_old = self._now_ms - first_ms >= LONGEST_WAIT_S * 1000
         candidates = records if is_old else [r for r in records if r.receive_count >= SUSPECT_FROM]
         if not any(map(self._is_long_over, candidates)):
@@ -160,20 +160,19 @@ class _Invocation:
     # --- some records, from reading to settling
 
     def _handle(self, records: Sequence[Record], by_s: float, *, is_last: bool = False) -> None:
-        received = [self._reader.read(record, now_ms=self._now_ms) for record in records]
-        self._report.repeats += drop_repeats(received, self._seen)
+        received = self._reader.read(records, now_ms=self._now_ms)
+        self._repeats.drop(received)
         container_state = self._parts.container_state
         drop_delivered(received, container_state.delivered)
         requests = list(batches(received, container_state.size.limit_bytes))
         self._sending.run(requests, deadline_s=by_s - self._settling_s(received, by_s))
-        for record_events in received:
-            record_events.conclude()
+        conclude(received)
         keep_delivered(received, container_state.delivered)
         exhaust(received, self._parts.patience, now_ms=self._now_ms)
         self._settle(received, by_s, is_last=is_last)
 
     def _settling_s(self, received: Sequence[RecordEvents], by_s: float) -> float:
-        event_count = sum(len(record_events.items) for record_events in received)
+        event_count = sum([len(record_events.items) for record_events in received])
         left_s = by_s - self._clock.monotonic_s()
         return min(_SETTLE_S + _SETTLE_EVENT_S * event_count, _SETTLE_PART * left_s)
 
@@ -193,11 +192,11 @@ class _Invocation:
 
     def _note_ages(self, received: Sequence[RecordEvents]) -> None:
         report, now_ms = self._report, int(self._clock.now_s() * 1000)
-        for record_events in received:
-            if due_ms := record_events.due_ms:
-                report.oldest_record_ms = max(report.oldest_record_ms, self._now_ms - due_ms)
-                if record_events.has_delivered:
-                    report.delivery_lag_ms = max(report.delivery_lag_ms, now_ms - due_ms)
+        all_due = [(due_ms, r.has_delivered) for r in received if (due_ms := r.due_ms)]
+        ages_ms = [self._now_ms - due_ms for due_ms, _ in all_due]
+        lags_ms = [now_ms - due_ms for due_ms, has_delivered in all_due if has_delivered]
+        report.oldest_record_ms = max([report.oldest_record_ms, *ages_ms])
+        report.delivery_lag_ms = max([report.delivery_lag_ms, *lags_ms])
 
     # --- suspects
 

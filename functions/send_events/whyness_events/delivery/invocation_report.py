@@ -79,12 +79,8 @@ class Report:
 
     def count_outcomes(self, received: Sequence[RecordEvents]) -> None:
         """Add the outcomes of the records' events."""
-        self.events_received_first += sum(
-            len(record_events.items) for record_events in received if record_events.record.receive_count == 1
-        )
-        if delivered := sum(
-            len(record_events.items) for record_events in received if record_events.is_delivered
-        ):
+        self.events_received_first += sum([len(r.items) for r in received if r.record.receive_count == 1])
+        if delivered := sum([len(r.items) for r in received if r.is_delivered]):
             self.outcomes[Reason.DELIVERED] += delivered
         for record_events in received:
             for item in () if record_events.is_delivered else record_events.items:

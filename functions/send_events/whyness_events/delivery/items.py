@@ -97,13 +97,6 @@ class RecordEvents(Struct, eq=False, gc=False):
     whole: bool = False
     is_delivered: bool = False
 
-    def conclude(self) -> None:
-        """Set `is_delivered`, once all items have their outcome."""
-        for item in self.items:
-            if (item.first or item).outcome is not DELIVERED:
-                return
-        self.is_delivered = True
-
     @property
     def waits_for_its_time(self) -> bool:
         """Whether all its waiting events are early: their time is in the future."""
@@ -126,10 +119,24 @@ class RecordEvents(Struct, eq=False, gc=False):
         return self.is_delivered or any(item.result.reason is Reason.DELIVERED for item in self.items)
 
 
+def conclude(received: Iterable[RecordEvents]) -> None:
+    """Set `is_delivered` of the records, once all items have their outcome."""
+    for record_events in received:
+        for item in record_events.items:
+            if (item.first or item).outcome is not DELIVERED:
+                break
+        else:
+            record_events.is_delivered = True
+
+
 def to_send(received: Iterable[RecordEvents]) -> list[Sequence[Item]]:
     """Return the items that still have to be sent, grouped by record."""
-    groups = [
-        [i for i in record_events.items if i.outcome is None and i.first is None]
-        for record_events in received
-    ]
+    groups: list[Sequence[Item]] = []
+    for record_events in received:
+        for item in record_events.items:
+            if item.outcome is not None or item.first is not None:
+                groups.append([i for i in record_events.items if i.outcome is None and i.first is None])
+                break
+        else:  # nearly always: no list is made
+            groups.append(record_events.items)
     return [group for group in groups if group]

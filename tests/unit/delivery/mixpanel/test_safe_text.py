@@ -23,7 +23,7 @@ EVENT = make_event(
         "salary": 98765,
     },
 )
-ENCODED = [Translator(lambda _: {}).translate(EVENT, "simplified")[0]]
+ENCODED = [Translator(lambda _: {}).translate([EVENT], ["simplified"])[0][0]]
 
 
 def _shown(text: str, encoded: list[bytes] | None = None) -> str:

@@ -9,7 +9,8 @@ import pytest
 
 from tests.builders import NOW_MS, make_event, translated
 from whyness_events import Event, InvalidEvent, check_event
-from whyness_events.delivery.mixpanel.translate import Translator, location_address
+from whyness_events.delivery.mixpanel.location import location_address
+from whyness_events.delivery.mixpanel.translate import Translator
 from whyness_events.delivery.mixpanel.useragent import describe_useragent
 
 RICHEST_USERAGENT = (
@@ -290,7 +291,11 @@ def test_equal_headers_are_parsed_once() -> None:
         return {"$browser": "B"}
 
     translator = Translator(describe)
-    sent = {translator.translate(make_event(insert_id="a", useragent="ua"), "simplified") for _ in range(3)}
+    event = make_event(insert_id="a", useragent="ua")
+    sent = {
+        *translator.translate([event, event], ["simplified"] * 2),
+        *translator.translate([event], ["simplified"]),
+    }
 
     assert asked == ["ua"]
     assert len(sent) == 1
@@ -299,11 +304,11 @@ def test_equal_headers_are_parsed_once() -> None:
 def test_hostile_headers_are_not_kept() -> None:
     """4,096 headers of 100 kB would be 400 MB."""
     translator = Translator(lambda _: {})
-    translator.translate(make_event(useragent="warm"), "simplified")
+    translator.translate([make_event(useragent="warm")], ["simplified"])
     tracemalloc.start()
 
     for number in range(40):
-        translator.translate(make_event(useragent=f"{number} " + "x" * 100_000), "simplified")
+        translator.translate([make_event(useragent=f"{number} " + "x" * 100_000)], ["simplified"])
     kept_bytes, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
 

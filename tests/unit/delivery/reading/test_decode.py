@@ -5,12 +5,11 @@ from typing import Any
 
 import pytest
 
-from tests.builders import NOW_MS, as_event, make_body, make_event, make_raw, make_record
+from tests.builders import NOW_MS, as_event, make_body, make_event, make_raw, make_record, read_record
 from tests.corpus import event_text
 from whyness_events import limits
 from whyness_events.delivery.items import Item, Record, RecordEvents
 from whyness_events.delivery.reading import decode
-from whyness_events.delivery.reading.decode import read_record
 from whyness_events.outcomes import Reason
 from whyness_events.wire import SCHEMA_VERSION
 

@@ -18,7 +18,7 @@ BODIES = ["{}", '{{"schema_version":1,"events":[{}]}}', '{{"events":[{}]}}']
 
 def _read(text: str, body: str) -> tuple[Item, int]:
     reader = Reader(Translator(describe_useragent), "distinct_id")
-    (item,) = reader.read(make_record(body.format(text)), now_ms=NOW_MS).items
+    (item,) = reader.read([make_record(body.format(text))], now_ms=NOW_MS)[0].items
     return item, reader.strings_cut
 
 

@@ -1,5 +1,7 @@
 """What happens to events that have waited too long."""
 
+from collections.abc import Sequence
+
 import pytest
 
 from tests.builders import NOW_MS, make_body, make_event, make_raw, make_record
@@ -98,9 +100,9 @@ def test_unread_records_are_settled_and_deleted_before_another_one_is_read(
     settled: list[tuple[int, list[str]]] = []
     read = Reader.read
 
-    def reading(self: Reader, record: Record, *, now_ms: int) -> RecordEvents:
+    def reading(self: Reader, records: Sequence[Record], *, now_ms: int) -> list[RecordEvents]:
         settled.append((len(world.dead_letters.sent), list(world.queue.deleted)))
-        return read(self, record, now_ms=now_ms)
+        return read(self, records, now_ms=now_ms)
 
     monkeypatch.setattr(Reader, "read", reading)
     world = World()

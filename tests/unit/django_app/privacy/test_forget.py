@@ -56,11 +56,9 @@ class Mixpanel:
 
     def import_(self, *encoded_events: str) -> None:
         """Get events as the Lambda sends them."""
-        identity = "simplified"
-        translate = Translator(lambda _: {}).translate
-        events = [
-            translate(parse_event(json.loads(e), now_ms=NOW_S * 1000), identity)[0] for e in encoded_events
-        ]
+        parsed = [parse_event(json.loads(text), now_ms=NOW_S * 1000) for text in encoded_events]
+        translated = Translator(lambda _: {}).translate(parsed, ["simplified"] * len(parsed))
+        events = [encoded for encoded, _ in translated]
         basic = {"Authorization": "Basic YTpi"}
         query = {"strict": "1", "project_id": "1"}
         assert self.core.handle_import(basic, query, b"[" + b",".join(events) + b"]").status == 200

@@ -1,6 +1,8 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from whyness_events import limits
 from whyness_mixpanel.privacy.scrubber import REMOVED, Scrubber
@@ -123,6 +125,24 @@ def test_too_many_values_are_removed_after_a_while() -> None:
 def test_a_long_text_is_read_in_one_go(part: str) -> None:
     """A megabyte made to be slow ends well before the time-out of a test."""
     assert scrub(part * (1_000_000 // len(part))) is not None
+
+
+_pieces = st.sampled_from(
+    [
+        *("Bearer  abcdefgh1234", "bEARER abcdefgh", JWT, "AKIAABCDEFGH12345678", "ASIAABCDEFGH12345678"),
+        *("https://user:pass@host", "-----BEGIN PRIVATE KEY-----", "x", "\ud800", " ", "[removed]", "AKIA"),
+        *("Pass_word", "api.", "\u212aey", "Key", "\u017fecret", "\u03a3", "\u0130", ":", "=", "@", "eyJ"),
+    ]
+)
+
+
+@given(st.lists(_pieces, max_size=12).map("".join))
+def test_what_is_looked_for_first_hides_no_secret(text: str) -> None:
+    """Parts of texts decide which patterns run, and the result is that of all patterns."""
+    patient = Scrubber(NAMES, [f"(?:{pattern})" for pattern in PATTERNS])
+    patient._has_name = lambda _text: True  # type: ignore[method-assign, assignment]
+
+    assert scrub({"a": text}) == patient.scrub({"a": text})
 
 
 def test_the_lists_are_the_sites_own() -> None:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from whyness_events.delivery.event_struct import EventStruct, is_surely_valid
+from whyness_events.delivery.event_struct import EventStruct, are_surely_valid
 from whyness_events.delivery.items import Item, Record, RecordEvents
 from whyness_events.errors import InvalidEvent, UnknownVersion, UnreadableEvent, UnreadableMessage
 from whyness_events.event import check_event, parse_event, valid_insert_id
@@ -42,26 +42,45 @@ _decode_envelope = msgspec.json.Decoder(_Envelope).decode
 _decode_single = msgspec.json.Decoder(_Single).decode
 
 
-def read_record(record: Record, *, now_ms: int, default_identity: str) -> RecordEvents:
-    """Return the record's items, each with its event, or with the outcome of one that cannot be sent.
+def read_group(records: Sequence[Record], *, now_ms: int, default_identity: str) -> list[RecordEvents]:
+    """Return the records' items, each with its event, or with the outcome of one that cannot be sent.
 
     Args:
-        record: as received.
+        records: as received; the rules are checked for all their events together.
         now_ms: the reader's clock, epoch milliseconds.
         default_identity: one of `wire.IDENTITIES`, for a message without a stamp.
     """
-    record_events = RecordEvents(record)
-    fast = _read_fast(record.body)
-    if fast is None:
-        _read_leniently(record_events, now_ms, default_identity)
-        return record_events
-    identity, events = fast
-    for position, event in enumerate(events):
-        item = Item(record, position, event, identity or default_identity)
-        if not is_surely_valid(event, now_ms=now_ms):
-            check_item(item, now_ms=now_ms)
-        record_events.items.append(item)
-    return record_events
+    received: list[RecordEvents] = []
+    unchecked, all_events = list[Item](), list[EventStruct]()
+    for record in records:
+        record_events = RecordEvents(record, items := [])
+        received.append(record_events)
+        fast = _read_fast(record.body)
+        if fast is None:
+            _read_leniently(record_events, now_ms, default_identity)
+            continue
+        stamp, events = fast
+        identity = stamp or default_identity
+        for position, event in enumerate(events):
+            items.append(Item(record, position, event, identity))
+        unchecked += items
+        all_events += events
+    for item in _doubtful(unchecked, all_events, now_ms):
+        check_item(item, now_ms=now_ms)
+    return received
+
+
+def _doubtful(items: Sequence[Item], events: Sequence[EventStruct], now_ms: int) -> Sequence[Item]:
+    """Return the items that the contract must check, by halves of halves; `events` are theirs."""
+    if not items or are_surely_valid(events, now_ms=now_ms):
+        return ()
+    if len(items) == 1:
+        return items
+    middle = len(items) // 2
+    return [
+        *_doubtful(items[:middle], events[:middle], now_ms),
+        *_doubtful(items[middle:], events[middle:], now_ms),
+    ]
 
 
 def check_item(item: Item, *, now_ms: int) -> None:

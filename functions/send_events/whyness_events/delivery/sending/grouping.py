@@ -1,6 +1,7 @@
 """Pure: which events may share a request, and which need not be sent."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 
 from whyness_events import limits
 from whyness_events.delivery.items import Item, RecordEvents, to_send
@@ -27,12 +28,15 @@ def batches(received: Sequence[RecordEvents], body_bytes: int) -> Iterator[Seque
 
 def by_trouble(received: Iterable[RecordEvents]) -> list[list[RecordEvents]]:
     """Return the records grouped by receive count, those without trouble in one group; the freshest first."""
-    groups: dict[int, list[RecordEvents]] = {}
+    fresh, groups = list[RecordEvents](), dict[int, list[RecordEvents]]()
     for record_events in received:
         count = record_events.record.receive_count
-        trouble = 0 if count < _TROUBLED_FROM else max(count, _HALVED_FROM - 1)
-        groups.setdefault(trouble, []).append(record_events)
-    return [groups[trouble] for trouble in sorted(groups)]
+        if count < _TROUBLED_FROM:
+            fresh.append(record_events)
+        else:
+            groups.setdefault(max(count, _HALVED_FROM - 1), []).append(record_events)
+    troubled = [groups[count] for count in sorted(groups)]
+    return [fresh, *troubled] if fresh else troubled
 
 
 def events_per_request(receive_count: int, event_count: int) -> int:
@@ -44,20 +48,35 @@ def events_per_request(receive_count: int, event_count: int) -> int:
     return max(1, halved, -(-event_count // _TROUBLED_REQUESTS))
 
 
-def drop_repeats(received: Iterable[RecordEvents], seen: dict[bytes, Item]) -> int:
-    """Set `first` of items that equal one of `seen`, add the others to it; return the number of repeats.
+@dataclass(slots=True)
+class Repeats:
+    """The items of an invocation that repeat others.
 
     Items are equal if their bytes for Mixpanel are: equal deduplication keys with other content are both
-    sent.
+    sent. Bytes hold the insert id, so they are compared only where an id comes again.
     """
-    repeats = 0
-    add = seen.setdefault
-    for record_events in received:
-        for item in record_events.items:
-            if item.outcome is None and (first := add(item.encoded, item)) is not item:
-                item.first = first
-                repeats += 1
-    return repeats
+
+    count: int = 0
+    _by_id: dict[str, Item] = field(default_factory=dict)
+    _by_bytes: dict[bytes, Item] = field(default_factory=dict)
+
+    def drop(self, received: Iterable[RecordEvents]) -> None:
+        """Set `first` of items that equal an earlier one, and count them."""
+        add = self._by_id.setdefault
+        for record_events in received:
+            for item in record_events.items:
+                if item.outcome is None and item.event is not None:
+                    earlier = add(item.event.insert_id, item)
+                    if earlier is not item:
+                        self._compare(item, earlier)
+
+    def _compare(self, item: Item, earlier: Item) -> None:
+        """Find the item among those with its insert id, of which `earlier` is the first."""
+        self._by_bytes.setdefault(earlier.encoded, earlier)
+        first = self._by_bytes.setdefault(item.encoded, item)
+        if first is not item:
+            item.first = first
+            self.count += 1
 
 
 def drop_delivered(received: Iterable[RecordEvents], delivered: Delivered) -> None:

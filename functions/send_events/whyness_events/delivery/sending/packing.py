@@ -50,21 +50,15 @@ def pack(groups: Iterable[Sequence[ItemT]], within: RequestLimits) -> list[list[
     requests: list[list[ItemT]] = []
     current: list[ItemT] = []
     size, most_events, most_bytes = 1, within.events, within.body_bytes
-    for part, added in _parts(groups, within):
-        if current and (len(current) + len(part) > most_events or size + added > most_bytes):
-            requests.append(current)
-            current, size = [], 1
-        current.extend(part)
-        size += added
-    return [*requests, current] if current else requests
-
-
-def _parts(groups: Iterable[Sequence[ItemT]], within: RequestLimits) -> Iterable[tuple[Sequence[ItemT], int]]:
-    """Yield the groups, or the single items of groups that do not fit, with the bytes that they add."""
-    most_events, most_bytes = within.events, within.body_bytes - 1
     for group in groups:
         added = _added_bytes(group)
-        if len(group) <= most_events and added <= most_bytes:
-            yield group, added
-        else:
-            yield from (([item], len(item.encoded) + 1) for item in group)
+        fits = len(group) <= most_events and 1 + added <= most_bytes
+        # Nearly all groups fit, and thousands hold one event: no list of parts is made for them.
+        for part in (group,) if fits else [[item] for item in group]:
+            added = added if fits else _added_bytes(part)
+            if current and (len(current) + len(part) > most_events or size + added > most_bytes):
+                requests.append(current)
+                current, size = [], 1
+            current.extend(part)
+            size += added
+    return [*requests, current] if current else requests

@@ -142,7 +142,7 @@ class Posting:
 
     def _judge(self, request: Request, answer: Answer) -> Verdict:
         items = request.items
-        ids, now_s = [item.insert_id for item in items], self.clock.now_s()
+        ids, now_s = [item.event.insert_id if item.event else "" for item in items], self.clock.now_s()
         return judge(answer, ids, now_s=now_s, carried=lambda: [item.encoded for item in items])
 
     def _pace(self, request: Request, answer: Answer) -> None:
