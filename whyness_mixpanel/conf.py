@@ -19,6 +19,8 @@ BACKEND_NAMES = ("sqs", "mixpanel", "locmem", "console", "dummy")
 # Those that send nothing over a network.
 LOCAL_BACKENDS = frozenset({"locmem", "console", "dummy"})
 RELAYS = ("thread", "command")
+# As the Lambda's MIXPANEL_NAMES, whose module needs libraries that a site may not have.
+NAMES_OF = ("uap", "browser")
 # Settings of older versions, and why each is no longer needed.
 REMOVED = {
     "OUTBOX": "Every event is written to the outbox in its transaction.",
@@ -67,6 +69,14 @@ PROJECT_ID: Setting[int | None] = Setting(
     old_name="MIXPANEL_PROJECT_ID",
     meaning="The Mixpanel project, for the backend `mixpanel`; the Lambda has its own parameter. Where "
     "Whyness's tables are installed (the app `whyness_django` or `whyness_crm`), the default is 2780485.",
+)
+NAMES = Setting(
+    default="uap",
+    parse=setting_parsers.one_of(*NAMES_OF),
+    allowed=f"one of {', '.join(NAMES_OF)}",
+    meaning="Whose names browsers, systems and devices have, for the backend `mixpanel`: `uap`, those of "
+    "uap-core; or `browser`, those of Mixpanel's browser library. The Lambda has its own parameter. Decide "
+    "before the first event: reports keep both names.",
 )
 ANONYMOUS_USERS: Setting[frozenset[str]] = Setting(
     default=frozenset(),

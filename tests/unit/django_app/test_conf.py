@@ -45,6 +45,7 @@ def test_none_and_empty_text_mean_not_set(unset: str | None) -> None:
         (conf.QUEUE_URL, "http://127.0.0.1:1/1/q", "http://127.0.0.1:1/1/q"),
         (conf.REGION, "eu-west-1", "eu-west-1"),
         (conf.IDENTITY, "simplified", "simplified"),
+        (conf.NAMES, "browser", "browser"),
         (conf.PROJECT_ID, "5", 5),
         (conf.ANONYMOUS_USERS, "1, 7", frozenset({"1", "7"})),
         (conf.RAISE_INVALID, "1", True),
