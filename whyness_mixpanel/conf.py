@@ -27,6 +27,20 @@ REMOVED = {
     "PUBLISH_BUDGET_MS": "No page waits for the queue.",
 }
 
+# Campaign parameters of Mixpanel. Source: docs.mixpanel.com/docs/tracking-best-practices/traffic-attribution
+UTM = (
+    "utm_source",
+    "utm_medium",
+    "utm_campaign",
+    "utm_content",
+    "utm_term",
+    "utm_id",
+    "utm_source_platform",
+    "utm_campaign_id",
+    "utm_creative_format",
+    "utm_marketing_tactic",
+)
+
 ENABLED = Setting(
     default=True,
     parse=setting_parsers.flag,
@@ -144,6 +158,20 @@ BOT_USERAGENTS: Setting[tuple[str, ...]] = Setting(
     allowed="a collection of parts of User-Agent headers, or text that separates them by commas",
     meaning="Parts of the User-Agent headers of programs, whose events `track()` does not send; in the "
     "environment, separated by commas.",
+)
+SUPER_PROPERTIES: Setting[dict[str, Any] | Callable[[], Any]] = Setting(
+    default={},
+    parse=setting_parsers.properties,
+    allowed="a dictionary, a function that returns one, or the dotted path of a function",
+    meaning="Properties of every event, such as the release: a dictionary, or a function `() -> dict` that is "
+    "called for each event, or its dotted path. The event's own properties count first. Backfills leave "
+    "them out.",
+)
+URL_PARAMETERS: Setting[tuple[str, ...]] = Setting(
+    default=UTM,
+    parse=setting_parsers.texts,
+    allowed="a collection of names of query parameters, or text that separates them by commas",
+    meaning="Query parameters that the URLs of `ContextMiddleware` keep; all others are removed.",
 )
 DEAD_LETTER_QUEUE_URL = Setting(
     default="",
