@@ -163,8 +163,8 @@ SUPER_PROPERTIES: Setting[dict[str, Any] | Callable[[], Any]] = Setting(
     default={},
     parse=setting_parsers.properties,
     allowed="a dictionary, a function that returns one, or the dotted path of a function",
-    meaning="Properties of every event, such as the release: a dictionary, or a function `() -> dict` that is "
-    "called for each event, or its dotted path. The event's own properties count first. Backfills leave "
+    meaning="Properties of every event, such as the release: a dictionary; or a function `() -> dict`, which "
+    "is called for each event, or its dotted path. The event's own properties count first. Backfills leave "
     "them out.",
 )
 URL_PARAMETERS: Setting[tuple[str, ...]] = Setting(

@@ -6,7 +6,7 @@ It is merged into an event's fields where the event is encoded, so that a row of
 import logging
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar, Token
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +34,7 @@ class Scope:
 
     Args:
         properties: of the block.
-        request: what the scope is, if it is not a block. Nothing of the scopes around a request applies in it.
+        request: for the scope of a request, in which nothing of the scopes around it applies.
     """
 
     __slots__ = ("_pid", "_token", "outer", "properties", "request")
@@ -52,10 +52,8 @@ class Scope:
     def __exit__(self, *_error: object) -> None:
         self._pid, self.request = 0, None
         if self._token:
-            try:
+            with suppress(ValueError):  # a generator that was begun in another context
                 _current.reset(self._token)
-            except ValueError:  # a generator that was begun in another context
-                pass
 
     @property
     def is_open(self) -> bool:
@@ -132,7 +130,7 @@ def _super_properties() -> Any:
         return chosen() if callable(chosen) else chosen
     except conf.SettingError as error:
         leave_out(str(error))
-    except Exception as error:  # noqa: BLE001  (the site's own function can raise anything)
+    except Exception as error:  # the site's own function can raise anything
         if is_of_signal(error):
             raise
         leave_out(f"the function SUPER_PROPERTIES raised {type_name(error)}")

@@ -29,6 +29,7 @@ class ContextMiddleware:
             markcoroutinefunction(self)
 
     def __call__(self, request: HttpRequest) -> _Answer:
+        """Answer the request."""
         if self._is_async:
             return self._answer(request)
         with Scope({}, RequestFacts(request)):

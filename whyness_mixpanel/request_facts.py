@@ -10,12 +10,15 @@ from django.http import HttpRequest
 
 from whyness_mixpanel import conf, proxies
 from whyness_mixpanel.encoding import field_values
+from whyness_mixpanel.privacy import filters
 
 # Scheme, host with its port, path, query. A user and a password before the host are left out.
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(?:[^/?#]*@)?([^/?#@]+)([^?#]*)(?:\?([^#]*))?").match
 _PAGES = ("document", "frame", "iframe")
 # Further parameters of a query are ignored.
 _MOST_PARAMETERS = 200
+# One within the other, as in a link that is a parameter of a link.
+_MOST_ENCODINGS = 3
 
 
 class RequestFacts:
@@ -54,12 +57,14 @@ class RequestFacts:
         try:
             host = self._request.get_host()
             if not _is_page(self._request):
-                return {"$current_url": referrer} if host.lower() == referring_domain.lower() else {}
+                is_ours = host.lower() == referring_domain.lower()
+                return {"$current_url": _without_secrets(referrer)} if is_ours else {}
             url, _ = _clean(self._request.build_absolute_uri(), kept)
         except SuspiciousOperation:  # a host that is not allowed
             return {}
         page = {"$current_url": url, "$referrer": referrer, "$referring_domain": referring_domain}
-        return {name: text for name, text in page.items() if text} | _campaign(meta.get("QUERY_STRING", ""))
+        page |= _campaign(meta.get("QUERY_STRING", ""))
+        return {name: _without_secrets(text) for name, text in page.items() if text}
 
 
 def address_of(request: HttpRequest) -> str:
@@ -94,6 +99,15 @@ def _clean(url: str, kept: Collection[str]) -> tuple[str, str]:
     scheme, host, path, query = match.groups("")
     left = "&".join(pair for name, _, pair in _parameters(query) if name in kept)
     return f"{scheme}://{host}{path}" + (f"?{left}" if left else ""), host
+
+
+def _without_secrets(text: str) -> str:
+    """Return a text without secrets that percent-encoding would hide from the scrubber."""
+    decoded = text
+    for _ in range(_MOST_ENCODINGS):
+        decoded = unquote_plus(decoded)
+    scrubbed: str = filters.scrubber().scrub(decoded)
+    return text if scrubbed == decoded else scrubbed
 
 
 def _campaign(query: str) -> dict[str, str]:

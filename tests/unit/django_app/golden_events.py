@@ -1,6 +1,6 @@
-"""Events of every kind, and the rows of the outbox that they become: `python -m tests.unit.django_app.golden_events`.
+"""Events of every kind, and the rows of the outbox that they become.
 
-The recorded rows are those of the version before there was a context.
+`python -m tests.unit.django_app.golden_events` recorded the rows before there was a context.
 """
 
 import json
