@@ -159,7 +159,7 @@ BOT_USERAGENTS: Setting[tuple[str, ...]] = Setting(
     meaning="Parts of the User-Agent headers of programs, whose events `track()` does not send; in the "
     "environment, separated by commas.",
 )
-SUPER_PROPERTIES: Setting[dict[str, Any] | Callable[[], Any]] = Setting(
+SUPER_PROPERTIES: Setting[dict[str, Any] | Callable[..., Any]] = Setting(
     default={},
     parse=setting_parsers.properties,
     allowed="a dictionary, a function that returns one, or the dotted path of a function",

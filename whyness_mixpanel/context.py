@@ -5,7 +5,7 @@ It is merged into an event's fields where the event is encoded, so that a row of
 
 import logging
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar, Token
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("whyness_mixpanel")
 
+Scrub = Callable[[Any], Any]
 _PATH = "properties.*"
 
 
@@ -75,16 +76,21 @@ def context(**properties: Any) -> Iterator[None]:
         yield
 
 
-def add_context(fields: dict[str, Any]) -> bool:
+def add_context(fields: dict[str, Any], user: str, scrub: Scrub) -> bool:
     """Add to an event's fields what they lack; return whether anything was added.
 
     Only `properties`, `ip` and `useragent` are changed: not the fields by which Mixpanel deduplicates.
+
+    Args:
+        fields: of the event, without secrets.
+        user: whom the event is about, also if that counts as anonymous.
+        scrub: removes secrets.
     """
     own = fields.get("properties")
-    if type(own) is not dict or "user" not in fields:
+    if type(own) is not dict:
         return False  # the event is invalid
     before = own, fields.get("ip"), fields.get("useragent")
-    for layer in _layers(fields):
+    for layer in _layers(fields, user, scrub):
         more = {name: value for name, value in layer.items() if name not in own}
         if len(own) + len(more) > CALLERS_PROPERTY_KEYS:
             leave_out(f"the event has {len(own)} properties without them")
@@ -94,28 +100,31 @@ def add_context(fields: dict[str, Any]) -> bool:
     return before != (own, fields.get("ip"), fields.get("useragent"))
 
 
-def _layers(fields: dict[str, Any]) -> Iterator[Mapping[str, Any]]:
+def _layers(fields: dict[str, Any], user: str, scrub: Scrub) -> Iterator[Mapping[str, Any]]:
     """Yield properties, those that count first before the others."""
     scope = _current.get()
     while scope is not None:
         request = scope.request
         if scope.is_open and request is None:
-            yield _allowed(scope.properties)
+            yield _allowed(scope.properties, scrub)
         elif scope.is_open and request is not None:
-            yield _allowed(_of_request(request, fields))
+            yield _of_request(request, fields, user, scrub)
         scope = scope.outer
-    yield _allowed(_super_properties())
+    yield _allowed(_super_properties(), scrub)
 
 
-def _of_request(request: "RequestFacts", fields: dict[str, Any]) -> Mapping[str, Any]:
+def _of_request(
+    request: "RequestFacts", fields: dict[str, Any], user: str, scrub: Scrub
+) -> Mapping[str, Any]:
     """Return the request's properties, and fill in its address and header."""
     try:
-        if not request.may_be_of(fields["user"]):
+        if not request.may_be_of(user):
             return {}
-        properties = request.properties()
-        for name, value in (("ip", request.address), ("useragent", request.useragent)):
-            if fields.get(name) == "":
-                fields[name] = value
+        properties = request.properties(scrub)
+        if fields.get("ip") == "":
+            fields["ip"] = request.address
+        if fields.get("useragent") == "":
+            fields["useragent"] = request.useragent
     except Exception as error:  # the user's query, or a server with headers of its own kind
         if is_of_signal(error):
             raise
@@ -137,8 +146,8 @@ def _super_properties() -> Any:
     return {}
 
 
-def _allowed(properties: Any) -> Mapping[str, Any]:
-    """Return the properties that an event may have, as JSON values."""
+def _allowed(properties: Any, scrub: Scrub) -> Mapping[str, Any]:
+    """Return the properties that an event may have, as JSON values without secrets."""
     if not properties:
         return {}
     try:
@@ -148,7 +157,7 @@ def _allowed(properties: Any) -> Mapping[str, Any]:
         return {}
     for _, _, refusal in refused:
         leave_out(public_text(refusal.named(_PATH)))
-    return {name: value for name, value in made.items() if _is_allowed(name, value)}
+    return scrub({name: value for name, value in made.items() if _is_allowed(name, value)})
 
 
 def _is_allowed(name: str, value: object) -> bool:

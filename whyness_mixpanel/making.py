@@ -54,9 +54,11 @@ class Made:
                 self._refuse(name, event, error)
         self._read_members(event)
         self._read_time(event)
-        self._has_context = not is_alone and add_context(self._fields)
         self._user = self._fields.get("user", "")
         self._apply_settings()
+        self._has_context = (
+            not is_alone and self._scrub is not None and add_context(self._fields, self._user, self._scrub)
+        )
         if event._history is not None:  # noqa: SLF001  (as above)
             self._apply_history(*event._history)  # noqa: SLF001  (as above)
 

@@ -1,19 +1,21 @@
 """What an event has from the request in which it is sent: page, campaign, route, address, browser."""
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from urllib.parse import unquote_plus
 
 from django.core.exceptions import SuspiciousOperation
 from django.http import HttpRequest
+from django.utils.encoding import escape_uri_path
 
 from whyness_mixpanel import conf, proxies
 from whyness_mixpanel.encoding import field_values
-from whyness_mixpanel.privacy import filters
 
 # Scheme, host with its port, path, query. A user and a password before the host are left out.
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(?:[^/?#]*@)?([^/?#@]+)([^?#]*)(?:\?([^#]*))?").match
+# Name, value, and both as they are written.
+_Parameter = tuple[str, str, str]
 _PAGES = ("document", "frame", "iframe")
 # Further parameters of a query are ignored.
 _MOST_PARAMETERS = 200
@@ -30,6 +32,7 @@ class RequestFacts:
 
     def __init__(self, request: HttpRequest) -> None:
         self._request = request
+        self._page: Mapping[str, str] | None = None
 
     def may_be_of(self, user: str) -> bool:
         """Whether this may be a request of an event's user, rather than of staff who act for the user."""
@@ -43,28 +46,17 @@ class RequestFacts:
     @property
     def useragent(self) -> str:
         """The User-Agent header."""
-        return self._request.META.get("HTTP_USER_AGENT", "")
+        return str(self._request.META.get("HTTP_USER_AGENT", ""))
 
-    def properties(self) -> Mapping[str, str]:
-        """Return page, referrer, campaign and route."""
+    def properties(self, scrub: Callable[[str], str]) -> Mapping[str, str]:
+        """Return page, referrer, campaign and route, without secrets."""
+        if self._page is None:
+            urls = _page(self._request)
+            self._page = {
+                name: _without_secrets(text, scrub) for name, text in urls.items() if _is_sent(text)
+            }
         match = getattr(self._request, "resolver_match", None)  # middleware may send before there is one
-        return self._page | ({"route": match.route} if match and match.route else {})
-
-    @cached_property
-    def _page(self) -> dict[str, str]:
-        meta, kept = self._request.META, _url_parameters()
-        referrer, referring_domain = _clean(meta.get("HTTP_REFERER", ""), kept)
-        try:
-            host = self._request.get_host()
-            if not _is_page(self._request):
-                is_ours = host.lower() == referring_domain.lower()
-                return {"$current_url": _without_secrets(referrer)} if is_ours else {}
-            url, _ = _clean(self._request.build_absolute_uri(), kept)
-        except SuspiciousOperation:  # a host that is not allowed
-            return {}
-        page = {"$current_url": url, "$referrer": referrer, "$referring_domain": referring_domain}
-        page |= _campaign(meta.get("QUERY_STRING", ""))
-        return {name: _without_secrets(text) for name, text in page.items() if text}
+        return self._page | {"route": match.route} if match and match.route else self._page
 
 
 def address_of(request: HttpRequest) -> str:
@@ -79,6 +71,21 @@ def address_of(request: HttpRequest) -> str:
     )
 
 
+def _page(request: HttpRequest) -> dict[str, str]:
+    """Return page, referrer and campaign; texts may be empty."""
+    referrer, referring_domain = _clean(request.META.get("HTTP_REFERER", ""))
+    try:
+        host = request.get_host()
+    except SuspiciousOperation:  # a host that is not allowed
+        return {}
+    if not _is_page(request):
+        return {"$current_url": referrer} if host.lower() == referring_domain.lower() else {}
+    parameters = _parameters(request.META.get("QUERY_STRING", ""))
+    address = f"{request.scheme}://{host}{escape_uri_path(request.path)}{_kept(parameters)}"
+    page = {"$current_url": address, "$referrer": referrer, "$referring_domain": referring_domain}
+    return page | _campaign(parameters)
+
+
 def _is_page(request: HttpRequest) -> bool:
     """Whether the answer is a page of its own, rather than for a page that posted or fetched."""
     meta = request.META
@@ -91,43 +98,49 @@ def _is_page(request: HttpRequest) -> bool:
     return "text/html" in accepted and "HTTP_X_REQUESTED_WITH" not in meta
 
 
-def _clean(url: str, kept: Collection[str]) -> tuple[str, str]:
-    """Return a URL without fragment, user and password, and with those parameters only; and its host."""
+def _clean(url: str) -> tuple[str, str]:
+    """Return a URL without fragment, user and password, and with allowed parameters only; and its host."""
     match = _URL(url)
     if not match:
         return "", ""
     scheme, host, path, query = match.groups("")
-    left = "&".join(pair for name, _, pair in _parameters(query) if name in kept)
-    return f"{scheme}://{host}{path}" + (f"?{left}" if left else ""), host
+    return f"{scheme}://{host}{path}{_kept(_parameters(query))}", host
 
 
-def _without_secrets(text: str) -> str:
-    """Return a text without secrets that percent-encoding would hide from the scrubber."""
+def _kept(parameters: Sequence[_Parameter]) -> str:
+    """Return the query of the allowed parameters, as it was written."""
+    try:
+        names = conf.URL_PARAMETERS.get() if parameters else ()
+    except conf.SettingError:
+        return ""  # as for addresses
+    kept = "&".join(pair for name, _, pair in parameters if name in names)
+    return f"?{kept}" if kept else ""
+
+
+def _is_sent(text: str) -> bool:
+    """Whether there is a text, and JSON can hold it."""
+    return bool(text) and (text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text))
+
+
+def _without_secrets(text: str, scrub: Callable[[str], str]) -> str:
+    """Return a text without secrets, also those that percent-encoding hides from the scrubber."""
     decoded = text
-    for _ in range(_MOST_ENCODINGS):
+    for _ in range(_MOST_ENCODINGS if "%" in text or "+" in text else 0):
         decoded = unquote_plus(decoded)
-    scrubbed: str = filters.scrubber().scrub(decoded)
+    scrubbed = scrub(decoded)
     return text if scrubbed == decoded else scrubbed
 
 
-def _campaign(query: str) -> dict[str, str]:
+def _campaign(parameters: Sequence[_Parameter]) -> dict[str, str]:
     """Return the campaign parameters; of several of the same name, the first that is not empty."""
     found: dict[str, str] = {}
-    for name, value, _ in _parameters(query):
+    for name, value, _ in parameters:
         if name in conf.UTM and value.strip():
             found.setdefault(name, value)
     return found
 
 
-def _parameters(query: str) -> Iterator[tuple[str, str, str]]:
-    """Yield name, value, and both as they are written."""
-    for pair in query.split("&", _MOST_PARAMETERS)[:_MOST_PARAMETERS] if query else ():
-        name, _, value = pair.partition("=")
-        yield unquote_plus(name), unquote_plus(value), pair
-
-
-def _url_parameters() -> Collection[str]:
-    try:
-        return conf.URL_PARAMETERS.get()
-    except conf.SettingError:
-        return ()  # as for addresses
+def _parameters(query: str) -> Sequence[_Parameter]:
+    some = query.split("&", _MOST_PARAMETERS)[:_MOST_PARAMETERS] if query else ()
+    parts = [(pair, *pair.partition("=")) for pair in some]
+    return [(unquote_plus(name), unquote_plus(value), pair) for pair, name, _, value in parts]

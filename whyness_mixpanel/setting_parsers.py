@@ -128,7 +128,7 @@ def parts(value: object) -> tuple[str, ...]:
     return tuple(text.lower() for text in texts(value))
 
 
-def properties(value: Any) -> dict[str, Any] | Callable[[], Any]:
+def properties(value: Any) -> dict[str, Any] | Callable[..., Any]:
     """Return a dictionary, or a function, also from its dotted path."""
     return value if isinstance(value, dict) else function(value)
 

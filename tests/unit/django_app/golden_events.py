@@ -59,9 +59,9 @@ def encode_all() -> dict[str, list[str]]:
         "HTTP_REFERER": "https://example.org/",
     }
     request = RequestFactory().get("/page/?utm_source=mail", **meta)
-    given = {"insert_id": "golden", "time": TIME_MS}
+    given: dict[str, Any] = {"insert_id": "golden", "time": TIME_MS}
     events = {name: Event(**given, **fields) for name, fields in _FIELDS.items()}
-    events |= {"of a request": event_of(request, "Video watched", {"part": 2}, **given)}  # type: ignore[arg-type]  # mypy does not see which fields
+    events |= {"of a request": event_of(request, "Video watched", {"part": 2}, **given)}
     with (
         override(RAISE_INVALID=False, BACKEND="dummy"),
         patch("whyness_mixpanel.encoding.normalise.now_ms", return_value=TIME_MS),

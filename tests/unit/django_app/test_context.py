@@ -6,7 +6,7 @@ import json
 import logging
 import os
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Any
@@ -43,7 +43,8 @@ def _allowed_host() -> Iterator[None]:
 
 def encoded(**fields: Any) -> dict[str, Any]:
     """Return an event as it is on the wire."""
-    event: dict[str, Any] = json.loads(Event(**({"event": "Home", "user": 7} | fields)).json())
+    given: dict[str, Any] = {"event": "Home", "user": 7} | fields
+    event: dict[str, Any] = json.loads(Event(**given).json())
     return event
 
 
@@ -396,7 +397,7 @@ def test_each_way_to_send_has_its_own_request_or_none(is_async: bool) -> None:  
         if is_async:
             asyncio.run(ask_all())
         else:
-            assert [b"".join(Client().get(url)) for url in urls]  # type: ignore[arg-type]  # a response is iterable
+            assert [b"".join(Client().get(url)) for url in urls]
         Event(event="after").send()
 
     expected = {url: f"http://testserver{url}" if "stream" not in url else "" for url in urls}
@@ -446,14 +447,20 @@ def _astream(request: HttpRequest, number: int) -> StreamingHttpResponse:  # noq
     return StreamingHttpResponse(parts())
 
 
-VIEWS = {"sync": _sync, "async": _async, "hook": _hook, "stream": _stream, "astream": _astream}
+VIEWS: dict[str, Callable[..., Any]] = {
+    "sync": _sync,
+    "async": _async,
+    "hook": _hook,
+    "stream": _stream,
+    "astream": _astream,
+}
 urlpatterns = [path(f"{name}/<int:number>/", view) for name, view in VIEWS.items()]
 
 
 def test_a_stream_that_is_given_up_leaves_nothing_for_the_next_request() -> None:
     """Its block is still entered when the same thread goes on with other work."""
 
-    def parts() -> Iterator[str]:
+    def parts() -> Generator[str, None, None]:
         with context(plan="trial"):
             yield "a"
 

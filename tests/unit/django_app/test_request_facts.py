@@ -208,11 +208,11 @@ def test_the_route_is_that_of_the_urlconf() -> None:
     """It has no ids in it; before the URL is resolved, there is none."""
     request = make_request("/as/7/")
     facts = RequestFacts(request)
-    before = facts.properties()
+    before = facts.properties(str)
     request.resolver_match = SimpleNamespace(route="as/<int:user_id>/")  # type: ignore[assignment]  # as much as is read
 
     assert "route" not in before
-    assert facts.properties()["route"] == "as/<int:user_id>/"
+    assert facts.properties(str)["route"] == "as/<int:user_id>/"
 
 
 def test_a_host_that_is_not_allowed_is_not_named() -> None:
