@@ -10,7 +10,7 @@ from typing import Any
 from django.conf import settings
 
 from whyness_events import IDENTITIES
-from whyness_mixpanel import proxies, scrub, setting_parsers, sqs_hosts
+from whyness_mixpanel import proxies, scrub, setting_parsers, sqs_hosts, url_parameters
 from whyness_mixpanel.setting import DICT_NAME, NotSet, Setting, SettingError, name_settings
 
 __all__ = ["DICT_NAME", "NotSet", "Setting", "SettingError"]  # from whyness_mixpanel.setting
@@ -26,20 +26,6 @@ REMOVED = {
     "OUTBOX": "Every event is written to the outbox in its transaction.",
     "PUBLISH_BUDGET_MS": "No page waits for the queue.",
 }
-
-# Campaign parameters of Mixpanel. Source: docs.mixpanel.com/docs/tracking-best-practices/traffic-attribution
-UTM = (
-    "utm_source",
-    "utm_medium",
-    "utm_campaign",
-    "utm_content",
-    "utm_term",
-    "utm_id",
-    "utm_source_platform",
-    "utm_campaign_id",
-    "utm_creative_format",
-    "utm_marketing_tactic",
-)
 
 ENABLED = Setting(
     default=True,
@@ -168,7 +154,7 @@ SUPER_PROPERTIES: Setting[dict[str, Any] | Callable[..., Any]] = Setting(
     "them out.",
 )
 URL_PARAMETERS: Setting[tuple[str, ...]] = Setting(
-    default=UTM,
+    default=url_parameters.UTM,
     parse=setting_parsers.texts,
     allowed="a collection of names of query parameters, or text that separates them by commas",
     meaning="Query parameters that the URLs of `ContextMiddleware` keep; all others are removed.",

@@ -157,7 +157,8 @@ def _allowed(properties: Any, scrub: Scrub) -> Mapping[str, Any]:
         return {}
     for _, _, refusal in refused:
         leave_out(public_text(refusal.named(_PATH)))
-    return scrub({name: value for name, value in made.items() if _is_allowed(name, value)})
+    clean: dict[str, Any] = scrub({name: value for name, value in made.items() if _is_allowed(name, value)})
+    return clean
 
 
 def _is_allowed(name: str, value: object) -> bool:

@@ -56,9 +56,7 @@ class Made:
         self._read_time(event)
         self._user = self._fields.get("user", "")
         self._apply_settings()
-        self._has_context = (
-            not is_alone and self._scrub is not None and add_context(self._fields, self._user, self._scrub)
-        )
+        self._has_context = not is_alone and self._add_context()
         if event._history is not None:  # noqa: SLF001  (as above)
             self._apply_history(*event._history)  # noqa: SLF001  (as above)
 
@@ -156,6 +154,10 @@ class Made:
         for name in ("data", "properties"):
             if fields.get(name):
                 fields[name] = self._scrub(fields[name])
+
+    def _add_context(self) -> bool:
+        """Return whether anything was added; nothing is, where secrets could not be removed from it."""
+        return self._scrub is not None and add_context(self._fields, self._user, self._scrub)
 
     def _apply_history(self, created: datetime, user: str) -> None:
         """Give an event that older versions have sent the same time unit and user as then."""

@@ -11,6 +11,7 @@ from django.utils.encoding import escape_uri_path
 
 from whyness_mixpanel import conf, proxies
 from whyness_mixpanel.encoding import field_values
+from whyness_mixpanel.url_parameters import UTM
 
 # Scheme, host with its port, path, query. A user and a password before the host are left out.
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(?:[^/?#]*@)?([^/?#@]+)([^?#]*)(?:\?([^#]*))?").match
@@ -32,7 +33,7 @@ class RequestFacts:
 
     def __init__(self, request: HttpRequest) -> None:
         self._request = request
-        self._page: Mapping[str, str] | None = None
+        self._page: dict[str, str] | None = None
 
     def may_be_of(self, user: str) -> bool:
         """Whether this may be a request of an event's user, rather than of staff who act for the user."""
@@ -135,7 +136,7 @@ def _campaign(parameters: Sequence[_Parameter]) -> dict[str, str]:
     """Return the campaign parameters; of several of the same name, the first that is not empty."""
     found: dict[str, str] = {}
     for name, value, _ in parameters:
-        if name in conf.UTM and value.strip():
+        if name in UTM and value.strip():
             found.setdefault(name, value)
     return found
 

@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.django_support import override
-from whyness_mixpanel import conf
 from whyness_mixpanel.context import Scope
 from whyness_mixpanel.models import Event
 from whyness_mixpanel.request_facts import RequestFacts
+from whyness_mixpanel.url_parameters import UTM
 
 SITE = "http://testserver"
 MARKER = "MARKER-4711"
@@ -195,13 +195,13 @@ def test_secrets_in_a_path_or_a_campaign_pass_the_scrubber(secret: str, encoding
 
 def test_each_campaign_parameter_is_taken_in_lower_case_and_once() -> None:
     """As the browser library: the first that is not empty, decoded."""
-    query = "&".join(f"{name}=+&{name}=a%20{number}&{name}=b" for number, name in enumerate(conf.UTM))
+    query = "&".join(f"{name}=+&{name}=a%20{number}&{name}=b" for number, name in enumerate(UTM))
     found = said_by(make_request(f"/?{query}&UTM_SOURCE=c&utm_other=d"))
 
     assert {name: found[name] for name in found if name.startswith(("utm", "UTM"))} == {
-        name: f"a {number}" for number, name in enumerate(conf.UTM)
+        name: f"a {number}" for number, name in enumerate(UTM)
     }
-    assert len(conf.UTM) == 10
+    assert len(UTM) == 10
 
 
 def test_the_route_is_that_of_the_urlconf() -> None:
@@ -233,7 +233,7 @@ def test_no_header_breaks_an_event(query: str, referer: str, path: str) -> None:
 
     found = said_by(request)
 
-    assert set(found) <= {"$current_url", "$referrer", "$referring_domain", *conf.UTM}
+    assert set(found) <= {"$current_url", "$referrer", "$referring_domain", *UTM}
     for name in ("$current_url", "$referrer"):
         _, _, kept = found.get(name, "").partition("?")
         assert "#" not in kept
