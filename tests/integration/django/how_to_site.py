@@ -121,7 +121,11 @@ def context_of_a_request() -> None:
 
     in_request, in_job = published("properties", "ip")
     assert in_request == [
-        {"$current_url": "http://localhost/play/?utm_source=mail&ref=12", "utm_source": "mail"},
+        {
+            "seconds": 12,
+            "$current_url": "http://localhost/play/?utm_source=mail&ref=12",
+            "utm_source": "mail",
+        },
         "81.2.69.142",
     ]
     assert in_job == [{"job": "import", "plan": "trial"}, ""]
