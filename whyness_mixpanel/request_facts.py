@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
+from typing import Any
 from urllib.parse import unquote_plus
 
 from django.core.exceptions import SuspiciousOperation
@@ -34,28 +34,29 @@ class RequestFacts:
     def __init__(self, request: HttpRequest) -> None:
         self._request = request
         self._page: dict[str, str] | None = None
+        self._address: str | None = None
 
     def may_be_of(self, user: str) -> bool:
         """Whether this may be a request of an event's user, rather than of staff who act for the user."""
         return not user or field_values.user(getattr(self._request, "user", None)) in ("", user)
 
-    @cached_property
+    @property
     def address(self) -> str:
         """The client's address."""
-        return address_of(self._request)
+        if self._address is None:
+            self._address = address_of(self._request)
+        return self._address
 
     @property
     def useragent(self) -> str:
         """The User-Agent header."""
         return str(self._request.META.get("HTTP_USER_AGENT", ""))
 
-    def properties(self, scrub: Callable[[str], str]) -> Mapping[str, str]:
+    def properties(self, scrub: Callable[[Any], Any]) -> Mapping[str, str]:
         """Return page, referrer, campaign and route, without secrets."""
         if self._page is None:
-            urls = _page(self._request)
-            self._page = {
-                name: _without_secrets(text, scrub) for name, text in urls.items() if _is_sent(text)
-            }
+            texts = {name: text for name, text in _page(self._request).items() if _is_sent(text)}
+            self._page = scrub(texts) | _hidden_secrets(texts, scrub)
         match = getattr(self._request, "resolver_match", None)  # middleware may send before there is one
         return self._page | {"route": match.route} if match and match.route else self._page
 
@@ -123,13 +124,17 @@ def _is_sent(text: str) -> bool:
     return bool(text) and (text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text))
 
 
-def _without_secrets(text: str, scrub: Callable[[str], str]) -> str:
-    """Return a text without secrets, also those that percent-encoding hides from the scrubber."""
-    decoded = text
-    for _ in range(_MOST_ENCODINGS if "%" in text or "+" in text else 0):
-        decoded = unquote_plus(decoded)
-    scrubbed = scrub(decoded)
-    return text if scrubbed == decoded else scrubbed
+def _hidden_secrets(texts: Mapping[str, str], scrub: Callable[[Any], Any]) -> dict[str, str]:
+    """Return without secrets, and decoded, those texts in which percent-encoding hides one."""
+    found: dict[str, str] = {}
+    for name, text in texts.items():
+        if "%" in text or "+" in text:
+            decoded = text
+            for _ in range(_MOST_ENCODINGS):
+                decoded = unquote_plus(decoded)
+            scrubbed = scrub(decoded)
+            found |= {name: scrubbed} if scrubbed != decoded else {}
+    return found
 
 
 def _campaign(parameters: Sequence[_Parameter]) -> dict[str, str]:

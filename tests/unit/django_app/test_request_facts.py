@@ -208,11 +208,11 @@ def test_the_route_is_that_of_the_urlconf() -> None:
     """It has no ids in it; before the URL is resolved, there is none."""
     request = make_request("/as/7/")
     facts = RequestFacts(request)
-    before = facts.properties(str)
+    before = facts.properties(lambda texts: texts)
     request.resolver_match = SimpleNamespace(route="as/<int:user_id>/")  # type: ignore[assignment]  # as much as is read
 
     assert "route" not in before
-    assert facts.properties(str)["route"] == "as/<int:user_id>/"
+    assert facts.properties(lambda texts: texts)["route"] == "as/<int:user_id>/"
 
 
 def test_a_host_that_is_not_allowed_is_not_named() -> None:
@@ -240,7 +240,9 @@ def test_no_header_breaks_an_event(query: str, referer: str, path: str) -> None:
         assert all(pair.startswith(("utm", "%")) for pair in kept.split("&") if pair)
 
 
-@pytest.mark.parametrize("hostile", ["&" * 1_000_000, "a=1&" * 300_000, "%25" * 300_000 + "&" * 201])
+@pytest.mark.parametrize(
+    "hostile", ["&" * 199, "&" * 1_000_000, "a=1&" * 300_000, "%25" * 300_000 + "&" * 201]
+)
 def test_only_the_first_parameters_of_a_huge_query_are_read(hostile: str) -> None:
     """A campaign has ten."""
     request = make_request(QUERY_STRING=f"{hostile}&utm_source=late")
