@@ -153,7 +153,7 @@ def _allowed(properties: Any, scrub: Scrub) -> Mapping[str, Any]:
     try:
         made, refused = members(properties)
     except Exception as error:  # noqa: BLE001  (whatever an object that is not a dictionary raises)
-        leave_out(str(refusal_of(error).named(_PATH)))
+        leave_out(public_text(refusal_of(error).named(_PATH)))
         return {}
     for _, _, refusal in refused:
         leave_out(public_text(refusal.named(_PATH)))

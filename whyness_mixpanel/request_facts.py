@@ -13,8 +13,9 @@ from whyness_mixpanel import conf, proxies
 from whyness_mixpanel.encoding import field_values
 from whyness_mixpanel.url_parameters import UTM
 
-# Scheme, host with its port, path, query. A user and a password before the host are left out.
-_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(?:[^/?#]*@)?([^/?#@]+)([^?#]*)(?:\?([^#]*))?").match
+# Scheme, host with its port, path, query. A user and a password before the host are left out. Other schemes
+# are not allowed, because anybody can write the header, and a link such as javascript:// may run.
+_URL = re.compile(r"((?i:https?|android-app))://(?:[^/?#]*@)?([^/?#@]+)([^?#]*)(?:\?([^#]*))?").match
 # Name, value, and both as they are written.
 _Parameter = tuple[str, str, str]
 _PAGES = ("document", "frame", "iframe")
@@ -50,7 +51,8 @@ class RequestFacts:
     @property
     def useragent(self) -> str:
         """The User-Agent header."""
-        return str(self._request.META.get("HTTP_USER_AGENT", ""))
+        header: str = self._request.META.get("HTTP_USER_AGENT", "")
+        return header if _is_sent(header) else ""
 
     def properties(self, scrub: Callable[[Any], Any]) -> Mapping[str, str]:
         """Return page, referrer, campaign and route, without secrets."""
@@ -58,7 +60,7 @@ class RequestFacts:
             texts = {name: text for name, text in _page(self._request).items() if _is_sent(text)}
             self._page = scrub(texts) | _hidden_secrets(texts, scrub)
         match = getattr(self._request, "resolver_match", None)  # middleware may send before there is one
-        return self._page | {"route": match.route} if match and match.route else self._page
+        return self._page | {"route": str(match.route)} if match and match.route else self._page
 
 
 def address_of(request: HttpRequest) -> str:

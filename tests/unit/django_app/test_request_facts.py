@@ -108,6 +108,8 @@ def test_a_page_is_its_own_and_a_post_or_fetch_is_of_the_page_it_came_from(
         ("//shop.example/", {}),
         ("https://", {}),
         (f"javascript:{MARKER}", {}),
+        (f"javascript://testserver/%0a{MARKER}", {}),
+        (f"ftp://testserver/{MARKER}", {}),
         ("\x00\xff", {}),
     ],
 )
@@ -125,6 +127,7 @@ def test_the_referrer_of_a_page_is_named_with_its_domain(referer: str, expected:
         "https://evil.example/form/",
         f"https://testserver.evil.example/{MARKER}",
         "https://testserver:81/",
+        "javascript://testserver/%0aalert(1)",
         "about:blank",
     ],
 )
@@ -213,6 +216,18 @@ def test_the_route_is_that_of_the_urlconf() -> None:
 
     assert "route" not in before
     assert facts.properties(lambda texts: texts)["route"] == "as/<int:user_id>/"
+
+
+@pytest.mark.parametrize("name", ["HTTP_USER_AGENT", "HTTP_REFERER", "QUERY_STRING", "HTTP_HOST"])
+def test_a_header_that_no_json_can_hold_is_left_out(name: str) -> None:
+    """An event is not refused for it."""
+    request = make_request()
+    request.META[name] = "https://testserver/\udfff?utm_id=\udfff"
+
+    with Scope({}, RequestFacts(request)):
+        found = json.loads(Event(event="Home").json())
+
+    assert "\\udfff" not in json.dumps(found)
 
 
 def test_a_host_that_is_not_allowed_is_not_named() -> None:
