@@ -10,7 +10,7 @@ from typing import Any
 from django.conf import settings
 
 from whyness_events import IDENTITIES
-from whyness_mixpanel import proxies, scrub, setting_parsers, sqs_hosts
+from whyness_mixpanel import proxies, scrub, setting_parsers, sqs_hosts, url_parameters
 from whyness_mixpanel.setting import DICT_NAME, NotSet, Setting, SettingError, name_settings
 
 __all__ = ["DICT_NAME", "NotSet", "Setting", "SettingError"]  # from whyness_mixpanel.setting
@@ -19,6 +19,8 @@ BACKEND_NAMES = ("sqs", "mixpanel", "locmem", "console", "dummy")
 # Those that send nothing over a network.
 LOCAL_BACKENDS = frozenset({"locmem", "console", "dummy"})
 RELAYS = ("thread", "command")
+# As the Lambda's MIXPANEL_NAMES, whose module needs libraries that a site may not have.
+NAMES_OF = ("uap", "browser")
 # Settings of older versions, and why each is no longer needed.
 REMOVED = {
     "OUTBOX": "Every event is written to the outbox in its transaction.",
@@ -67,6 +69,14 @@ PROJECT_ID: Setting[int | None] = Setting(
     old_name="MIXPANEL_PROJECT_ID",
     meaning="The Mixpanel project, for the backend `mixpanel`; the Lambda has its own parameter. Where "
     "Whyness's tables are installed (the app `whyness_django` or `whyness_crm`), the default is 2780485.",
+)
+NAMES = Setting(
+    default="uap",
+    parse=setting_parsers.one_of(*NAMES_OF),
+    allowed=f"one of {', '.join(NAMES_OF)}",
+    meaning="Whose names browsers, systems and devices have, for the backend `mixpanel`: `uap`, those of "
+    "uap-core; or `browser`, those of Mixpanel's browser library. The Lambda has its own parameter. Decide "
+    "before the first event: reports keep both names.",
 )
 ANONYMOUS_USERS: Setting[frozenset[str]] = Setting(
     default=frozenset(),
@@ -134,6 +144,20 @@ BOT_USERAGENTS: Setting[tuple[str, ...]] = Setting(
     allowed="a collection of parts of User-Agent headers, or text that separates them by commas",
     meaning="Parts of the User-Agent headers of programs, whose events `track()` does not send; in the "
     "environment, separated by commas.",
+)
+SUPER_PROPERTIES: Setting[dict[str, Any] | Callable[..., Any]] = Setting(
+    default={},
+    parse=setting_parsers.properties,
+    allowed="a dictionary, a function that returns one, or the dotted path of a function",
+    meaning="Properties of every event, such as the release: a dictionary; or a function `() -> dict`, which "
+    "is called for each event, or its dotted path. The event's own properties count first. Backfills leave "
+    "them out.",
+)
+URL_PARAMETERS: Setting[tuple[str, ...]] = Setting(
+    default=url_parameters.UTM,
+    parse=setting_parsers.texts,
+    allowed="a collection of names of query parameters, or text that separates them by commas",
+    meaning="Query parameters that the URLs of `ContextMiddleware` keep; all others are removed.",
 )
 DEAD_LETTER_QUEUE_URL = Setting(
     default="",

@@ -4,7 +4,7 @@ import threading
 
 from whyness_mixpanel.forks import in_child
 
-NAMES = ("published", "failed", "refused", "invalid", "unwritten", "lost", "suppressed", "bots")
+NAMES = ("published", "failed", "refused", "invalid", "unwritten", "lost", "suppressed", "bots", "context")
 
 # Reentrant, because a signal handler may send while its own thread counts.
 _lock = threading.RLock()
@@ -24,7 +24,8 @@ def snapshot() -> dict[str, int]:
     `refused`: permanently, by the queue, or by Mixpanel where there is no queue; parked in the outbox.
     `invalid`: refused by `send()` for breaking a rule. `unwritten`: not accepted by the outbox, and published
     from memory. `lost`: neither. `suppressed`: not sent, because their person is suppressed or opted out.
-    `bots`: events of programs, which `track()` does not send.
+    `bots`: events of programs, which `track()` does not send. `context`: how often an event went without
+    properties of its context, because they were not allowed or could not be read.
     """
     with _lock:
         return dict(_counts)

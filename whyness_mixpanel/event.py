@@ -146,9 +146,9 @@ class Event:
             _refuse(fault)
             return made.parked(fault)
 
-    def _made(self) -> Made:
+    def _made(self, *, is_alone: bool = False) -> Made:
         self._make_missing_insert_id()
-        return Made(self, normalise.now_ms())
+        return Made(self, normalise.now_ms(), is_alone=is_alone)
 
     def _make_missing_insert_id(self) -> None:
         if self.insert_id is None or (type(self.insert_id) is Text and not self.insert_id):

@@ -7,10 +7,11 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from whyness_events import InvalidEvent, WhynessEventsError, encode_event, parse_event
+from whyness_events import EventTooLarge, InvalidEvent, WhynessEventsError, encode_event, parse_event
 from whyness_events.event import check_property_name
 from whyness_events.values import check_value
 from whyness_mixpanel import conf
+from whyness_mixpanel.context import add_context, leave_out
 from whyness_mixpanel.encoding import field_values, normalise, parked_event
 from whyness_mixpanel.encoding.parked_event import Unencoded
 from whyness_mixpanel.encoding.plain_values import members, plain, readable_name, settled
@@ -34,10 +35,11 @@ class Made:
     Args:
         event: the values as assigned.
         now_ms: the current time, epoch milliseconds.
+        is_alone: leave out what the context of the call site would add.
     """
 
-    def __init__(self, event: "Event", now_ms: int) -> None:
-        self._now_ms = now_ms
+    def __init__(self, event: "Event", now_ms: int, *, is_alone: bool = False) -> None:
+        self._event, self._now_ms = event, now_ms
         self._fields: dict[str, Any] = {}
         self._faults: list[Fault] = []
         self._unencoded: list[Unencoded] = []
@@ -54,6 +56,7 @@ class Made:
         self._read_time(event)
         self._user = self._fields.get("user", "")
         self._apply_settings()
+        self._has_context = not is_alone and self._add_context()
         if event._history is not None:  # noqa: SLF001  (as above)
             self._apply_history(*event._history)  # noqa: SLF001  (as above)
 
@@ -69,6 +72,11 @@ class Made:
             return encode_event(parse_event(self._fields, now_ms=self._now_ms))
         except InvalidEvent as error:
             raise self._named(error) from error.__cause__
+        except EventTooLarge:
+            if not self._has_context:
+                raise
+            leave_out("the event would be too large")
+            return Made(self._event, self._now_ms, is_alone=True).encode()
         except WhynessEventsError:
             raise
         except Exception as error:  # MemoryError, RecursionError
@@ -146,6 +154,10 @@ class Made:
         for name in ("data", "properties"):
             if fields.get(name):
                 fields[name] = self._scrub(fields[name])
+
+    def _add_context(self) -> bool:
+        """Return whether anything was added; nothing is, where secrets could not be removed from it."""
+        return self._scrub is not None and add_context(self._fields, self._user, self._scrub)
 
     def _apply_history(self, created: datetime, user: str) -> None:
         """Give an event that older versions have sent the same time unit and user as then."""

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache, partial
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 from whyness_mixpanel.setting_parsers import members
@@ -11,6 +12,7 @@ UNIX = "unix"
 
 Trusted = IPv4Network | IPv6Network | str
 
+_network = lru_cache(partial(ip_network, strict=False))  # the setting is read for each event
 _WITH_PORT = re.compile(r"\[([^\]]*)\](?::\d+)?|([0-9.]+):\d+").fullmatch
 
 
@@ -26,15 +28,13 @@ def client_address(remote: str, forwarded_for: str, trusted: Sequence[Trusted]) 
         forwarded_for: X-Forwarded-For, its lines joined by commas.
         trusted: the proxies.
     """
-    if not _is_trusted(remote, trusted):
-        address = _address(remote)
-        return str(address) if address else ""
-    hops = [hop for hop in forwarded_for.split(",") if hop.strip()] or [remote]
-    address = None
-    for hop in reversed(hops):
-        address = _address(hop)
-        if address is None or not _is_trusted(str(address), trusted):
-            break
+    address = _address(remote)
+    if _is_trusted(address, trusted) if remote.strip() else UNIX in trusted:
+        hops = [hop for hop in forwarded_for.split(",") if hop.strip()] or [remote]
+        for hop in reversed(hops):
+            address = _address(hop)
+            if not _is_trusted(address, trusted):
+                break
     return str(address) if address else ""
 
 
@@ -43,13 +43,10 @@ def parse_trusted(value: object) -> tuple[Trusted, ...]:
     entries = [entry.strip() if isinstance(entry, str) else entry for entry in members(value)]
     if isinstance(value, str):  # a comma at its end adds nothing
         entries = [entry for entry in entries if entry]
-    return tuple(entry if entry == UNIX else ip_network(entry, strict=False) for entry in entries)
+    return tuple(entry if entry == UNIX else _network(entry) for entry in entries)
 
 
-def _is_trusted(text: str, trusted: Sequence[Trusted]) -> bool:
-    if not text.strip():
-        return UNIX in trusted
-    address = _address(text)
+def _is_trusted(address: IPv4Address | IPv6Address | None, trusted: Sequence[Trusted]) -> bool:
     return address is not None and any(
         address in network for network in trusted if not isinstance(network, str)
     )

@@ -115,12 +115,22 @@ def users(value: object) -> frozenset[str]:
     return frozenset(str(user).strip() for user in members(value))
 
 
+def texts(value: object) -> tuple[str, ...]:
+    """Return texts, none of them empty."""
+    found = members(value)
+    if not all(isinstance(text, str) and text for text in found):
+        raise ValueError
+    return tuple(found)
+
+
 def parts(value: object) -> tuple[str, ...]:
     """Return parts of headers in lower case, none of them empty."""
-    texts = members(value)
-    if not all(isinstance(text, str) and text for text in texts):
-        raise ValueError
-    return tuple(text.lower() for text in texts)
+    return tuple(text.lower() for text in texts(value))
+
+
+def properties(value: Any) -> dict[str, Any] | Callable[..., Any]:
+    """Return a dictionary, or a function, also from its dotted path."""
+    return value if isinstance(value, dict) else function(value)
 
 
 def moment(value: object) -> datetime | None:

@@ -7,9 +7,10 @@ from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
 from whyness_events import WhynessEventsError
-from whyness_mixpanel import bots, conf, counters, proxies
+from whyness_mixpanel import bots, counters
 from whyness_mixpanel.event import Event, lose
 from whyness_mixpanel.event_types import EventFields, TextValue
+from whyness_mixpanel.request_facts import address_of
 
 
 def track(
@@ -77,18 +78,6 @@ def event_of(
     }
     taken.update(fields)
     return Event(event=event, properties=properties, **taken)
-
-
-def address_of(request: HttpRequest) -> str:
-    """Return the client's address, `""` where it or the setting cannot be read."""
-    try:
-        trusted = conf.TRUSTED_PROXIES.get()
-    except conf.SettingError:
-        return ""  # the page must not fail; a system check names the setting
-    meta = request.META
-    return proxies.client_address(
-        meta.get("REMOTE_ADDR") or "", meta.get("HTTP_X_FORWARDED_FOR") or "", trusted
-    )
 
 
 def _text(value: object) -> str:

@@ -27,9 +27,9 @@ from whyness_events.delivery.clock import SystemClock
 from whyness_events.delivery.deliver import Deliverer
 from whyness_events.delivery.invocation_report import Report
 from whyness_events.delivery.items import Record
+from whyness_events.delivery.mixpanel.describers import DESCRIBERS
 from whyness_events.delivery.mixpanel.service_account import Credentials, FixedCredentials
 from whyness_events.delivery.mixpanel.transport.client import MixpanelPool
-from whyness_events.delivery.mixpanel.useragent import describe_useragent
 from whyness_events.delivery.reading.sqs_event import InvocationFault, read_records
 from whyness_events.delivery.settings import Settings, SettingsFault, read_revision, read_settings
 from whyness_events.delivery.settling.exhaust import Patience
@@ -117,7 +117,7 @@ def build(settings: Settings) -> Container:
         redelivery=Redelivery(queue, rng, settings.redelivery_base_s, settings.redelivery_cap_s),
         clock=clock,
         rng=rng,
-        describe_useragent=describe_useragent,
+        describe_useragent=DESCRIBERS[settings.names],
         default_identity=settings.identity,
         threads=settings.sender_threads,
         answer_timeout_s=settings.answer_timeout_s,
@@ -183,7 +183,8 @@ def warm_up(environ: Mapping[str, str]) -> None:
     """Load what the first invocation needs: Lambda gives a whole CPU during initialization, less later."""
     if "AWS_LAMBDA_INITIALIZATION_TYPE" not in environ:  # set by Lambda, not by tests and benchmarks
         return
-    describe_useragent("any")
+    if describe := DESCRIBERS.get(environ.get("MIXPANEL_NAMES", "").strip() or "uap"):
+        describe("any")
     if environ.get("MIXPANEL_SECRET_ARN"):
         import_module("boto3")
 

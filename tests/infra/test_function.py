@@ -84,6 +84,7 @@ def test_the_environment_has_exactly_the_operators_names(resources: Resources) -
         "MIXPANEL_PROJECT_ID": {"Ref": "MixpanelProjectId"},
         "MIXPANEL_REGION": {"Ref": "MixpanelRegion"},
         "MIXPANEL_IDENTITY": {"Ref": "MixpanelIdentity"},
+        "MIXPANEL_NAMES": {"Ref": "MixpanelNames"},
         "MIXPANEL_SECRET_ARN": {"Ref": "MixpanelSecret"},
         "QUEUE_URL": {"Ref": "EventQueue"},
         "DEAD_LETTER_QUEUE_URL": {"Ref": "DeadLetterQueue"},

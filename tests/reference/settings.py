@@ -27,7 +27,7 @@ def _section(setting: conf.Setting[Any]) -> str:
 
 
 def _default(default: object) -> str:
-    if default in (None, "", (), frozenset()):
+    if default in (None, "", (), frozenset(), {}):
         return "none"
     if isinstance(default, tuple | frozenset):
         return ", ".join(code(str(part)) for part in default)

@@ -20,6 +20,7 @@ PARTS: list[tuple[str, str, Callable[[], str]]] = [
     ("reference/command-line", "whyness-mixpanel", commands.operator_commands),
     ("reference/command-line", "manage.py", commands.site_commands),
     ("reference/python", "api", python_api.python_api),
+    ("in-mixpanel", "properties", in_mixpanel.properties),
     ("in-mixpanel", "callers", in_mixpanel.callers),
     ("in-mixpanel", "browsers", in_mixpanel.browsers),
 ]
@@ -36,10 +37,18 @@ def test_generated_part_is_what_the_code_says(page: str, mark: str, part: Callab
 
 
 def test_every_property_that_can_arrive_is_explained() -> None:
-    """docs/in-mixpanel.md has a row for each property that translation sets, and for no other."""
-    rows = re.findall(r"^\| `([^`]+)` \|", _written("in-mixpanel", "properties"), re.MULTILINE)
+    """docs/in-mixpanel.md has a row for each property that translation or the context sets, and no other."""
+    assert sorted(in_mixpanel.explained()) == sorted(in_mixpanel.possible())
 
-    assert sorted(rows) == sorted(in_mixpanel.properties())
+
+def test_every_explained_property_has_a_value_and_a_text() -> None:
+    """A property that only one kind of names has is marked in the column of the other."""
+    rows = [line.split(" | ") for line in _written("in-mixpanel", "properties").splitlines()[2:]]
+
+    assert {len(row) for row in rows} == {5}
+    assert [row[0] for row in rows if row[3] == "-"] == []
+    assert {row[0].strip("| `") for row in rows if row[4] == "- |"} == {"$os_version", "$brand", "$model"}
+    assert [row[0] for row in rows if not row[1].endswith(".")] == []
 
 
 def _written(page: str, mark: str) -> str:

@@ -17,15 +17,15 @@ from whyness_mixpanel.backends import INSTALL_DIRECT, LIVE_GROUP, Answer, Cannot
 from whyness_mixpanel.forks import in_child
 
 try:
-    import ua_parser.regex  # noqa: F401  (describe_useragent imports it late; fail here if it is missing)
+    import ua_parser.regex  # noqa: F401  (DESCRIBERS import it late; fail here if it is missing)
 
     from whyness_events.delivery.clock import SystemClock
     from whyness_events.delivery.deliver import Deliverer
     from whyness_events.delivery.invocation_report import Report
     from whyness_events.delivery.items import Record
+    from whyness_events.delivery.mixpanel.describers import DESCRIBERS
     from whyness_events.delivery.mixpanel.service_account import FixedCredentials
     from whyness_events.delivery.mixpanel.transport.client import MixpanelPool
-    from whyness_events.delivery.mixpanel.useragent import describe_useragent
     from whyness_events.delivery.settings import REGIONS
     from whyness_events.delivery.settling.redelivery import Redelivery
     from whyness_mixpanel.backends.mixpanel_ports import Kept, NoLog, NoQueue
@@ -49,6 +49,7 @@ class _Options:
     project_id: str
     account: str
     password: str = field(repr=False)
+    names: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +110,7 @@ def read_options() -> _Options:
         project_id=str(conf.PROJECT_ID.require()),
         account=conf.SERVICE_ACCOUNT.require(),
         password=conf.SERVICE_PASSWORD.require(),
+        names=conf.NAMES.get(),
     )
 
 
@@ -135,7 +137,7 @@ def _make(options: _Options) -> _Made:
         redelivery=Redelivery(NoQueue(), rng),
         clock=SystemClock(),
         rng=rng,
-        describe_useragent=describe_useragent,
+        describe_useragent=DESCRIBERS[options.names],
         default_identity=conf.IDENTITY.default,  # each of our bodies has its own
         threads=_THREADS,
         answer_timeout_s=_ANSWER_TIMEOUT_S,

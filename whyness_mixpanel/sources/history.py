@@ -32,10 +32,15 @@ def history_before() -> datetime | None:
     return conf.HISTORY_BEFORE.get()
 
 
+def applied_at(alias: str) -> dict[str, datetime]:
+    """Return when each migration of the app was applied, as the database has it."""
+    recorded = MigrationRecorder(connections[alias]).applied_migrations()
+    return {name: row.applied for (app, name), row in recorded.items() if app == "whyness_mixpanel"}
+
+
 def _refuse_where_there_was_an_older_version() -> None:
     alias = router.db_for_write(Log)
-    recorded = MigrationRecorder(connections[alias]).applied_migrations()
-    applied = {name: row.applied for (app, name), row in recorded.items() if app == "whyness_mixpanel"}
+    applied = applied_at(alias)
     first_old = applied.pop(_OLD_MIGRATION, None)
     if not applied:
         raise HistoryUnknown("The migrations of whyness_mixpanel are not applied. Run: manage.py migrate")

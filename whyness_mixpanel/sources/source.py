@@ -106,7 +106,7 @@ class Source:
         return event
 
     def encode(self, row: Any) -> str:
-        """Return the JSON of a row's event.
+        """Return the JSON of a row's event, without anything of the context: the same at any time.
 
         Raises:
             NoEvent: the row has no valid event.
@@ -114,7 +114,7 @@ class Source:
             django.db.Error: the database failed.
         """
         try:
-            return self.event(row).json()
+            return self.event(row)._made(is_alone=True).encode()  # noqa: SLF001  (not for call sites)
         except WhynessEventsError as error:
             raise NoEvent(str(error)) from error
         except (Error, SettingError):

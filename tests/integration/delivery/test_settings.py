@@ -29,6 +29,7 @@ FAULTS = {
         f"http://127.0.0.1@{SHOWN}",
     ],
     "MIXPANEL_IDENTITY": ["original", "Simplified", SHOWN],
+    "MIXPANEL_NAMES": ["library", "Browser", SHOWN],
     "QUEUE_URL": ["events", SHOWN],
     "DEAD_LETTER_QUEUE_URL": ["", "events-dead", SHOWN],
     "LOG_TABLE_NAME": [""],

@@ -20,6 +20,7 @@ from django.conf import settings as django_settings  # noqa: E402  (Django must 
 from django.contrib.auth.models import User  # noqa: E402
 from django.core.management import call_command  # noqa: E402
 from django.test import AsyncRequestFactory, RequestFactory  # noqa: E402
+from django.utils.module_loading import import_string  # noqa: E402
 
 from tests.shipped.pages import blocks  # noqa: E402
 from whyness_mixpanel import conf, counters, scrub, sources, testing  # noqa: E402
@@ -107,6 +108,29 @@ def user_and_address() -> None:
     assert published("event") == [["Click"]]
 
 
+def context_of_a_request() -> None:
+    """The middleware that the page installs gives the page, and a block its own properties."""
+    [path] = django_settings.MIDDLEWARE
+    views, imports = import_module("shop.views"), import_module("shop.imports")
+    landed = request(
+        "/play/?utm_source=mail&ref=12&token=x", HTTP_HOST="localhost", REMOTE_ADDR="81.2.69.142"
+    )
+
+    import_string(path)(views.listen)(landed)
+    imports.run([ADA])
+
+    in_request, in_job = published("properties", "ip")
+    assert in_request == [
+        {
+            "seconds": 12,
+            "$current_url": "http://localhost/play/?utm_source=mail&ref=12",
+            "utm_source": "mail",
+        },
+        "81.2.69.142",
+    ]
+    assert in_job == [{"job": "import", "plan": "trial"}, ""]
+
+
 def prospect() -> None:
     """The event that links the two is the same each time."""
     registered = import_module("shop.registering").registered
@@ -158,6 +182,7 @@ def backfill() -> None:
     """The setting, and how to go on after an interruption."""
     page = next(block.text for block in blocks("how-to/backfill.md") if block.text.startswith("To go on"))
     options = {"source": "activity", "since": datetime(2026, 1, 1, tzinfo=UTC), "until": None, "rate": None}
+    options["again"] = False
     assert page == f"To go on: {mixpanel_backfill._again(options, 481216)}\n"
     assert conf.HISTORY_BEFORE.get() == datetime(2026, 1, 31, 12, tzinfo=UTC)
 
@@ -174,6 +199,7 @@ CHECKS: dict[str, Callable[[], None]] = {
     "send-from-async-code": async_code,
     "send-from-a-task": task,
     "fill-in-user-and-address": user_and_address,
+    "add-the-requests-context": context_of_a_request,
     "link-a-prospect": prospect,
     "keep-secrets-out": secrets,
     "honour-opt-outs": opt_outs,

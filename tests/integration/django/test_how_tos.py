@@ -16,6 +16,7 @@ from tests.shipped.pages import blocks, how_tos, python_in
 
 SETTINGS = """
 SECRET_KEY = "x"
+ALLOWED_HOSTS = ["localhost"]
 INSTALLED_APPS = ["django.contrib.auth", "django.contrib.contenttypes", "whyness_mixpanel", "shop"]
 DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": "db.sqlite3"}}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

@@ -29,6 +29,7 @@ CHOSEN = {
     "MIXPANEL_REGION": "eu",
     "MIXPANEL_API_URL": "https://api.example.com",
     "MIXPANEL_IDENTITY": "simplified",
+    "MIXPANEL_NAMES": "browser",
     "MIXPANEL_SECRET_ARN": "arn",
     "MAX_RECEIVE_COUNT": "900",
     "SENDER_THREADS": "5",
@@ -64,7 +65,7 @@ def test_every_variable_reaches_its_field_in_its_fields_type() -> None:
 
     assert [str(value).removesuffix(".0") for value in values] == [CHOSEN[s.name] for s in SETTINGS]
     assert [type(value) for value in values] == [field.type for field in fields(Settings)]
-    assert len(CHOSEN) == len(SETTINGS) == 17
+    assert len(CHOSEN) == len(SETTINGS) == 18
 
 
 @pytest.mark.parametrize("name", CHOSEN)

@@ -45,6 +45,7 @@ def test_none_and_empty_text_mean_not_set(unset: str | None) -> None:
         (conf.QUEUE_URL, "http://127.0.0.1:1/1/q", "http://127.0.0.1:1/1/q"),
         (conf.REGION, "eu-west-1", "eu-west-1"),
         (conf.IDENTITY, "simplified", "simplified"),
+        (conf.NAMES, "browser", "browser"),
         (conf.PROJECT_ID, "5", 5),
         (conf.ANONYMOUS_USERS, "1, 7", frozenset({"1", "7"})),
         (conf.RAISE_INVALID, "1", True),
@@ -142,6 +143,8 @@ WITH_BLANKS = {
     "QUEUE_URL": ("https://sqs.eu-west-1.amazonaws.com/1/q", "https://sqs.eu-west-1.amazonaws.com/1/q"),
     "REGION": ("eu-west-1", "eu-west-1"),
     "IDENTITY": ("simplified", "simplified"),
+    "NAMES": ("browser", "browser"),
+    "URL_PARAMETERS": ("utm_id, ref", ("utm_id", "ref")),
     "PROJECT_ID": ("5", 5),
     "ANONYMOUS_USERS": ("1, 7", frozenset({"1", "7"})),
     "RAISE_INVALID": ("yes", True),
@@ -197,7 +200,11 @@ def test_a_pattern_keeps_its_blanks_and_a_lazy_secret_is_read() -> None:
 
 def test_every_setting_of_text_is_among_those() -> None:
     """A new setting needs a line above."""
-    assert {setting.key for setting in conf.SETTINGS} - WITH_BLANKS.keys() == {"SCRUB_PATTERNS", "OPT_OUT"}
+    assert {setting.key for setting in conf.SETTINGS} - WITH_BLANKS.keys() == {
+        "SCRUB_PATTERNS",
+        "OPT_OUT",
+        "SUPER_PROPERTIES",
+    }
 
 
 def test_a_required_setting_that_is_missing_is_an_error() -> None:

@@ -46,6 +46,16 @@ def _afresh() -> Iterator[None]:
     direct._start_afresh()
 
 
+def test_browsers_have_the_chosen_names() -> None:
+    """A change of the setting makes a deliverer with the other names."""
+    described = []
+    for names in ({}, {"NAMES": "browser"}):
+        with override(**CHOSEN, **names, PROJECT_ID=5):
+            described.append(direct._get().deliverer.describe_useragent("Chrome/131.0 Edg/131.0"))
+
+    assert [found["$browser"] for found in described] == ["Edge", "Microsoft Edge"]
+
+
 @pytest.mark.parametrize(
     ("region", "expected"),
     [

@@ -203,6 +203,7 @@ def test_the_counts_as_json(site: Client) -> None:
         "refused": 0,
         "invalid": 0,
         "bots": 0,
+        "context": 0,
         "unwritten": 0,
         "lost": 0,
         "suppressed": 0,

@@ -12,7 +12,9 @@ PUBLIC = {
     "whyness_mixpanel": ["send_many"],
     "whyness_mixpanel.backends": ["Answer", "Backend", "CannotSend"],
     "whyness_mixpanel.bots": ["DEFAULT", "from_bot"],
+    "whyness_mixpanel.context": ["context"],
     "whyness_mixpanel.counters": ["snapshot"],
+    "whyness_mixpanel.middleware": ["ContextMiddleware"],
     "whyness_mixpanel.models": ["DeliveryFailure", "Event", "Log", "Outbox", "Suppression", "send_many"],
     "whyness_mixpanel.privacy": ["refuse_suppressed"],
     "whyness_mixpanel.pytest_plugin": ["mixpanel"],
@@ -21,6 +23,7 @@ PUBLIC = {
     "whyness_mixpanel.sources": ["NoEvent", "Source", "event_for", "history_before", "register"],
     "whyness_mixpanel.testing": ["clear", "published_events", "sent_events"],
     "whyness_mixpanel.track": ["atrack", "event_of", "track"],
+    "whyness_mixpanel.url_parameters": ["UTM"],
     "whyness_mixpanel.urls": ["urlpatterns"],
 }
 
@@ -34,7 +37,13 @@ def test_what_sites_import_is_there(path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["whyness_mixpanel.scrub", "whyness_mixpanel.bots", "whyness_mixpanel.privacy"]
+    "path",
+    [
+        "whyness_mixpanel.scrub",
+        "whyness_mixpanel.bots",
+        "whyness_mixpanel.privacy",
+        "whyness_mixpanel.url_parameters",
+    ],
 )
 def test_what_settings_import_needs_no_apps(path: str) -> None:
     """Django reads the settings before there are models."""

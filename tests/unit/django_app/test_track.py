@@ -9,7 +9,8 @@ from django.test import RequestFactory
 
 from tests.django_support import override, published
 from whyness_mixpanel import proxies
-from whyness_mixpanel.track import address_of, atrack, event_of, track
+from whyness_mixpanel.request_facts import address_of
+from whyness_mixpanel.track import atrack, event_of, track
 
 
 def make_request(user: Any = None, **meta: str) -> HttpRequest:

@@ -12,6 +12,7 @@ from whyness_mixpanel.management.our_command import OurCommand
 from whyness_mixpanel.management.plain_errors import plain_errors
 from whyness_mixpanel.privacy import filters
 from whyness_mixpanel.publishing import publisher
+from whyness_mixpanel.sources.sent_live import count_sent_live
 from whyness_mixpanel.sources.whyness import ACTIVITY, PROSPECT_CLICK, USER_CLICK
 
 _SOURCES = {
@@ -33,6 +34,9 @@ class Command(OurCommand):
         parser.add_argument("--activity", type=int, metavar="ID", help="an activity (TrackerLog)")
         parser.add_argument("--user-click", type=int, metavar="ID", help="a click of a registered user")
         parser.add_argument("--contact-click", type=int, metavar="ID", help="a click of a prospect")
+        parser.add_argument(
+            "--again", action="store_true", help="also rows that were sent live, with their request's context"
+        )
 
     def handle(self, **options: Any) -> None:
         """Publish."""
@@ -41,7 +45,11 @@ class Command(OurCommand):
             raise CommandError("Nothing selected. Give --activity, --user-click or --contact-click.")
         with plain_errors():
             self._check(asked)
-            faults = [fault for name in asked if (fault := self._send(*_SOURCES[name], options[name]))]
+            faults = [
+                fault
+                for name in asked
+                if (fault := self._send(*_SOURCES[name], options[name], again=options["again"]))
+            ]
         if faults:
             raise CommandError("\n".join(faults))
 
@@ -60,11 +68,14 @@ class Command(OurCommand):
             raise CommandError(str(error)) from error
         self.stdout.write(f"HISTORY_BEFORE: {before.isoformat() if before else None}")
 
-    def _send(self, title: str, source: sources.Source, key: int) -> str:
+    def _send(self, title: str, source: sources.Source, key: int, *, again: bool) -> str:
         """Publish a row; return its fault, or `""`."""
         what = f'{title} "{key}"'
         try:
-            _publish(_encoded(source, key))
+            encoded = _encoded(source, key)
+            if not again:
+                _refuse_sent_live(source, key)
+            _publish(encoded)
         except filters.CannotFilter as error:
             return f"{what} was not published: {error}"
         except _NotSentError as error:
@@ -87,6 +98,14 @@ def _encoded(source: sources.Source, key: int) -> str:
     except (Error, ValueError) as error:  # a database may hold values that a field may not
         hint = f". Is {source.model} migrated?" if isinstance(error, _MAY_BE_MISSING) else ""
         raise _NotSentError(f"the row cannot be read ({type(error).__name__}){hint}") from error
+
+
+def _refuse_sent_live(source: sources.Source, key: int) -> None:
+    if count_sent_live(source, after=key - 1, upper=key):
+        raise _NotSentError(
+            "it may have been sent live, with a context (page, campaign, address, browser), and its event in "
+            "Mixpanel would be replaced by one without it. To publish it all the same, give --again"
+        )
 
 
 def _publish(encoded: str) -> None:

@@ -21,6 +21,7 @@ from whyness_mixpanel.management.plain_errors import plain_errors
 from whyness_mixpanel.privacy import filters
 from whyness_mixpanel.sources.backfill import Backfill, Period
 from whyness_mixpanel.sources.backfill_sender import NotPublished, Sender
+from whyness_mixpanel.sources.sent_live import count_sent_live
 from whyness_mixpanel.sources.source import Source
 from whyness_ops.progress import Progress
 
@@ -47,6 +48,9 @@ class Command(OurCommand):
         parser.add_argument(
             "--rate", type=_rate, help="average number of events a second (default: unlimited)"
         )
+        parser.add_argument(
+            "--again", action="store_true", help="also rows that were sent live, with their request's context"
+        )
         parser.add_argument("--resume", type=int, metavar="KEY", help="continue after the row with this key")
 
     def handle(self, **options: Any) -> None:
@@ -59,6 +63,7 @@ class Command(OurCommand):
         history = self._history(source)
         first, upper = _keys(source)
         after = first - 1 if options["resume"] is None else options["resume"]
+        sent_live = self._sent_live(source, options, after=after, upper=upper)
         stream = cast("TextIO", self.stderr._out)  # noqa: SLF001  (without the colour of errors)
         progress = Progress(stream)
         backfill = _backfill(source, _Teller(progress, max(first, after + 1), upper), publish, options)
@@ -73,7 +78,7 @@ class Command(OurCommand):
             if not finished:
                 self.stderr.write(f"To continue, run: {_again(options, backfill.done_key)}", style_func=str)
         about = {"source": source.name, "dry_run": options["dry_run"], "resume": backfill.done_key}
-        self.stdout.write(json.dumps(about | history | backfill.counts.as_dict()))
+        self.stdout.write(json.dumps(about | history | sent_live | backfill.counts.as_dict()))
 
     def _history(self, source: Source) -> dict[str, str | None]:
         """Write which rows count as history, and return it for the last line."""
@@ -86,6 +91,23 @@ class Command(OurCommand):
         moment = before.isoformat() if before else None
         self.stderr.write(f"HISTORY_BEFORE: {moment}", style_func=str)
         return {"history_before": moment}
+
+    def _sent_live(
+        self, source: Source, options: dict[str, Any], *, after: int, upper: int
+    ) -> dict[str, int]:
+        """Say how many rows were sent live, and return it for the last line; refuse them without --again."""
+        until = min(filter(None, (options["until"], datetime.now(UTC) - SETTLED_AFTER)))
+        count = count_sent_live(source, after=after, upper=upper, since=options["since"], until=until)
+        if not count:
+            return {}
+        told = (
+            f"{count} rows may have been sent live, with a context (page, campaign, address, browser). Their "
+            "events in Mixpanel would be replaced by events without it."
+        )
+        if not (options["again"] or options["dry_run"]):
+            raise CommandError(f"{told} Exclude them with --until, or give --again. Nothing was sent.")
+        self.stderr.write(told, style_func=str)
+        return {"sent_live": count}
 
 
 def _keys(source: Source) -> tuple[int, int]:
@@ -161,6 +183,7 @@ def _again(options: dict[str, Any], key: int) -> str:
     words = ["manage.py mixpanel_backfill", options["source"]]
     words += [f"--{name} {bound.isoformat()}" for name in ("since", "until") if (bound := options[name])]
     words += [f"--rate {options['rate']:g}"] if options["rate"] else []
+    words += ["--again"] if options["again"] else []
     return " ".join([*words, f"--resume {key}"])
 
 

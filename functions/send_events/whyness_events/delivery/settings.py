@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar
 
+from whyness_events.delivery.mixpanel.describers import DESCRIBERS
 from whyness_events.delivery.ports import SetupFault
 from whyness_events.delivery.setting_conflicts import (
     MOST_RECEIVES,
@@ -92,6 +93,12 @@ class Settings:
         "how messages without a stamp name people; permanent for a project",
         text(" or ".join(IDENTITIES), IDENTITIES.__contains__),
         "distinct_id",
+    )
+    names: str = _setting(
+        "MIXPANEL_NAMES",
+        "whose names browsers, systems and devices have: uap-core's, or those of Mixpanel's browser library",
+        text(" or ".join(DESCRIBERS), DESCRIBERS.__contains__),
+        "uap",
     )
     secret_arn: str = _setting(
         "MIXPANEL_SECRET_ARN",

@@ -21,7 +21,7 @@ _KEPT_NAMES = 1_024
 # A plain int: compared for every event.
 _STRING_BYTES = int(limits.STRING_BYTES)
 
-DescribeUseragent = Callable[[str], Mapping[str, str]]
+DescribeUseragent = Callable[[str], Mapping[str, str | float]]
 
 
 AnyEvent = Event | EventStruct
