@@ -150,7 +150,7 @@ def _property(row: Property, modes: Mapping[str, Mapping[str, Any]]) -> tuple[st
 
 
 def _arrived(mode: str) -> dict[str, Any]:
-    encoded, _ = translate.Translator(DESCRIBERS[mode]).translate(_SAMPLE, "simplified")
+    ((encoded, _),) = translate.Translator(DESCRIBERS[mode]).translate([_SAMPLE], ["simplified"])
     found: dict[str, Any] = json.loads(encoded)["properties"]
     return found
 

@@ -87,7 +87,7 @@ def test_version_is_a_number_in_the_json_for_mixpanel() -> None:
     """As in JavaScript, a whole number has no decimal point."""
     event = make_event(useragent=BROWSERS[0].header)
 
-    encoded, _ = Translator(DESCRIBERS["browser"]).translate(event, "distinct_id")
+    ((encoded, _),) = Translator(DESCRIBERS["browser"]).translate([event], ["distinct_id"])
 
     assert b'"$browser_version":131,' in encoded
 
