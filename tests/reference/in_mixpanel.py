@@ -115,7 +115,7 @@ def callers() -> str:
 
 def properties() -> set[str]:
     """Return every property that translation can set."""
-    known = {field.encode_name for field in msgspec.structs.fields(translate._Known)}
+    known = {field.encode_name for field in msgspec.structs.fields(translate._FieldProperties)}
     return known | translate.LIBRARY.keys() | {"useragent"} | _described()
 
 

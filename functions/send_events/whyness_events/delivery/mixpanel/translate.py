@@ -53,7 +53,7 @@ class Translator:
             event: valid, except perhaps for the size of nested values.
             identity: `distinct_id` or `simplified`; alone decides which fields identify the person.
         """
-        known = _known(event, identity)
+        known = _field_properties(event, identity)
         header = event.useragent
         described, cut_count = self._kept(header) if len(header) <= _KEPT_CHARS else self._describe(header)
         head, tail = _encode(known), _members(event.properties)
@@ -71,8 +71,8 @@ class Translator:
         return _members(cutter.cut(said) | LIBRARY), cutter.cut_count
 
 
-class _Known(msgspec.Struct, omit_defaults=True, gc=False):
-    """The properties with fixed names, except those from the header."""
+class _FieldProperties(msgspec.Struct, omit_defaults=True, gc=False):
+    """The properties that the fields of the contract become, except those from the header."""
 
     time: int
     insert_id: str = msgspec.field(name="$insert_id")
@@ -98,11 +98,11 @@ def _members(properties: Mapping[str, Any]) -> bytes:
     return b"," + _encode(properties)[1:-1] if properties else b""
 
 
-def _known(event: AnyEvent, identity: str) -> _Known:
+def _field_properties(event: AnyEvent, identity: str) -> _FieldProperties:
     distinct_id, user_id, device_id = _person(event, identity)
     time = event.time // 1000 if event.time_unit == "s" else event.time
     address = location_address(event.ip)
-    return _Known(
+    return _FieldProperties(
         time, event.insert_id, distinct_id, address, user_id, device_id, event.prospect, event.data or ""
     )
 
