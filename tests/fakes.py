@@ -137,8 +137,8 @@ def takes_call(clock: FakeClock, takes_s: float, deadline_s: float) -> bool:
 
 
 @dataclass
-class FakeDeadLetters:
-    """The DeadLetters port, with the limits of SQS; `refuse` names what it does not confirm."""
+class FakeDeadLetterQueue:
+    """The DeadLetterQueue port, with the limits of SQS; `refuse` names what it does not confirm."""
 
     clock: FakeClock
     refuse: Callable[[DeadLetter], bool] = lambda _: False

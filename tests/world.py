@@ -8,7 +8,7 @@ from msgspec import structs
 
 from tests.fakes import (
     FakeClock,
-    FakeDeadLetters,
+    FakeDeadLetterQueue,
     FakeLog,
     FakePool,
     FakeSourceQueue,
@@ -55,7 +55,7 @@ class World:
 
     def __post_init__(self) -> None:
         self.pool = FakePool(self.clock, self._respond)
-        self.dead_letters = FakeDeadLetters(self.clock)
+        self.dead_letters = FakeDeadLetterQueue(self.clock)
         self.log = FakeLog(self.clock)
         self.queue = FakeSourceQueue(clock=self.clock)
         rng = random.Random(self.seed)  # noqa: S311  (jitter)

@@ -1,4 +1,4 @@
-"""`Event`: what call sites send. A plain object, without a table."""
+"""`Event`: what call sites send. A plain object, without a table; `event_conversion.py` encodes it."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Never
@@ -10,9 +10,9 @@ from whyness_events import InvalidEvent, WhynessEventsError
 from whyness_mixpanel import conf, counters
 from whyness_mixpanel.encoding import normalise
 from whyness_mixpanel.encoding.refusal import public_text
+from whyness_mixpanel.event_conversion import Fault, Made
 from whyness_mixpanel.event_types import Address, Data, Identifier, Moment, Properties, TextValue, User
 from whyness_mixpanel.faults import is_of_signal, type_name
-from whyness_mixpanel.making import Fault, Made
 from whyness_mixpanel.publishing import memory, publisher, send
 from whyness_mixpanel.publishing.insert import Row
 

@@ -14,6 +14,7 @@ Files of `golden/v1`:
 import hashlib
 import json
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ import pytest
 from tests.builders import as_event, make_record, read_record, translated
 from whyness_events import IDENTITIES, decode_message, encode_message
 from whyness_events.delivery.items import Item
-from whyness_events.event import parse_event
+from whyness_events.event import Event, parse_event
 
 GOLDEN = Path(__file__).parent / "golden" / "v1"
 MESSAGES = sorted(path for path in GOLDEN.glob("*.json") if ".expected" not in path.name)
@@ -68,6 +69,14 @@ def test_golden_messages_are_never_edited() -> None:
 
     assert sorted(frozen) == sorted(sums)
     assert len(MESSAGES) >= 14
+
+
+def test_each_field_is_in_a_golden_message() -> None:
+    """A new field needs a new message, with its expected events, sum and keys."""
+    raw_events = [raw for path in MESSAGES for raw in decode_message(path.read_text()).raw_events]
+    used = {name for raw in raw_events if isinstance(raw, dict) for name in raw}
+
+    assert {field.name for field in fields(Event)} - used == set()
 
 
 @every_message

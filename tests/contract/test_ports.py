@@ -8,6 +8,8 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from importlib import import_module
+from pkgutil import iter_modules
 from typing import Any
 
 import boto3
@@ -18,7 +20,7 @@ from tests.aws_stub import DENIED, EXECUTE, SEND, TABLE, WRITE, AwsStub, always
 from tests.builders import NOW_MS
 from tests.fakes import (
     FakeClock,
-    FakeDeadLetters,
+    FakeDeadLetterQueue,
     FakeLog,
     FakePool,
     FakeSourceQueue,
@@ -28,6 +30,7 @@ from tests.fakes import (
     accept,
 )
 from tests.loopback import LoopbackServer, Request, Response, Trouble
+from whyness_events.delivery import aws
 from whyness_events.delivery.aws.clients import LazyClient
 from whyness_events.delivery.aws.dead_letter_queue import SqsDeadLetterQueue
 from whyness_events.delivery.aws.log_table import DynamoDbLog
@@ -53,6 +56,25 @@ KINDS = ["fake", "real"]
 PATIENCE_S = 30.0
 NEVER = float("inf")
 EVENTS = [b'{"event":"a","properties":{"$insert_id":"1"}}', b'{"event":"b","properties":{"$insert_id":"2"}}']
+
+
+def test_each_class_that_implements_a_port_to_aws_is_tried_here() -> None:
+    """A second one of a port joins the real ones below: else nothing shows that it keeps its promises."""
+    modules = [import_module(f"{aws.__name__}.{module.name}") for module in iter_modules(aws.__path__)]
+    promised = [
+        {n for n in vars(port) if not n.startswith("_")} for port in (DeadLetterQueue, Log, SourceQueue)
+    ]
+
+    found = {
+        name
+        for module in modules
+        for name, made in vars(module).items()
+        if isinstance(made, type) and made.__module__ == module.__name__
+        if any(methods <= vars(made).keys() for methods in promised)
+    }
+
+    assert len(found) >= len(promised)
+    assert found - globals().keys() == set()
 
 
 def aws_client(stub: AwsStub, service: str) -> LazyClient:
@@ -245,7 +267,7 @@ def test_missing_credentials_are_a_setup_fault(sender: PoolUnderTest) -> None:
     assert sender.without_credentials.wait(0.01) == []
 
 
-# --- DeadLetters
+# --- DeadLetterQueue
 
 
 @dataclass
@@ -274,7 +296,7 @@ class QueueUnderTest:
 def fake_queue() -> Iterator[QueueUnderTest]:
     """Yield the fake."""
     clock = FakeClock()
-    queue = FakeDeadLetters(clock)
+    queue = FakeDeadLetterQueue(clock)
 
     def refuse(body: str | None) -> None:
         queue.refuse = lambda dead_letter: body is None or dead_letter.body == body

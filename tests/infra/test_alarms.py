@@ -27,6 +27,27 @@ MAILED_TOGETHER = {
     "FunctionErrorsAlarm",
     "FunctionThrottlesAlarm",
 }
+# The alarms on one metric of their own that ring above a number: metric, and number.
+THRESHOLDS = [
+    ("RecordAgeAlarm", "OldestRecordAge", 15 * 60 * 1000),
+    ("BacklogAgeAlarm", "ApproximateAgeOfOldestMessage", 15 * 60),
+    ("DeadLettersAgeAlarm", "ApproximateAgeOfOldestMessage", 7 * DAY_S),
+    ("SetupFaultsAlarm", "SetupFaults", 0),
+    ("BreakerOpenAlarm", "BreakerOpen", 0),
+    ("InternalFaultsAlarm", "InternalFaults", 0),
+    ("DeadLettersRefusedAlarm", "DeadLettersRefused", 0),
+    ("LogWritesLostAlarm", "LogWritesLost", 0),
+    ("FunctionErrorsAlarm", "Errors", 0),
+    ("FunctionThrottlesAlarm", "Throttles", 0),
+]
+# Those whose rule is not so simple, or has a parameter: each has a test of its own below.
+OTHER_RULES = {
+    "NothingDeliveredAlarm",
+    "QueueAgeAlarm",
+    "BacklogCountAlarm",
+    "DeadLettersAlarm",
+    "DeadLettersLeftAlarm",
+} | OPTIONAL
 Template = dict[str, Any]
 Resources = dict[str, Any]
 
@@ -151,21 +172,12 @@ def test_dev_pays_for_three_alarms_and_no_dashboard(template: Template) -> None:
     assert template["Outputs"]["DashboardUrl"]["Condition"] == "IsProduction"
 
 
-@pytest.mark.parametrize(
-    ("alarm", "metric", "threshold"),
-    [
-        ("RecordAgeAlarm", "OldestRecordAge", 15 * 60 * 1000),
-        ("BacklogAgeAlarm", "ApproximateAgeOfOldestMessage", 15 * 60),
-        ("DeadLettersAgeAlarm", "ApproximateAgeOfOldestMessage", 7 * DAY_S),
-        ("SetupFaultsAlarm", "SetupFaults", 0),
-        ("BreakerOpenAlarm", "BreakerOpen", 0),
-        ("InternalFaultsAlarm", "InternalFaults", 0),
-        ("DeadLettersRefusedAlarm", "DeadLettersRefused", 0),
-        ("LogWritesLostAlarm", "LogWritesLost", 0),
-        ("FunctionErrorsAlarm", "Errors", 0),
-        ("FunctionThrottlesAlarm", "Throttles", 0),
-    ],
-)
+def test_each_alarm_has_its_threshold_tested(template: Template) -> None:
+    """In the list, or by a test of its own: a wrong number would ring always, or never."""
+    assert {alarm for alarm, _, _ in THRESHOLDS} | OTHER_RULES == set(alarms(template))
+
+
+@pytest.mark.parametrize(("alarm", "metric", "threshold"), THRESHOLDS)
 def test_an_alarm_rings_above_its_threshold(
     resources: Resources, alarm: str, metric: str, threshold: int
 ) -> None:

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.builders import NOW_MS, make_record
-from tests.fakes import FakeDeadLetters, FakeLog, Late, Posted
+from tests.fakes import FakeDeadLetterQueue, FakeLog, Late, Posted
 from tests.mixpanel_model import PASSING, UNCLEAR, Fault, FourFields, MixpanelModel, four_fields
 from tests.world import World, handed_back
 from whyness_events import UnreadableMessage, decode_message
@@ -309,7 +309,7 @@ def test_queue_and_table_that_fail_for_ever_lose_nothing(what: str, records: lis
     assert bool(world.dead_letters.sent) == (what == "rows" and bool(bad))
 
 
-def _break(dead_letters: FakeDeadLetters, log: FakeLog, what: str) -> None:
+def _break(dead_letters: FakeDeadLetterQueue, log: FakeLog, what: str) -> None:
     if what in ("dead_letters", "both"):
         dead_letters.refuse = lambda _: True
     if what in ("rows", "both"):

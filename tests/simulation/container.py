@@ -11,7 +11,7 @@ from local.invocation import Fault, InvocationResult
 from tests.fakes import Late
 from tests.simulation.ledger import as_known, is_newer
 from tests.simulation.pool import SimulatedPool
-from tests.simulation.ports import SimulatedDeadLetters, SimulatedLog, SimulatedSourceQueue
+from tests.simulation.ports import SimulatedDeadLetterQueue, SimulatedLog, SimulatedSourceQueue
 from tests.simulation.process import Killed, Place, Process
 from tests.simulation.queue_model import Received
 from tests.simulation.scenario import Version
@@ -108,7 +108,7 @@ class Container:
         self.password = place.password()
         self.arrivals: Mapping[str, Arrival] = {}
         self._place = place
-        self.dead_letters = SimulatedDeadLetters(self.process, self._take_dead_letter)
+        self.dead_letters = SimulatedDeadLetterQueue(self.process, self._take_dead_letter)
         self._pool = SimulatedPool(self.process, lambda body: place.post(self, body), self._refresh)
         self.deliverer = Deliverer(
             pool=self._pool,

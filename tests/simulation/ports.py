@@ -15,8 +15,8 @@ _AWS_CALL_S = 0.02
 EntryT = TypeVar("EntryT")
 
 
-class SimulatedDeadLetters:
-    """The DeadLetters port over the run's one dead-letter queue."""
+class SimulatedDeadLetterQueue:
+    """The DeadLetterQueue port over the run's one dead-letter queue."""
 
     def __init__(self, process: Process, take: Callable[[DeadLetter], str]) -> None:
         self._process, self._take_dead_letter = process, take

@@ -17,9 +17,10 @@ import handler
 from tests.builders import make_body, make_event, make_raw, make_record, sqs_event
 from tests.responders import LOST, decline_any_of
 from tests.world import World
+from whyness_events.delivery.aws.clients import LazyClient
 from whyness_events.delivery.deliver import Deliverer
 from whyness_events.delivery.reading.sqs_event import InvocationFault
-from whyness_events.delivery.settings import SETTINGS, SettingsFault
+from whyness_events.delivery.settings import SETTINGS, SettingsFault, read_settings
 
 MARKER = "Confidential7f3a"
 ROOT = Path(__file__).parents[2]
@@ -65,6 +66,24 @@ def failures(answer: dict[str, list[dict[str, str]]]) -> list[str]:
     assert list(answer) == ["batchItemFailures"]
     assert all(list(failure) == ["itemIdentifier"] for failure in answer["batchItemFailures"])
     return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
+
+
+def test_a_container_ends_each_client_that_it_makes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that is not among them keeps connections over a freeze, and what AWS refused is not told."""
+    made: list[LazyClient] = []
+
+    def make(service: str) -> LazyClient:
+        made.append(LazyClient(service))
+        return made[-1]
+
+    monkeypatch.setattr(handler, "LazyClient", make)
+    needed = {"MIXPANEL_PROJECT_ID": "1", "MIXPANEL_SECRET_ARN": "arn", "LOG_TABLE_NAME": "log"}
+    urls = dict.fromkeys(("QUEUE_URL", "DEAD_LETTER_QUEUE_URL"), "http://127.0.0.1/queue")
+
+    container = handler.build(read_settings(needed | urls))
+
+    assert made
+    assert list(container.aws) == made
 
 
 # --- the answer

@@ -17,7 +17,11 @@ class Fate(Enum):
 
 
 class Reason(StrEnum):
-    """The outcomes of an event in the Lambda; `docs/architecture.md` explains each."""
+    """The outcomes of an event in the Lambda; `docs/reference/outcomes.md` explains each.
+
+    `Reaction` in `delivery/mixpanel/answers.py` says which answer of Mixpanel leads to which;
+    `delivery/sending/blame.py` does so for an event that is refused alone.
+    """
 
     fate: Fate
 

@@ -27,7 +27,7 @@ CALL_S = 0.008
 
 
 class Counting:
-    """The DeadLetters and the Log port: keeps how often it was given each, and nothing else."""
+    """The DeadLetterQueue and the Log port: keeps how often it was given each, and nothing else."""
 
     def __init__(self, clock: FakeClock) -> None:
         self._clock = clock

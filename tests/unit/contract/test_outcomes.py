@@ -91,6 +91,14 @@ def test_a_reason_that_is_added_is_in_every_list(fate: str) -> None:
     }
 
 
+def test_each_outcome_is_given_by_the_function() -> None:
+    """An outcome that no module of the delivery names is one that no event can have."""
+    sources = "".join(path.read_text() for path in (DELIVERY / "delivery").rglob("*.py"))
+    given = set(re.findall(r"\bReason\.([A-Z_]+)", sources)) | {"DELIVERED"}  # by the constant of that name
+
+    assert {reason.name for reason in Reason} - given == set()
+
+
 def _table(page: str, heading: str) -> list[str]:
     text = (ROOT / "docs" / page).read_text().partition(heading)[2].partition("\n## ")[0]
     return re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE)

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from tests.builders import make_event, make_record
 from whyness_events.delivery.items import Item
+from whyness_events.delivery.mixpanel import answers
 from whyness_events.delivery.mixpanel.answers import Reaction, Verdict
+from whyness_events.delivery.sending import blame
 from whyness_events.delivery.sending.blame import (
     blamed,
     may_be_blamed,
@@ -108,6 +110,13 @@ def test_what_is_blamed_says_how_often_it_was_refused(
 
     detail = f"refused 16 times between requests that passed; {verdict.detail} to this event alone"
     assert found == Outcome(reason, detail, verdict.status, may_count=may_count)
+
+
+def test_each_status_that_may_be_one_events_fault_has_its_outcome() -> None:
+    """Otherwise its events would die as rejected, and as perhaps counted."""
+    splitting = {status for status, reaction in answers._BY_STATUS.items() if reaction is Reaction.SPLIT}
+
+    assert splitting == blame._DECLINED.keys()
 
 
 @pytest.mark.parametrize("size_bytes", [OVERSIZED_FROM_BYTES, OVERSIZED_FROM_BYTES + 1])

@@ -1,4 +1,7 @@
-"""The protocols through which the core reaches the outside; the edges and the tests' fakes implement them."""
+"""The protocols through which the core reaches the outside; the edges and the tests' fakes implement them.
+
+`tests/contract/test_ports.py` tries each implementation; `handler.build` chooses those of the Lambda.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -288,6 +288,12 @@ def test_status_without_a_report(statuses: list[int], reaction: Reaction) -> Non
     assert [verdict.status for verdict in verdicts[:: len(bodies)]] == statuses
 
 
+@pytest.mark.parametrize("reaction", Reaction)
+def test_an_event_can_wait_after_each_reaction(reaction: Reaction) -> None:
+    """A reaction without an outcome for events that wait would be an internal fault."""
+    assert Verdict(reaction, 503, "").waiting_reason.is_waiting
+
+
 @pytest.mark.parametrize("error", ["no answer in time", "connection failed (ConnectionError)"])
 def test_request_without_an_answer_is_tried_again(error: str) -> None:
     """The outcome is unknown: the same bytes again."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from tests.builders import make_body, make_event, make_raw, make_record
-from tests.fakes import FakeDeadLetters
+from tests.fakes import FakeDeadLetterQueue
 from tests.world import World, handed_back
 from whyness_events.delivery.items import Record
 from whyness_events.delivery.ports import DeadLetter
@@ -16,7 +16,7 @@ from whyness_events.outcomes import Reason
 
 
 @dataclass
-class Watching(FakeDeadLetters):
+class Watching(FakeDeadLetterQueue):
     """Notes what a call holds, and how many dead letters there are at all."""
 
     sizes: list[tuple[int, int, int]] = field(default_factory=list)

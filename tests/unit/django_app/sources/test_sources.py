@@ -1,5 +1,7 @@
 import json
+import re
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +15,9 @@ from whyness_events import InvalidEvent
 from whyness_mixpanel import sources
 from whyness_mixpanel.models import Event, Outbox
 from whyness_mixpanel.sources import Source, registry
-from whyness_mixpanel.sources.whyness import ACTIVITY, PROSPECT_CLICK, USER_CLICK
+from whyness_mixpanel.sources.whyness import ACTIVITY, SOURCES
+
+ROOT = Path(__file__).parents[4]
 
 
 def user_event(row: Any) -> Event:
@@ -33,9 +37,18 @@ def own_registry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "_sources", dict(registry._sources))
 
 
-def test_the_three_tables_are_there() -> None:
+def test_the_sources_of_the_app_are_there() -> None:
     """Under the names of the flags of the command `events`."""
     assert sources.names() == ["activity", "contact-click", "user-click"]
+
+
+def test_the_page_about_backfills_has_each_source() -> None:
+    """With its table, in the order of the code."""
+    page = (ROOT / "docs" / "how-to" / "backfill.md").read_text()
+
+    rows = re.findall(r"^\| `([\w-]+)` \| `([\w.]+)` \|", page, re.MULTILINE)
+
+    assert rows == [(source.name, source.model) for source in SOURCES]
 
 
 @pytest.mark.usefixtures("own_registry")
@@ -91,7 +104,7 @@ def test_a_source_decides_insert_id_and_time_alone() -> None:
 
 
 @pytest.mark.usefixtures("db")
-@pytest.mark.parametrize("source", [ACTIVITY, USER_CLICK, PROSPECT_CLICK], ids=lambda source: source.name)
+@pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.name)
 def test_rows_come_by_key_in_one_query_with_all_that_is_needed(source: Source) -> None:
     """Explicit order, joins, and no query per row."""
     make_activities(3)

@@ -25,7 +25,7 @@ _BEGINNING_BYTES = 1_000
 
 
 class Reaction(Enum):
-    """What to do with the events that an answer does not name."""
+    """What to do with the events that an answer does not name; `Sender` gives them their outcome."""
 
     CONFIRMED = auto()
     RETRY = auto()
@@ -35,7 +35,16 @@ class Reaction(Enum):
     SPLIT = auto()
 
 
-_WAITING_REASONS = {Reaction.RETRY: Reason.RETRY, Reaction.THROTTLED: Reason.THROTTLED}
+# The outcome of an event that waits after such an answer. CONFIRMED is among them, because an event that has
+# passed before, and is sent between suspects, may be named in a report.
+_WAITING_REASONS = {
+    Reaction.CONFIRMED: Reason.SETUP,
+    Reaction.RETRY: Reason.RETRY,
+    Reaction.THROTTLED: Reason.THROTTLED,
+    Reaction.SETUP: Reason.SETUP,
+    Reaction.UNAUTHORISED: Reason.SETUP,
+    Reaction.SPLIT: Reason.SETUP,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +56,8 @@ class Verdict:
         status: HTTP status; 0 if there was no answer.
         detail: a safe sentence.
         named: index in the request → safe reason. With CONFIRMED these events are rejected. With SPLIT they
-            are
-            only sent apart from the others, and the reason is empty, because the answer cannot be trusted.
+            are only sent apart from the others, and the reason is empty, because the answer cannot be
+            trusted.
         retry_after_s: the pause that the server asked for, at most 900 s; None if it did not.
     """
 
@@ -61,7 +70,7 @@ class Verdict:
     @property
     def waiting_reason(self) -> Reason:
         """The outcome of an event that waits after this answer."""
-        return _WAITING_REASONS.get(self.reaction, Reason.SETUP)
+        return _WAITING_REASONS[self.reaction]
 
 
 def judge(

@@ -50,7 +50,9 @@ class Translator:
             events: valid, except perhaps for the size of nested values.
             identities: of each, `distinct_id` or `simplified`; decides which fields identify the person.
         """
-        all_known = [_known(event, identity) for event, identity in zip(events, identities, strict=True)]
+        all_known = [
+            _field_properties(event, identity) for event, identity in zip(events, identities, strict=True)
+        ]
         heads, tails = _members(all_known), _members([event.properties for event in events])
         return [
             self._join(event, head, tail)
@@ -64,7 +66,7 @@ class Translator:
         comma = b"," if tail else b""
         return b"".join((_openings[event.event], head, described, comma, tail, b"}}")), cut_count
 
-    def _cut(self, event: AnyEvent, known: "_Known") -> Translated:
+    def _cut(self, event: AnyEvent, known: "_FieldProperties") -> Translated:
         cutter = Cutter()
         known.data = cutter.cut(event.data)
         (head,), (tail,) = _members([known]), _members([cutter.cut(event.properties)])
@@ -79,8 +81,8 @@ class Translator:
         return b"," + members, cutter.cut_count
 
 
-class _Known(msgspec.Struct, omit_defaults=True, gc=False):
-    """The properties with fixed names, except those from the header."""
+class _FieldProperties(msgspec.Struct, omit_defaults=True, gc=False):
+    """The properties that the fields of the contract become, except those from the header."""
 
     time: int
     insert_id: str = msgspec.field(name="$insert_id")
@@ -90,7 +92,7 @@ class _Known(msgspec.Struct, omit_defaults=True, gc=False):
     data: str | dict[str, Any] = ""
 
 
-class _Identified(_Known, omit_defaults=True, gc=False):
+class _Identified(_FieldProperties, omit_defaults=True, gc=False):
     """The same, with the person's two ids of Simplified ID Merge."""
 
     user_id: str = msgspec.field(default="", name="$user_id")
@@ -116,11 +118,11 @@ def _opening(name: str) -> bytes:
 _openings = Kept(_opening, _KEPT_NAMES)
 
 
-def _known(event: AnyEvent, identity: str) -> _Known:
+def _field_properties(event: AnyEvent, identity: str) -> _FieldProperties:
     time = event.time // 1000 if event.time_unit else event.time
     address, prospect, data = location_address(event.ip), event.prospect, event.data or ""
     if identity == "distinct_id" or not event.user:
-        return _Known(time, event.insert_id, event.user, address, prospect, data)
+        return _FieldProperties(time, event.insert_id, event.user, address, prospect, data)
     distinct_id, user_id, device_id = _person(event)
     return _Identified(time, event.insert_id, distinct_id, address, prospect, data, user_id, device_id)
 

@@ -6,6 +6,7 @@ from whyness_events.delivery.sending.container_state import OVERSIZED_FROM_BYTES
 from whyness_events.delivery.sending.evidence import Suspicion
 from whyness_events.outcomes import Outcome, Reason
 
+# The outcome of an event that is refused alone with such a status, which means that it was not imported.
 _DECLINED = {403: Reason.REJECTED, 413: Reason.OVERSIZED}
 
 
