@@ -8,6 +8,7 @@ from typing import NamedTuple
 from whyness_events.outcomes import LOG_REASONS
 from whyness_ops import commands, help_texts, site, stack_options
 from whyness_ops.argument_parser import ArgumentParser, Commands, ShowVersion, add_parser
+from whyness_ops.audit.audit_command import add_audit
 from whyness_ops.capacity.command import add_capacity
 from whyness_ops.completion import add_completion
 from whyness_ops.option_types import Whole, count, moment, path, text
@@ -40,6 +41,7 @@ def make_parser() -> ArgumentParser:
     log = _add_group(group, "log", "inspect the Log table", help_texts.LOG)
     for command in _log_commands():
         _add_command(log, command)
+    add_audit(group)
     add_capacity(group)
     add_completion(group, parser)
     return parser

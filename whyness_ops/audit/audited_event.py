@@ -1,0 +1,105 @@
+"""Pure: one event as Mixpanel has it, of either side: what it is matched by, and what is compared."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+# Source: docs.mixpanel.com/docs/tracking-best-practices/hot-shard-limits
+_HOT_SHARD = "$hotshard_events"
+_decode = msgspec.json.Decoder().decode
+
+
+class AuditedEvent(msgspec.Struct, gc=False):
+    """An event of an export, or one that is expected there.
+
+    Args:
+        event: its name, before Mixpanel moved it to a hot shard.
+        insert_id: `""` where it has none.
+        time_ms: as it stands there: of an export, local time counted as if it were UTC.
+        properties: all of them.
+        hot_sharded: whether Mixpanel moved it.
+        absent: why an expected event may be absent, `""` for no reason.
+    """
+
+    event: str
+    insert_id: str
+    time_ms: int
+    properties: dict[str, Any]
+    hot_sharded: bool = False
+    absent: str = ""
+
+
+def read_event(line: bytes) -> AuditedEvent | None:
+    """Return the event of a line; None if the line is not one event."""
+    document = _decoded(line)
+    if not isinstance(document, dict):
+        return None
+    name, properties = document.get("event"), document.get("properties")
+    if not isinstance(name, str) or not isinstance(properties, dict):
+        return None
+    hot = name == _HOT_SHARD
+    if hot:
+        name = _text(properties, "mp_original_event_name") or name
+    return AuditedEvent(
+        name,
+        _text(properties, "$insert_id"),
+        _time_ms(properties.get("time")),
+        properties,
+        hot,
+        str(document.get("absent", "")),
+    )
+
+
+class _Line(msgspec.Struct, gc=False):
+    event: str
+    properties: dict[str, msgspec.Raw]
+
+
+_decode_line = msgspec.json.Decoder(_Line).decode
+
+
+def is_event(line: bytes) -> bool:
+    """Whether a line is one event; takes less time than to read it."""
+    try:
+        _decode_line(line)
+    except (msgspec.DecodeError, RecursionError):
+        return read_event(line) is not None
+    return True
+
+
+def sent_person(event: AuditedEvent) -> str:
+    """Return the id that an event was most likely sent with."""
+    properties = event.properties
+    return (
+        _text(properties, "$distinct_id_before_identity")
+        or _text(properties, "distinct_id")
+        or _text(properties, "mp_original_distinct_id")
+    )
+
+
+def _decoded(line: bytes) -> Any:
+    try:
+        return _decode(line)
+    except (msgspec.DecodeError, RecursionError):
+        pass
+    try:
+        return json.loads(line)  # which also takes lone surrogates
+    except (ValueError, RecursionError):
+        return None
+
+
+def _text(properties: Mapping[str, Any], name: str) -> str:
+    value = properties.get(name)
+    return value if isinstance(value, str) else ""
+
+
+# Seconds until the year 5138; milliseconds from 1973 on.
+_SECONDS_BELOW = 10**11
+
+
+def _time_ms(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | float) or abs(value) >= 2**53:
+        return 0
+    return int(value * 1000 if abs(value) < _SECONDS_BELOW else value)
