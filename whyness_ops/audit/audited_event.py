@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-# Source: docs.mixpanel.com/docs/tracking-best-practices/hot-shard-limits
+# As docs.mixpanel.com/docs/tracking-best-practices/hot-shard-limits says.
 _HOT_SHARD = "$hotshard_events"
 _decode = msgspec.json.Decoder().decode
 

@@ -44,8 +44,8 @@ def compare_sides(question: Question) -> Counts:
             counts.add(part)
     if not exported and counts.by_verdict()[Verdict.MISSING]:
         raise NotJudged(
-            "The export has no event at all, although some are expected. Check the project, the region and the "
-            "period. Nothing is reported as missing."
+            "The export has no event at all, although some are expected. Check the project, the region and "
+            "the period. Nothing is reported as missing."
         )
     counts.verdicts = Counter({key: count for key, count in counts.verdicts.items() if count})
     return counts
@@ -93,7 +93,7 @@ def _check_zone(question: Question, map_: Any) -> None:
         raise NotJudged(
             f"The times of {rows} of {matched} matched events are {_hours(off_ms)} the local time of "
             f"{question.project_time.zone.key}: the project has another time zone. Give the zone that its "
-            "settings in Mixpanel name (UTC for a project from 2023 or later). Nothing is reported as missing."
+            "settings in Mixpanel name; UTC for one from 2023 or later. Nothing is reported as missing."
         )
 
 

@@ -1,7 +1,6 @@
 """Edge: one partition: reads the lines of the few events that do not match, and says what became of each."""
 
 import json
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -192,7 +191,7 @@ class _Judge:
     ) -> None:
         day = local_ms // DAY_MS
         self._counts.verdicts[verdict, day, event.event] += 1
-        finding = {
+        finding: dict[str, Any] = {
             "verdict": verdict,
             "day": day_name(day),
             "event": event.event,

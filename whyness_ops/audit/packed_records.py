@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import msgspec
 
@@ -107,7 +107,7 @@ class _Writer:
         self._names = [directory / f"{side}-{number}-{os.getpid()}" for number in range(PARTITIONS)]
         self._buffers = [bytearray() for _ in range(PARTITIONS)]
 
-    def __enter__(self) -> "_Writer":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -123,7 +123,7 @@ class _Writer:
             self._flush(number)
 
     def _flush(self, number: int) -> None:
-        with open(self._names[number], "ab", opener=_private) as file:  # noqa: PTH123  (Path has no opener)
+        with open(self._names[number], "ab", opener=_private) as file:
             file.write(self._buffers[number])
         self._buffers[number].clear()
 
