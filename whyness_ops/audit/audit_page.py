@@ -53,7 +53,7 @@ def page(report: Report) -> str:
         _table("By day and event name", rows, ["day", "event", *names]),
     ]
     if report.counts.unprobed:
-        caption = "Differences that Mixpanel may make itself; nobody has tested whether it does"
+        caption = "Differences that Mixpanel may make itself; untested"
         parts.append(_table(caption, unprobed_rows(report), ["count", "property", "rule"]))
     left_out = "".join(f"<li>{_text(line)}</li>" for line in not_compared())
     parts.append(f"<h2>Not compared</h2><ul>{left_out}</ul><p>{CANNOT_TELL}</p></main></body></html>\n")

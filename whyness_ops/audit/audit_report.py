@@ -75,7 +75,7 @@ def report_text(report: Report) -> str:
         parts.append(f"Days and names of which all events matched: {len(plain)}.")
     parts += ["", title("Together:"), table(summary_rows(report), ["count", "verdict", "meaning"])]
     if report.counts.unprobed:
-        parts += ["", title("Differences that Mixpanel may make itself; nobody has tested whether it does:")]
+        parts += ["", title("Differences that Mixpanel may make itself; untested:")]
         parts.append(table(unprobed_rows(report), ["count", "property", "rule"]))
     parts += [f"{day_name(day)} is unknown: {why}." for day, why in sorted(report.incomplete.items())]
     if report.counts.by_verdict()[Verdict.MISSING]:

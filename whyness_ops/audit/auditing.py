@@ -11,7 +11,7 @@ from whyness_ops.audit.comparison import compare_sides
 from whyness_ops.audit.expected_events import private_file
 from whyness_ops.audit.export_days import DayReader
 from whyness_ops.audit.judging import Question, findings_path
-from whyness_ops.audit.packed_records import PARTITIONS
+from whyness_ops.audit.packed_records import partitions
 from whyness_ops.audit.project_time import ProjectTime
 from whyness_ops.audit.verdicts import Counts
 
@@ -89,5 +89,5 @@ def audit(
             show_values=rules.show_values,
         )
         counts = compare_sides(replace(question, unknown_days=frozenset(export.incomplete)))
-        findings = [findings_path(directory, number) for number in range(PARTITIONS)]
+        findings = [findings_path(directory, number) for number in partitions(directory)]
         yield Audited(counts, export.incomplete, findings, refused)

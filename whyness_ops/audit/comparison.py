@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from whyness_ops.audit.joining import join, time_residuals
 from whyness_ops.audit.judging import Question, judge
-from whyness_ops.audit.packed_records import MOST_FILES, PARTITIONS, Part, Tally, partition
+from whyness_ops.audit.packed_records import MOST_FILES, Part, Tally, partition, partitions
 from whyness_ops.audit.verdicts import Counts, Verdict, measured_offset_ms
 from whyness_ops.errors import NotJudged, UsageFault
 
@@ -40,7 +40,7 @@ def compare_sides(question: Question) -> Counts:
         _check_zone(question, map_)
         counts = Counts()
         counts.verdicts.update({(Verdict.MATCHED, *key): count for key, count in expected.items()})
-        for part in map_(partial(judge, question), range(PARTITIONS)):
+        for part in map_(partial(judge, question), partitions(question.directory)):
             counts.add(part)
     if not exported and counts.by_verdict()[Verdict.MISSING]:
         raise NotJudged(
@@ -85,7 +85,7 @@ def measure(question: Question, number: int) -> tuple[int, Counter[tuple[int, in
 
 def _check_zone(question: Question, map_: Any) -> None:
     matched, residuals = 0, Counter[tuple[int, int]]()
-    for count, part in map_(partial(measure, question), range(PARTITIONS)):
+    for count, part in map_(partial(measure, question), partitions(question.directory)):
         matched += count
         residuals.update(part)
     if off_ms := measured_offset_ms(residuals, matched):

@@ -36,6 +36,11 @@ def file_and_offset(place: int) -> tuple[int, int]:
     return place >> _FILE_SHIFT & (MOST_FILES - 1), place & ((1 << _OFFSET_BITS) - 1)
 
 
+def partitions(directory: Path) -> list[int]:
+    """Return the partitions that have records."""
+    return sorted({int(path.name.split("-")[1]) for path in directory.glob("exp*ed-*-*")})
+
+
 class Part(NamedTuple):
     """Lines of one file, which begin in a range of bytes.
 
@@ -123,6 +128,8 @@ class _Writer:
             self._flush(number)
 
     def _flush(self, number: int) -> None:
+        if not self._buffers[number]:
+            return
         with open(self._names[number], "ab", opener=_private) as file:
             file.write(self._buffers[number])
         self._buffers[number].clear()

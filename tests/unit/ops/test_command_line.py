@@ -15,7 +15,7 @@ from whyness_ops.options import make_parser
 ALL = dict(walk(make_parser()))
 COMMANDS = [names for names, parser in ALL.items() if parser.get_default("run")]
 # Commands that ask AWS.
-ASKING = [names for names in COMMANDS if names[0] not in ("capacity", "completion")]
+ASKING = [names for names in COMMANDS if names[0] not in ("audit", "capacity", "completion")]
 
 
 def leave(arguments: Sequence[str], capsys: pytest.CaptureFixture[str]) -> tuple[object, str, str]:
@@ -62,6 +62,7 @@ _TITLES = (
     "positional arguments",
     "options",
     "selection",
+    "comparison",
     "sending",
     "deprecated",
     "load",
@@ -76,6 +77,7 @@ _CONNECTION = {"queue_url", "dead_letter_queue_url", "log_table", "profile", "re
 def valid(names: tuple[str, ...]) -> list[str]:
     """Return the command with what it cannot do without."""
     needed = {
+        "audit": ["f", "--since", "2026-11-01", "--until", "2026-11-02", "--zone", "UTC", "--project", "1"],
         "capacity": ["--events-per-day", "5m"],
         "dlq show": ["m"],
         "dlq export": ["f"],
@@ -90,7 +92,7 @@ def test_an_unknown_option_is_a_line_and_a_hint(
     names: tuple[str, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The line names the option and the command, the hint its own help; no usage, no colour in a pipe."""
-    for given in ("--nonsense", "--\x1b[31m\nx", "--" + "x" * 10_000):
+    for given in ("--qqqq", "--\x1b[31m\nx", "--" + "x" * 10_000):
         code, out, err = leave([*valid(names), given], capsys)
 
         line, hint = err.splitlines()
@@ -133,7 +135,7 @@ def test_typing_error_is_recognised(names: tuple[str, ...], capsys: pytest.Captu
     [
         (
             [],
-            "whyness-mixpanel: error: no command given. Use one of dlq, redrive, log, capacity, completion.",
+            "whyness-mixpanel: error: no command given. Use one of dlq, redrive, log, audit, capacity, completion.",
         ),
         (["dlq"], "whyness-mixpanel dlq: error: no command given. Use one of list, show, export."),
         (
@@ -196,6 +198,6 @@ def test_no_help_of_a_pipe_has_colour() -> None:
 
 
 def test_the_walk_finds_all() -> None:
-    """Eight commands that ask AWS, two that do not, two groups and the whole."""
-    assert (len(ASKING), len(COMMANDS), len(ALL)) == (8, 10, 13)
+    """Eight commands that ask AWS, three that do not, two groups and the whole."""
+    assert (len(ASKING), len(COMMANDS), len(ALL)) == (8, 11, 14)
     assert all(isinstance(parser, argparse.ArgumentParser) for parser in ALL.values())

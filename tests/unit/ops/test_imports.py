@@ -1,4 +1,5 @@
 import ast
+import subprocess
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -7,6 +8,13 @@ import pytest
 
 SOURCES = Path(__file__).parents[3] / "whyness_ops"
 ALLOWED = {"boto3", "botocore", "shtab", "tqdm", "whyness_events", "whyness_ops"} | sys.stdlib_module_names
+# What the audit needs: the libraries of its extra, and how the delivery reads and translates an event.
+AUDIT = SOURCES / "audit"
+AUDIT_LIBRARIES = {"msgspec", "numpy"}
+AUDIT_DELIVERY = {f"whyness_events.delivery.{name}" for name in ("items", "mixpanel.translate")} | {
+    "whyness_events.delivery.mixpanel.useragent",
+    "whyness_events.delivery.reading.decode",
+}
 PURE = (
     "columns",
     "edit",
@@ -44,11 +52,26 @@ def faults(names: Iterable[str]) -> list[str]:
 
 
 def test_tools_need_nothing_that_the_wheel_lacks() -> None:
-    """Neither the delivery, which is not in the wheel, nor Django or our app: they run without a site."""
-    paths = list(SOURCES.rglob("*.py"))
+    """Neither libraries of an extra, but for the audit, nor Django or our app: they run without a site."""
+    paths = [path for path in SOURCES.rglob("*.py") if AUDIT not in path.parents]
+    audit = {name for path in AUDIT.rglob("*.py") for name in imported_by(path.read_text())}
 
     assert faults({name for path in paths for name in imported_by(path.read_text())}) == []
+    assert (
+        faults({name for name in audit if name.partition(".")[0] not in AUDIT_LIBRARIES} - AUDIT_DELIVERY)
+        == []
+    )
     assert len(paths) > 30
+
+
+def test_command_line_needs_no_library_of_the_extra() -> None:
+    """The other commands run where the extra `audit` is not installed."""
+    program = (
+        "import sys; sys.modules.update(dict.fromkeys(('numpy', 'msgspec', 'ua_parser'))); "
+        "from whyness_ops.options import make_parser; make_parser()"
+    )
+
+    subprocess.run([sys.executable, "-c", program], check=True, env={"PYTHONPATH": ":".join(sys.path)})  # noqa: S603  (this Python)
 
 
 @pytest.mark.parametrize(
