@@ -28,8 +28,8 @@ TASKS = frozenset(
     re.findall(
         r"\w+",
         "Add Audit Backfill Build Change Check Deploy Estimate Fill Find Fix Forget Give Handle Honour "
-        "Install Keep Link Look Measure Move Publish Redrive Release Remove Replace Roll Rotate Run Send Set Ship "
-        "Stop Switch Test Try Upgrade Use Watch Write",
+        "Install Keep Link Look Measure Move Publish Redrive Release Remove Replace Roll Rotate Run Send Set "
+        "Ship Stop Switch Test Try Upgrade Use Watch Write",
     )
 )
 _FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)

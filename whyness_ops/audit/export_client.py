@@ -8,7 +8,7 @@ import ssl
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from typing import NamedTuple
 from urllib.parse import urlencode, urlsplit
@@ -98,20 +98,18 @@ class ExportClient:
         Raises:
             NoAnswer: there is none.
         """
-        connection = self._connection()
-        try:
-            yield self._answer(connection, day)
-        finally:
-            connection.close()
+        with ExitStack() as stack:
+            connection = stack.enter_context(closing(self._connection()))
+            yield self._answer(connection, day, stack)
 
-    def _answer(self, connection: http.client.HTTPConnection, day: str) -> Answer:
+    def _answer(self, connection: http.client.HTTPConnection, day: str, stack: ExitStack) -> Answer:
         query = {"project_id": self._project, "from_date": day, "to_date": day, "time_in_ms": "true"}
         try:
             connection.connect()
             sock: socket.socket = connection.sock
             with _closed_after(sock, self._patience.first_byte_s):
                 connection.request("GET", f"/api/2.0/export?{urlencode(query)}", headers=self._headers)
-                response = connection.getresponse()
+                response = stack.enter_context(connection.getresponse())
             sock.settimeout(self._patience.silence_s)
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise NoAnswer(_why(error)) from None
@@ -149,6 +147,8 @@ class ExportClient:
         except (OSError, http.client.HTTPException, ValueError) as error:
             if not (received == announced and isinstance(error, TimeoutError)):  # else it is kept open
                 raise Incomplete(_why(error)) from None
+        if announced is None and not response.chunked and not received:
+            raise Incomplete("it is empty without saying so")  # as where the head is cut
         if announced is not None and received != announced:
             raise Incomplete(f"it has {received} bytes where {announced} were announced")
 
@@ -174,7 +174,10 @@ class _Window:
 def _closed_after(sock: socket.socket, seconds: float) -> Iterator[None]:
     """Break the connection where the answer's head does not come: its bytes, too, may only drip."""
 
+    fired = threading.Event()
+
     def close() -> None:
+        fired.set()
         with suppress(OSError):
             sock.shutdown(socket.SHUT_RDWR)
 
@@ -185,6 +188,8 @@ def _closed_after(sock: socket.socket, seconds: float) -> Iterator[None]:
         yield
     finally:
         timer.cancel()
+    if fired.is_set():  # http.client takes a head that is cut for a whole one
+        raise TimeoutError
 
 
 def _seconds(text: str) -> float:

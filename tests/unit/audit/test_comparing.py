@@ -71,7 +71,9 @@ def test_person(expected: str, exported: AuditedEvent, verdict: tuple[bool, bool
     ],
 )
 def test_difference_of_a_property(
-    expected: dict[str, Any], exported: dict[str, Any], is_unprobed: bool  # noqa: FBT001
+    expected: dict[str, Any],
+    exported: dict[str, Any],
+    is_unprobed: bool,  # noqa: FBT001
 ) -> None:
     """It is a fault unless an unprobed rule explains it."""
     (difference,) = compare_properties(expected, exported, derived=False)
