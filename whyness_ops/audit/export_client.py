@@ -173,7 +173,6 @@ class _Window:
 @contextmanager
 def _closed_after(sock: socket.socket, seconds: float) -> Iterator[None]:
     """Break the connection where the answer's head does not come: its bytes, too, may only drip."""
-
     fired = threading.Event()
 
     def close() -> None:

@@ -174,7 +174,7 @@ def test_nobody_there_is_no_answer() -> None:
 
 
 def test_request_is_the_documented_one() -> None:
-    """One day, in milliseconds, with the project; the password only in the header; no redirect is followed."""
+    """One day, in milliseconds; the password stands in the header alone; no redirect is followed."""
     moved = head(0, status="302 Found").replace(b"\r\n\r\n", b"\r\nLocation: http://127.0.0.1:9/\r\n\r\n")
     with serving(send(moved)) as (url, requests):
         client = ExportClient(url, 7, "account", "password", SHORT)

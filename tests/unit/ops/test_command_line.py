@@ -14,6 +14,7 @@ from whyness_ops.options import make_parser
 
 ALL = dict(walk(make_parser()))
 COMMANDS = [names for names, parser in ALL.items() if parser.get_default("run")]
+ROOT = ("dlq", "redrive", "log", "audit", "capacity", "completion")
 # Commands that ask AWS.
 ASKING = [names for names in COMMANDS if names[0] not in ("audit", "capacity", "completion")]
 
@@ -135,7 +136,7 @@ def test_typing_error_is_recognised(names: tuple[str, ...], capsys: pytest.Captu
     [
         (
             [],
-            "whyness-mixpanel: error: no command given. Use one of dlq, redrive, log, audit, capacity, completion.",
+            f"whyness-mixpanel: error: no command given. Use one of {', '.join(ROOT)}.",
         ),
         (["dlq"], "whyness-mixpanel dlq: error: no command given. Use one of list, show, export."),
         (
