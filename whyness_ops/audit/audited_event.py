@@ -8,7 +8,6 @@ import msgspec
 
 # As docs.mixpanel.com/docs/tracking-best-practices/hot-shard-limits says.
 _HOT_SHARD = "$hotshard_events"
-_decode = msgspec.json.Decoder().decode
 
 
 class AuditedEvent(msgspec.Struct, gc=False):
@@ -31,41 +30,46 @@ class AuditedEvent(msgspec.Struct, gc=False):
     absent: str = ""
 
 
-def read_event(line: bytes) -> AuditedEvent | None:
-    """Return the event of a line; None if the line is not one event."""
-    document = _decoded(line)
-    if not isinstance(document, dict):
-        return None
-    name, properties = document.get("event"), document.get("properties")
-    if not isinstance(name, str) or not isinstance(properties, dict):
-        return None
-    hot = name == _HOT_SHARD
-    if hot:
-        name = _text(properties, "mp_original_event_name") or name
-    return AuditedEvent(
-        name,
-        _text(properties, "$insert_id"),
-        _time_ms(properties.get("time")),
-        properties,
-        hot,
-        str(document.get("absent", "")),
-    )
-
-
 class _Line(msgspec.Struct, gc=False):
+    event: str
+    properties: dict[str, Any]
+    absent: str = ""
+
+
+class _RawLine(msgspec.Struct, gc=False):
     event: str
     properties: dict[str, msgspec.Raw]
 
 
-_decode_line = msgspec.json.Decoder(_Line).decode
+_decode, _decode_raw = msgspec.json.Decoder(_Line).decode, msgspec.json.Decoder(_RawLine).decode
 
 
-def is_event(line: bytes) -> bool:
+def read_event(text: bytes) -> AuditedEvent | None:
+    """Return the event of a line; None if the line is not one event."""
+    line = _read_line(text)
+    if line is None:
+        return None
+    name, properties = line.event, line.properties
+    hot = name == _HOT_SHARD
+    if hot:
+        name = _text(properties, "mp_original_event_name") or name
+    insert_id = properties.get("$insert_id")
+    return AuditedEvent(
+        name,
+        insert_id if type(insert_id) is str else "",
+        _time_ms(properties.get("time")),
+        properties,
+        hot,
+        line.absent,
+    )
+
+
+def is_event(text: bytes) -> bool:
     """Whether a line is one event; takes less time than to read it."""
     try:
-        _decode_line(line)
+        _decode_raw(text)
     except (msgspec.DecodeError, RecursionError):
-        return read_event(line) is not None
+        return read_event(text) is not None
     return True
 
 
@@ -79,15 +83,21 @@ def sent_person(event: AuditedEvent) -> str:
     )
 
 
-def _decoded(line: bytes) -> Any:
+def _read_line(text: bytes) -> _Line | None:
     try:
-        return _decode(line)
+        return _decode(text)
     except (msgspec.DecodeError, RecursionError):
         pass
     try:
-        return json.loads(line)  # which also takes lone surrogates
+        document = json.loads(text)  # which also takes lone surrogates
     except (ValueError, RecursionError):
         return None
+    if not isinstance(document, dict):
+        return None
+    name, properties = document.get("event"), document.get("properties")
+    if not isinstance(name, str) or not isinstance(properties, dict):
+        return None
+    return _Line(name, properties, str(document.get("absent", "")))
 
 
 def _text(properties: Mapping[str, Any], name: str) -> str:
@@ -97,9 +107,12 @@ def _text(properties: Mapping[str, Any], name: str) -> str:
 
 # Seconds until the year 5138; milliseconds from 1973 on.
 _SECONDS_BELOW = 10**11
+_LARGEST = 2**53
 
 
 def _time_ms(value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | float) or abs(value) >= 2**53:
+    if type(value) is int and _SECONDS_BELOW <= value < _LARGEST:
+        return value
+    if isinstance(value, bool) or not isinstance(value, int | float) or abs(value) >= _LARGEST:
         return 0
     return int(value * 1000 if abs(value) < _SECONDS_BELOW else value)

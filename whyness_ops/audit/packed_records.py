@@ -9,6 +9,7 @@ import struct
 import zlib
 from collections import Counter
 from collections.abc import Iterator
+from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -23,6 +24,8 @@ from whyness_ops.errors import FileFault
 PARTITIONS = 64
 # Key, time, person, properties, place. numpy's names of the same are in joining.py.
 _RECORD = struct.Struct("<8sq8s8sQ")
+# Persons come again and again.
+_KEPT_PERSONS = 1 << 15
 _BUFFER_BYTES = 1_600 * _RECORD.size
 
 # The place: two flags, the number of the file, the offset of the line in it.
@@ -146,14 +149,15 @@ def _pack(event: AuditedEvent, place: int, left_out_names: frozenset[str]) -> by
     # Without an insert id nothing can be matched: each such row is one of its own.
     key = f"{event.insert_id}\0{event.event}" if event.insert_id else f"\0{place}"
     person = sent_person(event)
-    place |= _flags(event)
     properties = event.properties
+    if event.hot_sharded or "$distinct_id_before_identity" in properties:
+        place |= _flags(event)
     for name in left_out_names.intersection(properties):
         del properties[name]
     return _RECORD.pack(
         _digest(key.encode("utf-8", "surrogatepass")),
         event.time_ms,
-        _digest(person.encode("utf-8", "surrogatepass")),
+        _person_digest(person),
         _digest(_canonical_json(properties)),
         place,
     )
@@ -171,6 +175,11 @@ def _canonical_json(properties: dict[str, Any]) -> bytes:
         return _canonical(properties)
     except (ValueError, OverflowError, TypeError):  # a lone surrogate, or an integer of more than 64 bits
         return json.dumps(properties, sort_keys=True).encode()
+
+
+@lru_cache(_KEPT_PERSONS)
+def _person_digest(person: str) -> bytes:
+    return _digest(person.encode("utf-8", "surrogatepass"))
 
 
 def _digest(text: bytes) -> bytes:

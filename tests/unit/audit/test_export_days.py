@@ -3,13 +3,15 @@
 import gzip
 import json
 import stat
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.unit.audit.fake_export import FakeExport, FakeTime
-from whyness_ops.audit.export_days import Export
+from whyness_ops.audit.export_client import Answer
+from whyness_ops.audit.export_days import DayReader, Export
 from whyness_ops.errors import NotJudged
 
 DAY_MS = 86_400_000
@@ -77,11 +79,12 @@ def test_limits_are_kept_with_a_visible_wait(tmp_path: Path) -> None:
     """Of 200 days: three a second, sixty an hour; the long waits are shown."""
     time, export = FakeTime(), FakeExport([])
     began_s: list[float] = []
-    days = range(20_000, 20_200)
-    ask = export.ask
-    export.ask = lambda day: (began_s.append(time.now_s), ask(day))[1]  # type: ignore[method-assign]
 
-    read(export, days, tmp_path, time)
+    def ask(day: str) -> AbstractContextManager[Answer]:
+        began_s.append(time.now_s)
+        return export.ask(day)
+
+    DayReader(ask, time.pace(), time.notes.append).read(range(20_000, 20_200), tmp_path)
 
     for window_s, most in ((1.0, 3), (3_600.0, 60)):
         assert all(later - first >= window_s for first, later in zip(began_s, began_s[most:], strict=False))
@@ -92,8 +95,7 @@ def test_limits_are_kept_with_a_visible_wait(tmp_path: Path) -> None:
 def test_stop_ends_before_the_next_request(tmp_path: Path) -> None:
     """And nothing is judged."""
     export, time = FakeExport([row(20_000)]), FakeTime()
-    reader = time.reader(export)
-    stopped = type(reader)(reader.ask, reader.pace, reader.note, lambda: len(export.asked) == 1)
+    stopped = DayReader(export.ask, time.pace(), time.notes.append, lambda: len(export.asked) == 1)
 
     with pytest.raises(NotJudged, match="Stopped"):
         stopped.read(range(20_000, 20_003), tmp_path)

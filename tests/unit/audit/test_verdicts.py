@@ -1,6 +1,7 @@
 """What the counts say together, and what becomes of an absent event."""
 
 from collections import Counter
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -24,11 +25,11 @@ def make(number: int, *, name: str = "A", time: int = START_MS + HOUR_MS) -> Eve
     return Event(insert_id=f"row-{number}", event=name, user="7", time=time, properties={"plan": "pro"})
 
 
-def rules(*, days: int = 1, **over: float) -> Rules:
-    """Return the rules of an audit of some days, long after them."""
+def rules(**over: Any) -> Rules:
+    """Return the rules of an audit of two days, long after them."""
     defaults = {"now_ms": START_MS + 9 * DAY_MS, "retention_days": 5}
-    project_time = ProjectTime(UTC_ZONE, START_MS - days * DAY_MS, START_MS + DAY_MS)
-    return Rules(project_time, **{**defaults, **over})  # type: ignore[arg-type]
+    project_time = ProjectTime(UTC_ZONE, START_MS - DAY_MS, START_MS + DAY_MS)
+    return Rules(project_time, **{**defaults, **over})
 
 
 def rows_of(*events: Event) -> list[Row]:
