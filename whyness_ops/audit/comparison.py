@@ -7,7 +7,7 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
-from multiprocessing import get_context
+from multiprocessing import get_all_start_methods, get_context
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,7 +17,7 @@ from whyness_ops.audit.packed_records import MOST_FILES, Part, Tally, partition,
 from whyness_ops.audit.verdicts import Counts, Verdict, measured_offset_ms
 from whyness_ops.errors import NotJudged, UsageFault
 
-_PROCESSES = 2
+_PROCESSES, _METHOD = 2, "forkserver"
 # A process takes a third of a second to start.
 _ALONE_BYTES = 16_000_000
 _PART_BYTES = 128_000_000
@@ -60,11 +60,13 @@ def _partition(question: Question, map_: Any) -> tuple[Counter[tuple[int, str]],
         project_time=question.project_time,
         derived=question.derived,
     )
-    expected, exported = Counter[tuple[int, str]](), 0
+    expected, exported, secrets = Counter[tuple[int, str]](), 0, set()
     tallies: Iterator[Tally] = map_(task, parts)
     for part, tally in zip(parts, tallies, strict=True):
+        secrets.add(tally.hashed)
         expected.update(tally.in_period)
         exported += tally.rows if part.side == "exported" else 0
+    assert len(secrets) <= 1, "the processes hash differently"  # noqa: S101
     return expected, exported
 
 
@@ -106,9 +108,10 @@ def _hours(off_ms: int) -> str:
 def _mapper(question: Question) -> Iterator[Any]:
     """Yield `map`, or one of two processes where there is much to do."""
     size = sum(path.stat().st_size for path in (*question.expected, *question.exported))
-    if size <= _ALONE_BYTES or (os.cpu_count() or 1) < _PROCESSES:
+    if size <= _ALONE_BYTES or (os.cpu_count() or 1) < _PROCESSES or _METHOD not in get_all_start_methods():
         yield map
         return
-    # Spawned: a process that is forked while a thread holds a lock may wait for it forever.
-    with ProcessPoolExecutor(_PROCESSES, mp_context=get_context("spawn")) as pool:
+    # Both are forked from one process: so they share the secret with which Python hashes, and inherit no lock
+    # that a thread of this process holds.
+    with ProcessPoolExecutor(_PROCESSES, mp_context=get_context(_METHOD)) as pool:
         yield pool.map
