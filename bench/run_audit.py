@@ -46,8 +46,8 @@ def write_sides(rows: int, directory: Path) -> None:
 def compare(directory: Path) -> dict[str, int]:
     """Compare as the audit does."""
     from whyness_ops.audit.comparison import compare_sides  # noqa: PLC0415  (the other way needs none of it)
-    from whyness_ops.audit.judging import Question  # noqa: PLC0415
     from whyness_ops.audit.project_time import ProjectTime  # noqa: PLC0415
+    from whyness_ops.audit.rereading import Question  # noqa: PLC0415
 
     records = directory / "records"
     records.mkdir()

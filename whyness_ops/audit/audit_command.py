@@ -57,7 +57,7 @@ def add_audit(group: Commands) -> None:
 
 def add_rules(parser: argparse.ArgumentParser) -> "argparse._ArgumentGroup":
     """Add which part of which project is compared, and how; return the group of the selection."""
-    group = selection = parser.add_argument_group("selection")
+    group = parser.add_argument_group("selection")
     group.add_argument(
         "--since", type=moment, required=True, metavar="TIME", help="from this time on, in UTC"
     )
@@ -80,7 +80,11 @@ def add_rules(parser: argparse.ArgumentParser) -> "argparse._ArgumentGroup":
     group.add_argument(
         "--export-url", type=text, metavar="URL", help="address of a simulator on this machine"
     )
-    group = parser.add_argument_group("comparison")
+    _add_comparison(parser.add_argument_group("comparison"))
+    return group
+
+
+def _add_comparison(group: "argparse._ArgumentGroup") -> None:
     hours, days = Number(0, 24 * 30), Whole(1, 10_000)
     group.add_argument(
         "--settled", type=hours, default=6.0, metavar="H", help="younger events are late (default 6 hours)"
@@ -96,7 +100,6 @@ def add_rules(parser: argparse.ArgumentParser) -> "argparse._ArgumentGroup":
         "--derived", action="store_true", help="compare browser, system, library, geography too"
     )
     group.add_argument("--strict", action="store_true", help="differences of unprobed rules are faults")
-    return selection
 
 
 def add_results(parser: argparse.ArgumentParser) -> None:

@@ -10,14 +10,14 @@ from typing import IO
 from whyness_ops import output
 from whyness_ops.audit.audit_command import Credentials
 from whyness_ops.audit.audit_page import page
-from whyness_ops.audit.audit_report import Report, json_lines, make_report, report_text, to_json
+from whyness_ops.audit.audit_report import json_lines, make_report, report_text, to_json
 from whyness_ops.audit.auditing import Rules, audit
 from whyness_ops.audit.expected_events import read_lines, write_expected
 from whyness_ops.audit.export_client import EXPORT_URLS, ExportClient
 from whyness_ops.audit.export_days import DayReader
 from whyness_ops.audit.export_pace import Pace
-from whyness_ops.audit.judging import moment_text
 from whyness_ops.audit.project_time import ProjectTime
+from whyness_ops.audit.rereading import moment_text
 from whyness_ops.audit.verdicts import exit_code
 from whyness_ops.files import new_file
 from whyness_ops.progress import Progress
@@ -57,39 +57,44 @@ def run_audit(
         FileFault: a file cannot be read or written.
         UsageFault: the export's address is wrong.
     """
+    with ExitStack() as stack:
+        # Before hours are spent: a name that is taken is said at once.
+        findings, html = (
+            stack.enter_context(new_file(path, force=options.force)) if path else None
+            for path in (options.findings, options.page)
+        )
+        reader = _reader(options, credentials, stack.enter_context(Progress()), stop)
+        audited = stack.enter_context(audit(write, reader, _rules(options, now_ms)))
+        report = make_report(audited.counts, audited.incomplete, audited.refused, _about(options))
+        if findings:
+            findings.writelines(json_lines(report, _lines(audited.findings)))
+        if html:
+            html.write(page(report))
+    if options.json:
+        output.emit(to_json(report), str, as_json=True)
+    else:
+        output.emit(report, report_text, as_json=False)
+    return exit_code(report.counts, strict=options.strict, is_complete=not report.incomplete)
+
+
+def _reader(
+    options: argparse.Namespace, credentials: Credentials, progress: Progress, stop: Stop
+) -> DayReader:
     url = options.export_url or EXPORT_URLS[options.data_region]
     client = ExportClient(url, options.project, *credentials)
-    project_time = ProjectTime(options.zone, options.since, options.until)
-    rules = Rules(
-        project_time,
+    pace = Pace(time.monotonic, stop.wait, progress.note)
+    return DayReader(client.ask, pace, progress.note, stop.is_set)
+
+
+def _rules(options: argparse.Namespace, now_ms: int) -> Rules:
+    return Rules(
+        ProjectTime(options.zone, options.since, options.until),
         now_ms,
         settled_hours=options.settled,
         retention_days=options.retention_days,
         derived=options.derived,
         show_values=options.values,
     )
-    with ExitStack() as stack:
-        # Before hours are spent: a name that is taken is said at once.
-        files = [
-            stack.enter_context(new_file(path, force=options.force)) if path else None
-            for path in (options.findings, options.page)
-        ]
-        progress = stack.enter_context(Progress())
-        pace = Pace(time.monotonic, stop.wait, progress.note)
-        reader = DayReader(client.ask, pace, progress.note, stop.is_set)
-        audited = stack.enter_context(audit(write, reader, rules))
-        report = make_report(audited.counts, audited.incomplete, audited.refused, _about(options))
-        findings, html = files
-        if findings:
-            findings.writelines(json_lines(report, _lines(audited.findings)))
-        if html:
-            html.write(page(report))
-    output.emit(report, report_text, as_json=False) if not options.json else _emit_json(report)
-    return exit_code(report.counts, strict=options.strict)
-
-
-def _emit_json(report: Report) -> None:
-    output.emit(to_json(report), str, as_json=True)
 
 
 def _about(options: argparse.Namespace) -> dict[str, str]:

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import IO, NamedTuple
 
 from whyness_ops.audit.comparison import compare_sides
-from whyness_ops.audit.expected_events import private_file
 from whyness_ops.audit.export_days import DayReader
-from whyness_ops.audit.judging import Question, findings_path
 from whyness_ops.audit.packed_records import partitions
 from whyness_ops.audit.project_time import ProjectTime
+from whyness_ops.audit.rereading import Question, findings_path
 from whyness_ops.audit.verdicts import Counts
+from whyness_ops.files import private
 
 _HOUR_MS, _DAY_MS = 3_600_000, 86_400_000
 
@@ -75,7 +75,8 @@ def audit(
     with tempfile.TemporaryDirectory(prefix="whyness-audit-") as name:
         directory = Path(name)  # its owner's alone, as mkdtemp makes it
         expected = directory / "expected.jsonl"
-        refused = private_file(expected, write_expected)
+        with open(expected, "xb", opener=private) as file:
+            refused = write_expected(file)
         days = rules.project_time.days(rules.now_ms)
         export = reader.read(days, directory)
         question = Question(

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from whyness_ops.audit.joining import join, time_residuals
-from whyness_ops.audit.judging import Question, judge
+from whyness_ops.audit.judging import judge
 from whyness_ops.audit.packed_records import MOST_FILES, Part, Tally, partition, partitions
+from whyness_ops.audit.rereading import Question
 from whyness_ops.audit.verdicts import Counts, Verdict, measured_offset_ms
 from whyness_ops.errors import NotJudged, UsageFault
 

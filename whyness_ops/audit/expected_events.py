@@ -1,8 +1,7 @@
 """Edge: a file of expected events, as the app publishes them, into what Mixpanel should have of each."""
 
 import json
-import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO
 
@@ -84,10 +83,3 @@ def read_lines(path: Path) -> Iterator[str]:
         raise FileFault(f"{path} is not UTF-8. Write the expected events as JSON lines.") from None
     except OSError as error:
         raise FileFault(f"{path} cannot be read: {error.strerror}.") from None
-
-
-def private_file(path: Path, write: Callable[[IO[bytes]], int]) -> int:
-    """Make a file that its owner alone can read, and give it to `write`."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        return write(file)

@@ -1,6 +1,5 @@
 """Edge: the days of an export, one file each; a day that comes incomplete is asked for again."""
 
-import os
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from whyness_ops.audit.export_client import Answer, NoAnswer
 from whyness_ops.audit.export_pace import Pace
 from whyness_ops.audit.project_time import day_name
 from whyness_ops.errors import NotJudged
+from whyness_ops.files import private
 
 # Each day is asked for once, and again after these waits.
 _WAITS_S = (2.0, 10.0, 30.0)
@@ -115,7 +115,7 @@ def _read(day: str, ask: Ask, path: Path) -> int:
     try:
         with ask(day) as answer:
             _check(answer)
-            with open(path, "wb", opener=_private) as file:
+            with open(path, "wb", opener=private) as file:
                 return _write(answer, file.write)
     except Incomplete as trouble:
         raise _TryAgain(str(trouble), has_body=True) from None
@@ -141,7 +141,3 @@ def _check(answer: Answer) -> None:
         raise _TryAgain(f"it answers {status}", wait_s=min(answer.retry_after_s, _MOST_WAIT_S))
     hint = _REFUSALS.get(status, "Check the export's address.")
     raise NotJudged(f"Mixpanel refuses the export with {status}. {hint} Nothing is reported as missing.")
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)

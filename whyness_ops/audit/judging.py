@@ -1,51 +1,22 @@
 """Edge: one partition: reads the lines of the few events that do not match, and says what became of each."""
 
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from itertools import groupby
 from operator import itemgetter
-from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 
-from whyness_ops.audit.audited_event import AuditedEvent, read_event
+from whyness_ops.audit.audited_event import AuditedEvent
 from whyness_ops.audit.comparing import compare
 from whyness_ops.audit.joining import Joined, Rows, join, sort_out
 from whyness_ops.audit.normalisations import Difference
-from whyness_ops.audit.packed_records import HOT_SHARDED, file_and_offset
-from whyness_ops.audit.project_time import DAY_MS, ProjectTime, day_name
+from whyness_ops.audit.packed_records import HOT_SHARDED
+from whyness_ops.audit.project_time import DAY_MS
+from whyness_ops.audit.rereading import Findings, Lines, Question, findings_path
 from whyness_ops.audit.verdicts import ABSENT_MARKS, Counts, Verdict
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What all partitions share.
-
-    Args:
-        directory: has the records, and gets the findings.
-        expected: the files of expected events, by number.
-        exported: those of the export.
-        project_time: the zone and the period.
-        late_after_ms: events from this moment on may still come.
-        kept_from_ms: events before it are older than Mixpanel keeps them.
-        unknown_days: local days whose export is incomplete.
-        derived: compare what is derived, too.
-        show_values: write values into the findings, not only names.
-    """
-
-    directory: Path
-    expected: Sequence[Path]
-    exported: Sequence[Path]
-    project_time: ProjectTime
-    late_after_ms: int
-    kept_from_ms: int
-    unknown_days: frozenset[int] = frozenset()
-    derived: bool = False
-    show_values: bool = False
+from whyness_ops.files import private
 
 
 def judge(question: Question, number: int) -> Counts:
@@ -60,46 +31,23 @@ def judge(question: Question, number: int) -> Counts:
         exported=len(joined.exported),
     )
     with ExitStack() as stack:
-        findings = stack.enter_context(findings_path(question.directory, number).open("w"))
-        judged = _Judge(question, joined, counts, findings, stack)
+        path = findings_path(question.directory, number)
+        file = stack.enter_context(open(path, "w", opener=private, encoding="utf-8"))
+        judged = _Judge(question, joined, counts, Findings(question, file), stack)
         judged.differing(rows)
         judged.unmatched(rows)
         judged.repeated()
     return counts
 
 
-def findings_path(directory: Path, number: int) -> Path:
-    """Return the file of a partition's findings."""
-    return directory / f"findings-{number:02}.jsonl"
-
-
-class _Lines:
-    """Reads the line at a place again."""
-
-    def __init__(self, paths: Sequence[Path], stack: ExitStack) -> None:
-        self._paths, self._stack = paths, stack
-        self._number, self._file = -1, None  # type: tuple[int, IO[bytes] | None]
-
-    def read(self, place: Any) -> AuditedEvent:
-        number, offset = file_and_offset(int(place))
-        if self._file is None or number != self._number:
-            if self._file is not None:
-                self._file.close()
-            self._number, self._file = number, self._stack.enter_context(self._paths[number].open("rb"))
-        self._file.seek(offset)
-        event = read_event(self._file.readline())
-        assert event is not None  # noqa: S101  (it was read before)
-        return event
-
-
 class _Judge:
     def __init__(
-        self, question: Question, joined: Joined, counts: Counts, findings: IO[str], stack: ExitStack
+        self, question: Question, joined: Joined, counts: Counts, findings: Findings, stack: ExitStack
     ) -> None:
         self._question, self._joined, self._counts, self._findings = question, joined, counts, findings
         self._time = question.project_time
-        self._expected = _Lines(question.expected, stack)
-        self._exported = _Lines(question.exported, stack)
+        self._expected = Lines(question.expected, stack)
+        self._exported = Lines(question.exported, stack)
 
     def differing(self, rows: Rows) -> None:
         """Judge the matched events of which a row is not obviously as expected."""
@@ -114,7 +62,9 @@ class _Judge:
             for copy in copies:
                 exported = self._exported.read(self._joined.exported["place"][copy])
                 found, is_merged = self._compare(expected, exported, local_ms)
-                differences |= {difference.name: difference for difference in found}
+                for one in found:  # of two copies' differences, that which nothing explains
+                    if one.name not in differences or not one.unprobed:
+                        differences[one.name] = one
                 was_merged |= is_merged
             if was_merged and row not in merged:
                 self._counts.merged += 1
@@ -189,35 +139,8 @@ class _Judge:
     def _tell(
         self, verdict: Verdict, event: AuditedEvent, local_ms: int, faults: Sequence[Difference] = ()
     ) -> None:
-        day = local_ms // DAY_MS
-        self._counts.verdicts[verdict, day, event.event] += 1
-        finding: dict[str, Any] = {
-            "verdict": verdict,
-            "day": day_name(day),
-            "event": event.event,
-            "insert_id": event.insert_id,
-            "time": self._moment(verdict, event),
-        }
-        if faults:
-            finding["properties"] = [fault.name for fault in faults]
-        if faults and self._question.show_values:
-            finding["values"] = {one.name: [repr_(one.expected), repr_(one.exported)] for one in faults}
-        self._findings.write(json.dumps(finding) + "\n")
-
-    def _moment(self, verdict: Verdict, event: AuditedEvent) -> str:
-        if verdict is not Verdict.UNEXPECTED:
-            return moment_text(event.time_ms)
-        return moment_text(next(iter(self._time.moments_of(event.time_ms)), event.time_ms))
-
-
-def moment_text(time_ms: int) -> str:
-    """Return a moment in UTC."""
-    return datetime.fromtimestamp(time_ms / 1000, UTC).isoformat(timespec="milliseconds")
-
-
-def repr_(value: object) -> object:
-    """Return a JSON value as it is, anything else as text."""
-    return value if isinstance(value, dict | list | str | int | float | bool | None) else repr(value)
+        self._counts.verdicts[verdict, local_ms // DAY_MS, event.event] += 1
+        self._findings.write(verdict, event, local_ms, faults)
 
 
 def exported_key(joined: Joined, row: int) -> int:

@@ -18,6 +18,7 @@ from whyness_ops.audit.audited_event import AuditedEvent, read_event, sent_perso
 from whyness_ops.audit.normalisations import left_out
 from whyness_ops.audit.project_time import DAY_MS, ProjectTime
 from whyness_ops.errors import FileFault
+from whyness_ops.files import private
 
 PARTITIONS = 64
 # Key, time, person, properties, place. numpy's names of the same are in joining.py.
@@ -136,13 +137,9 @@ class _Writer:
     def _flush(self, number: int) -> None:
         if not self._buffers[number]:
             return
-        with open(self._names[number], "ab", opener=_private) as file:
+        with open(self._names[number], "ab", opener=private) as file:
             file.write(self._buffers[number])
         self._buffers[number].clear()
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
 
 
 _canonical = msgspec.json.Encoder(order="deterministic").encode

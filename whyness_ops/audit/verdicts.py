@@ -96,10 +96,10 @@ def blocked_names(counts: Counts) -> frozenset[str]:
     )
 
 
-def exit_code(counts: Counts, *, strict: bool) -> int:
+def exit_code(counts: Counts, *, strict: bool, is_complete: bool) -> int:
     """Return 0 if all is accounted for, 1 for a fault, 2 if a day could not be judged."""
     sums = counts.by_verdict()
-    if sums[Verdict.UNKNOWN]:
+    if sums[Verdict.UNKNOWN] or not is_complete:
         return NOT_JUDGED
     has_fault = any(sums[verdict] for verdict in FAULTS) or (strict and bool(counts.unprobed))
     return FAULTY if has_fault else ACCOUNTED

@@ -50,7 +50,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def simulator() -> Iterator[MixpanelSimulator]:
     """Run a project with all events."""
-    described = {"export_zone": ZONE, "export_per_s": 100}  # its clock stands still
+    described: dict[str, Any] = {"export_zone": ZONE, "export_per_s": 100}  # its clock stands still
     with MixpanelSimulator(
         project_id="7", account=ACCOUNT, password=PASSWORD, clock=lambda: NOW_S, **described
     ) as running:
@@ -117,7 +117,11 @@ def test_merged_people_are_counted_apart(simulator: MixpanelSimulator, tmp_path:
 
 def test_missing_different_and_unexpected_are_named(simulator: MixpanelSimulator, tmp_path: Path) -> None:
     """Beside everything else that is healthy."""
-    altered = {3: {"properties": {"plan": "other"}}, 4: {"time": EVENTS[4].time + 1}, 5: {"event": "Other"}}
+    altered: dict[int, dict[str, Any]] = {
+        3: {"properties": {"plan": "other"}},
+        4: {"time": EVENTS[4].time + 1},
+        5: {"event": "Other"},
+    }
     fields = [
         {name: getattr(event, name) for name in Event.__slots__} | altered.get(number, {})
         for number, event in enumerate(EVENTS)
