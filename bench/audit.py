@@ -63,12 +63,14 @@ def _options() -> argparse.Namespace:
 
 
 def _measure(way: str, rows: int, directory: Path) -> dict[str, Any]:
-    """Run one way in processes of its own; return its time, its rate and the peak of all their memory."""
+    """Run one way in processes of its own; return its time, rate, CPU time and peak memory, all together."""
     command = [sys.executable, "-m", "bench.run_audit", way, str(directory)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        peak_kib = 0
+        peak_kib, cpu_s = 0, dict[int, float]()
         while process.poll() is None:
-            peak_kib = max(peak_kib, sum(map(_memory_kib, _family(process.pid))))
+            family = _family(process.pid)
+            peak_kib = max(peak_kib, sum(map(_memory_kib, family)))
+            cpu_s |= {pid: _cpu_s(pid) or cpu_s.get(pid, 0.0) for pid in family}
             time.sleep(_SAMPLE_S)
         output, _ = process.communicate()
     said = json.loads(output)
@@ -76,7 +78,13 @@ def _measure(way: str, rows: int, directory: Path) -> dict[str, Any]:
         sys.exit(f"{way} of {rows:,} events found {said['faults']} where {FAULTS} were injected.")
     rate = rows / said["seconds"]
     print(f"{way} {rows:,}: {said['seconds']:.1f} s", flush=True)
-    return {"rows": rows, "seconds": said["seconds"], "rows_per_s": rate, "peak_mib": peak_kib / 1024}
+    return {
+        "rows": rows,
+        "seconds": said["seconds"],
+        "rows_per_s": rate,
+        "cpu_s": sum(cpu_s.values()),
+        "peak_mib": peak_kib / 1024,
+    }
 
 
 def _family(pid: int) -> list[int]:
@@ -96,6 +104,15 @@ def _memory_kib(pid: int) -> int:
     return next((int(line.split()[1]) for line in lines if line.startswith("Pss:")), 0)
 
 
+def _cpu_s(pid: int) -> float:
+    """Return the CPU time of a process so far; 0 if it has ended."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def _figures(results: dict[str, dict[str, Any]], middle: int, large: int) -> dict[str, float]:
     one, ten = results.get(f"compare {middle}"), results.get(f"compare {large}")
     dictionary = results.get(f"dictionary {middle}")
@@ -110,10 +127,10 @@ def _figures(results: dict[str, dict[str, Any]], middle: int, large: int) -> dic
 
 
 def _table(results: dict[str, dict[str, Any]]) -> str:
-    lines = ["| run | seconds | rows/s | peak memory, MiB |", "|---|---|---|---|"]
+    lines = ["| run | seconds | rows/s | CPU, s | peak memory, MiB |", "|---|---|---|---|---|"]
     for name, result in results.items():
-        cells = f"{result['seconds']:.1f} | {result['rows_per_s']:,.0f} | {result['peak_mib']:.0f}"
-        lines.append(f"| {name} | {cells} |")
+        time_cells = f"{result['seconds']:.1f} | {result['rows_per_s']:,.0f} | {result['cpu_s']:.1f}"
+        lines.append(f"| {name} | {time_cells} | {result['peak_mib']:.0f} |")
     return "\n".join(lines)
 
 
