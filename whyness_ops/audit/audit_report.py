@@ -78,7 +78,10 @@ def report_text(report: Report) -> str:
         parts += ["", title("Differences that Mixpanel may make itself; untested:")]
         parts.append(table(unprobed_rows(report), ["count", "property", "rule"]))
     parts += [f"{day_name(day)} is unknown: {why}." for day, why in sorted(report.incomplete.items())]
-    if report.counts.by_verdict()[Verdict.MISSING]:
+    sums = report.counts.by_verdict()
+    if sums[Verdict.MISSING] and sums[Verdict.UNEXPECTED] and not sums[Verdict.MATCHED]:
+        parts.append("No event matched at all: the export is more likely that of another project.")
+    if sums[Verdict.MISSING]:
         parts.append(CANNOT_TELL)
     return "\n".join(parts)
 

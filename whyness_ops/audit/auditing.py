@@ -3,7 +3,7 @@
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, NamedTuple
 
@@ -13,6 +13,7 @@ from whyness_ops.audit.packed_records import partitions
 from whyness_ops.audit.project_time import ProjectTime
 from whyness_ops.audit.rereading import Question, findings_path
 from whyness_ops.audit.verdicts import Counts
+from whyness_ops.errors import FileFault
 from whyness_ops.files import private
 
 _HOUR_MS, _DAY_MS = 3_600_000, 86_400_000
@@ -70,25 +71,38 @@ def audit(
 
     Raises:
         NotJudged: Mixpanel refuses, the export is empty, or in another time zone.
-        FileFault: an expected event cannot be read.
+        FileFault: an expected event cannot be read, or there is no room for the export.
     """
-    with tempfile.TemporaryDirectory(prefix="whyness-audit-") as name:
-        directory = Path(name)  # its owner's alone, as mkdtemp makes it
-        expected = directory / "expected.jsonl"
-        with open(expected, "xb", opener=private) as file:
-            refused = write_expected(file)
-        days = rules.project_time.days(rules.now_ms)
-        export = reader.read(days, directory)
-        question = Question(
+    with tempfile.TemporaryDirectory(prefix="whyness-audit-") as name:  # its owner's alone
+        try:
+            audited = _audit(write_expected, reader, rules, Path(name))
+        except OSError as error:
+            raise FileFault(
+                f"A file in {name} cannot be written or read: {error.strerror}. "
+                "Set TMPDIR to a directory with room for the export."
+            ) from None
+        yield audited
+
+
+def _audit(
+    write_expected: Callable[[IO[bytes]], int], reader: DayReader, rules: Rules, directory: Path
+) -> Audited:
+    expected = directory / "expected.jsonl"
+    with open(expected, "xb", opener=private) as file:
+        refused = write_expected(file)
+    export = reader.read(rules.project_time.days(rules.now_ms), directory)
+    counts = compare_sides(
+        Question(
             directory=directory,
             expected=[expected],
             exported=export.files,
             project_time=rules.project_time,
             late_after_ms=int(rules.now_ms - rules.settled_hours * _HOUR_MS),
             kept_from_ms=rules.now_ms - rules.retention_days * _DAY_MS,
+            unknown_days=frozenset(export.incomplete),
             derived=rules.derived,
             show_values=rules.show_values,
         )
-        counts = compare_sides(replace(question, unknown_days=frozenset(export.incomplete)))
-        findings = [findings_path(directory, number) for number in partitions(directory)]
-        yield Audited(counts, export.incomplete, findings, refused)
+    )
+    findings = [findings_path(directory, number) for number in partitions(directory)]
+    return Audited(counts, export.incomplete, findings, refused)

@@ -1,9 +1,11 @@
 """Edge: compares all expected events with all exported ones, in one process or two."""
 
 import os
+import signal
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -114,5 +116,13 @@ def _mapper(question: Question) -> Iterator[Any]:
         return
     # Both are forked from one process: so they share the secret with which Python hashes, and inherit no lock
     # that a thread of this process holds.
-    with ProcessPoolExecutor(_PROCESSES, mp_context=get_context(_METHOD)) as pool:
-        yield pool.map
+    # They ignore Ctrl-C, which reaches them too: this process decides.
+    ignore = (signal.SIGINT, signal.SIG_IGN)
+    context = get_context(_METHOD)
+    with ProcessPoolExecutor(_PROCESSES, context, initializer=signal.signal, initargs=ignore) as pool:
+        try:
+            yield pool.map
+        except BrokenProcessPool:
+            raise NotJudged(
+                "A process of the comparison was killed, perhaps for want of memory. Nothing was judged."
+            ) from None

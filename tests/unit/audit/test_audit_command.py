@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 import stat
 import sys
 import threading
@@ -250,3 +251,35 @@ def test_large_audit_runs_in_two_processes(
 
     assert run(server, tmp_path, monkeypatch, "--findings", str(findings)) == 1
     assert '"insert_id": "row-0"' in findings.read_text()
+
+
+def test_full_disk_is_a_sentence(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It says where, and which variable names another place."""
+
+    def fail(*_: object, **__: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("whyness_ops.audit.comparison.partition", fail)
+    server.rows = healthy()
+
+    assert run(server, tmp_path, monkeypatch) == 2
+    assert "No space left on device. Set TMPDIR" in capsys.readouterr().err
+
+
+def die(*_: object, **__: object) -> int:
+    """End this process at once, as the kernel does where memory is short."""
+    os._exit(1)
+
+
+def test_killed_process_is_a_sentence(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing is judged by the rest."""
+    monkeypatch.setattr("whyness_ops.audit.comparison._ALONE_BYTES", 0)
+    monkeypatch.setattr("whyness_ops.audit.comparison.partition", die)
+    server.rows = healthy()
+
+    assert run(server, tmp_path, monkeypatch) == 2
+    assert "was killed" in capsys.readouterr().err
