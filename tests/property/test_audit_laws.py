@@ -187,7 +187,14 @@ def audits(
         injection(case, event, row)
     assume(case.rows)
     project_time = ProjectTime(zone, start_ms, start_ms + hours * HOUR_MS)
-    rules = Rules(project_time, now_ms=start_ms + (hours + 24) * HOUR_MS)
+    settled_hours = draw(st.sampled_from([6, 48]))
+    now_ms = start_ms + (hours + 24) * HOUR_MS
+    young = {event.insert_id for event in case.events if event.time >= now_ms - settled_hours * HOUR_MS}
+    case.findings = {
+        ("late", name, one) if verdict == "missing" and one in young else (verdict, name, one)
+        for verdict, name, one in case.findings
+    }
+    rules = Rules(project_time, now_ms, settled_hours=settled_hours)
     lines = draw(st.permutations(lines_of(case.events, identity)))
     return lines, draw(st.permutations(case.rows)), case, rules
 
@@ -221,7 +228,7 @@ def test_cut_day_is_unknown(drawn: tuple[list[str], list[Row], Case, Rules], dat
     assert set(summary["unknown_days"]) == {cut}
     known = {verdict for verdict in findings if verdict[0] != "unknown"}
     # An event whose time was altered over midnight is on another day than its expectation.
-    assert {finding for finding in known if finding[0] != "missing"} <= case.findings
+    assert {finding for finding in known if finding[0] not in ("missing", "late")} <= case.findings
     missing = {finding[2] for finding in known if finding[0] == "missing"}
     late_shift = {f[2] for f in case.findings if f[0] == "different"}
     assert missing <= {f[2] for f in case.findings if f[0] == "missing"} | late_shift
