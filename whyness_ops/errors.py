@@ -4,6 +4,7 @@ OpsError
 ├── SetupFault      3  missing queue or table, no permission, no region, no credentials, no connection
 ├── Refused         4  unsafe now: a message move task is running, or the queues are swapped
 ├── NotFound        5  no such message or row
+├── NotJudged       2  an audit cannot judge: the export is refused, empty, or in another time zone
 ├── UsageFault      2  the command line is wrong, or needs a library that is not installed
 ├── FileFault       2  a file cannot be written, or exists already
 └── EditFault       2  the edit function cannot be loaded
@@ -36,6 +37,12 @@ class NotFound(OpsError):
 
 class EditFault(OpsError):
     """The edit function cannot be loaded; nothing was done."""
+
+    exit_code = 2
+
+
+class NotJudged(OpsError):
+    """An audit cannot judge; nothing is reported as missing."""
 
     exit_code = 2
 

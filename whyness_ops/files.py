@@ -13,6 +13,11 @@ from whyness_ops.errors import FileFault
 _OWNER_ALONE = 0o600
 
 
+def private(path: str, flags: int) -> int:
+    """Open a file that its owner alone can read: an opener for `open`."""
+    return os.open(path, flags, _OWNER_ALONE)
+
+
 @contextmanager
 def new_file(path: Path, *, force: bool) -> Iterator[IO[str]]:
     """Yield a file that gets its name at the end, unless an exception is raised.

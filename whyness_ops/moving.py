@@ -5,12 +5,12 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from whyness_events.outcomes import AuditState
-from whyness_ops.audit import Audit
 from whyness_ops.aws import Aws
 from whyness_ops.dead_letter_queue import DeadLetterQueue, queue_arn
 from whyness_ops.errors import SetupFault
 from whyness_ops.log_table import LogTable
 from whyness_ops.move_task import Move, MoveTask, check_none_runs, follow, start_task
+from whyness_ops.redrive_audit import Audit
 from whyness_ops.snapshot import Snapshot
 from whyness_ops.stack import Stack
 from whyness_ops.stop import Stop

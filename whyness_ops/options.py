@@ -7,6 +7,7 @@ from typing import NamedTuple
 from whyness_events.outcomes import LOG_REASONS
 from whyness_ops import commands, help_texts, site
 from whyness_ops.argument_parser import ArgumentParser, Commands, ShowVersion, add_parser
+from whyness_ops.audit.audit_command import add_audit
 from whyness_ops.capacity.capacity_command import add_capacity
 from whyness_ops.completion import add_completion
 from whyness_ops.live.live_command import add_live
@@ -52,6 +53,7 @@ def make_parser() -> ArgumentParser:
     add_live(group)
     add_send(group)
     add_pausing(group)
+    add_audit(group)
     add_capacity(group)
     add_probe(group)
     add_completion(group, parser)

@@ -11,7 +11,6 @@ from operator import attrgetter
 
 from whyness_events import limits, sqs_batch
 from whyness_events.outcomes import AuditState
-from whyness_ops.audit import Audit
 from whyness_ops.aws import Aws, explained
 from whyness_ops.dead_letter_message import DeadLetter
 from whyness_ops.dead_letter_queue import DeadLetterQueue, Hold, queue_arn
@@ -19,6 +18,7 @@ from whyness_ops.edit import CannotEdit, Edit, edit_body
 from whyness_ops.errors import SetupFault
 from whyness_ops.log_table import LogTable
 from whyness_ops.move_task import check_none_runs
+from whyness_ops.redrive_audit import Audit
 from whyness_ops.redriven import Left, Redriven
 from whyness_ops.resend import Resend
 from whyness_ops.selection import Selection

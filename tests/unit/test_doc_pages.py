@@ -27,9 +27,9 @@ NOT_YET: set[str] = set()
 TASKS = frozenset(
     re.findall(
         r"\w+",
-        "Add Backfill Build Change Check Deploy Estimate Fill Find Fix Forget Give Handle Honour Install "
-        "Keep Link Look Measure Move Probe Prove Publish Redrive Release Remove Replace Roll Rotate Run See "
-        "Send Set Ship Stop Switch Test Try Upgrade Use Watch Write",
+        "Add Audit Backfill Build Change Check Deploy Estimate Fill Find Fix Forget Give Handle Honour "
+        "Install Keep Link Look Measure Move Probe Prove Publish Redrive Release Remove Replace Roll "
+        "Rotate Run See Send Set Ship Stop Switch Test Try Upgrade Use Watch Write",
     )
 )
 _FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)

@@ -16,7 +16,7 @@ PARSER = make_parser()
 ALL = dict(walk(PARSER))
 COMMANDS = [names for names, parser in ALL.items() if parser.get_default("run")]
 # Commands that ask AWS.
-ASKING = [names for names in COMMANDS if names[0] not in ("capacity", "completion", "probe")]
+ASKING = [names for names in COMMANDS if names[0] not in ("audit", "capacity", "completion", "probe")]
 
 
 def leave(arguments: Sequence[str], capsys: pytest.CaptureFixture[str]) -> tuple[object, str, str]:
@@ -63,6 +63,7 @@ _TITLES = (
     "positional arguments",
     "options",
     "selection",
+    "comparison",
     "sending",
     "deprecated",
     "serving",
@@ -87,6 +88,7 @@ _CONNECTION = {
 def valid(names: tuple[str, ...]) -> list[str]:
     """Return the command with what it cannot do without."""
     needed = {
+        "audit": ["f", "--since", "2026-11-01", "--until", "2026-11-02", "--zone", "UTC", "--project", "1"],
         "capacity": ["--events-per-day", "5m"],
         "probe": ["--project", "1", "--account", "a"],
         "dlq show": ["m"],
@@ -103,7 +105,7 @@ def test_an_unknown_option_is_a_line_and_a_hint(
     names: tuple[str, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The line names the option and the command, the hint its own help; no usage, no colour in a pipe."""
-    for given in ("--nonsense", "--\x1b[31m\nx", "--" + "x" * 10_000):
+    for given in ("--qqqq", "--\x1b[31m\nx", "--" + "x" * 10_000):
         code, out, err = leave([*valid(names), given], capsys)
 
         line, hint = err.splitlines()

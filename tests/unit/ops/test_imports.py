@@ -1,4 +1,5 @@
 import ast
+import subprocess
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -9,6 +10,13 @@ SOURCES = Path(__file__).parents[3] / "whyness_ops"
 # Those after botocore come with extras.
 ALLOWED = {"boto3", "botocore", "shtab", "starlette", "tqdm", "uvicorn", "whyness_events", "whyness_ops"}
 ALLOWED |= sys.stdlib_module_names
+# What the audit needs: the libraries of its extra, and how the delivery reads and translates an event.
+AUDIT = SOURCES / "audit"
+AUDIT_LIBRARIES = {"msgspec", "numpy"}
+AUDIT_DELIVERY = {f"whyness_events.delivery.{name}" for name in ("items", "mixpanel.translate")} | {
+    "whyness_events.delivery.mixpanel.useragent",
+    "whyness_events.delivery.reading.decode",
+}
 PURE = (
     "columns",
     "edit",
@@ -20,6 +28,11 @@ PURE = (
     "resend",
     "selection",
     "snapshot",
+    *(
+        f"audit/{name}"
+        for name in ("audit_page", "audit_report", "audited_event", "comparing", "export_body")
+    ),
+    *(f"audit/{name}" for name in ("export_pace", "normalisations", "project_time", "verdicts")),
 )
 
 
@@ -46,11 +59,26 @@ def faults(names: Iterable[str]) -> list[str]:
 
 
 def test_tools_need_nothing_that_the_wheel_lacks() -> None:
-    """Neither the delivery, which is not in the wheel, nor Django or our app: they run without a site."""
-    paths = list(SOURCES.rglob("*.py"))
+    """Neither libraries of an extra, but for the audit, nor Django or our app: they run without a site."""
+    paths = [path for path in SOURCES.rglob("*.py") if AUDIT not in path.parents]
+    audit = {name for path in AUDIT.rglob("*.py") for name in imported_by(path.read_text())}
 
     assert faults({name for path in paths for name in imported_by(path.read_text())}) == []
+    assert (
+        faults({name for name in audit if name.partition(".")[0] not in AUDIT_LIBRARIES} - AUDIT_DELIVERY)
+        == []
+    )
     assert len(paths) > 30
+
+
+def test_command_line_needs_no_library_of_the_extra() -> None:
+    """The other commands run where the extra `audit` is not installed."""
+    program = (
+        "import sys; sys.modules.update(dict.fromkeys(('numpy', 'msgspec', 'ua_parser'))); "
+        "from whyness_ops.options import make_parser; make_parser()"
+    )
+
+    subprocess.run([sys.executable, "-c", program], check=True, env={"PYTHONPATH": ":".join(sys.path)})  # noqa: S603  (this Python)
 
 
 @pytest.mark.parametrize(
@@ -74,4 +102,4 @@ def test_the_pure_modules_know_no_aws() -> None:
     for name in PURE:
         imported = {module.partition(".")[0] for module in imported_by((SOURCES / f"{name}.py").read_text())}
 
-        assert imported & {"boto3", "botocore", "socket", "time"} == set(), name
+        assert imported & {"boto3", "botocore", "numpy", "os", "socket", "time"} == set(), name

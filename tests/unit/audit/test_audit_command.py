@@ -1,0 +1,285 @@
+"""The command: its files, its exit codes, and what it never shows."""
+
+import gzip
+import json
+import os
+import stat
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from tests.unit.audit.fake_export import day_of, exported, lines_of
+from whyness_events import Event
+from whyness_events.delivery.mixpanel.translate import Translator
+from whyness_ops.audit.audit_command import Credentials, credentials
+from whyness_ops.cli import main
+from whyness_ops.errors import UsageFault
+
+START_MS = 1_793_491_200_000  # 2026-11-01
+TRANSLATE = Translator(lambda _: {}).translate
+ACCOUNT = {"AUDIT_ACCOUNT": "account-of-audit", "AUDIT_PASSWORD": "password-of-audit"}
+
+
+class Server:
+    """Mixpanel's export on this machine.
+
+    Args:
+        rows: exported events.
+        status: of each answer.
+    """
+
+    def __init__(self) -> None:
+        self.rows: list[dict[str, Any]] = []
+        self.status = 200
+        server = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                day = parse_qs(urlsplit(self.path).query)["from_date"][0]
+                lines = [json.dumps(row) + "\n" for row in server.rows if day_of(row) == day]
+                body = gzip.compress("".join(lines).encode())
+                self.send_response(server.status)
+                self.send_header("Content-Encoding", "gzip")
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_: object) -> None:
+                """Say nothing."""
+
+        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.http.server_port}"
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    """Run a server."""
+    server = Server()
+    thread = threading.Thread(target=server.http.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield server
+    server.http.shutdown()
+    thread.join()
+    server.http.server_close()
+
+
+EVENTS = [
+    Event(
+        insert_id=f"row-{number}",
+        event="<Audio> upload",
+        user="person-7",
+        time=START_MS + number * 3_600_000,
+        properties={"plan": "value-pro"},
+    )
+    for number in range(30)
+]
+
+
+def run(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *options: str) -> int:
+    """Run the command over two days; return its exit code."""
+    for name, value in ACCOUNT.items():
+        monkeypatch.setenv(name, value)
+    expected = tmp_path / "expected.jsonl"
+    expected.write_text("\n".join(lines_of(EVENTS, "distinct_id")) + "\n")
+    period = ["--since", "2026-11-01", "--until", "2026-11-03", "--zone", "UTC", "--project", "7"]
+    return main(["audit", str(expected), *period, "--export-url", server.url, *options])
+
+
+def healthy() -> list[dict[str, Any]]:
+    """Return the whole export."""
+    return [exported(TRANSLATE([event], ["distinct_id"])[0][0], ZoneInfo("UTC")) for event in EVENTS]
+
+
+def test_all_accounted_for_is_0(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And the text has the counts by day and name."""
+    server.rows = healthy()
+
+    assert run(server, tmp_path, monkeypatch) == 0
+
+    out, err = capsys.readouterr()
+    assert "2026-11-01  <Audio> upload  24" in out
+    assert "2026-11-02: 6 exported events" in err
+
+
+def test_faults_are_1_and_stand_in_private_files_without_values(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Findings and page have ids only; the page loads nothing."""
+    server.rows = healthy()[1:]
+    server.rows[0]["properties"]["plan"] = "value-other"
+    findings, page = tmp_path / "findings.jsonl", tmp_path / "page.html"
+
+    code = run(server, tmp_path, monkeypatch, "--findings", str(findings), "--page", str(page))
+
+    lines = [json.loads(line) for line in findings.read_text().splitlines()]
+    events = {line["insert_id"]: line for line in lines if line["kind"] == "event"}
+    assert code == 1
+    assert {insert_id: line["verdict"] for insert_id, line in events.items()} == {
+        "row-0": "missing",
+        "row-1": "different",
+    }
+    assert events["row-1"]["properties"] == ["plan"]
+    assert lines[0]["verdicts"] == {"matched": 28, "missing": 1, "different": 1}
+    assert {stat.S_IMODE(path.stat().st_mode) for path in (findings, page)} == {0o600}
+    html = page.read_text()
+    assert "&lt;Audio&gt; upload" in html
+    assert "<svg" in html and 'tabindex="0"' in html and '<th scope="col">' in html  # noqa: PT018
+    assert not [bad for bad in ("src=", "href=", "<script", "url(", "@import", "<Audio>") if bad in html]
+    shown = "".join([*capsys.readouterr(), findings.read_text(), html])
+    assert not [text for text in ("value-", "person-7", "-of-audit") if text in shown]
+
+
+def test_values_stand_in_the_findings_on_demand(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was expected, and what the export has."""
+    server.rows = healthy()
+    server.rows[0]["properties"]["plan"] = "value-other"
+    findings = tmp_path / "findings.jsonl"
+
+    run(server, tmp_path, monkeypatch, "--findings", str(findings), "--values")
+
+    (event,) = [line for line in map(json.loads, findings.read_text().splitlines()) if "values" in line]
+    assert event["values"] == {"plan": ["value-pro", "value-other"]}
+
+
+@pytest.mark.parametrize("status", [400, 401, 402, 403])
+def test_refusal_is_2_and_a_sentence(
+    status: int,
+    server: Server,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """No report, no file, nothing left in the temporary directory, no credentials."""
+    server.status = status
+    temporary, page = tmp_path / "temporary", tmp_path / "page.html"
+    temporary.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(temporary))
+
+    assert run(server, tmp_path, monkeypatch, "--page", str(page)) == 2
+
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert f"Mixpanel refuses the export with {status}" in err
+    assert "-of-audit" not in err
+    assert list(temporary.iterdir()) == []
+    assert not page.exists()
+
+
+def test_json_is_one_object(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With the counts, the period and what was not compared."""
+    server.rows = healthy()
+
+    assert run(server, tmp_path, monkeypatch, "--json") == 0
+
+    summary = json.loads(capsys.readouterr().out)
+    assert (summary["verdicts"], summary["zone"]) == ({"matched": 30}, "UTC")
+
+
+def test_credentials_come_from_the_environment() -> None:
+    """Those of the audit first; the password is asked for where somebody can answer."""
+    service = {"MIXPANEL_SERVICE_ACCOUNT": "service", "MIXPANEL_SERVICE_PASSWORD": "secret"}
+
+    assert tuple(credentials({**service, **ACCOUNT})) == ("account-of-audit", "password-of-audit")
+    assert tuple(credentials(service)) == ("service", "secret")
+    for environ in ({}, {"AUDIT_PASSWORD": "secret"}, {"AUDIT_ACCOUNT": "account"}):
+        with pytest.raises(UsageFault, match="AUDIT_"):
+            credentials(environ)
+
+
+def test_password_is_asked_for_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without an echo."""
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: True)
+    monkeypatch.setattr("getpass.getpass", lambda prompt: f"typed at {prompt}")
+
+    assert credentials({"AUDIT_ACCOUNT": "account"}).password.startswith("typed at Password")
+
+
+def test_credentials_do_not_show() -> None:
+    """Neither in a log nor in a traceback."""
+    assert "secret" not in f"{Credentials('account', 'secret')} {Credentials('account', 'secret')!r}"
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        (["--until", "2026-11-01"], "--until must be later"),
+        (["--zone", "Berlin"], "is not a time zone"),
+        (["--zone", "../etc/passwd"], "is not a time zone"),
+        (["--zone", ""], "is not a time zone"),
+        (["--export-url", "https://example.org"], "must be one of"),
+        (["--project", "0"], "is not an integer"),
+    ],
+)
+def test_wrong_option_is_2(  # noqa: PLR0913, PLR0917  (fixtures)
+    options: list[str],
+    why: str,
+    server: Server,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A sentence, before anything is asked."""
+    try:
+        code = run(server, tmp_path, monkeypatch, *options)
+    except SystemExit as left:
+        code = int(left.code or 0)
+
+    assert code == 2
+    assert why in capsys.readouterr().err
+
+
+def test_large_audit_runs_in_two_processes(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the same result."""
+    monkeypatch.setattr("whyness_ops.audit.comparison._ALONE_BYTES", 0)
+    server.rows = healthy()[1:]
+    findings = tmp_path / "findings.jsonl"
+
+    assert run(server, tmp_path, monkeypatch, "--findings", str(findings)) == 1
+    assert '"insert_id": "row-0"' in findings.read_text()
+
+
+def test_full_disk_is_a_sentence(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It says where, and which variable names another place."""
+
+    def fail(*_: object, **__: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("whyness_ops.audit.comparison.partition", fail)
+    server.rows = healthy()
+
+    assert run(server, tmp_path, monkeypatch) == 2
+    assert "No space left on device. Set TMPDIR" in capsys.readouterr().err
+
+
+def die(*_: object, **__: object) -> int:
+    """End this process at once, as the kernel does where memory is short."""
+    os._exit(1)
+
+
+def test_killed_process_is_a_sentence(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing is judged by the rest."""
+    monkeypatch.setattr("whyness_ops.audit.comparison._ALONE_BYTES", 0)
+    monkeypatch.setattr("whyness_ops.audit.comparison.partition", die)
+    server.rows = healthy()
+
+    assert run(server, tmp_path, monkeypatch) == 2
+    assert "was killed" in capsys.readouterr().err

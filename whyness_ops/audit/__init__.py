@@ -1,0 +1,1 @@
+"""Whether Mixpanel has every event that it should have: docs/how-to/audit.md."""

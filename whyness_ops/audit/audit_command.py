@@ -1,0 +1,154 @@
+"""The command `whyness-mixpanel audit`: its options, and what it prints."""
+
+import argparse
+import getpass
+import os
+import sys
+from collections.abc import Mapping
+from typing import NamedTuple
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from whyness_ops.argument_parser import Commands, add_parser
+from whyness_ops.errors import UsageFault
+from whyness_ops.option_types import Number, Whole, moment, path, text, wrong
+from whyness_ops.stop import Stop
+
+EXAMPLES = """examples:
+  whyness-mixpanel audit expected.jsonl --since 2026-11-01 --until 2026-11-08 --zone UTC --project 1234567
+  whyness-mixpanel audit expected.jsonl --since 2026-11-23 --until 2026-11-24 --zone Europe/Berlin \\
+    --project 1234567 --data-region eu --findings findings.jsonl --page audit.html
+
+expected.jsonl has a message of the contract on each line. The service account (role Consumer) comes from
+AUDIT_ACCOUNT and AUDIT_PASSWORD, else from MIXPANEL_SERVICE_ACCOUNT and MIXPANEL_SERVICE_PASSWORD; a
+password that is not set is asked for. Exit codes: 0 all accounted for, 1 something is missing, different or
+unexpected, 2 it could not be judged.
+"""
+_ACCOUNTS = (
+    ("AUDIT_ACCOUNT", "AUDIT_PASSWORD"),
+    ("MIXPANEL_SERVICE_ACCOUNT", "MIXPANEL_SERVICE_PASSWORD"),
+)
+
+
+class Credentials(NamedTuple):
+    """A service account. Its password shows nowhere."""
+
+    account: str
+    password: str
+
+    def __repr__(self) -> str:
+        return "Credentials(…)"
+
+
+def add_audit(group: Commands) -> None:
+    """Add the command."""
+    help_ = "compare expected events with Mixpanel's export"
+    parser = add_parser(group, "audit", help_, EXAMPLES)
+    parser.set_defaults(run=audit)
+    parser.add_argument("file", type=path, metavar="FILE", help="JSON lines of expected events")
+    add_rules(parser).add_argument(
+        "--identity",
+        choices=("distinct_id", "simplified"),
+        default="distinct_id",
+        metavar="MODE",
+        help="of events that do not name one: %(choices)s (default distinct_id)",
+    )
+    add_results(parser)
+
+
+def add_rules(parser: argparse.ArgumentParser) -> "argparse._ArgumentGroup":
+    """Add which part of which project is compared, and how; return the group of the selection."""
+    group = parser.add_argument_group("selection")
+    group.add_argument(
+        "--since", type=moment, required=True, metavar="TIME", help="from this time on, in UTC"
+    )
+    group.add_argument(
+        "--until", type=moment, required=True, metavar="TIME", help="to this time, not included"
+    )
+    group.add_argument(
+        "--zone", type=zone, required=True, metavar="NAME", help="time zone of the project, as Europe/Berlin"
+    )
+    group.add_argument(
+        "--project", type=Whole(1, 10**12), required=True, metavar="N", help="id of the Mixpanel project"
+    )
+    group.add_argument(
+        "--data-region",
+        choices=("us", "eu", "in"),
+        default="us",
+        metavar="R",
+        help="%(choices)s (default us)",
+    )
+    group.add_argument(
+        "--export-url", type=text, metavar="URL", help="address of a simulator on this machine"
+    )
+    _add_comparison(parser.add_argument_group("comparison"))
+    return group
+
+
+def _add_comparison(group: "argparse._ArgumentGroup") -> None:
+    hours, days = Number(0, 24 * 30), Whole(1, 10_000)
+    group.add_argument(
+        "--settled", type=hours, default=6.0, metavar="H", help="younger events are late (default 6 hours)"
+    )
+    group.add_argument(
+        "--retention-days",
+        type=days,
+        default=1_825,
+        metavar="N",
+        help="how long Mixpanel keeps events (1825)",
+    )
+    group.add_argument(
+        "--derived", action="store_true", help="compare browser, system, library, geography too"
+    )
+    group.add_argument("--strict", action="store_true", help="differences of unprobed rules are faults")
+
+
+def add_results(parser: argparse.ArgumentParser) -> None:
+    """Add where the results go."""
+    group = parser.add_argument_group("output")
+    group.add_argument("--json", action="store_true", help="one JSON object instead of text")
+    group.add_argument("--findings", type=path, metavar="FILE", help="new file of JSON lines, one each event")
+    group.add_argument("--page", type=path, metavar="FILE", help="new HTML file")
+    group.add_argument("--values", action="store_true", help="write values into --findings, not only ids")
+    group.add_argument("--force", action="store_true", help="replace the files if they exist")
+
+
+def zone(given: str) -> ZoneInfo:
+    """Return a time zone."""
+    try:
+        return ZoneInfo(given)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise wrong(given, "a time zone such as Europe/Berlin (if it is one, install tzdata)") from None
+
+
+def credentials(environ: Mapping[str, str]) -> Credentials:
+    """Return the service account, from the environment or a prompt.
+
+    Raises:
+        UsageFault: there is none, and nobody can be asked.
+    """
+    names = next((names for names in _ACCOUNTS if environ.get(names[0])), None)
+    if names is None:
+        raise UsageFault("No service account. Set AUDIT_ACCOUNT and AUDIT_PASSWORD.")
+    password = environ.get(names[1], "")
+    if not password and sys.stdin.isatty():
+        password = getpass.getpass(f"Password of the service account ({names[1]}): ")
+    if not password:
+        raise UsageFault(f"No password. Set {names[1]}.")
+    return Credentials(environ[names[0]], password)
+
+
+def audit(options: argparse.Namespace, stop: Stop) -> int:
+    """Compare, and print the report.
+
+    Raises:
+        UsageFault: the libraries of the extra are missing, or the period is empty.
+    """
+    if options.since >= options.until:
+        raise UsageFault("--until must be later than --since.")
+    account = credentials(os.environ)
+    try:
+        from whyness_ops.audit import audit_run  # noqa: PLC0415  (its libraries are an extra)
+    except ModuleNotFoundError as missing:
+        library = missing.name
+        raise UsageFault(f"An audit needs {library}. Install the wheel with its extra `audit`.") from None
+    return audit_run.audit_file(options, account, stop)
