@@ -14,8 +14,6 @@ from whyness_events import Event
 from whyness_events.delivery.mixpanel.translate import Translator
 from whyness_ops.cli import main
 
-pytest.importorskip("local.mixpanel_simulator.exporting", reason="this simulator has no export")
-
 ZONE = "Europe/Berlin"
 # Noon of a Saturday in UTC; in the night after it, Berlin's clocks are put back.
 START_MS = 1_792_843_200_000
