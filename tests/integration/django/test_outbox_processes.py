@@ -5,12 +5,12 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 
-from tests.integration.django.relay_project import make_project
+from tests.integration.django.relay_project import RelayProject, make_project
 
 ROOT = Path(__file__).parents[3]
 
@@ -83,12 +83,14 @@ class Project:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def project(request: pytest.FixtureRequest, tmp_path: Path) -> Project:
+def project(
+    request: pytest.FixtureRequest, tmp_path: Path, migrated: Callable[[RelayProject, Path], RelayProject]
+) -> Project:
     """A migrated project on each database."""
     port = None if request.param == "sqlite" else request.getfixturevalue("postgres_port")
-    made = Project(tmp_path, make_project(tmp_path, request.param, port).database)
-    made.run("-m", "django", "migrate", "--verbosity=0")
-    return made
+    like = make_project(tmp_path, request.param, port)
+    like.fill_from(migrated(like, ROOT))
+    return Project(tmp_path, like.database)
 
 
 KILLED = """
