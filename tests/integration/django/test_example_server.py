@@ -4,6 +4,7 @@ import http.cookiejar
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import sys
@@ -48,12 +49,23 @@ def serve(tmp_path: Path, environment: Mapping[str, str]) -> ChildProcess:
     return start("the example", command, log_path=tmp_path / "serve.log", cwd=tmp_path, env=environment)
 
 
+@pytest.fixture(scope="module")
+def seeded(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A database, made and seeded once, and what `seed` printed."""
+    directory = tmp_path_factory.mktemp("seeded")
+    database = directory / "site.sqlite3"
+    fresh = {"PATH": os.environ["PATH"], "EXAMPLE_DATABASE": str(database)}
+    run(directory, fresh, "migrate", "--verbosity=0")
+    return database, run(directory, fresh, "seed")
+
+
 @pytest.fixture
-def people(tmp_path: Path, environment: dict[str, str]) -> dict[str, list[dict[str, Any]]]:
-    """The site's database, made and seeded."""
-    run(tmp_path, environment, "migrate", "--verbosity=0")
-    seeded: dict[str, list[dict[str, Any]]] = json.loads(run(tmp_path, environment, "seed").splitlines()[-1])
-    return seeded
+def people(seeded: tuple[Path, str], environment: dict[str, str]) -> dict[str, list[dict[str, Any]]]:
+    """The site's database, seeded: a copy of this test's own."""
+    database, printed = seeded
+    shutil.copyfile(database, environment["EXAMPLE_DATABASE"])
+    found: dict[str, list[dict[str, Any]]] = json.loads(printed.splitlines()[-1])
+    return found
 
 
 @pytest.fixture
