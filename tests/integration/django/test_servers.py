@@ -5,7 +5,7 @@ import re
 import threading
 import urllib.request
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import IO
 import pytest
 
 from tests.aws_stub.sqs_rules import digests
-from tests.integration.django.relay_project import until
+from tests.integration.django.relay_project import ROOT, RelayProject, make_project, until
 from tests.integration.django.test_outbox_processes import Project
 from tests.loopback import LoopbackServer, Request, Response
 
@@ -78,13 +78,11 @@ def use_sqs(project: Project, endpoint: str) -> None:
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Project:
+def project(tmp_path: Path, migrated: Callable[[RelayProject, Path], RelayProject]) -> Project:
     """A migrated project on SQLite."""
-    options = {"transaction_mode": "IMMEDIATE", "timeout": 30, "init_command": "PRAGMA journal_mode=WAL"}
-    database = {"ENGINE": "django.db.backends.sqlite3", "NAME": str(tmp_path / "db"), "OPTIONS": options}
-    made = Project(tmp_path, database)
-    made.run("-m", "django", "migrate", "--verbosity=0")
-    return made
+    like = make_project(tmp_path, "sqlite")
+    like.fill_from(migrated(like, ROOT))
+    return Project(tmp_path, like.database)
 
 
 # What has a process that published before it forked: a client, a thread, and a queue that fails just now.

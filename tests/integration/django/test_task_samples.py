@@ -1,6 +1,7 @@
 """The samples that run the drain as a task: by Celery's beat, and by django.tasks."""
 
 import signal
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -34,11 +35,11 @@ assert "CommandError" in result.errors[0].exception_class_path
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> RelayProject:
+def project(tmp_path: Path, migrated: Callable[[RelayProject, Path], RelayProject]) -> RelayProject:
     """A migrated project whose processes leave publishing to a drain."""
     made = make_project(tmp_path, "sqlite")
     made.environment["WHYNESS_MIXPANEL_RELAY"] = "command"
-    made.run("-m", "django", "migrate", "--verbosity=0")
+    made.fill_from(migrated(made, ROOT))
     return made
 
 

@@ -1,17 +1,18 @@
 """Where the relay works and where it may not: what docs/explanation/publishing.md says of each."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.integration.django.relay_project import RelayProject, make_project
+from tests.integration.django.relay_project import ROOT, RelayProject, make_project
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> RelayProject:
+def project(tmp_path: Path, migrated: Callable[[RelayProject, Path], RelayProject]) -> RelayProject:
     """A migrated project on SQLite, on which a relay may write."""
     made = make_project(tmp_path, "sqlite")
-    made.run("-m", "django", "migrate", "--verbosity=0")
+    made.fill_from(migrated(made, ROOT))
     return made
 
 
