@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from functools import partial
 
-from whyness_ops.watch.doctor_checks import OF_AWS, ON_THIS_MACHINE, Scope, drift
+from whyness_ops.watch.doctor_checks import OF_AWS, ON_THIS_MACHINE, drift
 from whyness_ops.watch.facts import NOT_HERE
 from whyness_ops.watch.gather import Unknown, gather
+from whyness_ops.watch.scope import Scope
 from whyness_ops.watch.status import Row
 
 

@@ -2,79 +2,20 @@
 
 import json
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import Any
 
-from whyness_events.outcomes import DEAD_REASONS, Reason
-from whyness_ops.aws import Aws, clock_ms, explained
-from whyness_ops.stack import Stack, described
-from whyness_ops.watch.log_lines import AWS_REFUSED, INVOCATION, NOT_DELIVERED, Line
-from whyness_ops.watch.log_poller import LogPoller
+from whyness_ops.aws import clock_ms, explained
+from whyness_ops.stack import described
+from whyness_ops.watch import log_checks
+from whyness_ops.watch.scope import Scope
 from whyness_ops.watch.status import Row, duration
 
-LOG_HOURS = 1
-_MOST_REFUSALS = 5
 _CLOCK_WELL_S = 5
 _EXPIRY_WARNED_DAYS = 30
-# Source: AWS's advice for SQS and Lambda, six times the function's timeout, 2026-11-23.
-_VISIBILITY_TIMEOUTS = 6
 _DRIFT_PAUSE_S, _DRIFT_TIMEOUT_S = 5.0, 900.0
-_GRAVE = {str(reason) for reason in (*DEAD_REASONS, Reason.SETUP)}
-_UNAUTHORIZED = 401
 _FILL_IN = "docs/how-to/deploy.md#fill-in-the-secret"
-
-
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """The stack that is checked, and the moment of it."""
-
-    aws: Aws
-    stack: Stack
-    now_ms: int
-
-    @property
-    def now(self) -> datetime:
-        """The moment."""
-        return datetime.fromtimestamp(self.now_ms / 1000, UTC)
-
-
-# --- the function's log
-
-
-def _refusals(scope: Scope) -> Row:
-    lines = _log(scope)
-    counts = Counter(_refusal(line) for line in lines if line.message != INVOCATION)
-    texts = [f"{text} ({count} times)" for text, count in counts.most_common(_MOST_REFUSALS)]
-    if not texts:
-        return Row("refusals", "well", f"none in the last {LOG_HOURS} h")
-    grave = [line for line in lines if line.message == AWS_REFUSED or line.fields.get("reason") in _GRAVE]
-    told = "; ".join(texts)
-    return Row("refusals", "ill", told, "docs/runbook.md#reasons") if grave else Row("refusals", "well", told)
-
-
-def _refusal(line: Line) -> str:
-    names = ("reason", "detail") if line.message == NOT_DELIVERED else ("aws_service", "operation", "code")
-    return " ".join(str(line.fields.get(name, "")) for name in names).strip()
-
-
-def _credentials(scope: Scope) -> Row:
-    lines = _log(scope)
-    refused = [line for line in lines if line.fields.get("http_status") == _UNAUTHORIZED]
-    delivered = [line for line in lines if line.outcomes.get(str(Reason.DELIVERED))]
-    if not refused:
-        return Row("credentials", "well", f"no 401 from Mixpanel in the last {LOG_HOURS} h")
-    text = f"Mixpanel answered 401, last {duration((scope.now_ms - refused[-1].time_ms) / 1000)} ago"
-    if delivered and delivered[-1].time_ms > refused[-1].time_ms:
-        return Row("credentials", "well", f"{text}; delivered since")
-    return Row("credentials", "ill", text, "docs/how-to/rotate-credentials.md")
-
-
-def _log(scope: Scope) -> list[Line]:
-    since_ms = scope.now_ms - LOG_HOURS * 3_600_000
-    return LogPoller(scope.aws.logs, scope.stack.need("log_group"), since_ms).poll()
 
 
 # --- queues
@@ -86,6 +27,8 @@ def _queue(scope: Scope) -> Row:
     dead_name = scope.stack.need("dead_letter_queue_url").rpartition("/")[2]
     if not str(policy.get("deadLetterTargetArn", "")).endswith(f":{dead_name}"):
         return Row("queue", "ill", f"its redrive policy does not name {dead_name}", "make undrift")
+    if "aws:SecureTransport" not in attributes.get("Policy", "") and not scope.stack.is_local:
+        return Row("queue", "ill", "its policy no longer refuses calls without TLS", "make undrift")
     if "QueueArn" not in attributes:
         raise KeyError("QueueArn")
     return Row("queue", "well", f"redrives to {dead_name} after {policy.get('maxReceiveCount')} receives")
@@ -221,8 +164,9 @@ def drift(scope: Scope) -> Row:
 
 Check = Callable[[Scope], Row]
 ON_THIS_MACHINE: dict[str, Check] = {
-    "refusals": _refusals,
-    "credentials": _credentials,
+    "delivery": log_checks.delivery,
+    "refusals": log_checks.refusals,
+    "credentials": log_checks.credentials,
     "queue": _queue,
     "dead letters": _retention,
     "clock": _clock,

@@ -171,6 +171,7 @@ def _outbox(url: str, health: Mapping[str, Any]) -> Row:
 
 def duration(seconds: float) -> str:
     """Return a duration in the unit that fits it."""
+    seconds = max(0.0, seconds)  # the two clocks may differ
     for size_s, unit in ((86_400, "days"), (3_600, "h"), (60, "min")):
         if seconds >= 2 * size_s:
             return f"{seconds / size_s:.0f} {unit}"

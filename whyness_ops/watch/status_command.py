@@ -17,7 +17,7 @@ from whyness_ops.stack_options import add_connection, connect
 from whyness_ops.stop import Stop
 from whyness_ops.watch import facts
 from whyness_ops.watch.doctor import examine, is_well
-from whyness_ops.watch.doctor_checks import Scope
+from whyness_ops.watch.scope import Scope
 from whyness_ops.watch.status import Row, assess, rows_text, status_text
 
 STATUS_EXAMPLES = """examples:

@@ -31,6 +31,7 @@ def depth(visible: int, hidden: int = 0) -> dict[str, Any]:
     numbers = {"ApproximateNumberOfMessages": visible, "ApproximateNumberOfMessagesNotVisible": hidden}
     policy = {"deadLetterTargetArn": "arn:aws:sqs:eu-west-1:1:s-dead-letters", "maxReceiveCount": 1000}
     attributes = {"QueueArn": "arn", "MessageRetentionPeriod": "1209600", "RedrivePolicy": json.dumps(policy)}
+    attributes["Policy"] = json.dumps({"Condition": {"Bool": {"aws:SecureTransport": "false"}}})
     return {"Attributes": {**attributes, **{name: str(number) for name, number in numbers.items()}}}
 
 

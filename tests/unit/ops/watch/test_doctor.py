@@ -20,7 +20,8 @@ from tests.unit.ops.watch.fake_aws import (
 from whyness_ops.aws import Aws
 from whyness_ops.stack import Stack
 from whyness_ops.watch.doctor import examine, is_well
-from whyness_ops.watch.doctor_checks import OF_AWS, ON_THIS_MACHINE, Scope
+from whyness_ops.watch.doctor_checks import OF_AWS, ON_THIS_MACHINE
+from whyness_ops.watch.scope import Scope
 from whyness_ops.watch.status import Row, rows_text
 
 
@@ -88,9 +89,22 @@ def expiring(date: str) -> dict[str, Any]:
     [
         ({"logs": told(not_delivered("setup"), DELIVERED)}, "refusals", "setup why (1 times)", "runbook"),
         ({"logs": told(REFUSED, REFUSED)}, "refusals", "sqs SendMessageBatch Denied (2 times)", "runbook"),
-        ({"logs": told(not_delivered("rejected"))}, "refusals", "rejected why", "runbook"),
+        ({"logs": told(not_delivered("rejected"), DELIVERED)}, "refusals", "rejected why", "runbook"),
         ({"logs": told(DELIVERED, not_delivered("retry", 401))}, "credentials", "last 1 s ago", "rotate"),
         ({"queue": without(depth(0), "RedrivePolicy")}, "queue", "does not name s-dead-letters", "undrift"),
+        ({"queue": without(depth(0), "Policy")}, "queue", "calls without TLS", "undrift"),
+        (
+            {"logs": told({"message": "invocation", "outcomes": {}})},
+            "delivery",
+            "none in",
+            "nothing-delivered",
+        ),
+        (
+            {"logs": told(DELIVERED, {"message": "invocation", "is_breaker_open": True})},
+            "delivery",
+            "breaker is open",
+            "breaker-open",
+        ),
         ({"dead": depth(7)}, "dead letters", "7 dead letters; SQS deletes each 14 days", "dlq list"),
         ({"queue": late(3600)}, "clock", "from AWS's", "timedatectl"),
         ({"secret": {"Name": "s"}}, "secret", "empty", "fill-in-the-secret"),
