@@ -103,7 +103,7 @@ def deploy(environment: Environment, *, yes: bool) -> bool:
 
 def main() -> int:
     """Deploy an environment of samconfig.toml; 1 where a person said no, 2 where it could not be done."""
-    parser = argparse.ArgumentParser(prog="make deploy", description=__doc__)
+    parser = argparse.ArgumentParser(allow_abbrev=False, prog="make deploy", description=__doc__)
     parser.add_argument("environment", help="dev or prod of samconfig.toml")
     parser.add_argument("--yes", action="store_true", default=bool(os.environ.get("YES")), help="ask nothing")
     options = parser.parse_args()

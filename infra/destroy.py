@@ -81,7 +81,7 @@ def destroy(clients: Clients, stack: str, *, typed: Callable[[], str]) -> bool:
 
 def main() -> int:
     """Delete an environment's stack; 1 where a person said no, 2 where it could not be done."""
-    parser = argparse.ArgumentParser(prog="make destroy", description=__doc__)
+    parser = argparse.ArgumentParser(allow_abbrev=False, prog="make destroy", description=__doc__)
     parser.add_argument("environment", help="dev or prod of samconfig.toml")
     options = parser.parse_args()
 

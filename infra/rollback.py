@@ -43,7 +43,7 @@ def rollback(cloudformation: Any, releases: Releases, change_set: ChangeSet, rev
 
 def main() -> int:
     """Roll an environment back; 1 where a person said no, 2 where it could not be done."""
-    parser = argparse.ArgumentParser(prog="make rollback", description=__doc__)
+    parser = argparse.ArgumentParser(allow_abbrev=False, prog="make rollback", description=__doc__)
     parser.add_argument("environment", help="dev or prod of samconfig.toml")
     parser.add_argument("revision", help="as whyness-mixpanel status and git describe name it")
     parser.add_argument("--yes", action="store_true", default=bool(os.environ.get("YES")), help="ask nothing")

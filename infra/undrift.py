@@ -28,7 +28,7 @@ def undrift(change_set: ChangeSet, parameter_names: list[str]) -> bool:
 
 def main() -> int:
     """Run it for an environment of samconfig.toml; 1 where a person said no, 2 where it could not be done."""
-    parser = argparse.ArgumentParser(prog="make undrift", description=__doc__)
+    parser = argparse.ArgumentParser(allow_abbrev=False, prog="make undrift", description=__doc__)
     parser.add_argument("environment", help="dev or prod of samconfig.toml")
     options = parser.parse_args()
 

@@ -67,6 +67,7 @@ def _check(measured: Cells) -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
+        allow_abbrev=False,
         prog="python -m bench.peer_faults",
         description="Count the events that each client loses while Mixpanel, played by the simulator, fails.",
         epilog=_EPILOG,

@@ -49,7 +49,7 @@ def tracked(*patterns: str) -> list[Path]:
 
 def lines_of(script: str) -> Iterator[str]:
     """Yield the commands of a shell script: continued lines as one, quotations and here-documents whole."""
-    lines = iter(re.sub(r"\s*\\\n\s*", " ", script).splitlines())
+    lines = iter(_joined(script).splitlines())
     for line in lines:
         text = line
         while not _is_whole(text) and (more := next(lines, None)) is not None:
@@ -59,6 +59,11 @@ def lines_of(script: str) -> Iterator[str]:
                 text += "\n" + next(lines)
         if text.strip():
             yield _unwrapped(text.strip())
+
+
+def _joined(script: str) -> str:
+    """Return a script with each command that goes on behind a backslash as one line."""
+    return re.sub(r"\s*\\\n\s*", " ", script)
 
 
 def _unwrapped(text: str) -> str:
@@ -116,7 +121,7 @@ def _in_epilogs() -> Iterator[tuple[str, str]]:
             continue
         for node in ast.walk(ast.parse(source.read_text())):
             if isinstance(node, ast.Constant) and isinstance(node.value, str) and "examples:\n" in node.value:
-                for line in node.value.splitlines():
+                for line in _joined(node.value).splitlines():
                     if line.startswith("  ") and _is_command(line.strip()):
                         yield str(source.relative_to(ROOT)), line.strip()
 

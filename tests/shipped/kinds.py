@@ -42,8 +42,11 @@ _KINDS = (
     (r".*manage\.py ", Kind.SITE),
     (r"\$WHYNESS_MIXPANEL |curl .*\$MIXPANEL_SIMULATOR|.*local\.publish|.*get_queue_attributes", Kind.DRILL),
     (r"whyness-mixpanel redrive --all", Kind.AWS),  # a message move task, which no emulator has
-    (r"whyness-mixpanel (capacity|redrive)$|whyness-mixpanel .*SETTINGS_MODULE", Kind.PLACEHOLDER),
-    (r"whyness-mixpanel probe ", Kind.MIXPANEL),
+    (
+        r"whyness-mixpanel (capacity|redrive|audit)$|whyness-mixpanel .*(SETTINGS_MODULE| FILE)",
+        Kind.PLACEHOLDER,
+    ),
+    (r"whyness-mixpanel (probe|audit) ", Kind.MIXPANEL),
     (
         r"whyness-mixpanel (status|doctor|tail|pause|resume|send|live)|(echo|cat) .*\| whyness-mixpanel send",
         Kind.STACK,

@@ -110,9 +110,9 @@ def members(service: str, operation: str) -> set[str]:
     return {xform_name(name, "-") for name in (shape.members if shape else {})}
 
 
-@pytest.mark.parametrize("text", of("whyness-mixpanel ", Kind.AWS, Kind.PIPELINE, Kind.STACK))
+@pytest.mark.parametrize("text", of("whyness-mixpanel ", Kind.AWS, Kind.PIPELINE, Kind.STACK, Kind.MIXPANEL))
 def test_a_command_of_the_tool_is_taken_by_its_parser(text: str) -> None:
-    """Also those that only AWS can answer."""
+    """Also those that only AWS or Mixpanel can answer."""
     make_parser().parse_args(shlex.split(text.partition(" < ")[0])[1:])  # the shell takes what comes after
 
 

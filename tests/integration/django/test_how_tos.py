@@ -57,6 +57,7 @@ CELERY = "def shared_task(function):\n    return function\n"
 # Pages whose code stands by itself, and the test that runs it.
 ELSEWHERE = {
     "how-to/install.md": "below",
+    "how-to/redrive.md": "tests/integration/ops/test_shipped_commands.py",
     "how-to/run-without-aws.md": "below",
     "how-to/test-your-site.md": "tests/unit/django_app/test_testcases.py",
     "how-to/upgrade.md": "below",

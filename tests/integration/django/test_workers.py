@@ -123,4 +123,4 @@ def test_prefork_workers_lose_nothing_when_one_is_killed(project: Project) -> No
     assert set(queue.pages()) - of_the_killed == expected
     assert sorted(of_the_killed) == expected_pages(range(2000, 2021))[:count]
     assert count >= len(expected_pages(range(2000, 2011)))
-    assert drained.endswith("left 0\n")
+    assert drained.endswith("Left: 0.\n")

@@ -36,7 +36,7 @@ def test_every_event_is_accounted_for() -> None:
         out, err = demo.communicate(timeout=100)
 
     assert demo.returncode == 0, out + err
-    assert "what happens is shown at http://127.0.0.1:" in out
+    assert "live page: http://127.0.0.1:" in out
     account = json.loads(out.splitlines()[-1])
     assert account["logged"] == 60
     assert account["published"] == account["delivered"] + sum(account["dead"].values())

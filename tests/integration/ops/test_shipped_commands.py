@@ -12,6 +12,7 @@ from tests.builders import make_event
 from tests.integration.ops.conftest import Desk
 from tests.shipped.collect import commands
 from tests.shipped.kinds import Kind, kind_of
+from tests.shipped.pages import python_in
 
 TEXTS = sorted({command.text for command in commands() if kind_of(command.text) is Kind.PIPELINE})
 _OF_SITE = [text for text in TEXTS if "manage.py" in text]
@@ -26,7 +27,7 @@ def test_a_command_of_the_tool_succeeds(
     if " completion " in text:
         pytest.importorskip("shtab", reason="completion needs the wheel's extra `cli`")
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "fixes.py").write_text("def shorten_names(event):\n    return event\n")
+    (tmp_path / "fixes.py").write_text(*python_in("how-to/redrive.md"))
     (tmp_path / "mine.toml").write_text("sqs_request = 0.0000005\n")
     events = [make_event() for _ in range(3)]
     dead_letters = [desk.bury(event) for event in events]
@@ -38,7 +39,7 @@ def test_a_command_of_the_tool_succeeds(
 @pytest.mark.parametrize("text", _OF_SITE)
 def test_command_of_the_site_succeeds(text: str, desk: Desk, tmp_path: Path) -> None:
     """By a site whose settings name the stack."""
-    (tmp_path / "fixes.py").write_text("def shorten_names(event):\n    return event\n")
+    (tmp_path / "fixes.py").write_text(*python_in("how-to/redrive.md"))
     event = make_event()
     desk.bury(event)
     named = ("QUEUE_URL", "DEAD_LETTER_QUEUE_URL", "LOG_TABLE_NAME")
