@@ -43,7 +43,7 @@ _KINDS = (
     (r"\$WHYNESS_MIXPANEL |curl .*\$MIXPANEL_SIMULATOR|.*local\.publish|.*get_queue_attributes", Kind.DRILL),
     (r"whyness-mixpanel redrive --all", Kind.AWS),  # a message move task, which no emulator has
     (
-        r"whyness-mixpanel (capacity|redrive|audit)$|whyness-mixpanel .*(SETTINGS_MODULE| FILE)",
+        r"whyness-mixpanel (capacity|redrive|audit)$|whyness-mixpanel .*(SETTINGS_MODULE| (FILE|N)$)",
         Kind.PLACEHOLDER,
     ),
     (r"whyness-mixpanel (probe|audit) ", Kind.MIXPANEL),

@@ -17,7 +17,7 @@ def test_the_code_of_the_readme_sends_what_it_says(db: None) -> None:  # noqa: A
     [code] = re.findall(r"```python\n(.+?)```", README, flags=re.DOTALL)
     user = AuthUser.objects.create(id=7, uid="u", name="A person")
     request = RequestFactory().post("/upload/", headers={"user-agent": "Mozilla/5.0"})
-    request.user = user
+    request.user = user  # type: ignore[assignment]  # the old app has its own class of users
 
     def save_log(_: object) -> TrackerLog:
         item = TrackerItem.objects.create(title="Video watched")
