@@ -6,6 +6,7 @@ The table of settings in the docs is generated from these declarations.
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.conf import settings
 
@@ -210,6 +211,12 @@ HISTORY_BEFORE: Setting[datetime | None] = Setting(
     meaning="An aware `datetime`: an older version of the app sent the rows of the three tables that were "
     "created before it. `None` means that there was no older version. In the environment, its ISO 8601 text "
     "or `None`.",
+)
+PROJECT_TIME_ZONE: Setting[ZoneInfo | None] = Setting(
+    default=None,
+    parse=setting_parsers.zone,
+    allowed="the name of a time zone, such as Europe/Berlin",
+    meaning="The time zone of the Mixpanel project, for `mixpanel_audit`; `UTC` for projects from 2023 on.",
 )
 LOG_TABLE_NAME = Setting(
     default="",

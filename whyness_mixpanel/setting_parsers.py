@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.utils.functional import Promise
 from django.utils.module_loading import import_string
@@ -141,6 +142,14 @@ def moment(value: object) -> datetime | None:
     if not isinstance(moment, datetime) or moment.utcoffset() is None:
         raise ValueError
     return moment
+
+
+def zone(value: object) -> ZoneInfo:
+    """Return a time zone."""
+    try:
+        return ZoneInfo(line(value))
+    except (ZoneInfoNotFoundError, OSError) as error:
+        raise ValueError from error
 
 
 def function(value: Any) -> Callable[[Any], Any]:

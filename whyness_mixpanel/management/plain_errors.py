@@ -12,13 +12,14 @@ INTERRUPTED = 130
 
 
 @contextmanager
-def plain_errors() -> Iterator[None]:
+def plain_errors(*, returncode: int = 1) -> Iterator[None]:
     """Raise CommandError instead, without texts that may quote data; `--traceback` shows the rest."""
     try:
         yield
     except Error as error:
-        raise CommandError(f"The database failed: {type(error).__name__}. Is the site migrated?") from error
+        text = f"The database failed: {type(error).__name__}. Is the site migrated?"
+        raise CommandError(text, returncode=returncode) from error
     except ImproperlyConfigured as error:
-        raise CommandError(str(error)) from error
+        raise CommandError(str(error), returncode=returncode) from error
     except KeyboardInterrupt:
         raise CommandError("Stopped.", returncode=INTERRUPTED) from None

@@ -5,6 +5,7 @@ import getpass
 import os
 import sys
 from collections.abc import Mapping
+from types import ModuleType
 from typing import NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -55,8 +56,13 @@ def add_audit(group: Commands) -> None:
     add_results(parser)
 
 
-def add_rules(parser: argparse.ArgumentParser) -> "argparse._ArgumentGroup":
-    """Add which part of which project is compared, and how; return the group of the selection."""
+def add_rules(parser: argparse.ArgumentParser, *, has_settings: bool = False) -> "argparse._ArgumentGroup":
+    """Add which part of which project is compared, and how; return the group of the selection.
+
+    Args:
+        parser: of the command.
+        has_settings: what belongs to the project need not be given.
+    """
     group = parser.add_argument_group("selection")
     group.add_argument(
         "--since", type=moment, required=True, metavar="TIME", help="from this time on, in UTC"
@@ -65,10 +71,18 @@ def add_rules(parser: argparse.ArgumentParser) -> "argparse._ArgumentGroup":
         "--until", type=moment, required=True, metavar="TIME", help="to this time, not included"
     )
     group.add_argument(
-        "--zone", type=zone, required=True, metavar="NAME", help="time zone of the project, as Europe/Berlin"
+        "--zone",
+        type=zone,
+        required=not has_settings,
+        metavar="NAME",
+        help="time zone of the project, as Europe/Berlin",
     )
     group.add_argument(
-        "--project", type=Whole(1, 10**12), required=True, metavar="N", help="id of the Mixpanel project"
+        "--project",
+        type=Whole(1, 10**12),
+        required=not has_settings,
+        metavar="N",
+        help="id of the Mixpanel project",
     )
     group.add_argument(
         "--data-region",
@@ -143,6 +157,17 @@ def audit(options: argparse.Namespace, stop: Stop) -> int:
     Raises:
         UsageFault: the libraries of the extra are missing, or the period is empty.
     """
+    account, run = begin(options)
+    code: int = run.audit_file(options, account, stop)
+    return code
+
+
+def begin(options: argparse.Namespace) -> tuple[Credentials, ModuleType]:
+    """Check what an audit needs; return the service account, and the module `audit_run`.
+
+    Raises:
+        UsageFault: the libraries of the extra are missing, or the period is empty.
+    """
     if options.since >= options.until:
         raise UsageFault("--until must be later than --since.")
     account = credentials(os.environ)
@@ -151,4 +176,4 @@ def audit(options: argparse.Namespace, stop: Stop) -> int:
     except ModuleNotFoundError as missing:
         library = missing.name
         raise UsageFault(f"An audit needs {library}. Install the wheel with its extra `audit`.") from None
-    return audit_run.audit_file(options, account, stop)
+    return account, audit_run

@@ -15,6 +15,7 @@ _ROW_COUNTS = {
     "hot_sharded": "exported rows that Mixpanel moved to a hot shard",
     "duplicates": "exported rows beyond the first of an event; Mixpanel makes some itself",
     "repeated": "lines of expected events that say an event again",
+    "others": "exported events that were not asked about",
 }
 CANNOT_TELL = (
     "An event that was never published and one that Mixpanel lost after it confirmed it look the same here."

@@ -1,6 +1,7 @@
 """Edge: one run of an audit, from its options to its files and its exit code."""
 
 import argparse
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
@@ -35,13 +36,15 @@ def audit_file(options: argparse.Namespace, credentials: Credentials, stop: Stop
     return run_audit(options, write, credentials, stop, now_ms=now_ms)
 
 
-def run_audit(
+def run_audit(  # noqa: PLR0913  (what it works with, each by name)
     options: argparse.Namespace,
     write: Callable[[IO[bytes]], int],
     credentials: Credentials,
     stop: Stop,
     *,
     now_ms: int,
+    insert_ids: re.Pattern[str] | None = None,
+    emit: output.Write = print,
 ) -> int:
     """Audit what `write` writes, print the report and write its files; return the exit code.
 
@@ -51,6 +54,8 @@ def run_audit(
         credentials: of the service account.
         stop: asked for between two requests.
         now_ms: the clock, epoch milliseconds.
+        insert_ids: those that expected events have; None for all.
+        emit: prints the report.
 
     Raises:
         NotJudged: Mixpanel refuses, the export is empty, or in another time zone.
@@ -64,16 +69,16 @@ def run_audit(
             for path in (options.findings, options.page)
         )
         reader = _reader(options, credentials, stack.enter_context(Progress()), stop)
-        audited = stack.enter_context(audit(write, reader, _rules(options, now_ms)))
+        audited = stack.enter_context(audit(write, reader, _rules(options, now_ms, insert_ids)))
         report = make_report(audited.counts, audited.incomplete, audited.refused, _about(options))
         if findings:
             findings.writelines(json_lines(report, _lines(audited.findings)))
         if html:
             html.write(page(report))
     if options.json:
-        output.emit(to_json(report), str, as_json=True)
+        output.emit(to_json(report), str, as_json=True, write=emit)
     else:
-        output.emit(report, report_text, as_json=False)
+        output.emit(report, report_text, as_json=False, write=emit)
     return exit_code(report.counts, strict=options.strict, is_complete=not report.incomplete)
 
 
@@ -86,7 +91,7 @@ def _reader(
     return DayReader(client.ask, pace, progress.note, stop.is_set)
 
 
-def _rules(options: argparse.Namespace, now_ms: int) -> Rules:
+def _rules(options: argparse.Namespace, now_ms: int, insert_ids: re.Pattern[str] | None) -> Rules:
     return Rules(
         ProjectTime(options.zone, options.since, options.until),
         now_ms,
@@ -94,6 +99,7 @@ def _rules(options: argparse.Namespace, now_ms: int) -> Rules:
         retention_days=options.retention_days,
         derived=options.derived,
         show_values=options.values,
+        insert_ids=insert_ids,
     )
 
 

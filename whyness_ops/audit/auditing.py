@@ -1,5 +1,6 @@
 """The audit: expected events against Mixpanel's export, in a temporary directory that is always removed."""
 
+import re
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -30,6 +31,7 @@ class Rules:
         retention_days: older events are no longer kept by Mixpanel.
         derived: compare browser, system, library and geography, too.
         show_values: write the values of differing properties into the findings.
+        insert_ids: those that expected events have, of the whole project's; None for all.
     """
 
     project_time: ProjectTime
@@ -38,6 +40,7 @@ class Rules:
     retention_days: int = 1_825
     derived: bool = False
     show_values: bool = False
+    insert_ids: re.Pattern[str] | None = None
 
 
 class Audited(NamedTuple):
@@ -102,6 +105,7 @@ def _audit(
             unknown_days=frozenset(export.incomplete),
             derived=rules.derived,
             show_values=rules.show_values,
+            insert_ids=rules.insert_ids,
         )
     )
     findings = [findings_path(directory, number) for number in partitions(directory)]

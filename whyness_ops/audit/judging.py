@@ -105,9 +105,17 @@ class _Judge:
                 self._tell(self._why_absent(event, local_ms), event, local_ms)
             self._take(event, local_ms)
         for row in rows.unexpected:
-            if exported_key(self._joined, row) not in renamed:
-                event = self._exported.read(self._joined.exported["place"][row])
+            if exported_key(self._joined, row) in renamed:
+                continue
+            event = self._exported.read(self._joined.exported["place"][row])
+            if self._is_asked_for(event):
                 self._tell(Verdict.UNEXPECTED, event, event.time_ms)
+            else:
+                self._counts.others += 1
+
+    def _is_asked_for(self, event: AuditedEvent) -> bool:
+        ids = self._question.insert_ids
+        return ids is None or ids.fullmatch(event.insert_id) is not None
 
     def _strangers(self, rows: Rows) -> dict[str, int]:
         places = self._joined.exported["place"]

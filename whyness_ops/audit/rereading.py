@@ -1,6 +1,7 @@
 """Edge: what all partitions of an audit share; the lines that are read again, and the findings."""
 
 import json
+import re
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -29,6 +30,8 @@ class Question:
         unknown_days: local days whose export is incomplete.
         derived: compare what is derived, too.
         show_values: write values into the findings, not only names.
+        insert_ids: those that expected events have; exported events with others are somebody else's. None
+            for all.
     """
 
     directory: Path
@@ -40,6 +43,7 @@ class Question:
     unknown_days: frozenset[int] = frozenset()
     derived: bool = False
     show_values: bool = False
+    insert_ids: re.Pattern[str] | None = None
 
 
 def findings_path(directory: Path, number: int) -> Path:

@@ -55,6 +55,7 @@ class Counts:
         duplicates: exported rows beyond the first of an event.
         repeated: lines of expected events that say an event again.
         exported: exported rows.
+        others: exported events that were not asked about.
         unprobed: differences that an unprobed rule may explain, by property and rule.
     """
 
@@ -64,13 +65,14 @@ class Counts:
     duplicates: int = 0
     repeated: int = 0
     exported: int = 0
+    others: int = 0
     unprobed: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     def add(self, other: "Counts") -> None:
         """Add those of a partition."""
         self.verdicts.update(other.verdicts)
         self.unprobed.update(other.unprobed)
-        for name in ("merged", "hot_sharded", "duplicates", "repeated", "exported"):
+        for name in ("merged", "hot_sharded", "duplicates", "repeated", "exported", "others"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
 
     def by_verdict(self) -> Counter[Verdict]:

@@ -3,6 +3,7 @@ import subprocess
 import sys
 from datetime import UTC, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.apps import apps
@@ -164,6 +165,7 @@ WITH_BLANKS = {
     "SERVICE_ACCOUNT": ("an account", "an account"),
     "SERVICE_PASSWORD": ("p w", "p w"),
     "LOG_TABLE_NAME": ("log", "log"),
+    "PROJECT_TIME_ZONE": ("Europe/Berlin", ZoneInfo("Europe/Berlin")),
     "HISTORY_BEFORE": ("2026-12-01T09:00Z", datetime(2026, 12, 1, 9, tzinfo=UTC)),
 }
 

@@ -1,0 +1,165 @@
+"""`manage.py mixpanel_audit`: rows, sent by the backfill, against the simulator's export, over HTTP."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from example.whyness_django.models import TrackerLog
+from local.mixpanel_simulator import MixpanelSimulator
+from tests.django_support import override
+from tests.unit.django_app.rows import CREATED, make_activities, make_click
+from whyness_mixpanel import sources
+from whyness_mixpanel.backends import mixpanel as direct
+from whyness_mixpanel.models import Event, Suppression
+from whyness_mixpanel.publishing.drain import drain
+from whyness_mixpanel.sources import expected
+
+ZONE, ACCOUNT, PASSWORD = "Europe/Berlin", "account-of-audit", "MARKER-password"
+PERIOD = ("--since", "2025-11-23T12:00", "--until", "2025-11-24T12:00")
+THREE = ("activity", "user-click", "contact-click")
+
+pytestmark = pytest.mark.usefixtures("db")
+
+Site = Callable[..., AbstractContextManager[object]]
+
+
+@pytest.fixture
+def mixpanel(monkeypatch: pytest.MonkeyPatch) -> Iterator[MixpanelSimulator]:
+    """A project of 2022, whose export writes local time."""
+    monkeypatch.setattr(direct, "DELIVERY_S", 4.0)
+    monkeypatch.setattr("whyness_ops.audit.export_days._WAITS_S", (0.0, 0.0, 0.0))
+    monkeypatch.setenv("AUDIT_ACCOUNT", ACCOUNT)
+    monkeypatch.setenv("AUDIT_PASSWORD", PASSWORD)
+    direct._start_afresh()
+    described: dict[str, Any] = {"export_zone": ZONE, "export_per_s": 100}
+    with MixpanelSimulator(project_id="123", account=ACCOUNT, password=PASSWORD, **described) as simulator:
+        yield simulator
+    direct._start_afresh()
+
+
+@pytest.fixture
+def site(mixpanel: MixpanelSimulator) -> Site:
+    """Return the settings of a site that posts to it; others to choose."""
+
+    def site(**chosen: object) -> AbstractContextManager[object]:
+        settings: dict[str, object] = {
+            "BACKEND": "mixpanel",
+            "MIXPANEL_URL": mixpanel.url,
+            "PROJECT_ID": 123,
+            "SERVICE_ACCOUNT": ACCOUNT,
+            "SERVICE_PASSWORD": PASSWORD,
+            "PROJECT_TIME_ZONE": ZONE,
+            "HISTORY_BEFORE": None,
+        }
+        return override(**{**settings, **chosen})
+
+    return site
+
+
+def send(*names: str) -> None:
+    """Send the rows of these sources."""
+    for name in names or THREE:
+        call_command("mixpanel_backfill", name, "--again")
+
+
+def audit(mixpanel: MixpanelSimulator, tmp_path: Path, *arguments: str) -> tuple[int, dict[str, Any]]:
+    """Return the exit code, and the counts by verdict with the events that were not asked about."""
+    findings, code = tmp_path / "findings.jsonl", 0
+    files = ("--export-url", mixpanel.url, "--findings", str(findings), "--force")
+    try:
+        call_command("mixpanel_audit", *arguments, *PERIOD, *files, "--strict")
+    except CommandError as error:
+        code = error.returncode
+    summary = json.loads(findings.read_text().splitlines()[0])
+    return code, summary["verdicts"] | {"others": summary["others"]}
+
+
+@pytest.mark.parametrize("identity", ["distinct_id", "simplified"])
+@pytest.mark.parametrize("history", [None, CREATED + timedelta(days=1)])
+def test_all_that_the_backfill_sent_is_accounted_for(
+    site: Site, mixpanel: MixpanelSimulator, tmp_path: Path, identity: str, history: object
+) -> None:
+    """Strictly: rows of all three tables, as this version sends them and as an older one did."""
+    make_activities(3)
+    make_click(contact_id=7, is_prospect=False)
+    make_click(contact_id=8, is_prospect=True)
+    make_activities(1, created=CREATED - timedelta(days=9))
+
+    with site(IDENTITY=identity, HISTORY_BEFORE=history):
+        send()
+        found = audit(mixpanel, tmp_path)
+
+    assert found == (0, {"matched": 5, "others": 0})
+
+
+def test_each_fault_is_named_and_what_is_none_is_counted_apart(
+    site: Site, mixpanel: MixpanelSimulator, tmp_path: Path
+) -> None:
+    """Missing, different, of nobody, of somebody who is suppressed, and not of a row."""
+    first, *_ = make_activities(3)
+    with site():
+        send()
+        TrackerLog.objects.filter(pk=first.pk).update(create_date=CREATED + timedelta(hours=1))
+        make_activities(1)  # never sent
+        make_activities(1, user_id=5)
+        Suppression.objects.create(user="5")
+        for insert_id in ("999", "of-a-call-site"):
+            Event(event="Ping", user=7, insert_id=insert_id, time=CREATED).send()
+        drain("default", claim_rows=500)
+        every = audit(mixpanel, tmp_path)
+        one = audit(mixpanel, tmp_path, "activity")
+
+    shared = {"matched": 2, "different": 1, "missing": 1, "suppressed": 1}
+    assert every == (1, {**shared, "unexpected": 1, "others": 1})
+    assert one == (1, {**shared, "others": 2})  # 999 may be a click
+
+
+@pytest.mark.parametrize(
+    ("arguments", "chosen", "said"),
+    [
+        ((), {"PROJECT_TIME_ZONE": None}, "Give --zone, as in the project's settings in Mixpanel, or set"),
+        ((), {"PROJECT_TIME_ZONE": "Berlin"}, "PROJECT_TIME_ZONE"),
+        (("nothing",), {}, "No source has the name nothing"),
+        ((), {"OPT_OUT": lambda _: 1 / 0}, "OPT_OUT raised ZeroDivisionError"),
+        (("--until", "2025-11-23T12:00"), {}, "--until must be later"),
+    ],
+)
+def test_what_cannot_be_judged_says_why(
+    site: Site, tmp_path: Path, arguments: tuple[str, ...], chosen: dict[str, Any], said: str
+) -> None:
+    """With a sentence; nothing is reported as missing."""
+    make_activities(1)
+    with site(**chosen), pytest.raises(CommandError, match=said) as raised:
+        call_command("mixpanel_audit", *PERIOD, *arguments, "--findings", str(tmp_path / "f"))
+
+    assert raised.value.returncode == 2
+    assert PASSWORD not in str(raised.value)
+
+
+def test_a_row_without_an_event_is_counted_and_named(
+    site: Site, mixpanel: MixpanelSimulator, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """It breaks a rule, so that nothing was ever sent."""
+    make_activities(1)
+    [bad] = make_activities(1, title="")
+    with site():
+        send()
+        capfd.readouterr()
+        assert audit(mixpanel, tmp_path) == (0, {"matched": 1, "others": 0})
+
+    assert f"Row {bad.pk} of activity was skipped" in capfd.readouterr().err
+    assert json.loads((tmp_path / "findings.jsonl").read_text().splitlines()[0])["refused"] == 1
+
+
+def test_bare_keys_count_only_if_all_tables_are_chosen() -> None:
+    """For a bare key does not say of which table it is."""
+    ids = [expected.insert_ids(map(sources.get, names)) for names in ((), THREE[:1], THREE)]
+
+    assert [bool(found.fullmatch("12")) for found in ids] == [False, False, True]
+    assert not any(found.fullmatch(text) for found in ids for text in ("", "x-1", "1 ", "12a"))

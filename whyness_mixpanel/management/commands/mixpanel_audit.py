@@ -1,0 +1,135 @@
+"""`manage.py mixpanel_audit`: compare the rows of sources with what Mixpanel exports."""
+
+import argparse
+import time
+from collections.abc import Sequence
+from contextlib import nullcontext
+from functools import partial
+from typing import IO, Any
+
+from django.core.management.base import CommandError
+
+from whyness_mixpanel import conf, sources
+from whyness_mixpanel.management.our_command import OurCommand
+from whyness_mixpanel.management.plain_errors import plain_errors
+from whyness_mixpanel.privacy import filters
+from whyness_mixpanel.sources import expected
+from whyness_mixpanel.sources.source import Source
+from whyness_ops import OpsError, Stop
+from whyness_ops.audit import audit_command
+from whyness_ops.errors import NotJudged
+from whyness_ops.output import printable
+from whyness_ops.stop import STOPPED, stopped_by_signals
+
+
+class Command(OurCommand):
+    """Audit. `whyness-mixpanel audit` does the same with a file of expected events."""
+
+    help = (
+        "Compare the events of rows with Mixpanel's raw export, and name each that is missing or different."
+    )
+    examples = """examples:
+  manage.py mixpanel_audit --since 2026-11-01 --until 2026-11-08 --zone Europe/Berlin
+  manage.py mixpanel_audit activity user-click --since 2026-11-23 --until 2026-11-24 --findings findings.jsonl
+
+The service account (role Consumer) comes from AUDIT_ACCOUNT and AUDIT_PASSWORD, else from
+MIXPANEL_SERVICE_ACCOUNT and MIXPANEL_SERVICE_PASSWORD.
+
+exit codes: 0 all accounted for; 1 something is missing, different or unexpected; 2 it could not be judged,
+or wrong command line; 130 stopped by Ctrl-C"""
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Add the sources and the options of `whyness-mixpanel audit`."""
+        there = [name for name in sources.names() if sources.get(name).is_installed]
+        parser.add_argument(
+            "source", nargs="*", metavar="SOURCE", help=f"of {', '.join(there)} (default: all of them)"
+        )
+        audit_command.add_rules(parser, has_settings=True)
+        audit_command.add_results(parser)
+
+    def handle(self, **given: Any) -> None:
+        """Audit."""
+        is_own_program = getattr(self, "_called_from_command_line", False)
+        stopping = stopped_by_signals() if is_own_program else nullcontext(Stop())
+        with plain_errors(returncode=NotJudged.exit_code), stopping as stop:
+            try:
+                code = self._audit(_with_settings(given), _chosen(given["source"]), stop)
+            except OpsError as error:
+                raise CommandError(printable(str(error)), returncode=error.exit_code) from error
+        if stop.is_set():
+            raise CommandError("Stopped. Nothing was judged.", returncode=STOPPED)
+        if code:
+            raise CommandError("Not all is accounted for. See the report.", returncode=code)
+
+    def _audit(self, options: argparse.Namespace, chosen: Sequence[Source], stop: Stop) -> int:
+        account, run = audit_command.begin(options)
+        self._tell_history(chosen)
+        now_ms = int(time.time() * 1000)
+
+        def write(file: IO[bytes]) -> int:
+            rules = {"identity": conf.IDENTITY.get(), "now_ms": now_ms, "derived": options.derived}
+            return sum(
+                self._walk(source, options, partial(run.write_expected, file=file, **rules))
+                for source in chosen
+            )
+
+        code: int = run.run_audit(
+            options,
+            write,
+            account,
+            stop,
+            now_ms=now_ms,
+            insert_ids=expected.insert_ids(chosen),
+            emit=self.stdout.write,
+        )
+        return code
+
+    def _tell_history(self, chosen: Sequence[Source]) -> None:
+        """Say which rows an older version sent."""
+        if all(source.old_user is None for source in chosen):
+            return
+        try:
+            before = sources.history_before()
+        except sources.HistoryUnknown as error:
+            raise NotJudged(str(error)) from error
+        self._note(f"HISTORY_BEFORE: {before.isoformat() if before else None}")
+
+    def _walk(self, source: Source, options: argparse.Namespace, write: expected.Write) -> int:
+        """Write the expected events of a source; return how many were never sent, for they break a rule."""
+        selected = expected.period(options.since, options.until)
+        try:
+            return expected.walk(
+                source,
+                selected,
+                write,
+                identity=conf.IDENTITY.get(),
+                on_trouble=lambda key, why: self._note(f"Row {key} of {source.name} {why}"),
+            )
+        except filters.CannotFilter as error:
+            raise NotJudged(str(error)) from error
+
+    def _note(self, text: str) -> None:
+        self.stderr.write(text, style_func=str)
+
+
+def _chosen(names: Sequence[str]) -> list[Source]:
+    try:
+        chosen = [sources.get(name) for name in names]
+    except sources.UnknownSource as error:
+        raise NotJudged(str(error)) from error
+    absent = [source.name for source in chosen if not source.is_installed]
+    if absent:
+        raise NotJudged(f"The models of {', '.join(absent)} are not installed. Check INSTALLED_APPS.")
+    everything = (sources.get(name) for name in sources.names())
+    return chosen or [source for source in everything if source.is_installed]
+
+
+def _with_settings(given: dict[str, Any]) -> argparse.Namespace:
+    """Return the options; what belongs to the project comes from the site's settings."""
+    of_project: dict[str, conf.Setting[Any]] = {"zone": conf.PROJECT_TIME_ZONE, "project": conf.PROJECT_ID}
+    found = {name: given[name] or setting.get() for name, setting in of_project.items()}
+    for name, value in found.items():
+        if value is None:
+            key = of_project[name].key
+            raise NotJudged(f"Give --{name}, as in the project's settings in Mixpanel, or set {key}.")
+    return argparse.Namespace(**{**given, **found})
