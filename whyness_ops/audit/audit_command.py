@@ -70,32 +70,38 @@ def add_rules(parser: argparse.ArgumentParser, *, has_settings: bool = False) ->
     group.add_argument(
         "--until", type=moment, required=True, metavar="TIME", help="to this time, not included"
     )
+    _add_project(group, has_settings=has_settings)
+    group.add_argument(
+        "--export-url", type=text, metavar="URL", help="address of a simulator on this machine"
+    )
+    _add_comparison(parser.add_argument_group("comparison"))
+    return group
+
+
+def _add_project(group: "argparse._ArgumentGroup", *, has_settings: bool) -> None:
+    """Add what belongs to the project; a site has settings of the same, and then there is no default."""
+    of_site = " (default: the setting {})" if has_settings else ""
     group.add_argument(
         "--zone",
         type=zone,
         required=not has_settings,
         metavar="NAME",
-        help="time zone of the project, as Europe/Berlin",
+        help="time zone of the project, as Europe/Berlin" + of_site.format("PROJECT_TIME_ZONE"),
     )
     group.add_argument(
         "--project",
         type=Whole(1, 10**12),
         required=not has_settings,
         metavar="N",
-        help="id of the Mixpanel project",
+        help="id of the Mixpanel project" + of_site.format("PROJECT_ID"),
     )
     group.add_argument(
         "--data-region",
         choices=("us", "eu", "in"),
-        default="us",
+        default=None if has_settings else "us",
         metavar="R",
-        help="%(choices)s (default us)",
+        help="%(choices)s" + (of_site.format("MIXPANEL_URL") or " (default us)"),
     )
-    group.add_argument(
-        "--export-url", type=text, metavar="URL", help="address of a simulator on this machine"
-    )
-    _add_comparison(parser.add_argument_group("comparison"))
-    return group
 
 
 def _add_comparison(group: "argparse._ArgumentGroup") -> None:

@@ -19,6 +19,7 @@ from whyness_mixpanel.backends import mixpanel as direct
 from whyness_mixpanel.models import Event, Suppression
 from whyness_mixpanel.publishing.drain import drain
 from whyness_mixpanel.sources import expected
+from whyness_ops.errors import NotJudged
 
 ZONE, ACCOUNT, PASSWORD = "Europe/Berlin", "account-of-audit", "MARKER-password"
 PERIOD = ("--since", "2025-11-23T12:00", "--until", "2025-11-24T12:00")
@@ -155,6 +156,24 @@ def test_a_row_without_an_event_is_counted_and_named(
 
     assert f"Row {bad.pk} of activity was skipped" in capfd.readouterr().err
     assert json.loads((tmp_path / "findings.jsonl").read_text().splitlines()[0])["refused"] == 1
+
+
+@pytest.mark.parametrize(("setting", "host"), [("", "data."), ("eu.", "data-eu."), ("in.", "data-in.")])
+def test_the_export_is_asked_for_in_the_region_of_the_site(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, setting: str, host: str
+) -> None:
+    """Where MIXPANEL_URL is; the wrong region would say that the account does not exist."""
+    asked: list[str] = []
+
+    def client(url: str, *_: object) -> None:
+        asked.append(url)
+        raise NotJudged("enough")
+
+    monkeypatch.setattr("whyness_ops.audit.audit_run.ExportClient", client)
+    with site(MIXPANEL_URL=f"https://{setting}mixpanel.com"), pytest.raises(CommandError, match="enough"):
+        call_command("mixpanel_audit", *PERIOD, "--findings", str(tmp_path / "f"))
+
+    assert [url.removeprefix("https://").partition("mixpanel")[0] for url in asked] == [host]
 
 
 def test_bare_keys_count_only_if_all_tables_are_chosen() -> None:

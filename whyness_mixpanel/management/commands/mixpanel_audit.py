@@ -21,6 +21,8 @@ from whyness_ops.errors import NotJudged
 from whyness_ops.output import printable
 from whyness_ops.stop import STOPPED, stopped_by_signals
 
+_REGION_OF = {"https://eu.mixpanel.com": "eu", "https://in.mixpanel.com": "in"}
+
 
 class Command(OurCommand):
     """Audit. `whyness-mixpanel audit` does the same with a file of expected events."""
@@ -132,4 +134,5 @@ def _with_settings(given: dict[str, Any]) -> argparse.Namespace:
         if value is None:
             key = of_project[name].key
             raise NotJudged(f"Give --{name}, as in the project's settings in Mixpanel, or set {key}.")
-    return argparse.Namespace(**{**given, **found})
+    region = given["data_region"] or _REGION_OF.get(conf.MIXPANEL_URL.get(), "us")
+    return argparse.Namespace(**{**given, **found, "data_region": region})
