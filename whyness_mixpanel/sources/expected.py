@@ -7,11 +7,13 @@ from datetime import UTC, datetime, timedelta
 
 from django.db.models import Max, Min
 
+from whyness_mixpanel.models import Outbox
 from whyness_mixpanel.privacy import filters
 from whyness_mixpanel.sources import registry
 from whyness_mixpanel.sources.backfill import Backfill, Period
 from whyness_mixpanel.sources.source import Source
 
+_Key = tuple[str, str]
 Write = Callable[[Iterator[str]], int]
 _A_SECOND = timedelta(seconds=1)
 
@@ -48,10 +50,10 @@ def walk(
         CannotFilter: it is unknown who is suppressed.
         django.db.Error: the database failed.
     """
-    refused_counts = []
+    waiting, refused_counts = _waiting(), []
 
     def send(events: Sequence[str]) -> Mapping[int, str]:
-        refused_counts.append(write(_marked(events)))
+        refused_counts.append(write(_marked(events, waiting)))
         return {}
 
     backfill = Backfill(
@@ -69,12 +71,26 @@ def walk(
     return backfill.counts.invalid + sum(refused_counts)
 
 
-def _marked(events: Sequence[str]) -> Iterator[str]:
+def _waiting() -> Mapping[_Key | None, str]:
+    """Return the state of each event that is still in the outbox."""
+    rows = Outbox.objects.values_list("encoded", "state").iterator()
+    return {_key(encoded): state for encoded, state in rows}
+
+
+def _key(encoded: str) -> _Key | None:
+    """Return what an event is matched by; None for a parked one that is none."""
+    try:
+        event = json.loads(encoded)
+        return str(event["event"]), str(event["insert_id"])
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None
+
+
+def _marked(events: Sequence[str], waiting: Mapping[_Key | None, str]) -> Iterator[str]:
     sent = set(filters.filter_suppressed(events))
-    return (
-        event if event in sent else json.dumps({**json.loads(event), "absent": "suppressed"})
-        for event in events
-    )
+    for event in events:
+        absent = waiting.get(_key(event), "") if event in sent else "suppressed"
+        yield json.dumps({**json.loads(event), "absent": absent}) if absent else event
 
 
 def insert_ids(chosen: Iterable[Source]) -> re.Pattern[str]:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from whyness_ops.audit.normalisations import NORMALISATIONS, Kind
 from whyness_ops.audit.project_time import day_name
-from whyness_ops.audit.verdicts import MEANINGS, Counts, Verdict, blocked_names
+from whyness_ops.audit.verdicts import MEANINGS, TRACES, Counts, Verdict, blocked_names
 from whyness_ops.output import table, title
 
 _ROW_COUNTS = {
@@ -101,6 +101,8 @@ def summary_rows(report: Report) -> list[dict[str, Any]]:
     for name, meaning in _ROW_COUNTS.items():
         if count := getattr(report.counts, name):
             rows.append({"count": count, "verdict": name, "meaning": meaning})
+    for trace, count in sorted(report.counts.traced.items()):
+        rows.append({"count": count, "verdict": trace, "meaning": TRACES[trace]})
     if report.refused:
         meaning = "expected events that break a rule, so that they are never sent"
         rows.append({"count": report.refused, "verdict": "refused", "meaning": meaning})
@@ -121,6 +123,7 @@ def to_json(report: Report) -> dict[str, Any]:
         **report.about,
         "verdicts": {str(verdict): count for verdict, count in report.counts.by_verdict().items()},
         **{name: getattr(report.counts, name) for name in ("exported", *_ROW_COUNTS)},
+        "traced": dict(report.counts.traced),
         "refused": report.refused,
         "unprobed": unprobed_rows(report),
         "unknown_days": {day_name(day): why for day, why in sorted(report.incomplete.items())},

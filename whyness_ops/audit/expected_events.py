@@ -10,7 +10,7 @@ from whyness_events.delivery.mixpanel.translate import Translator
 from whyness_events.delivery.mixpanel.useragent import describe_useragent
 from whyness_events.delivery.reading.decode import read_group
 from whyness_events.outcomes import Reason
-from whyness_ops.audit.verdicts import ABSENT_MARKS
+from whyness_ops.audit.verdicts import ABSENT_MARKS, TRACES
 from whyness_ops.errors import FileFault
 
 # The field with which the maker of the lines says why an event may be absent.
@@ -24,7 +24,7 @@ def write_expected(
 
     Args:
         lines: each a message of the contract: one event, or an envelope. `absent` beside its fields is
-            `suppressed` or `forgotten`.
+            `suppressed` or `forgotten`; or `parked` or `pending`, for an event that is still in the outbox.
         file: is given the events as `/import` takes them.
         identity: of messages that do not name one.
         now_ms: the clock, epoch milliseconds.
@@ -60,8 +60,8 @@ def _absent_mark(line: str, number: int) -> str:
         mark = json.loads(line).get(_ABSENT, "")
     except (ValueError, AttributeError, RecursionError):
         return ""  # the decoder says what is wrong with the line
-    if mark not in (*ABSENT_MARKS, ""):
-        allowed = ", ".join(ABSENT_MARKS)
+    if mark not in (*ABSENT_MARKS, *TRACES, ""):
+        allowed = ", ".join([*ABSENT_MARKS, *TRACES])
         raise FileFault(f"Line {number} of the expected events: `absent` must be one of {allowed}.")
     return str(mark)
 

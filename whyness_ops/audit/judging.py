@@ -102,7 +102,10 @@ class _Judge:
                     Verdict.DIFFERENT, event, local_ms, [name, *(one for one in found if not one.unprobed)]
                 )
             else:
-                self._tell(self._why_absent(event, local_ms), event, local_ms)
+                verdict = self._why_absent(event, local_ms)
+                if verdict is Verdict.MISSING and event.absent:
+                    self._counts.traced[event.absent] += 1
+                self._tell(verdict, event, local_ms)
             self._take(event, local_ms)
         for row in rows.unexpected:
             if exported_key(self._joined, row) in renamed:

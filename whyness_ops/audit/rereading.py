@@ -89,6 +89,8 @@ class Findings:
             "insert_id": event.insert_id,
             "time": self._moment(verdict, event),
         }
+        if verdict is Verdict.MISSING and event.absent:
+            finding["trace"] = event.absent
         if faults:
             finding["properties"] = [fault.name for fault in faults]
         if faults and self._show_values:

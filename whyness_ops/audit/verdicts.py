@@ -38,6 +38,11 @@ MEANINGS: Mapping[Verdict, str] = {
 FAULTS = frozenset({Verdict.MISSING, Verdict.DIFFERENT, Verdict.UNEXPECTED, Verdict.UNDECIDED})
 # The marks with which the maker of the expected events says why one may be absent.
 ABSENT_MARKS = {str(verdict): verdict for verdict in (Verdict.SUPPRESSED, Verdict.FORGOTTEN)}
+# Those with which it says where a missing event still is.
+TRACES = {
+    "parked": "missing events that are parked in the outbox",
+    "pending": "missing events that wait in the outbox",
+}
 # Fewer absent events of one name are more likely missing one by one.
 _LEAST_BLOCKED = 10
 
@@ -56,6 +61,7 @@ class Counts:
         repeated: lines of expected events that say an event again.
         exported: exported rows.
         others: exported events that were not asked about.
+        traced: missing events by where they still are.
         unprobed: differences that an unprobed rule may explain, by property and rule.
     """
 
@@ -66,11 +72,13 @@ class Counts:
     repeated: int = 0
     exported: int = 0
     others: int = 0
+    traced: Counter[str] = field(default_factory=Counter)
     unprobed: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     def add(self, other: "Counts") -> None:
         """Add those of a partition."""
         self.verdicts.update(other.verdicts)
+        self.traced.update(other.traced)
         self.unprobed.update(other.unprobed)
         for name in ("merged", "hot_sharded", "duplicates", "repeated", "exported", "others"):
             setattr(self, name, getattr(self, name) + getattr(other, name))

@@ -16,7 +16,7 @@ from tests.django_support import override
 from tests.unit.django_app.rows import CREATED, make_activities, make_click
 from whyness_mixpanel import sources
 from whyness_mixpanel.backends import mixpanel as direct
-from whyness_mixpanel.models import Event, Suppression
+from whyness_mixpanel.models import Event, Outbox, Suppression
 from whyness_mixpanel.publishing.drain import drain
 from whyness_mixpanel.sources import expected
 from whyness_ops.errors import NotJudged
@@ -69,6 +69,11 @@ def send(*names: str) -> None:
         call_command("mixpanel_backfill", name, "--again")
 
 
+def park_all() -> None:
+    """Let a person decide about what waits."""
+    Outbox.objects.update(state=Outbox.State.PARKED, reason="to be looked at")
+
+
 def audit(mixpanel: MixpanelSimulator, tmp_path: Path, *arguments: str) -> tuple[int, dict[str, Any]]:
     """Return the exit code, and the counts by verdict with the events that were not asked about."""
     findings, code = tmp_path / "findings.jsonl", 0
@@ -119,6 +124,26 @@ def test_each_fault_is_named_and_what_is_none_is_counted_apart(
     shared = {"matched": 2, "different": 1, "missing": 1, "suppressed": 1}
     assert every == (1, {**shared, "unexpected": 1, "others": 1})
     assert one == (1, {**shared, "others": 2})  # 999 may be a click
+
+
+@pytest.mark.parametrize(("then", "trace"), [(lambda: None, "pending"), (park_all, "parked")])
+def test_what_is_still_in_the_outbox_is_missing_with_a_trace(
+    site: Site, mixpanel: MixpanelSimulator, tmp_path: Path, then: Callable[[], None], trace: str
+) -> None:
+    """Beside one without a trace, and rows of the outbox that are no event of theirs."""
+    waiting, _, sent = make_activities(3)
+    with site():
+        sources.event_for(waiting).send()
+        for encoded in ("no JSON", "[]", "{}", '{"event": ["x"], "insert_id": 1}'):
+            Outbox.objects.create(encoded=encoded, identity="distinct_id")
+        then()
+        call_command("mixpanel_backfill", "activity", "--again", "--resume", str(sent.pk - 1))
+        assert audit(mixpanel, tmp_path) == (1, {"matched": 1, "missing": 2, "others": 0})
+
+    summary, *lines = map(json.loads, (tmp_path / "findings.jsonl").read_text().splitlines())
+    traces = {line["insert_id"]: line.get("trace") for line in lines if line["kind"] == "event"}
+    assert traces == {str(waiting.pk): trace, str(waiting.pk + 1): None}
+    assert summary["traced"] == {trace: 1}
 
 
 @pytest.mark.parametrize(
