@@ -130,6 +130,7 @@ def _table(account: DemoAccount) -> str:
         ("logged by Django", account.logged),
         ("published, with the raw messages", account.published),
         ("delivered to Mixpanel", account.delivered),
+        ("found by the audit in the export", account.audited),
         *((f"dead letters: {reason}", count) for reason, count in account.dead.items()),
         ("rows in the Log table", account.log_rows),
         ("still in the queue", account.in_flight),

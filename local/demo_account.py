@@ -10,11 +10,12 @@ from local.accounting import DELIVERED, Expected, Fate, Key, Snapshot, account
 
 @dataclass(frozen=True, slots=True)
 class SiteReport:
-    """What the site says: the rows of its database as events, and its counters."""
+    """What the site says: the rows of its database as events, its counters, and what its audit matched."""
 
     logged: Sequence[Key]
     published_count: int
     failed_count: int
+    audited_count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,7 @@ class DemoAccount:
     logged: int
     published: int
     delivered: int
+    audited: int
     dead: Mapping[str, int]
     log_rows: int
     in_flight: int
@@ -57,6 +59,7 @@ def demo_account(
         logged=len(site.logged),
         published=site.published_count + len(raw.delivered) + len(raw.dead),
         delivered=events.delivered,
+        audited=site.audited_count,
         dead=dict(sorted(Counter(letter.fate.reason for letter in snapshot.dead_letters).items())),
         log_rows=len(log_keys),
         in_flight=events.waiting,
@@ -72,6 +75,8 @@ def _disagreements(site: SiteReport, snapshot: Snapshot, log_keys: Sequence[str]
         "events logged but not published": len(site.logged) - site.published_count,
         "events that could not be published": site.failed_count,
         "rows of the site that are the same event as another row": len(site.logged) - len(set(site.logged)),
+        "rows of the site that the audit does not find in Mixpanel's export": len(site.logged)
+        - site.audited_count,
         "dead letters without a row in the Log table": (named - rows).total(),
         "rows in the Log table without a dead letter": (rows - named).total(),
     }

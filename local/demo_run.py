@@ -10,7 +10,7 @@ from local.demo_account import DemoAccount, RawMessages, SiteReport, demo_accoun
 from local.mishaps import MIXPANEL_MAX_ITEMS, Mishap, make_mishaps
 from local.processes import raise_if_interrupted
 from local.site import Site
-from local.stack import LocalStack
+from local.stack import PROJECT_ID, LocalStack
 from local.traffic import drive, plan
 from whyness_ops.progress import Progress
 
@@ -41,9 +41,11 @@ class Demo:
         self._site.drain()
         self._wait_for_empty_queue()
         self._say("comparing the site's database with Mixpanel, the dead letters and the Log table")
+        self._say("auditing: the site's rows against Mixpanel's raw export, by their own command")
+        audited_count = self._site.audit(self._stack.simulator_url, PROJECT_ID, self._stack.auditor)
         raw = RawMessages(self._deliverable, self._doomed)
         snapshot, log_keys = inventory.take_snapshot(self._stack), inventory.log_keys(self._stack)
-        return demo_account(self._site_report(), raw, snapshot, log_keys)
+        return demo_account(self._site_report(audited_count), raw, snapshot, log_keys)
 
     def _visit(self, event_count: int) -> None:
         self._visits_began = time.monotonic()
@@ -96,7 +98,8 @@ class Demo:
     def _arrived_count(self) -> int:
         return self._stack.mixpanel.event_count()
 
-    def _site_report(self) -> SiteReport:
+    def _site_report(self, audited_count: int) -> SiteReport:
         counters = self._site.counters()
         failed_count = counters["lost"] + counters["invalid"]  # all others were published, or drained
-        return SiteReport(self._site.logged(), counters["logged"] - failed_count, failed_count)
+        published_count = counters["logged"] - failed_count
+        return SiteReport(self._site.logged(), published_count, failed_count, audited_count)

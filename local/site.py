@@ -8,7 +8,7 @@ import sys
 import urllib.request
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack, closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
@@ -88,6 +88,33 @@ class Site:
     def drain(self) -> None:
         """Publish the rest of the site's outbox."""
         self._run("mixpanel_outbox", "drain")
+
+    def audit(self, export_url: str, project: str, auditor: Mapping[str, str]) -> int:
+        """Compare the rows of the last day with Mixpanel's export; return how many match.
+
+        Args:
+            export_url: of the simulator, which keeps UTC.
+            project: its id.
+            auditor: the environment with the service account.
+
+        Raises:
+            ProcessFailed: not all is accounted for. The log says what.
+        """
+        findings, now = self._work_dir / "audit.jsonl", datetime.now(UTC)
+        period = {"since": now - timedelta(days=1), "until": now + timedelta(minutes=1)}
+        options = {
+            **{name: f"{moment:%Y-%m-%dT%H:%M:%S}" for name, moment in period.items()},
+            "zone": "UTC",
+            "project": project,
+            "export-url": export_url,
+            "settled": "0",
+            "findings": str(findings),
+        }
+        command = ["mixpanel_audit", *(f"--{name}={value}" for name, value in options.items())]
+        with self._start(*command, environment=auditor) as process:
+            process.wait_for_end(timeout_s=_COMMAND_TIMEOUT_S)
+        with findings.open() as file:
+            return int(json.loads(file.readline())["verdicts"].get("matched", 0))
 
     def add_admin(self) -> Login:
         """Make a superuser. The password is in no log and no file."""

@@ -43,13 +43,15 @@ class LocalStack:
         environment: settings of the function, which replace those in the template.
 
     Once entered it has `account` (credentials and endpoint), `resources` (queues, table), `simulator_url`,
-    `mixpanel` (the simulator's control pages), `config` (what a poller needs) and, with `poll`, `poller`.
+    `mixpanel` (the simulator's control pages), `auditor` (the environment of who reads the export), `config`
+    (what a poller needs) and, with `poll`, `poller`.
     """
 
     account: Account
     resources: Resources
     simulator_url: str
     mixpanel: Mixpanel
+    auditor: Mapping[str, str]
     config: PollerConfig
     poller: Poller
 
@@ -93,6 +95,7 @@ class LocalStack:
         get_rie(say=self._say)
         template = Template.read(MixpanelProjectId=PROJECT_ID)
         credentials = {"account": "local", "password": secrets.token_urlsafe()}
+        self.auditor = {f"AUDIT_{name.upper()}": value for name, value in credentials.items()}
         self._say("starting SQS, DynamoDB and Secrets Manager (ministack)")
         self.account = starting.enter_context(Emulator(self._work_dir)).new_account()
         self._say("creating the queues, the Log table and the secret as in infra/template.yaml")

@@ -15,7 +15,7 @@ def key(number: int) -> Key:
     return Key("Video watched", "2", 1_763_900_000_000 + number, str(number))
 
 
-SITE = SiteReport(logged=[key(1), key(2), key(3)], published_count=3, failed_count=0)
+SITE = SiteReport(logged=[key(1), key(2), key(3)], published_count=3, failed_count=0, audited_count=3)
 RAW = RawMessages(delivered={key(4)}, dead=[UNREADABLE.fate])
 FOUND = Snapshot([key(number) for number in range(1, 5)], dead_letters=[UNREADABLE], waiting=[])
 
@@ -36,6 +36,7 @@ def test_all_that_was_sent_is_accounted_for() -> None:
         "logged": 3,
         "published": 5,
         "delivered": 4,
+        "audited": 3,
         "dead": {"unreadable": 1},
         "log_rows": 1,
         "in_flight": 0,
@@ -50,9 +51,13 @@ def test_all_that_was_sent_is_accounted_for() -> None:
     [
         ({"log_keys": ()}, ["dead letters without a row in the Log table: 1"]),
         ({"log_keys": ("m-1#0/x", "other")}, ["rows in the Log table without a dead letter: 1"]),
+        (
+            {"site": replace(SITE, audited_count=2)},
+            ["rows of the site that the audit does not find in Mixpanel's export: 1"],
+        ),
         ({"site": replace(SITE, published_count=2)}, ["events logged but not published: 1"]),
         (
-            {"site": replace(SITE, logged=[*SITE.logged, key(3)], published_count=4)},
+            {"site": replace(SITE, logged=[*SITE.logged, key(3)], published_count=4, audited_count=4)},
             ["rows of the site that are the same event as another row: 1"],
         ),
         ({"snapshot": replace(FOUND, at_mixpanel=FOUND.at_mixpanel[1:])}, ["events lost: 1"]),
