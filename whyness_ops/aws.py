@@ -1,5 +1,6 @@
 """Edge: clients with the AWS CLI's settings, and AWS's errors as sentences."""
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
@@ -112,10 +113,12 @@ class Aws:
         import boto3  # noqa: PLC0415
         from botocore.config import Config  # noqa: PLC0415
 
+        # As the AWS CLI has it; boto3 reads only AWS_DEFAULT_REGION.
+        region = self._region or os.environ.get("AWS_REGION")
         config = Config(connect_timeout=5, read_timeout=20, max_pool_connections=16)
         with explained(service):
             try:
-                session: Any = boto3.Session(profile_name=self._profile, region_name=self._region)
+                session: Any = boto3.Session(profile_name=self._profile, region_name=region)
                 return session.client(service, endpoint_url=self._endpoint_url, config=config)
             except ValueError as error:
                 raise SetupFault(f"--endpoint-url or --region is not valid: {error}") from error

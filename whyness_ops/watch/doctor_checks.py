@@ -130,7 +130,11 @@ def _expiry(scope: Scope) -> Row:
     expires = parameters.get("ServiceAccountExpires", "")
     if not expires:
         return Row("service account", "well", "its expiry date is not given (ServiceAccountExpires)")
-    days = (date.fromisoformat(expires) - scope.now.date()).days
+    try:
+        days = (date.fromisoformat(expires) - scope.now.date()).days
+    except ValueError:  # the template's pattern takes 30 February
+        text = f"its expiry date {expires} is no date (ServiceAccountExpires)"
+        return Row("service account", "ill", text, "deploy the date that Mixpanel shows")
     text = f"expires on {expires}, in {days} days" if days >= 0 else f"expired on {expires}"
     if days <= _EXPIRY_WARNED_DAYS:
         return Row("service account", "ill", text, "docs/how-to/rotate-credentials.md")

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from whyness_ops.aws import Aws
 from whyness_ops.cli import main
 from whyness_ops.help_texts import EXIT_CODES
 from whyness_ops.output import printable, table
@@ -74,6 +75,25 @@ def test_a_faulty_set_up_is_a_sentence(
     error = capsys.readouterr().err
     assert text in error
     assert "Traceback" not in error
+
+
+@pytest.mark.parametrize(
+    ("settings", "region"),
+    [
+        ({"AWS_REGION": "eu-west-1"}, "eu-west-1"),
+        ({"AWS_DEFAULT_REGION": "eu-west-2"}, "eu-west-2"),
+        ({"AWS_REGION": "eu-west-1", "AWS_DEFAULT_REGION": "eu-west-2"}, "eu-west-1"),
+    ],
+)
+def test_the_region_is_found_as_the_aws_cli_finds_it(
+    settings: dict[str, str], region: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In each variable that the help names; an option counts first."""
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+
+    assert Aws().sqs.meta.region_name == region
+    assert Aws(region="eu-west-3").sqs.meta.region_name == "eu-west-3"
 
 
 def test_an_endpoint_that_is_not_there_is_named(

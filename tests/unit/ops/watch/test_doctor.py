@@ -108,6 +108,12 @@ def expiring(date: str) -> dict[str, Any]:
         ({"dead": depth(7)}, "dead letters", "7 dead letters; SQS deletes each 14 days", "dlq list"),
         ({"queue": late(3600)}, "clock", "from AWS's", "timedatectl"),
         ({"secret": {"Name": "s"}}, "secret", "empty", "fill-in-the-secret"),
+        (
+            {"deployment": expiring("2027-02-30")},
+            "service account",
+            "2027-02-30 is no date",
+            "deploy the date",
+        ),
         ({"deployment": expiring("2027-01-25")}, "service account", "in 10 days", "rotate"),
         ({"deployment": expiring("2026-12-25")}, "service account", "expired on", "rotate"),
         ({"mapping": {**WELL["mapping"], "State": "Disabled"}}, "mapping", "nothing is sent", "resume"),
