@@ -24,6 +24,8 @@ AUDIT_ACCOUNT and AUDIT_PASSWORD, else from MIXPANEL_SERVICE_ACCOUNT and MIXPANE
 password that is not set is asked for. Exit codes: 0 all accounted for, 1 something is missing, different or
 unexpected, 2 it could not be judged.
 """
+# Mixpanel does not document how long an event takes into its export.
+SETTLED_HOURS = 6.0
 _ACCOUNTS = (
     ("AUDIT_ACCOUNT", "AUDIT_PASSWORD"),
     ("MIXPANEL_SERVICE_ACCOUNT", "MIXPANEL_SERVICE_PASSWORD"),
@@ -107,7 +109,11 @@ def _add_project(group: "argparse._ArgumentGroup", *, has_settings: bool) -> Non
 def _add_comparison(group: "argparse._ArgumentGroup") -> None:
     hours, days = Number(0, 24 * 30), Whole(1, 10_000)
     group.add_argument(
-        "--settled", type=hours, default=6.0, metavar="H", help="younger events are late (default 6 hours)"
+        "--settled",
+        type=hours,
+        default=SETTLED_HOURS,
+        metavar="H",
+        help="younger events are late (default 6 hours)",
     )
     group.add_argument(
         "--retention-days",

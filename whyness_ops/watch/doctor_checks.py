@@ -133,7 +133,7 @@ def _expiry(scope: Scope) -> Row:
     try:
         days = (date.fromisoformat(expires) - scope.now.date()).days
     except ValueError:  # the template's pattern takes 30 February
-        text = f"its expiry date {expires} is no date (ServiceAccountExpires)"
+        text = f"its expiry date {expires} is not a date (ServiceAccountExpires)"
         return Row("service account", "ill", text, "deploy the date that Mixpanel shows")
     text = f"expires on {expires}, in {days} days" if days >= 0 else f"expired on {expires}"
     if days <= _EXPIRY_WARNED_DAYS:

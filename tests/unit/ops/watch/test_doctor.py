@@ -111,7 +111,7 @@ def expiring(date: str) -> dict[str, Any]:
         (
             {"deployment": expiring("2027-02-30")},
             "service account",
-            "2027-02-30 is no date",
+            "2027-02-30 is not a",
             "deploy the date",
         ),
         ({"deployment": expiring("2027-01-25")}, "service account", "in 10 days", "rotate"),
