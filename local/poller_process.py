@@ -11,7 +11,6 @@ import json
 import logging
 import os
 import signal
-import threading
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,6 +22,7 @@ from local.event_source_mapping import EventSourceMapping
 from local.poller import Poller
 from local.rie import get_rie
 from local.runtime import Function, Runtime
+from whyness_ops.stop import Stop
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -77,13 +77,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--config", type=Path, required=True, metavar="FILE", help="JSON of a PollerConfig")
     config = PollerConfig.from_json(parser.parse_args(arguments).config.read_text())
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(levelname)s %(message)s")
-    stop = threading.Event()
+    stop = Stop()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: stop.set())
     with polling(config, boto3.client("sqs")) as poller:
         print(json.dumps({"polling": config.queue_url}), flush=True)
-        while not stop.wait(1):  # short waits, so that a signal just before one is not noticed late
-            pass
+        while not stop.is_set():
+            stop.wait(1)
     print(json.dumps(asdict(poller.counters)), flush=True)
 
 

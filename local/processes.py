@@ -19,6 +19,7 @@ from typing import IO, Self
 
 from local import reaper
 from local.loopback import is_listening
+from whyness_ops.stop import Stop
 
 _LOG_TAIL_LINES = 15
 _POLL_INTERVAL_S = 0.02
@@ -194,7 +195,7 @@ class _Reaper:
 _the_reaper = _Reaper()
 
 
-_interrupted = threading.Event()
+_interrupted = Stop()
 
 
 def stop_like_ctrl_c() -> None:

@@ -15,6 +15,7 @@ from whyness_mixpanel.publishing import outbox
 from whyness_mixpanel.publishing.drain import Drained, drain
 from whyness_mixpanel.publishing.worker import Worker
 from whyness_mixpanel.views import MOST_COUNTED
+from whyness_ops.stop import Stop
 
 # The shortest pause of a loop.
 MOST_OFTEN_S = 0.2
@@ -38,7 +39,7 @@ def drain_outboxes(
             f"Nothing was published: QUEUE_URL is not set. Set it in {conf.DICT_NAME} to the stack's output "
             "QueueUrl."
         )
-    stop = threading.Event()
+    stop = Stop()
     with _stopped_by_signals(stop) if is_own_program else nullcontext():
         if loop:
             _drain_for_ever(aliases, stop, **options)
@@ -54,9 +55,7 @@ def drain_outboxes(
         )
 
 
-def _drain_for_ever(
-    aliases: Sequence[str], stop: threading.Event, *, interval: int, batch: int, **_: Any
-) -> None:
+def _drain_for_ever(aliases: Sequence[str], stop: Stop, *, interval: int, batch: int, **_: Any) -> None:
     worker = Worker(is_wanted=lambda: not stop.is_set(), claim_rows=batch)
     while not stop.is_set():
         for alias in aliases:
@@ -68,7 +67,7 @@ def _drain_for_ever(
 def _drain_once(  # noqa: PLR0913  (the options of the action)
     aliases: Sequence[str],
     write: Write,
-    stop: threading.Event,
+    stop: Stop,
     *,
     batch: int,
     limit: int | None,
@@ -103,7 +102,7 @@ def _progress(alias: str, write: Write) -> Callable[[Drained], None]:
 
 
 class _stopped_by_signals:  # noqa: N801  (a context manager)
-    def __init__(self, stop: threading.Event) -> None:
+    def __init__(self, stop: Stop) -> None:
         self._stop = stop
         self._before: dict[int, Any] = {}
 

@@ -3,9 +3,9 @@
 import argparse
 import json
 import signal
-import threading
 
 from local.chaos.proxy.server import FaultProxy
+from whyness_ops.stop import Stop
 
 
 def main() -> None:
@@ -14,13 +14,13 @@ def main() -> None:
         allow_abbrev=False, description="Run a fault proxy in front of an AWS emulator, on 127.0.0.1."
     )
     parser.add_argument("--upstream", required=True, metavar="URL", help="URL of the emulator")
-    stop = threading.Event()
+    stop = Stop()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     with FaultProxy(parser.parse_args().upstream) as proxy:
         print(json.dumps({"url": proxy.url}), flush=True)
-        while not stop.wait(1):  # short waits, so that a signal just before one is not noticed late
-            pass
+        while not stop.is_set():
+            stop.wait(1)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,5 @@
 """Whatever a user types and whatever a database does, a command ends in a line and an exit code."""
 
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import StringIO
@@ -25,6 +24,7 @@ from tests.django_support import override, write
 from tests.unit.django_app.rows import make_activities, make_click
 from whyness_mixpanel.models import Outbox
 from whyness_mixpanel.publishing import outbox
+from whyness_ops.stop import Stop
 
 pytestmark = pytest.mark.usefixtures("db")
 
@@ -142,9 +142,9 @@ def test_a_loop_goes_on_while_the_database_fails(monkeypatch: pytest.MonkeyPatch
         if len(looks) == 5:
             stop.set()
 
-    stop = mock.Mock(wraps=threading.Event())
+    stop = mock.Mock(wraps=Stop())
     stop.wait = wait
-    monkeypatch.setattr("whyness_mixpanel.management.outbox_drain.threading.Event", lambda: stop)
+    monkeypatch.setattr("whyness_mixpanel.management.outbox_drain.Stop", lambda: stop)
     aliases = outbox.aliases()
     monkeypatch.setattr(outbox, "aliases", lambda: aliases)
 
