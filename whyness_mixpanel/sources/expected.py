@@ -14,6 +14,7 @@ from whyness_mixpanel.sources.backfill import Backfill, Period
 from whyness_mixpanel.sources.source import Source
 
 _Key = tuple[str, str]
+Waiting = Mapping[_Key | None, str]
 Write = Callable[[Iterator[str]], int]
 _A_SECOND = timedelta(seconds=1)
 
@@ -28,11 +29,12 @@ def period(since_ms: int, until_ms: int) -> Period:
     return Period(since, until + _A_SECOND, never, never)
 
 
-def walk(
+def walk(  # noqa: PLR0913  (what it works with, each by name)
     source: Source,
     period: Period,
     write: Write,
     *,
+    waiting: Waiting,
     identity: str,
     on_trouble: Callable[[int, str], None],
 ) -> int:
@@ -43,6 +45,7 @@ def walk(
         period: which of them.
         write: is given lines of JSON, in several calls, and returns how many events break a rule. `absent` in
             a line says that nothing was sent about its person.
+        waiting: what `still_waiting` returned.
         identity: the identity mode.
         on_trouble: called with the key of a row without an event, and the reason.
 
@@ -50,7 +53,7 @@ def walk(
         CannotFilter: it is unknown who is suppressed.
         django.db.Error: the database failed.
     """
-    waiting, refused_counts = _waiting(), []
+    refused_counts = []
 
     def send(events: Sequence[str]) -> Mapping[int, str]:
         refused_counts.append(write(_marked(events, waiting)))
@@ -71,7 +74,7 @@ def walk(
     return backfill.counts.invalid + sum(refused_counts)
 
 
-def _waiting() -> Mapping[_Key | None, str]:
+def still_waiting() -> Waiting:
     """Return the state of each event that is still in the outbox."""
     rows = Outbox.objects.values_list("encoded", "state").iterator()
     return {_key(encoded): state for encoded, state in rows}
@@ -86,7 +89,7 @@ def _key(encoded: str) -> _Key | None:
         return None
 
 
-def _marked(events: Sequence[str], waiting: Mapping[_Key | None, str]) -> Iterator[str]:
+def _marked(events: Sequence[str], waiting: Waiting) -> Iterator[str]:
     sent = set(filters.filter_suppressed(events))
     for event in events:
         absent = waiting.get(_key(event), "") if event in sent else "suppressed"

@@ -69,9 +69,10 @@ or wrong command line; 130 stopped by Ctrl-C"""
         now_ms = int(time.time() * 1000)
 
         def write(file: IO[bytes]) -> int:
+            waiting = expected.still_waiting()  # once for all sources: an outage may have filled it
             rules = {"identity": conf.IDENTITY.get(), "now_ms": now_ms, "derived": options.derived}
             return sum(
-                self._walk(source, options, partial(run.write_expected, file=file, **rules))
+                self._walk(source, options, waiting, partial(run.write_expected, file=file, **rules))
                 for source in chosen
             )
 
@@ -96,7 +97,9 @@ or wrong command line; 130 stopped by Ctrl-C"""
             raise NotJudged(str(error)) from error
         self._note(f"HISTORY_BEFORE: {before.isoformat() if before else None}")
 
-    def _walk(self, source: Source, options: argparse.Namespace, write: expected.Write) -> int:
+    def _walk(
+        self, source: Source, options: argparse.Namespace, waiting: expected.Waiting, write: expected.Write
+    ) -> int:
         """Write the expected events of a source; return how many were never sent, for they break a rule."""
         selected = expected.period(options.since, options.until)
         try:
@@ -104,6 +107,7 @@ or wrong command line; 130 stopped by Ctrl-C"""
                 source,
                 selected,
                 write,
+                waiting=waiting,
                 identity=conf.IDENTITY.get(),
                 on_trouble=lambda key, why: self._note(f"Row {key} of {source.name} {why}"),
             )
