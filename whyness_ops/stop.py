@@ -1,14 +1,15 @@
 """How a person stops a command: between two calls, never within one."""
 
+import os
 import signal
-import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 # The exit code, as in shells.
 STOPPED = 130
+_STDERR = 2
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -43,7 +44,10 @@ def stopped_by_signals() -> Iterator[Stop]:
             raise KeyboardInterrupt
         stop.set()
         signal_name = signal.Signals(number).name
-        print(f"{signal_name}: stopping after the current call. Repeat it to stop at once.", file=sys.stderr)  # noqa: T201
+        text = f"{signal_name}: stopping after the current call. Repeat it to stop at once.\n"
+        # print() raises where it interrupts the main thread in a print() of its own.
+        with suppress(OSError):
+            os.write(_STDERR, text.encode())
 
     before = {number: signal.signal(number, handle) for number in _SIGNALS}
     try:

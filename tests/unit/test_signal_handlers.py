@@ -5,7 +5,7 @@ import signal
 import pytest
 
 from tests.shipped.collect import ROOT, tracked
-from whyness_ops.stop import Stop
+from whyness_ops.stop import Stop, stopped_by_signals
 
 HANDLING = [path for path in tracked("*.py", ":!tests") if "signal.signal(" in path.read_text()]
 
@@ -29,3 +29,20 @@ def test_a_stop_that_is_set_by_a_handler_ends_the_wait(seconds: float) -> None:
         signal.signal(signal.SIGALRM, before)
 
     assert stop.is_set()
+
+
+def test_a_stop_is_told_also_in_the_middle_of_a_line(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A buffered stream that is being written raises RuntimeError when its thread writes again."""
+
+    class Busy:
+        def write(self, _: str) -> None:
+            raise RuntimeError("reentrant call")
+
+    monkeypatch.setattr("sys.stderr", Busy())
+    with stopped_by_signals() as stop:
+        signal.raise_signal(signal.SIGTERM)
+
+    assert stop.is_set()
+    assert "SIGTERM: stopping" in capfd.readouterr().err
