@@ -23,18 +23,16 @@ _MOST_PARTS = 6
 _DAY = timedelta(days=1)
 
 
-def days(run: Run, cases: Iterable[Case]) -> list[tuple[date, date]]:
-    """Return the periods to export: each day of an event, and its neighbours, as the zone is not known."""
-    today = _day(run.started_ms) + _DAY
+def days(run: Run, cases: Iterable[Case]) -> list[date]:
+    """Return the days to export: each day of an event, and its neighbours, as the zone is not known."""
+    last = _day(run.started_ms) + _DAY
     times = {_ms(event["properties"].get("time"), run) for event in _events(run, cases)}
-    wanted = sorted({min(_day(ms) + _DAY * more, today) for ms in times for more in (-1, 0, 1)})
-    periods: list[tuple[date, date]] = []
-    for day in wanted:
-        if periods and day - periods[-1][1] <= _DAY:
-            periods[-1] = (periods[-1][0], day)
-        else:
-            periods.append((day, day))
-    return periods
+    return sorted({min(_day(ms) + _DAY * more, last) for ms in times for more in (-1, 0, 1)})
+
+
+def first_day_ahead(run: Run) -> date:
+    """Return the first day that may not have begun in the project's time zone: today, in the far west."""
+    return _day(run.started_ms)
 
 
 def collected(run: Run, events: Iterable[Mapping[str, Any]]) -> Found:

@@ -8,7 +8,8 @@ import os
 import secrets
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from whyness_ops import output
@@ -16,7 +17,7 @@ from whyness_ops.argument_parser import Commands, add_parser
 from whyness_ops.errors import Refused, UsageFault
 from whyness_ops.option_types import Whole, path, text
 from whyness_ops.probe import record
-from whyness_ops.probe.asking import ask, check, read_back
+from whyness_ops.probe.asking import ask, check
 from whyness_ops.probe.case import Case, Run
 from whyness_ops.probe.cases import all_cases
 from whyness_ops.probe.row import Row
@@ -36,6 +37,8 @@ PRODUCTION = 2780485
 PASSWORD_VARIABLE = "MIXPANEL_PROBE_PASSWORD"  # noqa: S105  (its name)
 _SETTLED_S = 3_600
 _COLUMNS = ("", "case", "expected", "Mixpanel says")
+
+ReadBack = Callable[[Run, Sequence[Case]], list[Row]]
 
 
 def add_probe(group: Commands) -> None:
@@ -77,7 +80,8 @@ def probe(options: argparse.Namespace, stop: Stop) -> int:
     if found and found.project != str(options.project):
         raise UsageFault(f"{options.later} is of project {found.project}.")
     mixpanel = Mixpanel(*addresses, str(options.project), _credentials(options))
-    rows = _read_back(mixpanel, found, cases) if found else _ask(mixpanel, cases, options, stop)
+    read_back = _reading_back(mixpanel)
+    rows = _read_back(read_back, found, cases) if found else _ask(mixpanel, cases, options, stop)
     _print(rows, as_json=options.json)
     return 1 if any(row.differs for row in rows) else 0
 
@@ -108,11 +112,26 @@ def _ask(mixpanel: Mixpanel, cases: Sequence[Case], options: argparse.Namespace,
     return rows
 
 
-def _read_back(mixpanel: Mixpanel, found: record.Record, cases: Sequence[Case]) -> list[Row]:
+def _reading_back(mixpanel: Mixpanel) -> ReadBack:
+    """Return what reads the export, before anything is sent that nothing could read back.
+
+    Raises:
+        UsageFault: its library is missing, or the address is not one of an export.
+    """
+    try:
+        from whyness_ops.probe import reading_back  # noqa: PLC0415  (its library is an extra)
+    except ModuleNotFoundError as missing:
+        library = missing.name
+        raise UsageFault(f"A probe needs {library}. Install the wheel with its extra `audit`.") from None
+    ask_export = reading_back.client(mixpanel).ask
+    return partial(reading_back.read_back, ask_export, mixpanel.credentials)
+
+
+def _read_back(read_back: ReadBack, found: record.Record, cases: Sequence[Case]) -> list[Row]:
     age_s = time.time() - found.started_ms / 1_000
     if age_s < _SETTLED_S:
         _say(f"Sent {age_s / 60:.0f} minutes ago: events can be late in the export. An hour is safe.")
-    return read_back(mixpanel, found.run, [case for case in cases if case.name in found.asked])
+    return read_back(found.run, [case for case in cases if case.name in found.asked])
 
 
 def _credentials(options: argparse.Namespace) -> Credentials:

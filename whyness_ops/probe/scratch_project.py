@@ -1,18 +1,14 @@
-"""Edge: a person's calls of Mixpanel's two hosts. No redirect is followed: the password stays there."""
+"""Edge: a person's calls of /import. No redirect is followed: the password stays there."""
 
 import base64
 import contextlib
-import gzip
-import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from ipaddress import ip_address
-from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from whyness_ops.errors import SetupFault, UsageFault
-from whyness_ops.probe.export_lines import decoded
 from whyness_ops.probe.probe_answers import Answer
 
 HOSTS = {
@@ -22,13 +18,8 @@ HOSTS = {
 }
 """The addresses of /import and of the export, by region."""
 
-_IMPORT_S, _EXPORT_S = 60, 300
+_IMPORT_S = 60
 _MOST_BYTES = 2**20
-_OK, _BAD, _BUSY = 200, 400, 429
-
-
-class TooLate(Exception):
-    """The last day asked for has not begun in the project's time zone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,49 +95,6 @@ class Mixpanel:
             return Answer(0, trouble=_in_words(error))
         finally:
             connection.close()
-
-    def export(self, first: str, last: str) -> Iterator[dict[str, Any]]:
-        """Yield the events of these days.
-
-        Raises:
-            SetupFault: Mixpanel refuses, cannot be reached, or breaks off.
-            TooLate: the last day has not begun there.
-        """
-        query = {"project_id": self.project, "from_date": first, "to_date": last, "time_in_ms": "true"}
-        headers = {"Authorization": self.credentials.header(), "Accept-Encoding": "gzip"}
-        connection = _connection(self.export_url, _EXPORT_S)
-        try:
-            connection.request("GET", f"/api/2.0/export?{urlencode(query)}", headers=headers)
-            response = connection.getresponse()
-            _check(response)
-            yield from decoded(_lines(response))
-        except (OSError, EOFError, HTTPException, zlib.error) as error:
-            raise SetupFault(
-                f"The export of {first} to {last} failed: {_in_words(error)}. Repeat it in a minute."
-            ) from error
-        finally:
-            connection.close()
-
-
-def _lines(response: HTTPResponse) -> Iterator[bytes]:
-    if response.getheader("Content-Encoding", "") == "gzip":
-        yield from gzip.GzipFile(fileobj=response)
-        return
-    yield from response
-    if response.length:
-        raise EOFError("fewer bytes than announced")
-
-
-def _check(response: HTTPResponse) -> None:
-    if response.status == _OK:
-        return
-    said = response.read(_MOST_BYTES)
-    if response.status == _BAD and b"later than today" in said:
-        raise TooLate
-    advice = {_BUSY: "60 exports an hour are allowed"}.get(
-        response.status, "check the account, its role, the project and the region"
-    )
-    raise SetupFault(f"Mixpanel's export answers {response.status}: {advice}.")
 
 
 def _connection(url: str, timeout_s: float) -> HTTPConnection:

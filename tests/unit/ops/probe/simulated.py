@@ -1,18 +1,20 @@
 """The probe's Mixpanel without sockets: the simulator, called as the real one is over HTTP."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from local.mixpanel_simulator import Project, Settings, Simulator
-from whyness_ops.probe.asking import ask, read_back
+from whyness_ops.audit.export_client import Answer as ExportAnswer
+from whyness_ops.probe.asking import ask
 from whyness_ops.probe.case import Case, Run
 from whyness_ops.probe.cases import all_cases
-from whyness_ops.probe.export_lines import decoded
 from whyness_ops.probe.later import ZONE
 from whyness_ops.probe.probe_answers import Answer
+from whyness_ops.probe.reading_back import read_back
 from whyness_ops.probe.row import Row
-from whyness_ops.probe.scratch_project import Credentials, Mixpanel, TooLate
+from whyness_ops.probe.scratch_project import Credentials, Mixpanel
 
 NOW_MS = 1_795_000_123_456
 CREDENTIALS = Credentials("account-of-me", "secret-of-me")
@@ -60,14 +62,16 @@ class Simulated(Mixpanel):
         reply = self.simulator.handle_import(with_auth, query, body)
         return Answer(reply.status, reply.body, reply.connection)
 
-    def export(self, first: str, last: str) -> Iterator[dict[str, Any]]:
+    @contextmanager
+    def export(self, day: str) -> Iterator[ExportAnswer]:
         """Export."""
-        query = {"project_id": self.project, "from_date": first, "to_date": last, "time_in_ms": "true"}
+        query = {"project_id": self.project, "from_date": day, "to_date": day, "time_in_ms": "true"}
         reply = self.simulator.handle_export({"Authorization": self.credentials.header()}, query)
-        if reply.status == 400:
-            raise TooLate
-        assert reply.status == 200, reply
-        yield from decoded(iter(b"".join(reply.stream or ()).splitlines(keepends=True)))
+        yield ExportAnswer(reply.status, 0.0, is_gzip=False, body=self.shown(iter(reply.stream or ())))
+
+    def shown(self, body: Iterator[bytes]) -> Iterator[bytes]:
+        """Return the body of an export."""
+        return body
 
 
 def simulated(**settings: Any) -> Simulated:
@@ -80,7 +84,7 @@ def both_halves(mixpanel: Simulated, cases: Sequence[Case] = SMALL) -> tuple[lis
     run = Run("0123abcd", NOW_MS)
     asked = [ask(mixpanel, run, case) for case in cases]
     mixpanel.clock.now_s += 3_600
-    return asked, read_back(mixpanel, run, cases, sleep=lambda _: None)
+    return asked, read_back(mixpanel.export, mixpanel.credentials, run, cases, sleep=lambda _: None)
 
 
 def marked(rows: Sequence[Row]) -> set[str]:

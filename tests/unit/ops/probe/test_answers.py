@@ -4,7 +4,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from whyness_ops.probe.export_lines import decoded
 from whyness_ops.probe.probe_answers import Answer, message, summary
 
 
@@ -63,39 +62,3 @@ def test_no_answer_is_too_strange(body: bytes, status: int) -> None:
 def test_mixpanels_own_words_are_those_on_the_first_event(body: bytes, said: str) -> None:
     """Or on the whole request."""
     assert message(Answer(400, body)) == said
-
-
-EVENTS = [{"event": f"e{n}", "properties": {"n": n, "text": "ü"}} for n in range(3)]
-LINES = [json.dumps(event).encode() + b"\n" for event in EVENTS]
-
-
-@given(st.integers(0, 2), st.data())
-def test_a_record_split_over_two_lines_is_one(which: int, data: st.DataObject) -> None:
-    """Wherever the stray line break is."""
-    line = LINES[which]
-    at = data.draw(st.integers(1, len(line) - 2))
-    broken = [*LINES[:which], line[:at] + b"\n", line[at:], *LINES[which + 1 :]]
-
-    assert list(decoded(iter(broken))) == EVENTS
-
-
-@pytest.mark.parametrize(
-    "lines",
-    [
-        [*LINES[:2], b"terminated early\n"],
-        [*LINES[:2], LINES[2][:-1]],
-        [*LINES[:2], LINES[2][:9] + b"\n"],
-        [LINES[0][:9] + b"\n", LINES[1], LINES[2]],
-        [b"<html>\n", b"</html>\n"],
-    ],
-)
-def test_an_export_that_ends_early_is_known(lines: list[bytes]) -> None:
-    """What it holds is not all, so nothing may be called missing."""
-    with pytest.raises(EOFError):
-        list(decoded(iter(lines)))
-
-
-def test_an_empty_export_is_whole() -> None:
-    """No event is an answer, too; a blank line is none."""
-    assert list(decoded(iter([]))) == []
-    assert list(decoded(iter([b"\n", *LINES, b"[1]\n", b'{"event": "e"}\n']))) == EVENTS

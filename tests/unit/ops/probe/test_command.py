@@ -3,6 +3,7 @@
 import json
 import socket
 import stat
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,16 +13,17 @@ import pytest
 
 from local.mixpanel_simulator import MixpanelSimulator
 from tests.unit.ops.probe.simulated import CASES, SMALL, ZONE
+from whyness_ops import probe
 from whyness_ops.argument_parser import parse
 from whyness_ops.cli import main
-from whyness_ops.errors import SetupFault, UsageFault
+from whyness_ops.errors import UsageFault
 from whyness_ops.options import make_parser
-from whyness_ops.probe import asking
+from whyness_ops.probe import asking, reading_back
 from whyness_ops.probe import probe_command as command
 from whyness_ops.probe.probe_command import PASSWORD_VARIABLE, PRODUCTION
 from whyness_ops.probe.record import table_of
 from whyness_ops.probe.row import Row
-from whyness_ops.probe.scratch_project import HOSTS, Credentials, Mixpanel, hosts
+from whyness_ops.probe.scratch_project import HOSTS, Credentials, hosts
 from whyness_ops.stop import Stop
 
 ACCOUNT, PASSWORD = "me.1a2b3c.mp-service-account", "planted-Secret/42"
@@ -49,7 +51,7 @@ def run(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv(PASSWORD_VARIABLE, PASSWORD)
     monkeypatch.setattr(command, "all_cases", lambda: FEW)
-    monkeypatch.setattr(asking, "_PAUSE_S", 0)
+    monkeypatch.setattr(reading_back, "_PAUSE_S", 0)
     mixpanel.configure(export_per_s=100)
 
     def ran(*more: str, account: str = ACCOUNT, project: str = "123", url: str = "") -> tuple[int, str, str]:
@@ -170,16 +172,19 @@ def test_an_export_that_is_refused_or_broken_off_says_nothing_of_missing_events(
     assert (code, out, err.count("error:")) == (3, "", 1), err
 
 
-def test_an_export_that_is_cut_between_two_lines_is_broken_off(mixpanel: MixpanelSimulator) -> None:
-    """Only the announced length tells."""
-    project = Mixpanel(mixpanel.url, mixpanel.url, "123", Credentials(ACCOUNT, PASSWORD))
-    event = {"event": "e", "properties": {"time": 1_762_500_000, "distinct_id": "u", "$insert_id": "1"}}
-    sent = project.post({"strict": "1", "project_id": "123"}, {}, json.dumps([event, event]).encode())
-    assert (sent.status, len(list(project.export("2025-11-07", "2025-11-07")))) == (200, 2)
-    mixpanel.faults.add(api="export", cut=True)
+def test_a_probe_whose_export_could_not_be_read_sends_nothing(
+    run: Run, mixpanel: MixpanelSimulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Events cannot be taken back: a missing library and an address that has no export are told before."""
+    address = mixpanel.url.removeprefix("http://")
+    assert run(url=f"https://{address}")[0] == 2
+    monkeypatch.delattr(probe, "reading_back")
+    monkeypatch.setitem(sys.modules, "whyness_ops.probe.reading_back", None)
+    code, _, err = run()
 
-    with pytest.raises(SetupFault, match="fewer bytes than announced"):
-        list(project.export("2025-11-07", "2025-11-07"))
+    assert (code, "extra `audit`" in err) == (2, True)
+    assert mixpanel.stats()["requests"] == 0
+    assert list(Path.cwd().iterdir()) == []
 
 
 def test_an_export_that_knows_no_day_is_exit_code_3(run: Run, mixpanel: MixpanelSimulator) -> None:
@@ -189,7 +194,7 @@ def test_an_export_that_knows_no_day_is_exit_code_3(run: Run, mixpanel: Mixpanel
 
     code, _, err = run("--later", FILE)
 
-    assert (code, "has not begun" in err) == (3, True)
+    assert (code, "this machine's clock" in err) == (3, True)
 
 
 def test_an_export_with_a_split_record_is_whole(run: Run, mixpanel: MixpanelSimulator) -> None:
