@@ -3,6 +3,6 @@
 from whyness_mixpanel.delivery_failure import DeliveryFailure
 from whyness_mixpanel.event import Event, send_many
 from whyness_mixpanel.privacy.suppression import Suppression
-from whyness_mixpanel.tables import Log, Outbox
+from whyness_mixpanel.tables import LastAudit, Log, Outbox
 
-__all__ = ["DeliveryFailure", "Event", "Log", "Outbox", "Suppression", "send_many"]
+__all__ = ["DeliveryFailure", "Event", "LastAudit", "Log", "Outbox", "Suppression", "send_many"]

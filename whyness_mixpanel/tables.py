@@ -1,4 +1,4 @@
-"""The app's tables: the outbox, and the log of older versions. Import them from `models`."""
+"""The app's tables: the outbox, the last audit, the log of older versions. Import them from `models`."""
 
 from django.db import models
 from django.db.models.functions import Now
@@ -39,6 +39,23 @@ class Outbox(models.Model):
 
     def __str__(self) -> str:
         return f"{self.id} {self.state}"
+
+
+class LastAudit(models.Model):
+    """What the last audit found, in the fields of its line: counts only. There is one row, or none."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True)
+    line = models.JSONField()
+
+    class Meta:
+        """Names; no page shows it."""
+
+        verbose_name = "last audit"
+        verbose_name_plural = "last audit"
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return str(self.line.get("at"))
 
 
 class Log(models.Model):

@@ -7,10 +7,12 @@ from typing import Any
 
 from django.db.models import QuerySet
 
+from whyness_mixpanel.last_audit import last_audit
 from whyness_mixpanel.publishing import outbox
 from whyness_mixpanel.publishing.lateness import oldest_pending_s
 from whyness_mixpanel.tables import Outbox
 from whyness_mixpanel.views import MOST_COUNTED, figures
+from whyness_ops.audit.audit_line import line_text
 from whyness_ops.output import printable
 
 Write = Callable[[str], object]
@@ -34,7 +36,7 @@ def one_line(text: str) -> str:
 
 
 def show_status(aliases: Sequence[str], write: Write, *, as_json: bool = False, **_: Any) -> None:
-    """Write the number of pending rows, the age of the oldest, and the reasons of parked rows."""
+    """Write the number of pending rows, the age of the oldest, the reasons of parked rows, the last audit."""
     if as_json:
         write(json.dumps({alias: figures(alias) for alias in aliases}))
         return
@@ -48,3 +50,5 @@ def show_status(aliases: Sequence[str], write: Write, *, as_json: bool = False, 
         oldest = outbox.parked(alias).order_by("id")[:MOST_COUNTED]
         for reason, count in Counter(oldest.values_list("reason", flat=True)).most_common(_REASONS):
             write(f"  {count} parked: {one_line(reason)}")
+    audit = last_audit()
+    write(f"last audit: {line_text(audit)}" if audit else "never audited")

@@ -4,12 +4,14 @@ import argparse
 import getpass
 import os
 import sys
+import time
 from collections.abc import Mapping
 from types import ModuleType
 from typing import NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from whyness_ops.argument_parser import Commands, add_parser
+from whyness_ops.audit.audit_line import AuditLine, printer, told
 from whyness_ops.errors import UsageFault
 from whyness_ops.option_types import Number, Whole, moment, path, text, wrong
 from whyness_ops.stop import Stop
@@ -26,6 +28,7 @@ unexpected, 2 it could not be judged.
 """
 # Mixpanel does not document how long an event takes into its export.
 SETTLED_HOURS = 6.0
+_DAY_S = 86_400
 _ACCOUNTS = (
     ("AUDIT_ACCOUNT", "AUDIT_PASSWORD"),
     ("MIXPANEL_SERVICE_ACCOUNT", "MIXPANEL_SERVICE_PASSWORD"),
@@ -67,10 +70,14 @@ def add_rules(parser: argparse.ArgumentParser, *, has_settings: bool = False) ->
     """
     group = parser.add_argument_group("selection")
     group.add_argument(
-        "--since", type=moment, required=True, metavar="TIME", help="from this time on, in UTC"
+        "--since",
+        type=day_or_moment,
+        required=True,
+        metavar="TIME",
+        help="from this time on, in UTC; today and yesterday are the beginning of that day",
     )
     group.add_argument(
-        "--until", type=moment, required=True, metavar="TIME", help="to this time, not included"
+        "--until", type=day_or_moment, required=True, metavar="TIME", help="to this time, not included"
     )
     _add_project(group, has_settings=has_settings)
     group.add_argument(
@@ -131,11 +138,23 @@ def _add_comparison(group: "argparse._ArgumentGroup") -> None:
 def add_results(parser: argparse.ArgumentParser) -> None:
     """Add where the results go."""
     group = parser.add_argument_group("output")
-    group.add_argument("--json", action="store_true", help="one JSON object instead of text")
+    form = group.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="one JSON object instead of text")
+    form.add_argument(
+        "--line", action="store_true", help="end with a line of JSON for an alarm, also if nothing is judged"
+    )
     group.add_argument("--findings", type=path, metavar="FILE", help="new file of JSON lines, one each event")
     group.add_argument("--page", type=path, metavar="FILE", help="new HTML file")
     group.add_argument("--values", action="store_true", help="write values into --findings, not only ids")
     group.add_argument("--force", action="store_true", help="replace the files if they exist")
+
+
+def day_or_moment(given: str) -> int:
+    """Return the epoch milliseconds of a time, or of the beginning of a day in UTC that has a name."""
+    days_ago = {"today": 0, "yesterday": 1}.get(given)
+    if days_ago is None:
+        return moment(given)
+    return (int(time.time()) // _DAY_S - days_ago) * _DAY_S * 1000
 
 
 def zone(given: str) -> ZoneInfo:
@@ -169,8 +188,9 @@ def audit(options: argparse.Namespace, stop: Stop) -> int:
     Raises:
         UsageFault: the libraries of the extra are missing, or the period is empty.
     """
-    account, run = begin(options)
-    code: int = run.audit_file(options, account, stop)
+    with told(AuditLine(options.since, options.until), printer(print, is_wanted=options.line)) as line:
+        account, run = begin(options)
+        code: int = run.audit_file(options, account, stop, line.judged)
     return code
 
 

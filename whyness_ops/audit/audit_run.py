@@ -11,7 +11,7 @@ from typing import IO
 from whyness_ops import output
 from whyness_ops.audit.audit_command import Credentials
 from whyness_ops.audit.audit_page import page
-from whyness_ops.audit.audit_report import json_lines, make_report, report_text, to_json
+from whyness_ops.audit.audit_report import Report, json_lines, make_report, report_text, to_json
 from whyness_ops.audit.auditing import Rules, audit
 from whyness_ops.audit.expected_events import read_lines, write_expected
 from whyness_ops.audit.export_client import EXPORT_URLS, ExportClient
@@ -24,8 +24,10 @@ from whyness_ops.files import new_file
 from whyness_ops.progress import Progress
 from whyness_ops.stop import Stop
 
+Judged = Callable[[Report, int], object]
 
-def audit_file(options: argparse.Namespace, credentials: Credentials, stop: Stop) -> int:
+
+def audit_file(options: argparse.Namespace, credentials: Credentials, stop: Stop, judged: Judged) -> int:
     """Audit the expected events of a file; return the exit code."""
     now_ms = int(time.time() * 1000)
 
@@ -33,7 +35,7 @@ def audit_file(options: argparse.Namespace, credentials: Credentials, stop: Stop
         lines = read_lines(options.file)
         return write_expected(lines, file, identity=options.identity, now_ms=now_ms, derived=options.derived)
 
-    return run_audit(options, write, credentials, stop, now_ms=now_ms)
+    return run_audit(options, write, credentials, stop, now_ms=now_ms, judged=judged)
 
 
 def run_audit(  # noqa: PLR0913  (what it works with, each by name)
@@ -43,6 +45,7 @@ def run_audit(  # noqa: PLR0913  (what it works with, each by name)
     stop: Stop,
     *,
     now_ms: int,
+    judged: Judged,
     insert_ids: re.Pattern[str] | None = None,
     emit: output.Write = print,
 ) -> int:
@@ -54,6 +57,7 @@ def run_audit(  # noqa: PLR0913  (what it works with, each by name)
         credentials: of the service account.
         stop: asked for between two requests.
         now_ms: the clock, epoch milliseconds.
+        judged: is told the report and the exit code.
         insert_ids: those that expected events have; None for all.
         emit: prints the report.
 
@@ -79,7 +83,9 @@ def run_audit(  # noqa: PLR0913  (what it works with, each by name)
         output.emit(to_json(report), str, as_json=True, write=emit)
     else:
         output.emit(report, report_text, as_json=False, write=emit)
-    return exit_code(report.counts, strict=options.strict, is_complete=not report.incomplete)
+    code = exit_code(report.counts, strict=options.strict, is_complete=not report.incomplete)
+    judged(report, code)
+    return code
 
 
 def _reader(

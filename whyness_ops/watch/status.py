@@ -7,6 +7,8 @@ from functools import partial
 from typing import Any, Literal
 
 from whyness_ops import output
+from whyness_ops.audit.audit_line import line_text
+from whyness_ops.audit.verdicts import ACCOUNTED
 from whyness_ops.stack import Stack
 from whyness_ops.watch.facts import NOT_HERE, Alarm, Deployment, Facts
 from whyness_ops.watch.flow import KEPT_S, Flow
@@ -153,6 +155,8 @@ def _deployed(deployment: Deployment) -> Row:
 def _outboxes(outboxes: Mapping[str, Mapping[str, Any] | Unknown]) -> Iterator[Row]:
     for url, health in outboxes.items():
         yield _row("outbox", health, partial(_outbox, url))
+        if not isinstance(health, Unknown) and "audit" in health:  # older versions of a site say nothing
+            yield _audit(health["audit"])
 
 
 def _outbox(url: str, health: Mapping[str, Any]) -> Row:
@@ -167,6 +171,13 @@ def _outbox(url: str, health: Mapping[str, Any]) -> Row:
     if health.get("ok") and not parked and not notes:
         return Row("outbox", "well", text)
     return Row("outbox", "ill", "; ".join([text, *notes]), "manage.py mixpanel_outbox status, at that site")
+
+
+def _audit(line: object) -> Row:
+    if not isinstance(line, Mapping):
+        return Row("audit", "not here", "never audited")
+    text, is_well = line_text(line), line.get("exit_code") == ACCOUNTED
+    return Row("audit", "well", text) if is_well else Row("audit", "ill", text, f"{_RUNBOOK}#audit-fault")
 
 
 def duration(seconds: float) -> str:

@@ -51,7 +51,7 @@ def add_status(group: Commands) -> None:
         type=http_url,
         metavar="URL",
         action="append",
-        help="health view of a site, for its outbox; repeat it for more sites "
+        help="health view of a site, for its outbox and its last audit; repeat it for more sites "
         f"(or {_HEALTH_VARIABLE}, with commas)",
     )
     what.add_argument(

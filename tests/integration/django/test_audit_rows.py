@@ -4,19 +4,21 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from datetime import timedelta
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import Error, connection
 
 from example.whyness_django.models import TrackerLog
 from local.mixpanel_simulator import MixpanelSimulator
 from tests.django_support import override
 from tests.unit.django_app.rows import CREATED, make_activities, make_click
-from whyness_mixpanel import sources
+from whyness_mixpanel import last_audit, sources
 from whyness_mixpanel.backends import mixpanel as direct
-from whyness_mixpanel.models import Event, Outbox, Suppression
+from whyness_mixpanel.models import Event, LastAudit, Outbox, Suppression
 from whyness_mixpanel.publishing.drain import drain
 from whyness_mixpanel.sources import expected
 from whyness_ops.errors import NotJudged
@@ -207,3 +209,84 @@ def test_bare_keys_count_only_if_all_tables_are_chosen() -> None:
 
     assert [bool(found.fullmatch("12")) for found in ids] == [False, False, True]
     assert not any(found.fullmatch(text) for found in ids for text in ("", "x-1", "1 ", "12a"))
+
+
+def status() -> str:
+    """Return the line on the last audit of `mixpanel_outbox status`."""
+    out = StringIO()
+    call_command("mixpanel_outbox", "status", stdout=out)
+    return out.getvalue().splitlines()[-1]
+
+
+def test_the_last_audit_is_stored_and_shown(site: Site, mixpanel: MixpanelSimulator, tmp_path: Path) -> None:
+    """What was audited, when and with what result."""
+    make_activities(2)
+    never = status()
+    with site():
+        send()
+        audit(mixpanel, tmp_path, "activity")
+        fine, told = status(), last_audit.last_audit()
+        make_activities(1)
+        audit(mixpanel, tmp_path)
+        bad = status()
+
+    assert never == "never audited"
+    assert "all accounted for; from 2025-11-23T12:00:00Z to 2025-11-24T12:00:00Z; of activity;" in fine
+    assert fine.endswith("2 matched")
+    assert told is not None
+    assert (told["exit_code"], told["verdicts"]["matched"], told["sources"]) == (0, 2, ["activity"])
+    assert "not all accounted for" in bad
+    assert bad.endswith("faults: 1; 2 matched, 1 missing")
+
+
+@pytest.mark.parametrize("trouble", ["the export", "the settings", "the database", "the source"])
+def test_an_audit_that_could_not_judge_ends_with_its_line(
+    site: Site,
+    mixpanel: MixpanelSimulator,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    trouble: str,
+) -> None:
+    """Whatever failed; a text of the database, which may quote a row, is not in it."""
+    make_activities(1)
+
+    def fail(*_: object, **__: object) -> None:
+        raise Error("Key (user)=(7)")
+
+    if trouble == "the database":
+        monkeypatch.setattr(expected, "walk", fail)
+    mixpanel.faults.add(api="export", status=403)
+    named = ("\udcff\x00",) if trouble == "the source" else ()
+    with (
+        site(PROJECT_TIME_ZONE=None if trouble == "the settings" else ZONE),
+        pytest.raises(CommandError) as raised,
+    ):
+        call_command("mixpanel_audit", *named, *PERIOD, "--export-url", mixpanel.url, "--line")
+
+    line = json.loads(capfd.readouterr().out)
+    whys = {"the export": "403", "the settings": "PROJECT_TIME_ZONE", "the database": "Error"}
+    whys["the source"] = r"\xdcff\x00"
+    assert (raised.value.returncode, line["exit_code"], line["result"]) == (2, 2, "not judged")
+    assert whys[trouble] in line["why"]
+    assert "Key" not in line["why"]
+    assert line["sources"] == sorted(THREE)
+    assert last_audit.last_audit() == line
+
+
+def test_a_site_that_is_not_migrated_is_audited(
+    site: Site, mixpanel: MixpanelSimulator, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The verdict stands; that it is not stored is said."""
+    make_activities(1)
+    with connection.schema_editor() as editor:
+        editor.delete_model(LastAudit)
+    try:
+        with site():
+            send()
+            found, shown = audit(mixpanel, tmp_path), status()
+    finally:
+        with connection.schema_editor() as editor:
+            editor.create_model(LastAudit)
+
+    assert (found, shown) == ((0, {"matched": 1, "others": 0}), "never audited")
+    assert "The result is not stored: OperationalError. Is the site migrated?" in capfd.readouterr().err

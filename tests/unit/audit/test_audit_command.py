@@ -18,7 +18,7 @@ import pytest
 from tests.unit.audit.fake_export import day_of, exported, lines_of
 from whyness_events import Event
 from whyness_events.delivery.mixpanel.translate import Translator
-from whyness_ops.audit.audit_command import Credentials, credentials
+from whyness_ops.audit.audit_command import Credentials, credentials, day_or_moment
 from whyness_ops.cli import main
 from whyness_ops.errors import UsageFault
 
@@ -186,6 +186,55 @@ def test_json_is_one_object(
 
     summary = json.loads(capsys.readouterr().out)
     assert (summary["verdicts"], summary["zone"]) == ({"matched": 30}, "UTC")
+
+
+@pytest.mark.parametrize(("status", "lost", "code"), [(200, 0, 0), (200, 2, 1), (401, 0, 2)])
+def test_line_is_the_last_one_whatever_the_result(  # noqa: PLR0913, PLR0917  (fixtures)
+    status: int,
+    lost: int,
+    code: int,
+    server: Server,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Behind the report, if there is one; with counts, and without what events say."""
+    server.status, server.rows = status, healthy()[lost:]
+
+    assert run(server, tmp_path, monkeypatch, "--line") == code
+
+    *report, last = capsys.readouterr().out.splitlines()
+    line = json.loads(last)
+    assert (line["message"], line["exit_code"], bool(report)) == ("mixpanel audit", code, status == 200)
+    assert line.get("verdicts", {}).get("missing", 0) == lost
+    assert not [text for text in ("row-", "upload", "value-", "person-7", "-of-audit") if text in last]
+
+
+@pytest.mark.parametrize("missing", ["AUDIT_ACCOUNT", "a library"])
+def test_line_says_that_the_audit_could_not_begin(
+    missing: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without an account, or without the libraries of the extra."""
+    for name, value in ACCOUNT.items():
+        monkeypatch.setenv(name, value if name != missing else "")
+    monkeypatch.delattr("whyness_ops.audit.audit_run", raising=False)
+    monkeypatch.setitem(sys.modules, "whyness_ops.audit.audit_run", None)
+    period = ["--since", "yesterday", "--until", "today", "--zone", "UTC", "--project", "7"]
+
+    assert main(["audit", str(tmp_path / "expected.jsonl"), *period, "--line"]) == 2
+
+    line = json.loads(capsys.readouterr().out)
+    assert (line["exit_code"], line["result"]) == (2, "not judged")
+    assert ("Set AUDIT_ACCOUNT" if missing == "AUDIT_ACCOUNT" else "extra `audit`") in line["why"]
+
+
+@pytest.mark.parametrize("now_s", [1_793_491_200, 1_793_491_200.9, 1_793_577_599.9])
+def test_days_with_names_begin_in_utc(now_s: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From the first moment of today to its last."""
+    monkeypatch.setattr("time.time", lambda: now_s)
+
+    assert day_or_moment("today") == START_MS == day_or_moment("2026-11-01")
+    assert day_or_moment("yesterday") == START_MS - 86_400_000
 
 
 def test_credentials_come_from_the_environment() -> None:

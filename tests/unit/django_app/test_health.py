@@ -1,10 +1,13 @@
+import json
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 from django.test import RequestFactory
 from django.utils import timezone
 
-from whyness_mixpanel.models import Outbox
+from whyness_mixpanel import last_audit
+from whyness_mixpanel.models import LastAudit, Outbox
 from whyness_mixpanel.views import health
 
 
@@ -22,7 +25,8 @@ def test_an_empty_outbox_is_healthy() -> None:
     status, body = ask("?max_age_s=0")
 
     assert status == 200
-    assert body.decode() == f'{{"ok": true, "databases": {{"default": {nothing}, "other": {nothing}}}}}'
+    databases = f'{{"default": {nothing}, "other": {nothing}}}'
+    assert body.decode() == f'{{"ok": true, "databases": {databases}, "audit": null}}'
 
 
 @pytest.mark.usefixtures("db")
@@ -49,3 +53,30 @@ def test_an_event_that_waits_for_long_is_a_warning() -> None:
 
     assert status == 200
     assert "default: the oldest event has been waiting for more than 10 minutes" in body.decode()
+
+
+@pytest.mark.usefixtures("db")
+def test_the_last_audit_is_shown_without_the_number_of_events() -> None:
+    """Anybody may ask; a fault of the audit does not take the site out of service."""
+    last_audit.store({"at": "then", "exit_code": 1, "faults": 3, "verdicts": {"matched": 120_000}})
+
+    status, body = ask("?max_age_s=0")
+
+    audit = json.loads(body)["audit"]
+    assert (status, audit["at"], audit["exit_code"], audit["faults"]) == (200, "then", 1, 3)
+    assert b"matched" not in body
+    assert b"120" not in body
+
+
+@pytest.mark.usefixtures("db")
+def test_a_database_that_is_not_migrated_yet_is_healthy() -> None:
+    """New code runs before its migration: there is no last audit then."""
+    with connection.schema_editor() as editor:
+        editor.delete_model(LastAudit)
+    try:
+        answer = ask()
+    finally:
+        with connection.schema_editor() as editor:
+            editor.create_model(LastAudit)
+
+    assert (answer[0], json.loads(answer[1])["audit"]) == (200, None)

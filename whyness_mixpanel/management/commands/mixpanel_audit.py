@@ -2,14 +2,15 @@
 
 import argparse
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from functools import partial
 from typing import IO, Any
 
 from django.core.management.base import CommandError
+from django.db import Error
 
-from whyness_mixpanel import conf, sources
+from whyness_mixpanel import conf, last_audit, sources
 from whyness_mixpanel.management.our_command import OurCommand
 from whyness_mixpanel.management.plain_errors import plain_errors
 from whyness_mixpanel.privacy import filters
@@ -17,6 +18,7 @@ from whyness_mixpanel.sources import expected
 from whyness_mixpanel.sources.source import Source
 from whyness_ops import OpsError, Stop
 from whyness_ops.audit import audit_command
+from whyness_ops.audit.audit_line import AuditLine, printer, told
 from whyness_ops.errors import NotJudged
 from whyness_ops.output import printable
 from whyness_ops.stop import STOPPED, stopped_by_signals
@@ -55,7 +57,8 @@ or wrong command line; 130 stopped by Ctrl-C"""
         stopping = stopped_by_signals() if is_own_program else nullcontext(Stop())
         with plain_errors(returncode=NotJudged.exit_code), stopping as stop:
             try:
-                code = self._audit(_with_settings(given), _chosen(given["source"]), stop)
+                with told(_line(given), partial(self._tell, given)) as line:
+                    code = self._audit(_with_settings(given), _chosen(given["source"]), stop, line)
             except OpsError as error:
                 raise CommandError(printable(str(error)), returncode=error.exit_code) from error
         if stop.is_set():
@@ -63,7 +66,9 @@ or wrong command line; 130 stopped by Ctrl-C"""
         if code:
             raise CommandError("Not all is accounted for. See the report.", returncode=code)
 
-    def _audit(self, options: argparse.Namespace, chosen: Sequence[Source], stop: Stop) -> int:
+    def _audit(
+        self, options: argparse.Namespace, chosen: Sequence[Source], stop: Stop, line: AuditLine
+    ) -> int:
         account, run = audit_command.begin(options)
         self._tell_history(chosen)
         now_ms = int(time.time() * 1000)
@@ -82,10 +87,19 @@ or wrong command line; 130 stopped by Ctrl-C"""
             account,
             stop,
             now_ms=now_ms,
+            judged=line.judged,
             insert_ids=expected.insert_ids(chosen),
             emit=self.stdout.write,
         )
         return code
+
+    def _tell(self, given: Mapping[str, Any], fields: Mapping[str, Any]) -> None:
+        """Store the line for `status`, and print it where it is wanted."""
+        try:
+            last_audit.store(fields)
+        except Error as error:
+            self._note(f"The result is not stored: {type(error).__name__}. Is the site migrated?")
+        printer(self.stdout.write, is_wanted=given["line"])(fields)
 
     def _tell_history(self, chosen: Sequence[Source]) -> None:
         """Say which rows an older version sent."""
@@ -116,6 +130,12 @@ or wrong command line; 130 stopped by Ctrl-C"""
 
     def _note(self, text: str) -> None:
         self.stderr.write(text, style_func=str)
+
+
+def _line(given: Mapping[str, Any]) -> AuditLine:
+    everything = [name for name in sources.names() if sources.get(name).is_installed]
+    named = [name for name in everything if name in given["source"]]
+    return AuditLine(given["since"], given["until"], named or everything)
 
 
 def _chosen(names: Sequence[str]) -> list[Source]:

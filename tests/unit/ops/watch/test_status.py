@@ -195,3 +195,32 @@ def test_outboxes_are_those_of_the_sites_named(
     [outbox] = [row for row in status.rows if row.name == "outbox"]
     assert outbox.verdict == verdict
     assert text in outbox.text
+
+
+@pytest.mark.parametrize(
+    ("health", "found"),
+    [
+        (HEALTHY, []),
+        (HEALTHY | {"audit": None}, [("not here", "never audited", "")]),
+        (HEALTHY | {"audit": "?"}, [("not here", "never audited", "")]),
+        (HEALTHY | {"audit": {"at": "now", "exit_code": 0, "result": "fine"}}, [("well", "now: fine", "")]),
+        (
+            HEALTHY | {"audit": {"at": "now", "exit_code": 1, "result": "bad", "faults": 3}},
+            [("ill", "now: bad", "docs/runbook.md#audit-fault")],
+        ),
+        (HEALTHY | {"audit": {"at": "now"}}, [("ill", "now: ", "docs/runbook.md#audit-fault")]),
+    ],
+)
+def test_the_last_audit_of_a_site_is_a_line(
+    monkeypatch: pytest.MonkeyPatch, health: object, found: list[tuple[str, str, str]]
+) -> None:
+    """An older site, which says nothing of it, has no line; one that was never audited is not ill."""
+    url = "https://site/health/"
+    monkeypatch.setattr("urllib.request.urlopen", lambda *_, **__: answer_of(url, 200, health))
+    monkeypatch.setattr(Aws, "_client", lambda _, service: FakeClient(service, WELL))
+
+    status = assess(STACK, facts.ask(Aws(), STACK, (url,), NOW_MS), NOW_MS)
+
+    rows = [row for row in status.rows if row.name == "audit"]
+    assert [(row.verdict, row.do) for row in rows] == [(verdict, do) for verdict, _, do in found]
+    assert all(row.text.startswith(text) for row, (_, text, _) in zip(rows, found, strict=True))
