@@ -2,7 +2,7 @@
 
 Each finds what the others miss: only `sam validate` finds misspelt SAM properties, only cfn-lint on the
 expanded template checks ranges, only checkov looks for security problems, and only parliament knows each
-service's actions and the resources that they take. The sample of a role that deploys is checked too.
+service's actions and the resources that they take. The samples are checked too.
 """
 
 import json
@@ -21,6 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SAM_ENV = ROOT / ".venv-sam/bin"
 CHECKOV_ENV = ROOT / ".venv-checkov/bin"
 DEPLOY_ROLE = ROOT / "docs/samples/deploy-role.yaml"
+SAMPLES = (DEPLOY_ROLE, ROOT / "docs/samples/mixpanel-audit.alarms.yaml")
 
 
 def passes(title: str, command: Sequence[str | Path]) -> bool:
@@ -92,7 +93,7 @@ def main() -> int:
         except subprocess.CalledProcessError:
             return 1
         results.append(passes("cfn-lint, expanded", [SAM_ENV / "cfn-lint", expanded]))
-        results.append(passes("cfn-lint, deploy-role.yaml", [SAM_ENV / "cfn-lint", DEPLOY_ROLE]))
+        results += [passes(f"cfn-lint, {sample.name}", [SAM_ENV / "cfn-lint", sample]) for sample in SAMPLES]
         # Without --skip-download checkov downloads the texts of its rules.
         options = ["--framework", "cloudformation", "--compact", "--quiet", "--skip-download"]
         # As a module: its script does not start if the directory's name has a space.

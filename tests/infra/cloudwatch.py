@@ -26,8 +26,8 @@ class State(StrEnum):
     ALARM = "ALARM"
 
 
-def series_key(namespace: str, name: str, dimension: Any) -> str:
-    """Return the key of a metric; `dimension` is the value of its one dimension, as in the template."""
+def series_key(namespace: Any, name: str, dimension: Any) -> str:
+    """Return the key of a metric; `dimension` is that of its one dimension, as in the template, or None."""
     return f"{namespace} {name} {json.dumps(dimension)}"
 
 
@@ -54,6 +54,7 @@ class Metrics:
 _STATISTICS: Mapping[str, Callable[[Sequence[float]], float]] = {
     "Sum": sum,
     "Maximum": max,
+    "SampleCount": len,
     "Average": lambda values: sum(values) / len(values),
 }
 
@@ -163,7 +164,8 @@ def _read_queries(properties: Mapping[str, Any]) -> tuple[dict[str, Query], str]
 
 
 def _query(metric: Mapping[str, Any], statistic: str, period_s: int) -> Query:
-    [dimension] = metric["Dimensions"]
+    # What a metric filter publishes has no dimension.
+    [dimension] = metric.get("Dimensions", [{"Value": None}])
     key = series_key(metric["Namespace"], metric["MetricName"], dimension["Value"])
     return Query(key, statistic, period_s)
 

@@ -1,6 +1,8 @@
 """`manage.py mixpanel_audit`: rows, sent by the backfill, against the simulator's export, over HTTP."""
 
 import json
+import re
+import shlex
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from datetime import timedelta
@@ -15,6 +17,7 @@ from django.db import Error, connection
 from example.whyness_django.models import TrackerLog
 from local.mixpanel_simulator import MixpanelSimulator
 from tests.django_support import override
+from tests.shipped.collect import commands
 from tests.unit.django_app.rows import CREATED, make_activities, make_click
 from whyness_mixpanel import last_audit, sources
 from whyness_mixpanel.backends import mixpanel as direct
@@ -290,3 +293,22 @@ def test_a_site_that_is_not_migrated_is_audited(
 
     assert (found, shown) == ((0, {"matched": 1, "others": 0}), "never audited")
     assert "The result is not stored: OperationalError. Is the site migrated?" in capfd.readouterr().err
+
+
+SHIPPED = {c.text for c in commands() if re.search(r"manage\.py mixpanel_audit [-a-z]", c.text)}
+
+
+@pytest.mark.parametrize("text", sorted(SHIPPED))
+def test_each_command_that_ships_runs(
+    site: Site, mixpanel: MixpanelSimulator, text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In pages, help texts and samples; only the address of the export is another."""
+    monkeypatch.chdir(tmp_path)
+    words = shlex.split(re.sub(r" > .*", "", text.partition("mixpanel_audit ")[2]).removesuffix("'"))
+
+    with site():
+        call_command("mixpanel_audit", *words, "--export-url", mixpanel.url)
+
+    told = last_audit.last_audit()
+    assert told is not None
+    assert told["result"] == "all accounted for"
