@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
@@ -73,17 +73,17 @@ class ChildProcess:
         """Wait until something listens on a loopback port; raise as `wait_until` does."""
         self.wait_until(lambda: is_listening(port), timeout_s=timeout_s)
 
-    def wait_for_end(self, *, timeout_s: float) -> None:
+    def wait_for_end(self, *, timeout_s: float, allowed: Collection[int] = (0,)) -> None:
         """Wait for the process to end by itself.
 
         Raises:
-            ProcessFailed: its status was not 0, or it took longer.
+            ProcessFailed: its status was not allowed, or it took longer.
         """
         try:
             status = self._popen.wait(timeout_s)
         except subprocess.TimeoutExpired:
             raise ProcessFailed(self.name, f"did not end within {timeout_s:g} s", self.log_path) from None
-        if status != 0:
+        if status not in allowed:
             raise ProcessFailed(self.name, f"ended with status {status}", self.log_path)
 
     def wait_for_json_line(self, *, timeout_s: float) -> dict[str, object]:

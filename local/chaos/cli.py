@@ -103,12 +103,12 @@ def _line(result: Result) -> str:
 
 
 def _table(results: Sequence[Result]) -> str:
-    head = ("offered", "delivered", "dead", "lost", "twice", "unexpl.", "drain s", "struck")
+    head = ("offered", "delivered", "audited", "dead", "lost", "twice", "unexpl.", "drain s", "struck")
     lines = ["", f"  {'fault':<50}" + "".join(f"{name:>10}" for name in head)]
     for result in results:
         counts = result.account
-        figures = (counts.offered, counts.delivered, counts.dead, counts.lost, counts.double_counted)
-        texts = [f"{figure:,}" for figure in (*figures, counts.unexplained)]
+        figures = (counts.offered, counts.delivered, result.audited, counts.dead, counts.lost)
+        texts = [f"{figure:,}" for figure in (*figures, counts.double_counted, counts.unexplained)]
         texts += [f"{result.drain_s:.1f}", f"{result.struck:,}"]
         lines.append(f"  {result.row.what:<50}" + "".join(f"{text:>10}" for text in texts))
     return "\n".join([*lines, ""])

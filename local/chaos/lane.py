@@ -6,10 +6,11 @@ import secrets
 import signal
 import sys
 import time
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Self
 
 from local import inventory
@@ -48,20 +49,21 @@ class Lane:
     aws: Aws
 
     def __init__(self, work_dir: Path, pace: Pace) -> None:
-        self._work_dir = work_dir
+        self.work_dir = work_dir
         self._pace = pace
         self._running = ExitStack()
         self._poller: ChildProcess | None = None
         self._proxy_url = ""
+        self._rotated: dict[str, str] = {}
 
     def __enter__(self) -> Self:
         with ExitStack() as starting:
             self.stack = starting.enter_context(
-                LocalStack(self._work_dir, poll=False, environment=self._pace.environment)
+                LocalStack(self.work_dir, poll=False, environment=self._pace.environment)
             )
             command = [sys.executable, "-m", "local.chaos.proxy", "--upstream", self.stack.account.endpoint]
             proxy = starting.enter_context(
-                start("the fault proxy", command, log_path=self._work_dir / "proxy.log", cwd=ROOT)
+                start("the fault proxy", command, log_path=self.work_dir / "proxy.log", cwd=ROOT)
             )
             self._proxy_url = str(proxy.wait_for_json_line(timeout_s=_START_TIMEOUT_S)["url"])
             self.mixpanel, self.aws = self.stack.mixpanel, Aws(self._proxy_url)
@@ -87,14 +89,21 @@ class Lane:
             "LOG_TABLE_NAME": resources.log_table_name,
         }
 
-    def run(self, module: str, *arguments: str) -> ChildProcess:
-        """Start a Python module with this lane's environment."""
+    @property
+    def auditor(self) -> Mapping[str, str]:
+        """The variables of who reads the export, with the password of today."""
+        return {**self.stack.auditor, **self._rotated}
+
+    def run(
+        self, module: str, *arguments: str, environment: Mapping[str, str] = MappingProxyType({})
+    ) -> ChildProcess:
+        """Start a Python module with this lane's environment, and more of it."""
         return start(
             module,
             [sys.executable, "-m", module, *arguments],
-            log_path=self._work_dir / f"{module.rpartition('.')[2]}.log",
+            log_path=self.work_dir / f"{module.rpartition('.')[2]}.log",
             cwd=ROOT,
-            env={**os.environ, **self.environment},
+            env={**os.environ, **self.environment, **environment},
         )
 
     # --- the poller and its runtimes
@@ -116,7 +125,7 @@ class Lane:
             ),
             function=replace(config.function, timeout_s=timeout_s or pace.timeout_s, environment=environment),
         )
-        config_path = self._work_dir / "poller.json"
+        config_path = self.work_dir / "poller.json"
         config_path.write_text(config.to_json())
         self._poller = self.run("local.poller_process", "--config", str(config_path))
         self._poller.wait_for_json_line(timeout_s=_START_TIMEOUT_S)
@@ -171,6 +180,7 @@ class Lane:
         """Change the service account's password at Mixpanel, and return it. The secret keeps the old one."""
         password = secrets.token_urlsafe()
         self.mixpanel.change(password=password)
+        self._rotated = {"AUDIT_PASSWORD": password}
         return password
 
     def put_secret(self, password: str) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from local import inventory
 from local.accounting import Account, account
+from local.chaos import auditing
 from local.chaos.lane import Lane
 from local.chaos.load import Load, make_load
 from local.chaos.pace import Pace
@@ -30,22 +31,27 @@ class Result:
         account: of its events.
         drain_s: from the end of the load, or from the end of the trouble, until the queue was empty.
         struck: how often the fault struck.
+        audited: events that the audit found in Mixpanel as expected.
+        disagreements: where the audit and the account do not agree, for people.
     """
 
     row: Row
     account: Account
     drain_s: float
     struck: int
+    audited: int
+    disagreements: Sequence[str] = ()
 
     @property
     def problems(self) -> list[str]:
         """What is wrong, for people; empty if all is well."""
-        problems = self.account.problems
+        problems = [*self.account.problems, *self.disagreements]
         return problems if self.struck else [*problems, "the fault never struck, so the row proves nothing"]
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON data."""
-        figures = {**asdict(self.account), "drain_s": round(self.drain_s, 1), "struck": self.struck}
+        figures = {**asdict(self.account), "audited": self.audited, "struck": self.struck}
+        figures["drain_s"] = round(self.drain_s, 1)
         return {"row": self.row.name, **figures, "ok": not self.problems}
 
 
@@ -71,7 +77,15 @@ def run_load(lane: Lane, row: Row, load: Load, pace: Pace) -> Result:
     lane.drain()
     drain_s = time.monotonic() - fixed_at
     snapshot = inventory.take_snapshot(lane.stack).of(load.prefix)
-    return Result(row, account(load.expected, snapshot), drain_s, tally.count)
+    audited = auditing.audit(lane, load)
+    return Result(
+        row,
+        account(load.expected, snapshot),
+        drain_s,
+        tally.count,
+        audited.matched_count,
+        auditing.disagreements(audited, load.expected, snapshot),
+    )
 
 
 def run_rows(

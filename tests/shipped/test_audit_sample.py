@@ -53,7 +53,7 @@ def run_container(directory: Path, code: int, now_s: int) -> tuple[int, str]:
 def assert_audits_yesterday(printed: str) -> None:
     """Fail unless the command takes what it was told: the whole day before this one, with the line."""
     account, *words = printed.split()
-    parser = argparse.ArgumentParser()
+    parser = argparse.ArgumentParser(allow_abbrev=False)
     audit_command.add_rules(parser, has_settings=True)
     audit_command.add_results(parser)
     before = datetime.now(UTC)

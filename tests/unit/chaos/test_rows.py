@@ -56,7 +56,7 @@ def test_a_seed_strikes_soon(probability: float) -> None:
 
 def result(row: Row, account: Account = SOUND, *, struck: int = 3) -> Result:
     """Return a result."""
-    return Result(row, account, 1.25, struck)
+    return Result(row, account, 1.25, struck, audited=9)
 
 
 def test_the_last_line_is_json_with_the_rows(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
