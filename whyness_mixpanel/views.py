@@ -14,8 +14,8 @@ from whyness_mixpanel.publishing.lateness import LATE_S, oldest_pending_s
 
 # Counting more would be slow where a database has millions.
 MOST_COUNTED = 10_000
-# Anybody may ask: how many events there are is left out.
-_OF_AUDIT = ("at", "since", "until", "exit_code", "result", "why", "faults")
+# Anybody may ask: how many events there are is left out, and why nothing was judged, which may name a path.
+_OF_AUDIT = ("at", "since", "until", "exit_code", "result", "faults")
 _SECONDS = re.compile("[0-9]{1,9}")
 
 

@@ -304,7 +304,7 @@ def test_each_command_that_ships_runs(
 ) -> None:
     """In pages, help texts and samples; only the address of the export is another."""
     monkeypatch.chdir(tmp_path)
-    words = shlex.split(re.sub(r" > .*", "", text.partition("mixpanel_audit ")[2]).removesuffix("'"))
+    words = shlex.split(re.sub(r" >> .*", "", text.partition("mixpanel_audit ")[2]).removesuffix("'"))
 
     with site():
         call_command("mixpanel_audit", *words, "--export-url", mixpanel.url)

@@ -35,6 +35,7 @@ class Command(OurCommand):
     examples = """examples:
   manage.py mixpanel_audit --since 2026-11-01 --until 2026-11-08 --zone Europe/Berlin
   manage.py mixpanel_audit activity user-click --since 2026-11-23 --until 2026-11-24 --findings findings.jsonl
+  manage.py mixpanel_audit --since yesterday --until today --line
 
 The service account (role Consumer) comes from AUDIT_ACCOUNT and AUDIT_PASSWORD, else from
 MIXPANEL_SERVICE_ACCOUNT and MIXPANEL_SERVICE_PASSWORD.

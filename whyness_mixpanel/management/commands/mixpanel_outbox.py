@@ -16,7 +16,7 @@ from whyness_mixpanel.management.plain_errors import plain_errors
 from whyness_mixpanel.publishing import outbox
 
 _EXAMPLES = """examples:
-  manage.py mixpanel_outbox                             count pending events, and parked ones by reason
+  manage.py mixpanel_outbox                             count events by state and reason; show the last audit
   manage.py mixpanel_outbox status --json
   manage.py mixpanel_outbox drain                       publish all pending events, then exit (for cron)
   manage.py mixpanel_outbox drain --loop --interval 5   run until SIGTERM (for systemd)
@@ -45,7 +45,7 @@ class Command(OurCommand):
         actions = parser.add_subparsers(dest="action", required=False)
         kept: dict[str, Any] = {**help_options(_EXAMPLES), "parents": [base_options()]}
         status = actions.add_parser(
-            "status", help="count pending and parked events (the default action)", **kept
+            "status", help="count pending and parked events, show the last audit (default)", **kept
         )
         drain = actions.add_parser("drain", help="publish pending events, oldest first", **kept)
         listing = actions.add_parser("list", help="list parked events, oldest first", **kept)
