@@ -44,7 +44,7 @@ def write_expected(
     sources = [(source, *range_) for source in chosen for range_ in _ranges(source)]
     parts = [Range(source.name, *range_, number) for number, (source, *range_) in enumerate(sources)]
     files, refused = list[Path](), 0
-    with _mapper(chosen, len(parts)) as map_:
+    with _mapper(chosen, has_many=len(parts) > len(chosen)) as map_:
         for (source, *_), written in zip(sources, map_(partial(write_range, asked), parts), strict=True):
             files.append(written.path)
             refused += written.refused
@@ -69,9 +69,9 @@ def _ranges(source: Source) -> Iterator[tuple[int, int]]:
 
 
 @contextmanager
-def _mapper(chosen: Sequence[Source], range_count: int) -> Iterator[Any]:
+def _mapper(chosen: Sequence[Source], *, has_many: bool) -> Iterator[Any]:
     """Yield `map`, or one of two processes where there are many rows, which others can read."""
-    if range_count > 1 and can_start(_METHOD) and all(map(_is_shared, chosen)):
+    if has_many and can_start(_METHOD) and all(map(_is_shared, chosen)):
         with two_processes(_METHOD, django.setup) as map_:
             yield map_
     else:

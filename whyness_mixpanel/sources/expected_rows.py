@@ -81,7 +81,7 @@ def write_range(asked: Asked, part: Range) -> Written:
             SettingError,
         ) as error:  # not every one can leave its process
             raise NotJudged(str(error)) from error
-    return Written(path, writer.refused, writer.troubles)
+    return Written(path, writer.refused, sorted(writer.troubles))
 
 
 class _Writer:

@@ -39,7 +39,7 @@ def two_processes(method: str, set_up: Callable[[], Any] = bool) -> Iterator[Any
                 "A process of the audit was killed, perhaps for want of memory. Nothing was judged."
             ) from None
         finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+            pool.shutdown(cancel_futures=True)  # waits for what has begun
 
 
 def _begin(set_up: Callable[[], Any]) -> None:
