@@ -98,21 +98,23 @@ class _Writer:
     def write(self, rows: Mapping[int, Any], file: IO[bytes]) -> None:
         """Write the events of a page."""
         events = list(self._events(self._selected(rows)))
-        people = [filters.people_of(event) for event, _ in events]
-        self._ask_about(set().union(*people))
-        for (event, translated), some in zip(events, people, strict=True):
-            file.write(to_line(translated, self._absent(event, some)))
+        self._ask_about({(event.get("user"), event.get("prospect")) for event, _ in events})
+        if self._unwanted or self._waiting:
+            file.writelines(to_line(translated, self._absent(event)) for event, translated in events)
+        else:
+            file.writelines(to_line(translated) for _, translated in events)
 
-    def _ask_about(self, people: set[str]) -> None:
-        """Ask who of them is suppressed; people come again on later pages."""
-        new = people - self._known
+    def _ask_about(self, pairs: set[tuple[Any, Any]]) -> None:
+        """Ask who of users and prospects is suppressed; people come again on later pages."""
+        people = [filters.people_of({"user": user, "prospect": prospect}) for user, prospect in pairs]
+        new = set().union(*people) - self._known
         self._known |= new
         self._unwanted |= filters.unwanted_among(new)
 
-    def _absent(self, event: _Event, people: set[str]) -> str:
-        if not self._unwanted.isdisjoint(people):
+    def _absent(self, event: _Event) -> str:
+        if not self._unwanted.isdisjoint(filters.people_of(event)):
             return "suppressed"
-        return self._waiting.get(_key(event), "") if self._waiting else ""
+        return self._waiting.get(_key(event), "")
 
     def _selected(self, rows: Mapping[int, Any]) -> dict[int, Any]:
         """Return the rows of the period, by key."""
