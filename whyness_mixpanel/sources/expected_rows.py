@@ -4,8 +4,10 @@ An event is translated from its fields, without the JSON of a message between. O
 encoded as a backfill would encode it, so that both say the same of it.
 """
 
+import gc
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -72,7 +74,7 @@ def write_range(asked: Asked, part: Range) -> Written:
     """
     path = asked.directory / f"expected-{part.number}.jsonl"
     writer = _Writer(asked, part)
-    with open(path, "xb", opener=private) as file:
+    with open(path, "xb", opener=private) as file, _without_gc():
         try:
             for _, rows in pages(registry.get(part.source), part.after, part.upper):
                 writer.write(rows, file)
@@ -82,6 +84,18 @@ def write_range(asked: Asked, part: Range) -> Written:
         ) as error:  # not every one can leave its process
             raise NotJudged(str(error)) from error
     return Written(path, writer.refused, sorted(writer.troubles))
+
+
+@contextmanager
+def _without_gc() -> Iterator[None]:
+    """Collect no garbage: rows have no cycles, and to visit them takes a sixth of the time."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 class _Writer:
