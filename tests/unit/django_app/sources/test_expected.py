@@ -1,17 +1,19 @@
 """The expected events of an audit are those that a backfill of the same rows would send."""
 
 import json
+import pickle
 import re
 import tempfile
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from io import StringIO
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -32,6 +34,7 @@ from whyness_mixpanel.models import Event, Suppression
 from whyness_mixpanel.sources import Source, expected, expected_ranges, registry
 from whyness_mixpanel.sources import backfill as walk
 from whyness_mixpanel.sources.expected_rows import Asked
+from whyness_ops.errors import NotJudged
 
 CLOCK_MS = 1_795_000_000_000
 SINCE, UNTIL = LONG_BEFORE - timedelta(days=30), CREATED + timedelta(days=1)
@@ -243,3 +246,95 @@ def test_each_odd_event_is_judged_as_a_backfill_judges_it(kind: str) -> None:
         assert expect("odd", **rules) == sent("odd", **rules)
         TrackerLog.objects.filter(pk__in=[first.pk, last.pk]).delete()
         assert expect("odd", **rules) == sent("odd", **rules)
+
+
+def write(directory: Path, *, is_stopped: Callable[[], bool] = lambda: False) -> list[Path]:
+    """Write the expected events of all activities; return the files."""
+    selected = expected.period(*(int(moment.timestamp() * 1000) for moment in (SINCE, UNTIL)))
+    asked = Asked(directory, selected, "distinct_id", CLOCK_MS, derived=False)
+    activity = [sources.get("activity")]
+    written = expected_ranges.write_expected(
+        activity, asked, on_trouble=lambda *_: None, is_stopped=is_stopped
+    )
+    return list(written.files)
+
+
+@pytest.mark.usefixtures("db")
+@pytest.mark.parametrize("sparse", [1, 1_000_003])
+def test_a_range_has_so_many_rows_however_sparse_the_keys_are(
+    sparse: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that two processes are equally busy; only its owner can read its file."""
+    monkeypatch.setattr(expected_ranges, "RANGE_ROWS", 3)
+    for row in reversed(make_activities(8)):
+        TrackerLog.objects.filter(pk=row.pk).update(id=row.pk * sparse + 100)
+
+    files = write(tmp_path)
+
+    assert [len(path.read_text().splitlines()) for path in files] == [3, 3, 2]
+    assert {path.stat().st_mode & 0o777 for path in files} == {0o600}
+
+
+@pytest.mark.usefixtures("db")
+def test_it_stops_between_two_ranges(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not after all rows, which may take hours."""
+    monkeypatch.setattr(expected_ranges, "RANGE_ROWS", 1)
+    make_activities(3)
+
+    with pytest.raises(KeyboardInterrupt):
+        write(tmp_path, is_stopped=lambda: True)
+
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.usefixtures("db")
+def test_a_database_that_fails_is_not_taken_for_rows_without_an_event(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They would be counted as never sent, and never missed."""
+    make_activities(2)
+
+    def fail(*_: object) -> None:
+        raise OperationalError
+
+    monkeypatch.setattr(Source, "fields", lambda *_: None)
+    monkeypatch.setattr(Source, "encode", fail)
+    monkeypatch.setattr(walk, "_check_database", fail)
+    with pytest.raises(OperationalError):
+        write(tmp_path)
+
+
+@pytest.mark.usefixtures("db")
+def test_a_wrong_setting_is_a_sentence(tmp_path: Path) -> None:
+    """Which a process can hand to another."""
+    make_activities(1)
+
+    with override(SCRUB_PATTERNS=["("]), pytest.raises(NotJudged, match="SCRUB_PATTERNS") as raised:
+        write(tmp_path)
+
+    assert str(pickle.loads(pickle.dumps(raised.value))) == str(raised.value)  # noqa: S301  (our own)
+
+
+@pytest.mark.usefixtures("db")
+@pytest.mark.parametrize(
+    ("module", "database", "is_shared"),
+    [
+        ("site.settings", {"vendor": "postgresql"}, True),
+        ("site.settings", {"vendor": "sqlite"}, True),
+        ("site.settings", {"vendor": "sqlite", "is_in_memory_db": lambda: True}, False),
+        ("site.settings", {"vendor": "postgresql", "in_atomic_block": True}, False),
+        (None, {"vendor": "postgresql"}, False),
+    ],
+)
+def test_two_processes_read_what_both_can_see(
+    monkeypatch: pytest.MonkeyPatch,
+    module: str | None,
+    database: dict[str, Any],
+    is_shared: bool,  # noqa: FBT001  (a table)
+) -> None:
+    """Not a database in memory, nor what a transaction has not committed; and settings that both can load."""
+    connection = SimpleNamespace(**{"in_atomic_block": False, "is_in_memory_db": lambda: False} | database)
+    monkeypatch.setattr(expected_ranges, "connections", {"default": connection})
+    monkeypatch.setattr(expected_ranges, "settings", SimpleNamespace(SETTINGS_MODULE=module))
+
+    assert expected_ranges._is_shared(sources.get("activity")) == is_shared
