@@ -25,7 +25,7 @@ def write_expected(
     chosen: Sequence[Source],
     asked: Asked,
     *,
-    on_trouble: Callable[[Source, int, str], None],
+    on_trouble: Callable[[str, int, str], None],
     is_stopped: Callable[[], bool],
 ) -> Expected:
     """Write the expected events of sources.
@@ -33,7 +33,7 @@ def write_expected(
     Args:
         chosen: the sources.
         asked: what is asked of each row.
-        on_trouble: called with the source and the key of a row without an event, and the reason.
+        on_trouble: called with the source's name and the key of a row without an event, and the reason.
         is_stopped: asked between two ranges.
 
     Raises:
@@ -41,15 +41,15 @@ def write_expected(
         NotJudged: it is unknown who is suppressed, a setting is invalid, or a process was killed.
         django.db.Error: the database failed.
     """
-    sources = [(source, *range_) for source in chosen for range_ in _ranges(source)]
-    parts = [Range(source.name, *range_, number) for number, (source, *range_) in enumerate(sources)]
+    ranges = ((source.name, *keys) for source in chosen for keys in _ranges(source))
+    parts = [Range(name, after, upper, number) for number, (name, after, upper) in enumerate(ranges)]
     files, refused = list[Path](), 0
     with _mapper(chosen, has_many=len(parts) > len(chosen)) as map_:
-        for (source, *_), written in zip(sources, map_(partial(write_range, asked), parts), strict=True):
+        for part, written in zip(parts, map_(partial(write_range, asked), parts), strict=True):
             files.append(written.path)
             refused += written.refused
             for key, why in written.troubles:
-                on_trouble(source, key, why)
+                on_trouble(part.source, key, why)
             if is_stopped():
                 raise KeyboardInterrupt
     return Expected(files, refused)

@@ -145,7 +145,7 @@ class _Writer:
 
     def _events(self, rows: Mapping[int, Any]) -> Iterator[tuple[_Event, bytes]]:
         """Yield the fields of each valid event, and what Mixpanel should have of it."""
-        rules = {"identity": self._asked.identity, "now_ms": self._asked.now_ms}
+        rules: dict[str, Any] = {"identity": self._asked.identity, "now_ms": self._asked.now_ms}
         all_fields = [self._source.fields(row) for row in rows.values()]
         sure = translate_sure(all_fields, self._translator, **rules)
         for key, fields, translated in zip(rows, all_fields, sure, strict=True):

@@ -59,7 +59,7 @@ directory = Path(sys.argv[1])
 written = expected_ranges.write_expected(
     [sources.get(name) for name in sources.names()],
     Asked(directory, expected.period(0, 1_795_000_000_000), "distinct_id", 1_795_000_000_000, False),
-    on_trouble=lambda source, key, why: print(source.name, key, why),
+    on_trouble=lambda source, key, why: print(source, key, why),
     is_stopped=lambda: False,
 )
 print(written.refused, len(written.files))

@@ -99,8 +99,8 @@ or wrong command line; 130 stopped by Ctrl-C"""
             raise NotJudged(str(error)) from error
         self._note(f"HISTORY_BEFORE: {before.isoformat() if before else None}")
 
-    def _name(self, source: Source, key: int, why: str) -> None:
-        self._note(f"Row {key} of {source.name} {why}")
+    def _name(self, source: str, key: int, why: str) -> None:
+        self._note(f"Row {key} of {source} {why}")
 
     def _note(self, text: str) -> None:
         self.stderr.write(text, style_func=str)

@@ -215,7 +215,7 @@ def test_what_is_expected_is_what_a_backfill_sends(
         set_time(row, created)
         odd[row.pk] = ODD[chosen] if isinstance(chosen, str) else chosen
 
-    rules = {"identity": identity, "derived": derived}
+    rules: dict[str, Any] = {"identity": identity, "derived": derived}
     chosen_settings = {"IDENTITY": identity, "HISTORY_BEFORE": history, "OPT_OUT": opt_out}
     with (
         override(**chosen_settings),
@@ -240,7 +240,7 @@ def test_each_odd_event_is_judged_as_a_backfill_judges_it(kind: str) -> None:
     fields_of = build(lambda row: odd.get(row.pk, {}))
     sources.register(Source(name="odd", model="whyness_django.TrackerLog", build=fields_of))
     Suppression.objects.create(user=f"p:{SUPPRESSED}")
-    rules = {"identity": "distinct_id", "derived": True}
+    rules: dict[str, Any] = {"identity": "distinct_id", "derived": True}
 
     with override(OPT_OUT=opt_out):
         assert expect("odd", **rules) == sent("odd", **rules)
