@@ -86,12 +86,12 @@ def _measure(environment: Mapping[str, str], url: str, way: str, rows: int) -> d
 
 def make_rows(environment: Mapping[str, str], rows: int) -> None:
     """Create the activity table."""
-    _python(environment, "-m", "bench.rows", str(rows))
+    python(environment, "-m", "bench.rows", str(rows))
 
 
 def backfilled(environment: Mapping[str, str], way: str, rows: int) -> dict[str, float]:
     """Return the figures of a backfill of the last rows, or of the simplest loop."""
-    figures: dict[str, float] = json.loads(_python(environment, "-m", "bench.run_backfill", way, str(rows)))
+    figures: dict[str, float] = json.loads(python(environment, "-m", "bench.run_backfill", way, str(rows)))
     if figures["events"] != rows:
         raise SystemExit(
             f"Only {figures['events']} of {rows} events were published, so the figures mean nothing."
@@ -99,7 +99,8 @@ def backfilled(environment: Mapping[str, str], way: str, rows: int) -> dict[str,
     return figures
 
 
-def _python(environment: Mapping[str, str], *arguments: str) -> str:
+def python(environment: Mapping[str, str], *arguments: str) -> str:
+    """Run Python; return the last line that it printed."""
     done = subprocess.run(
         [sys.executable, *arguments], env=environment, stdout=subprocess.PIPE, text=True, check=True
     )

@@ -10,14 +10,14 @@ from zoneinfo import ZoneInfo
 
 _START_MS, _STEP_MS = 1_760_000_000_000, 29
 # As many of each kind, whatever the number of rows; where in each tenth of the rows they are.
-_EACH = 10
-_MISSING, _DIFFERENT, _UNEXPECTED = 7, 11, 13
-FAULTS = {"missing": _EACH, "different": _EACH, "unexpected": _EACH}
+EACH = 10
+MISSING, DIFFERENT, UNEXPECTED = 7, 11, 13
+FAULTS = {"missing": EACH, "different": EACH, "unexpected": EACH}
 
 
 def write_sides(rows: int, directory: Path) -> None:
     """Write what is expected, and an export of it that lacks, alters and adds events."""
-    step = rows // _EACH
+    step = rows // EACH
     with (
         (directory / "expected.jsonl").open("w") as expected,
         (directory / "exported.jsonl").open("w") as export,
@@ -34,12 +34,12 @@ def write_sides(rows: int, directory: Path) -> None:
             insert_id = f'"$insert_id":"{number:032x}",'
             expected.write(f'{head}"ip":0,{own}{insert_id}{rest}}}}}\n')
             added = f',"mp_processing_time_ms":{time_ms + 900},"$import":true}}}}\n'
-            if number % step == _MISSING:
+            if number % step == MISSING:
                 continue
-            if number % step == _DIFFERENT:
+            if number % step == DIFFERENT:
                 own = own.replace('"pro"', '"free"')
             export.write(f"{head}{own}{insert_id}{rest}{added}")
-            if number % step == _UNEXPECTED:
+            if number % step == UNEXPECTED:
                 export.write(f'{head}{own}"$insert_id":"foreign-{number}",{rest}{added}')
 
 

@@ -60,6 +60,11 @@ class Made:
         if event._history is not None:  # noqa: SLF001  (as above)
             self._apply_history(*event._history)  # noqa: SLF001  (as above)
 
+    @property
+    def fields(self) -> dict[str, Any] | None:
+        """The converted fields, not checked by the contract; None where one has a fault."""
+        return None if self._faults else self._fields
+
     def encode(self) -> str:
         """Return the event's JSON.
 

@@ -116,7 +116,7 @@ class Backfill:
             django.db.Error: the database failed.
         """
         self.read_key = after
-        for last_key, rows in _pages(self._source, after, upper):
+        for last_key, rows in pages(self._source, after, upper):
             self._take(rows)
             self.read_key = last_key
             while self._waiting_bytes > _FULL_CALL_BYTES:
@@ -156,11 +156,7 @@ class Backfill:
             self.counts.too_young += 1
             self._first_young_key = key if self._first_young_key is None else self._first_young_key
             return None
-        try:
-            return Encoded(key, self._source.encode(row))
-        except Error as error:
-            _check_database(self._source, key)
-            raise NoEvent(f"a row that it refers to cannot be read ({type(error).__name__})") from error
+        return Encoded(key, encode(self._source, key, row))
 
     def _send_call(self) -> None:
         packed = messages.pack([event.encoded for event in self._waiting], identity=self._identity)
@@ -181,8 +177,11 @@ class Backfill:
         return self._waiting[0].key if self._waiting else None
 
 
-def _pages(source: Source, after: int, upper: int) -> Iterator[tuple[int, Mapping[int, Any]]]:
-    """Yield the last key and the rows of each page, in two queries, however sparse the keys are."""
+def pages(source: Source, after: int, upper: int) -> Iterator[tuple[int, Mapping[int, Any]]]:
+    """Yield the last key and the rows of each page, in two queries, however sparse the keys are.
+
+    In place of a row that cannot be read stands a NoEvent.
+    """
     keys_of = source.rows().filter(pk__lte=upper).values_list("pk", flat=True)
     while keys := list(keys_of.filter(pk__gt=after)[:PAGE_ROWS]):
         after = keys[-1]
@@ -210,6 +209,21 @@ def _read_alone(source: Source, key: int) -> Any:
             raise
         _check_database(source, key)
         return NoEvent(f"it cannot be read ({type(error).__name__})")
+
+
+def encode(source: Source, key: int, row: Any) -> str:
+    """Return the JSON of a row's event.
+
+    Raises:
+        NoEvent: it has none, or a row that it refers to cannot be read.
+        SettingError: a setting is invalid.
+        django.db.Error: the database failed.
+    """
+    try:
+        return source.encode(row)
+    except Error as error:
+        _check_database(source, key)
+        raise NoEvent(f"a row that it refers to cannot be read ({type(error).__name__})") from error
 
 
 def _check_database(source: Source, key: int) -> None:

@@ -105,6 +105,15 @@ class Source:
             event._history = created, self.old_user(row)  # noqa: SLF001  (not for call sites)
         return event
 
+    def fields(self, row: Any) -> dict[str, Any] | None:
+        """Return the fields of a row's event, not checked by the contract; None if `encode` must be asked."""
+        try:
+            return self.event(row)._made(is_alone=True).fields  # noqa: SLF001  (not for call sites)
+        except Exception as error:
+            if is_of_signal(error):
+                raise
+            return None  # `encode` says why
+
     def encode(self, row: Any) -> str:
         """Return the JSON of a row's event, without anything of the context: the same at any time.
 

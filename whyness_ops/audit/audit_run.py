@@ -3,16 +3,15 @@
 import argparse
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import IO
 
 from whyness_ops import output
 from whyness_ops.audit.audit_command import Credentials
 from whyness_ops.audit.audit_page import page
 from whyness_ops.audit.audit_report import Report, json_lines, make_report, report_text, to_json
-from whyness_ops.audit.auditing import Rules, audit
+from whyness_ops.audit.auditing import Expected, Rules, WriteExpected, audit
 from whyness_ops.audit.expected_events import read_lines, write_expected
 from whyness_ops.audit.export_client import EXPORT_URLS, ExportClient
 from whyness_ops.audit.export_days import DayReader
@@ -31,16 +30,17 @@ def audit_file(options: argparse.Namespace, credentials: Credentials, stop: Stop
     """Audit the expected events of a file; return the exit code."""
     now_ms = int(time.time() * 1000)
 
-    def write(file: IO[bytes]) -> int:
+    def write(directory: Path) -> Expected:
         lines = read_lines(options.file)
-        return write_expected(lines, file, identity=options.identity, now_ms=now_ms, derived=options.derived)
+        rules = {"identity": options.identity, "now_ms": now_ms, "derived": options.derived}
+        return write_expected(lines, directory, **rules)
 
     return run_audit(options, write, credentials, stop, now_ms=now_ms, judged=judged)
 
 
 def run_audit(  # noqa: PLR0913  (what it works with, each by name)
     options: argparse.Namespace,
-    write: Callable[[IO[bytes]], int],
+    write: WriteExpected,
     credentials: Credentials,
     stop: Stop,
     *,
@@ -53,7 +53,7 @@ def run_audit(  # noqa: PLR0913  (what it works with, each by name)
 
     Args:
         options: those of `add_rules` and `add_results`.
-        write: writes the expected events; returns how many are refused.
+        write: writes the expected events into a directory.
         credentials: of the service account.
         stop: asked for between two requests.
         now_ms: the clock, epoch milliseconds.

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import NamedTuple
 
 from whyness_ops.audit.comparison import compare_sides
 from whyness_ops.audit.export_days import DayReader
@@ -15,7 +15,6 @@ from whyness_ops.audit.project_time import ProjectTime
 from whyness_ops.audit.rereading import Question, findings_path
 from whyness_ops.audit.verdicts import Counts
 from whyness_ops.errors import FileFault
-from whyness_ops.files import private
 
 _HOUR_MS, _DAY_MS = 3_600_000, 86_400_000
 
@@ -43,6 +42,21 @@ class Rules:
     insert_ids: re.Pattern[str] | None = None
 
 
+class Expected(NamedTuple):
+    """What Mixpanel should have.
+
+    Args:
+        files: one event a line.
+        refused: how many break a rule, so that they are never sent.
+    """
+
+    files: Sequence[Path]
+    refused: int
+
+
+WriteExpected = Callable[[Path], Expected]
+
+
 class Audited(NamedTuple):
     """The result; its findings are files in a directory that goes with the context.
 
@@ -61,14 +75,14 @@ class Audited(NamedTuple):
 
 @contextmanager
 def audit(
-    write_expected: Callable[[IO[bytes]], int],
+    write_expected: WriteExpected,
     reader: DayReader,
     rules: Rules,
 ) -> Iterator[Audited]:
     """Yield the result of an audit.
 
     Args:
-        write_expected: writes what Mixpanel should have, one event a line; returns how many are refused.
+        write_expected: writes what Mixpanel should have into files in a directory.
         reader: of the export.
         rules: how to judge.
 
@@ -87,17 +101,13 @@ def audit(
         yield audited
 
 
-def _audit(
-    write_expected: Callable[[IO[bytes]], int], reader: DayReader, rules: Rules, directory: Path
-) -> Audited:
-    expected = directory / "expected.jsonl"
-    with open(expected, "xb", opener=private) as file:
-        refused = write_expected(file)
+def _audit(write_expected: WriteExpected, reader: DayReader, rules: Rules, directory: Path) -> Audited:
+    expected = write_expected(directory)
     export = reader.read(rules.project_time.days(rules.now_ms), directory)
     counts = compare_sides(
         Question(
             directory=directory,
-            expected=[expected],
+            expected=expected.files,
             exported=export.files,
             project_time=rules.project_time,
             late_after_ms=int(rules.now_ms - rules.settled_hours * _HOUR_MS),
@@ -109,4 +119,4 @@ def _audit(
         )
     )
     findings = [findings_path(directory, number) for number in partitions(directory)]
-    return Audited(counts, export.incomplete, findings, refused)
+    return Audited(counts, export.incomplete, findings, expected.refused)

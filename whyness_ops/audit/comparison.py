@@ -1,26 +1,22 @@
 """Edge: compares all expected events with all exported ones, in one process or two."""
 
-import os
-import signal
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
-from multiprocessing import get_all_start_methods, get_context
 from pathlib import Path
 from typing import Any, TypeVar
 
 from whyness_ops.audit.joining import join, time_residuals
 from whyness_ops.audit.judging import judge
 from whyness_ops.audit.packed_records import MOST_FILES, Part, Tally, partition, partitions
+from whyness_ops.audit.processes import can_start, two_processes
 from whyness_ops.audit.rereading import Question
 from whyness_ops.audit.verdicts import Counts, Verdict, measured_offset_ms
 from whyness_ops.errors import NotJudged, UsageFault
 
-_PROCESSES, _METHOD = 2, "forkserver"
+_METHOD = "forkserver"
 # A process takes a third of a second to start.
 _ALONE_BYTES = 16_000_000
 _PART_BYTES = 128_000_000
@@ -111,18 +107,10 @@ def _hours(off_ms: int) -> str:
 def _mapper(question: Question) -> Iterator[Any]:
     """Yield `map`, or one of two processes where there is much to do."""
     size = sum(path.stat().st_size for path in (*question.expected, *question.exported))
-    if size <= _ALONE_BYTES or (os.cpu_count() or 1) < _PROCESSES or _METHOD not in get_all_start_methods():
+    if size <= _ALONE_BYTES or not can_start(_METHOD):
         yield map
         return
     # Both are forked from one process: so they share the secret with which Python hashes, and inherit no lock
     # that a thread of this process holds.
-    # They ignore Ctrl-C, which reaches them too: this process decides.
-    ignore = (signal.SIGINT, signal.SIG_IGN)
-    context = get_context(_METHOD)
-    with ProcessPoolExecutor(_PROCESSES, context, initializer=signal.signal, initargs=ignore) as pool:
-        try:
-            yield pool.map
-        except BrokenProcessPool:
-            raise NotJudged(
-                "A process of the comparison was killed, perhaps for want of memory. Nothing was judged."
-            ) from None
+    with two_processes(_METHOD) as map_:
+        yield map_

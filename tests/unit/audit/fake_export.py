@@ -131,8 +131,8 @@ def run(
 ) -> tuple[dict[str, Any], set[tuple[str, str, str]]]:
     """Return the summary, and verdict, event name and insert id of each finding."""
     with audit(
-        lambda file: write_expected(
-            lines, file, identity="distinct_id", now_ms=rules.now_ms, derived=rules.derived
+        lambda directory: write_expected(
+            lines, directory, identity="distinct_id", now_ms=rules.now_ms, derived=rules.derived
         ),
         (time or FakeTime()).reader(export),
         rules,

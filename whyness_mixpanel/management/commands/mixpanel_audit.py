@@ -4,8 +4,8 @@ import argparse
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from functools import partial
-from typing import IO, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import CommandError
 from django.db import Error
@@ -13,7 +13,6 @@ from django.db import Error
 from whyness_mixpanel import conf, last_audit, sources
 from whyness_mixpanel.management.our_command import OurCommand
 from whyness_mixpanel.management.plain_errors import plain_errors
-from whyness_mixpanel.privacy import filters
 from whyness_mixpanel.sources import expected
 from whyness_mixpanel.sources.source import Source
 from whyness_ops import OpsError, Stop
@@ -22,6 +21,9 @@ from whyness_ops.audit.audit_line import AuditLine, printer, told
 from whyness_ops.errors import NotJudged
 from whyness_ops.output import printable
 from whyness_ops.stop import STOPPED, stopped_by_signals
+
+if TYPE_CHECKING:
+    from whyness_ops.audit.auditing import Expected
 
 _REGION_OF = {"https://eu.mixpanel.com": "eu", "https://in.mixpanel.com": "in"}
 
@@ -74,13 +76,13 @@ or wrong command line; 130 stopped by Ctrl-C"""
         self._tell_history(chosen)
         now_ms = int(time.time() * 1000)
 
-        def write(file: IO[bytes]) -> int:
-            waiting = expected.still_waiting()  # once for all sources: an outage may have filled it
-            rules = {"identity": conf.IDENTITY.get(), "now_ms": now_ms, "derived": options.derived}
-            return sum(
-                self._walk(source, options, waiting, partial(run.write_expected, file=file, **rules))
-                for source in chosen
-            )
+        from whyness_mixpanel.sources.expected_ranges import write_expected  # noqa: PLC0415  (its libraries are an extra)
+        from whyness_mixpanel.sources.expected_rows import Asked  # noqa: PLC0415  (as above)
+
+        def write(directory: Path) -> "Expected":
+            selected = expected.period(options.since, options.until)
+            asked = Asked(directory, selected, conf.IDENTITY.get(), now_ms, options.derived)
+            return write_expected(chosen, asked, on_trouble=self._name, is_stopped=stop.is_set)
 
         code: int = run.run_audit(
             options,
@@ -112,22 +114,8 @@ or wrong command line; 130 stopped by Ctrl-C"""
             raise NotJudged(str(error)) from error
         self._note(f"HISTORY_BEFORE: {before.isoformat() if before else None}")
 
-    def _walk(
-        self, source: Source, options: argparse.Namespace, waiting: expected.Waiting, write: expected.Write
-    ) -> int:
-        """Write the expected events of a source; return how many were never sent, for they break a rule."""
-        selected = expected.period(options.since, options.until)
-        try:
-            return expected.walk(
-                source,
-                selected,
-                write,
-                waiting=waiting,
-                identity=conf.IDENTITY.get(),
-                on_trouble=lambda key, why: self._note(f"Row {key} of {source.name} {why}"),
-            )
-        except filters.CannotFilter as error:
-            raise NotJudged(str(error)) from error
+    def _name(self, source: str, key: int, why: str) -> None:
+        self._note(f"Row {key} of {source} {why}")
 
     def _note(self, text: str) -> None:
         self.stderr.write(text, style_func=str)

@@ -100,7 +100,7 @@ def test_messages_are_packed_full_across_pages(monkeypatch: pytest.MonkeyPatch) 
     row_count = 22 * per_message + 1
     starts = range(0, row_count, 100)
     pages = [(at, dict.fromkeys(range(at, min(at + 100, row_count)), row)) for at in starts]
-    monkeypatch.setattr(walk, "_pages", lambda *_: pages)
+    monkeypatch.setattr(walk, "pages", lambda *_: pages)
 
     def send(encoded: Sequence[str]) -> dict[int, str]:
         calls.append([len(message.body) for message in packing.pack(encoded, identity="distinct_id")])
@@ -148,14 +148,14 @@ def test_a_page_costs_two_queries_whatever_is_on_it() -> None:
 def test_rows_that_come_during_the_walk_are_not_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """The last key is fixed at the start, or it might never end."""
     make_activities(5)
-    pages = walk._pages
+    pages = walk.pages
 
     def growing(*args: Any) -> Iterator[Any]:
         for page in pages(*args):
             make_activities(1)
             yield page
 
-    monkeypatch.setattr(walk, "_pages", growing)
+    monkeypatch.setattr(walk, "pages", growing)
 
     assert backfill("activity")["published"] == 5
     assert TrackerLog.objects.count() == 7
