@@ -1,8 +1,10 @@
 """The line of an audit: written once, whatever happens, and fit for any log."""
 
 import json
+import re
 from collections import Counter
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -52,6 +54,18 @@ def test_a_result_is_its_counts(sums: dict[Verdict, int], code: int) -> None:
         "1970-01-02T00:00:00Z",
     )
     assert NAME not in json.dumps(line)
+
+
+def test_the_page_shows_the_fields_of_a_line() -> None:
+    """In docs/how-to/audit.md, in their order, with verdicts that exist."""
+    page = (Path(__file__).parents[3] / "docs/how-to/audit.md").read_text()
+    [block] = re.findall(r"^```json\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    [line] = lines_of(lambda line: line.judged(report_of({}), 1))
+    shown = json.loads(block)
+
+    assert list(shown) == list(line)
+    assert shown["verdicts"].keys() <= line["verdicts"].keys()
+    assert shown["result"] == line["result"]
 
 
 @pytest.mark.parametrize(
