@@ -44,7 +44,8 @@ def write_expected(
     ranges = ((source.name, *keys) for source in chosen for keys in _ranges(source))
     parts = [Range(name, after, upper, number) for number, (name, after, upper) in enumerate(ranges)]
     files, refused = list[Path](), 0
-    with _mapper(chosen, has_many=len(parts) > len(chosen)) as map_:
+    has_many = len(parts) > len({part.source for part in parts})
+    with _mapper(chosen, has_many=has_many) as map_:
         for part, written in zip(parts, map_(partial(write_range, asked), parts), strict=True):
             files.append(written.path)
             refused += written.refused

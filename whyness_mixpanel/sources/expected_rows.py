@@ -78,11 +78,8 @@ def write_range(asked: Asked, part: Range) -> Written:
         try:
             for _, rows in pages(registry.get(part.source), part.after, part.upper):
                 writer.write(rows, file)
-        except (
-            filters.CannotFilter,
-            SettingError,
-        ) as error:  # not every one can leave its process
-            raise NotJudged(str(error)) from error
+        except (filters.CannotFilter, SettingError) as error:
+            raise NotJudged(str(error)) from error  # which can leave this process; a SettingError cannot
     return Written(path, writer.refused, sorted(writer.troubles))
 
 

@@ -5,6 +5,7 @@ import pickle
 import re
 import tempfile
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime, timedelta
 from io import StringIO
 from pathlib import Path
@@ -248,14 +249,12 @@ def test_each_odd_event_is_judged_as_a_backfill_judges_it(kind: str) -> None:
         assert expect("odd", **rules) == sent("odd", **rules)
 
 
-def write(directory: Path, *, is_stopped: Callable[[], bool] = lambda: False) -> list[Path]:
-    """Write the expected events of all activities; return the files."""
+def write(directory: Path, *names: str, is_stopped: Callable[[], bool] = lambda: False) -> list[Path]:
+    """Write the expected events of sources, by default of all activities; return the files."""
     selected = expected.period(*(int(moment.timestamp() * 1000) for moment in (SINCE, UNTIL)))
     asked = Asked(directory, selected, "distinct_id", CLOCK_MS, derived=False)
-    activity = [sources.get("activity")]
-    written = expected_ranges.write_expected(
-        activity, asked, on_trouble=lambda *_: None, is_stopped=is_stopped
-    )
+    chosen = [sources.get(name) for name in names or ("activity",)]
+    written = expected_ranges.write_expected(chosen, asked, on_trouble=lambda *_: None, is_stopped=is_stopped)
     return list(written.files)
 
 
@@ -338,3 +337,27 @@ def test_two_processes_read_what_both_can_see(
     monkeypatch.setattr(expected_ranges, "settings", SimpleNamespace(SETTINGS_MODULE=module))
 
     assert expected_ranges._is_shared(sources.get("activity")) == is_shared
+
+
+@pytest.mark.usefixtures("db")
+@pytest.mark.parametrize(("activities", "clicks", "started"), [(0, 0, 0), (2, 2, 0), (3, 0, 1), (1, 3, 1)])
+def test_two_processes_begin_where_a_source_has_many_rows(
+    activities: int, clicks: int, started: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many sources have few, or none."""
+    begun = []
+
+    def two_processes(*_: object) -> AbstractContextManager[Any]:
+        begun.append(1)
+        return nullcontext(map)
+
+    monkeypatch.setattr(expected_ranges, "RANGE_ROWS", 2)
+    monkeypatch.setattr(expected_ranges, "can_start", lambda _: True)
+    monkeypatch.setattr(expected_ranges, "_is_shared", lambda _: True)
+    monkeypatch.setattr(expected_ranges, "two_processes", two_processes)
+    make_activities(activities)
+    for contact_id in range(clicks):
+        make_click(contact_id=contact_id + 2, is_prospect=True)
+
+    assert len(write(tmp_path, *KINDS[:3])) == -(-activities // 2) + -(-clicks // 2)
+    assert len(begun) == started
