@@ -142,8 +142,8 @@ def test_what_is_still_in_the_outbox_is_missing_with_a_trace(
 
     summary, *lines = map(json.loads, (tmp_path / "findings.jsonl").read_text().splitlines())
     traces = {line["insert_id"]: line.get("trace") for line in lines if line["kind"] == "event"}
-    assert traces == {str(waiting.pk): trace, str(waiting.pk + 1): None}
-    assert summary["traced"] == {trace: 1}
+    assert traces == {str(waiting.pk): trace, str(waiting.pk + 1): "no trace"}
+    assert summary["traced"] == {trace: 1, "no trace": 1}
 
 
 @pytest.mark.parametrize(

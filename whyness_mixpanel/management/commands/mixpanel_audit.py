@@ -2,24 +2,30 @@
 
 import argparse
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from functools import partial
+from types import ModuleType
 from typing import IO, Any
 
 from django.core.management.base import CommandError
 
 from whyness_mixpanel import conf, sources
+from whyness_mixpanel.management import audit_repair
 from whyness_mixpanel.management.our_command import OurCommand
 from whyness_mixpanel.management.plain_errors import plain_errors
+from whyness_mixpanel.management.site_stack import add_stack, with_settings
 from whyness_mixpanel.privacy import filters
 from whyness_mixpanel.sources import expected
+from whyness_mixpanel.sources.backfill import Period
 from whyness_mixpanel.sources.source import Source
 from whyness_ops import OpsError, Stop
 from whyness_ops.audit import audit_command
+from whyness_ops.audit.tracing import StackTrace, Trace, nowhere_else
 from whyness_ops.errors import NotJudged
 from whyness_ops.output import printable
-from whyness_ops.stop import STOPPED, stopped_by_signals
+from whyness_ops.stack_options import connect
+from whyness_ops.stop import stopped_by_signals
 
 _REGION_OF = {"https://eu.mixpanel.com": "eu", "https://in.mixpanel.com": "in"}
 
@@ -33,12 +39,16 @@ class Command(OurCommand):
     examples = """examples:
   manage.py mixpanel_audit --since 2026-11-01 --until 2026-11-08 --zone Europe/Berlin
   manage.py mixpanel_audit activity user-click --since 2026-11-23 --until 2026-11-24 --findings findings.jsonl
+  manage.py mixpanel_audit --since 2026-11-23 --until 2026-11-24 --repair             # what it would publish
+  manage.py mixpanel_audit --since 2026-11-23 --until 2026-11-24 --repair --publish
 
 The service account (role Consumer) comes from AUDIT_ACCOUNT and AUDIT_PASSWORD, else from
 MIXPANEL_SERVICE_ACCOUNT and MIXPANEL_SERVICE_PASSWORD.
 
-exit codes: 0 all accounted for; 1 something is missing, different or unexpected; 2 it could not be judged,
-or wrong command line; 130 stopped by Ctrl-C"""
+The stack is asked only about missing events: whether they are in its queues or its Log.
+
+exit codes: 0 all accounted for; 1 something is missing, different, unexpected or undecided, or could not be
+published; 2 it could not be judged, or wrong command line; 130 stopped by Ctrl-C"""
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Add the sources and the options of `whyness-mixpanel audit`."""
@@ -47,7 +57,9 @@ or wrong command line; 130 stopped by Ctrl-C"""
             "source", nargs="*", metavar="SOURCE", help=f"of {', '.join(there)} (default: all of them)"
         )
         audit_command.add_rules(parser, has_settings=True)
+        audit_repair.add_repair(parser)
         audit_command.add_results(parser)
+        add_stack(parser)
 
     def handle(self, **given: Any) -> None:
         """Audit."""
@@ -58,21 +70,21 @@ or wrong command line; 130 stopped by Ctrl-C"""
                 code = self._audit(_with_settings(given), _chosen(given["source"]), stop)
             except OpsError as error:
                 raise CommandError(printable(str(error)), returncode=error.exit_code) from error
-        if stop.is_set():
-            raise CommandError("Stopped. Nothing was judged.", returncode=STOPPED)
         if code:
             raise CommandError("Not all is accounted for. See the report.", returncode=code)
 
     def _audit(self, options: argparse.Namespace, chosen: Sequence[Source], stop: Stop) -> int:
+        audit_repair.check_options(options)
         account, run = audit_command.begin(options)
         self._tell_history(chosen)
         now_ms = int(time.time() * 1000)
 
-        def write(file: IO[bytes]) -> int:
+        def write(file: IO[bytes], since_ms: int, until_ms: int) -> int:
+            period = expected.period(since_ms, until_ms)
             waiting = expected.still_waiting()  # once for all sources: an outage may have filled it
             rules = {"identity": conf.IDENTITY.get(), "now_ms": now_ms, "derived": options.derived}
             return sum(
-                self._walk(source, options, waiting, partial(run.write_expected, file=file, **rules))
+                self._walk(source, period, waiting, partial(run.write_expected, file=file, **rules))
                 for source in chosen
             )
 
@@ -81,11 +93,18 @@ or wrong command line; 130 stopped by Ctrl-C"""
             write,
             account,
             stop,
-            now_ms=now_ms,
+            trace=_trace(options, stop),
             insert_ids=expected.insert_ids(chosen),
             emit=self.stdout.write,
+            repair=self._repair(options, chosen, stop, run) if options.repair else None,
         )
         return code
+
+    def _repair(
+        self, options: argparse.Namespace, chosen: Sequence[Source], stop: Stop, run: ModuleType
+    ) -> Any:
+        publish = audit_repair.publish_rows(chosen, options, stop, self._note)
+        return run.Repair(publish, is_dry=not options.publish, is_confirmed=options.yes)
 
     def _tell_history(self, chosen: Sequence[Source]) -> None:
         """Say which rows an older version sent."""
@@ -97,15 +116,12 @@ or wrong command line; 130 stopped by Ctrl-C"""
             raise NotJudged(str(error)) from error
         self._note(f"HISTORY_BEFORE: {before.isoformat() if before else None}")
 
-    def _walk(
-        self, source: Source, options: argparse.Namespace, waiting: expected.Waiting, write: expected.Write
-    ) -> int:
+    def _walk(self, source: Source, period: Period, waiting: expected.Waiting, write: expected.Write) -> int:
         """Write the expected events of a source; return how many were never sent, for they break a rule."""
-        selected = expected.period(options.since, options.until)
         try:
             return expected.walk(
                 source,
-                selected,
+                period,
                 write,
                 waiting=waiting,
                 identity=conf.IDENTITY.get(),
@@ -130,8 +146,15 @@ def _chosen(names: Sequence[str]) -> list[Source]:
     return chosen or [source for source in everything if source.is_installed]
 
 
+def _trace(options: argparse.Namespace, stop: Stop) -> Callable[[int], Trace]:
+    """Return what finds missing events in the site's stack; a site without a queue has none."""
+    if conf.BACKEND.get() == "mixpanel" and not options.queue_url:
+        return lambda _: nowhere_else
+    return partial(StackTrace, partial(connect, options), stop)
+
+
 def _with_settings(given: dict[str, Any]) -> argparse.Namespace:
-    """Return the options; what belongs to the project comes from the site's settings."""
+    """Return the options; what belongs to the project and the stack comes from the site's settings."""
     of_project: dict[str, conf.Setting[Any]] = {"zone": conf.PROJECT_TIME_ZONE, "project": conf.PROJECT_ID}
     found = {name: given[name] or setting.get() for name, setting in of_project.items()}
     for name, value in found.items():
@@ -139,4 +162,4 @@ def _with_settings(given: dict[str, Any]) -> argparse.Namespace:
             key = of_project[name].key
             raise NotJudged(f"Give --{name}, as in the project's settings in Mixpanel, or set {key}.")
     region = given["data_region"] or _REGION_OF.get(conf.MIXPANEL_URL.get(), "us")
-    return argparse.Namespace(**{**given, **found, "data_region": region})
+    return with_settings({**given, **found, "data_region": region})
