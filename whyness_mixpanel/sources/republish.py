@@ -37,14 +37,16 @@ def republish(  # noqa: PLR0913  (what it works with, each by name)
         CannotFilter: it is unknown who is suppressed.
         django.db.Error: the database failed.
     """
-    counts.update(published=0, parked=0, suppressed=0, left_out=len(set(wanted)))
     left = set(wanted)
+    for name, count in (("published", 0), ("parked", 0), ("suppressed", 0), ("left_out", len(left))):
+        counts[name] = count
 
     def keep(events: Sequence[str]) -> Sequence[str]:
         chosen = [event for event in events if _key(event) in wanted]
         kept = filters.filter_suppressed(chosen)
         left.difference_update(map(_key, chosen))
-        counts.update(suppressed=counts["suppressed"] + len(chosen) - len(kept), left_out=len(left))
+        counts["suppressed"] += len(chosen) - len(kept)
+        counts["left_out"] = len(left)
         return kept
 
     def send_counted(events: Sequence[str]) -> Mapping[int, str]:

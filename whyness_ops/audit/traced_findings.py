@@ -46,7 +46,8 @@ def trace_findings(
                 if wanted and not is_stopped():
                     _trace(wanted, trace, report.counts)
                     done += len(wanted)
-                    progress(done, total, "missing events traced")
+                    if total > _AT_ONCE:
+                        progress(done, total, "missing events traced")
                 file.writelines(json.dumps(finding) + "\n" for finding in some)
         traced.replace(path)
     report.counts.verdicts = +report.counts.verdicts  # without those that are none any more

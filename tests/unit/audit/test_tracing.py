@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from botocore.exceptions import EndpointConnectionError, NoCredentialsError
@@ -9,6 +10,7 @@ from botocore.exceptions import EndpointConnectionError, NoCredentialsError
 from tests.builders import make_event
 from tests.rights import VIEWER
 from tests.unit.audit.fake_stack import DEAD_URL, PARTS, QUEUE_URL, TABLE, FakeStack
+from whyness_events import Event
 from whyness_events.log_entry import LogEntry, LogKey
 from whyness_events.outcomes import FAILURE_REASONS, State
 from whyness_ops.audit.traces import UNDECIDED_TRACES, Asked, meaning
@@ -28,7 +30,7 @@ def traced(stack: FakeStack, *events: Asked, parts: Stack = PARTS) -> list[str]:
 
 @pytest.mark.parametrize("state", list(State))
 @pytest.mark.parametrize("queue", [{}, {"visible": 3}, {"hidden": 1}])
-def test_the_log_names_state_and_reason(state: str, queue: dict[str, int]) -> None:
+def test_the_log_names_state_and_reason(state: str, queue: dict[str, Any]) -> None:
     """Whatever else waits in the queue; the queue of dead letters is not inspected for it."""
     stack = FakeStack(**queue)
     stack.log(EVENT, reason="oversized", state=state)
@@ -53,7 +55,7 @@ def test_the_newest_row_of_an_event_counts() -> None:
     assert traced(stack) == ["dead: rejected"]
 
 
-def replace_event(**over: str) -> object:
+def replace_event(**over: str) -> Event:
     """Return the event with other fields."""
     return make_event(**{"insert_id": "row-1", "event": "A", "time": EVENT.time, **over})
 
@@ -71,7 +73,7 @@ def replace_event(**over: str) -> object:
         ({"age_s": 9 * 3_600.0 - 1, "denied": frozenset({"get_metric_data"})}, "no trace"),
     ],
 )
-def test_what_the_log_does_not_name(facts: dict[str, float], trace: str) -> None:
+def test_what_the_log_does_not_name(facts: dict[str, Any], trace: str) -> None:
     """A message in the queue, an older one by CloudWatch, or a hidden dead letter may be it."""
     assert traced(FakeStack(**facts)) == [trace]
 
@@ -144,7 +146,7 @@ def test_whatever_keeps_from_asking_is_said(fault: Exception, why: str) -> None:
         raise SetupFault("a sentence") from fault
 
     stack = FakeStack()
-    stack.connect = lambda *_: connect()  # type: ignore[method-assign,assignment]
+    stack.connect = lambda *_: connect()  # type: ignore[method-assign]
 
     assert traced(stack) == [f"not traced: {why}"]
 

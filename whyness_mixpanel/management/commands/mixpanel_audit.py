@@ -25,7 +25,7 @@ from whyness_ops.audit.tracing import StackTrace, Trace, nowhere_else
 from whyness_ops.errors import NotJudged
 from whyness_ops.output import printable
 from whyness_ops.stack_options import connect
-from whyness_ops.stop import stopped_by_signals
+from whyness_ops.stop import STOPPED, stopped_by_signals
 
 _REGION_OF = {"https://eu.mixpanel.com": "eu", "https://in.mixpanel.com": "in"}
 
@@ -69,7 +69,8 @@ published; 2 it could not be judged, or wrong command line; 130 stopped by Ctrl-
             try:
                 code = self._audit(_with_settings(given), _chosen(given["source"]), stop)
             except OpsError as error:
-                raise CommandError(printable(str(error)), returncode=error.exit_code) from error
+                code = STOPPED if stop.is_set() else error.exit_code
+                raise CommandError(printable(str(error)), returncode=code) from error
         if code:
             raise CommandError("Not all is accounted for. See the report.", returncode=code)
 
