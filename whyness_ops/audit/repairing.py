@@ -38,12 +38,12 @@ class Repair:
     """How to repair.
 
     Args:
-        publish: publishes the events of these keys, or only counts them, and tells counts by name as it goes.
+        send: publishes the events of these keys, or only counts them, and tells counts by name as it goes.
         is_dry: publish nothing.
         is_confirmed: publish, however many are missing.
     """
 
-    publish: Publish
+    send: Publish
     is_dry: bool
     is_confirmed: bool
 
@@ -104,7 +104,7 @@ def repair_lost(  # noqa: PLR0913  (what it works with, each by name)
     done.refusal = "" if repair.is_confirmed else refusal(lost, first)
     if done.refusal or not lost:
         return _code(first, strict=strict)
-    repair.publish(frozenset(one.key for one in lost), done.counts)
+    repair.send(frozenset(one.key for one in lost), done.counts)
     if repair.is_dry:
         return _code(first, strict=strict)
     done.after = _await(auditor, first, lost, now_s)
