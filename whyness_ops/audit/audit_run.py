@@ -3,7 +3,7 @@
 import argparse
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -76,16 +76,21 @@ def run_audit(  # noqa: PLR0913  (what it works with, each by name)
         reader = _reader(options, credentials, progress, stop)
         auditor = Auditor(options, write, reader, progress, stop, trace, insert_ids)
         report, lost = _first(auditor, is_repaired=repair is not None)
-        if repair is None:
+        if repair is None or not options.json:
             _say(report, options, emit)
-            return exit_code(report.counts, strict=options.strict, is_complete=not report.incomplete)
-        if not options.json:
-            _say(report, options, emit)
-        done = Repaired(len(lost), repair.is_dry)
-        try:
-            return repair_lost(repair, auditor, report, lost, done)
-        finally:  # what was published is said, whatever happens while it is awaited
-            _say_repaired(report, done, options, emit)
+        if repair is not None:
+            report = _repair(repair, auditor, report, lost, emit)
+    return exit_code(report.counts, strict=options.strict, is_complete=not report.incomplete)
+
+
+def _repair(
+    repair: Repair, auditor: Auditor, report: Report, lost: Sequence[Lost], emit: output.Write
+) -> Report:
+    done = Repaired(len(lost), repair.is_dry)
+    try:
+        return repair_lost(repair, auditor, report, lost, done)
+    finally:  # what was published is said, whatever happens while it is awaited
+        _say_repaired(report, done, auditor.options, emit)
 
 
 def _first(auditor: Auditor, *, is_repaired: bool) -> tuple[Report, list[Lost]]:

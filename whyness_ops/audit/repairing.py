@@ -16,7 +16,7 @@ from whyness_ops.audit.auditor import Auditor
 from whyness_ops.audit.project_time import ProjectTime, day_name, day_number
 from whyness_ops.audit.repaired import Repaired
 from whyness_ops.audit.traces import NO_TRACE, NOT_TRACED, Key
-from whyness_ops.audit.verdicts import Counts, Verdict, exit_code
+from whyness_ops.audit.verdicts import Counts, Verdict
 from whyness_ops.errors import Stopped
 
 MOST_EVENTS, MOST_PERCENT = 1_000, 1
@@ -85,8 +85,8 @@ def repair_lost(  # noqa: PLR0913  (what it works with, each by name)
     done: Repaired,
     *,
     now_s: Callable[[], float] = time.monotonic,
-) -> int:
-    """Publish what is lost, wait until it is in the export, and return the exit code.
+) -> Report:
+    """Publish what is lost, wait until it is in the export, and return what is known of all days then.
 
     Args:
         repair: how.
@@ -100,15 +100,14 @@ def repair_lost(  # noqa: PLR0913  (what it works with, each by name)
         NotJudged: Mixpanel refuses the export.
         Stopped: a person stopped it.
     """
-    strict = auditor.options.strict
     done.refusal = "" if repair.is_confirmed else refusal(lost, first)
     if done.refusal or not lost:
-        return _code(first, strict=strict)
+        return first
     repair.send(frozenset(one.key for one in lost), done.counts)
     if repair.is_dry:
-        return _code(first, strict=strict)
+        return first
     done.after = _await(auditor, first, lost, now_s)
-    return _code(_together(first, done.after, {one.day for one in lost}), strict=strict)
+    return _together(first, done.after, {one.day for one in lost})
 
 
 def _await(auditor: Auditor, first: Report, lost: Sequence[Lost], now_s: Callable[[], float]) -> Report:
@@ -158,10 +157,6 @@ def _together(first: Report, after: Report, days: set[int]) -> Report:
     )
     incomplete = {day: why for day, why in first.incomplete.items() if day not in days}
     return first._replace(counts=counts, incomplete=incomplete | dict(after.incomplete))
-
-
-def _code(report: Report, *, strict: bool) -> int:
-    return exit_code(report.counts, strict=strict, is_complete=not report.incomplete)
 
 
 def _lines(findings: Iterable[Path]) -> Iterator[dict[str, Any]]:

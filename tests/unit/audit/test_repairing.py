@@ -23,7 +23,7 @@ from whyness_ops.audit.project_time import DAY_MS, day_name
 from whyness_ops.audit.repaired import Repaired, repaired_text
 from whyness_ops.audit.repairing import Lost, Repair, lost_in, refusal, repair_lost
 from whyness_ops.audit.traces import Key
-from whyness_ops.audit.verdicts import Counts, Verdict
+from whyness_ops.audit.verdicts import Counts, Verdict, exit_code
 from whyness_ops.errors import Stopped
 from whyness_ops.progress import Progress
 from whyness_ops.stop import Stop
@@ -119,7 +119,6 @@ class Site:
             retention_days=1_825,
             derived=False,
             values=False,
-            strict=False,
         )
         reader = self.time.reader(FakeExport([]))
         reader = type(reader)(self.ask, reader.pace, reader.note, self.stop.is_set)
@@ -130,7 +129,9 @@ class Site:
         self.done = Repaired(len(lost), is_dry=is_dry)
         repair = Repair(self.publish, is_dry=is_dry, is_confirmed=is_confirmed)
         now_s = lambda: self.time.now_s  # noqa: E731
-        return repair_lost(repair, auditor, found.report, lost, self.done, now_s=now_s), found.report
+        report = repair_lost(repair, auditor, found.report, lost, self.done, now_s=now_s)
+        code = exit_code(report.counts, strict=False, is_complete=not report.incomplete)
+        return code, found.report
 
 
 @pytest.fixture(autouse=True)
