@@ -24,7 +24,7 @@ from whyness_ops.audit.repaired import Repaired, repaired_text
 from whyness_ops.audit.repairing import Lost, Repair, lost_in, refusal, repair_lost
 from whyness_ops.audit.traces import Key
 from whyness_ops.audit.verdicts import Counts, Verdict, exit_code
-from whyness_ops.errors import Stopped
+from whyness_ops.errors import NotJudged, Stopped
 from whyness_ops.progress import Progress
 from whyness_ops.stop import Stop
 
@@ -81,6 +81,7 @@ class Site:
     published: list[frozenset[Key]] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
     due_s: float = 1e12
+    status: int = 200
 
     def __post_init__(self) -> None:
         self.stop = Clock(self.time)
@@ -99,7 +100,7 @@ class Site:
         self.asked.append(day)
         keys = self.published[-1] if self.published and self.time.now_s >= self.due_s else ()
         come = [row(one) for one in self.events if (one.event, one.insert_id) in keys]
-        with FakeExport([*self.rows, *come]).ask(day) as answer:
+        with FakeExport([*self.rows, *come], troubles=[self.status]).ask(day) as answer:
             yield answer
 
     def write(self, file: IO[bytes], *_: int) -> int:
@@ -223,6 +224,23 @@ def test_a_stop_ends_the_wait() -> None:
 
     assert len(site.stop.waits) == 2
     assert "published: 1" in repaired_text(site.done)
+
+
+def test_an_export_that_refuses_meanwhile_is_not_judged() -> None:
+    """What was published is said all the same."""
+    site = Site([event(0), event(1)], [row(event(0))])
+    publish = site.publish
+
+    def publish_and_refuse(keys: frozenset[Key], counts: Counter[str]) -> None:
+        publish(keys, counts)
+        site.status = 403
+
+    site.publish = publish_and_refuse  # type: ignore[method-assign]
+
+    with pytest.raises(NotJudged, match="403"):
+        site.repair()
+
+    assert site.done.to_json() == {"lost": 1, "dry_run": False, "published": 1}
 
 
 def test_only_what_has_no_trace_is_published() -> None:
