@@ -5,10 +5,13 @@ OpsError
 ├── Refused         4  unsafe now: a message move task is running, or the queues are swapped
 ├── NotFound        5  no such message or row
 ├── NotJudged       2  an audit cannot judge: the export is refused, empty, or in another time zone
+│   └── Stopped   130  a person stopped the audit
 ├── UsageFault      2  the command line is wrong, or needs a library that is not installed
 ├── FileFault       2  a file cannot be written, or exists already
 └── EditFault       2  the edit function cannot be loaded
 """
+
+from whyness_ops.stop import STOPPED
 
 
 class OpsError(Exception):
@@ -45,6 +48,12 @@ class NotJudged(OpsError):
     """An audit cannot judge; nothing is reported as missing."""
 
     exit_code = 2
+
+
+class Stopped(NotJudged):
+    """A person stopped the audit; nothing is reported."""
+
+    exit_code = STOPPED
 
 
 class UsageFault(OpsError):

@@ -15,7 +15,8 @@ from tests.unit.audit.fake_export import FakeExport, Row, day_of, exported, line
 from whyness_events import Event
 from whyness_events.delivery.mixpanel.translate import Translator
 from whyness_ops.audit.auditing import Rules
-from whyness_ops.audit.project_time import ProjectTime
+from whyness_ops.audit.project_time import ProjectTime, day_name
+from whyness_ops.audit.repairing import periods_of
 from whyness_ops.errors import NotJudged
 
 HOUR_MS = 3_600_000
@@ -241,5 +242,24 @@ def test_another_zone_stops_the_audit(drawn: tuple[list[str], list[Row], Case, R
     shifted: list[Any] = json.loads(json.dumps(rows))
     for row in shifted:
         row["properties"]["time"] += off_ms
+    days = set(map(day_name, rules.project_time.days(rules.now_ms)))
+    assume(any(day_of(row) in days for row in shifted))  # no event at all stops it as well, in other words
     with pytest.raises(NotJudged, match="another time zone"):
         run(lines, FakeExport(shifted), rules)
+
+
+@given(st.data())
+def test_days_to_audit_again_are_those_days_and_no_others(data: st.DataObject) -> None:
+    """Each moment of the period on one of the days is in one part; no other day is asked for."""
+    zone = ZoneInfo(data.draw(st.sampled_from(ZONES)))
+    start_ms = data.draw(st.sampled_from(STARTS_MS)) - data.draw(st.integers(0, 4 * 24)) * HOUR_MS
+    whole = ProjectTime(zone, start_ms, start_ms + data.draw(st.integers(1, 6 * 24)) * HOUR_MS)
+    now_ms = whole.until_ms + 48 * HOUR_MS
+    days = data.draw(st.sets(st.sampled_from(whole.days(now_ms)), min_size=1))
+
+    parts = periods_of(days, whole)
+
+    assert [day for part in parts for day in part.days(now_ms)] == sorted(days)
+    for moment_ms in range(whole.since_ms - HOUR_MS, whole.until_ms + HOUR_MS, HOUR_MS // 4):
+        count = sum(part.is_inside(moment_ms) for part in parts)
+        assert count == (whole.is_inside(moment_ms) and whole.day_of(moment_ms) in days)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from django.db import Error
@@ -14,6 +14,8 @@ from whyness_mixpanel.publishing import messages
 from whyness_mixpanel.sources.source import NoEvent, Source
 
 PAGE_ROWS = 1_000
+# Call sites may still be sending younger rows, or a transaction with smaller keys may still be open.
+SETTLED_AFTER = timedelta(minutes=15)
 # With more than this, a call is full: ten messages, each just below what SQS bills as one.
 _FULL_CALL_BYTES = limits.BATCH_ENTRIES * messages.MESSAGE_BYTES
 

@@ -14,7 +14,9 @@ from django.db.models import Max, Min
 from whyness_mixpanel.sources.expected_rows import Asked, Range, write_range
 from whyness_mixpanel.sources.source import Source
 from whyness_ops.audit.auditing import Expected
+from whyness_ops.audit.export_days import NOTHING_JUDGED
 from whyness_ops.audit.processes import can_start, two_processes
+from whyness_ops.errors import Stopped
 
 # About a second of work: so soon does a process stop, or help the other at the end.
 RANGE_ROWS = 20_000
@@ -37,7 +39,7 @@ def write_expected(
         is_stopped: asked between two ranges.
 
     Raises:
-        KeyboardInterrupt: it was stopped.
+        Stopped: it was stopped.
         NotJudged: it is unknown who is suppressed, a setting is invalid, or a process was killed.
         django.db.Error: the database failed.
     """
@@ -52,7 +54,7 @@ def write_expected(
             for key, why in written.troubles:
                 on_trouble(part.source, key, why)
             if is_stopped():
-                raise KeyboardInterrupt
+                raise Stopped(NOTHING_JUDGED)
     return Expected(files, refused)
 
 

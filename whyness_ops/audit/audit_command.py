@@ -14,17 +14,19 @@ from whyness_ops.argument_parser import Commands, add_parser
 from whyness_ops.audit.audit_line import AuditLine, printer, told
 from whyness_ops.errors import UsageFault
 from whyness_ops.option_types import Number, Whole, moment, path, text, wrong
+from whyness_ops.stack_options import add_connection
 from whyness_ops.stop import Stop
 
 EXAMPLES = """examples:
   whyness-mixpanel audit expected.jsonl --since 2026-11-01 --until 2026-11-08 --zone UTC --project 1234567
   whyness-mixpanel audit expected.jsonl --since 2026-11-23 --until 2026-11-24 --zone Europe/Berlin \\
-    --project 1234567 --data-region eu --findings findings.jsonl --page audit.html
+    --project 1234567 --data-region eu --findings findings.jsonl --stack whyness-mixpanel-prod
 
 expected.jsonl has a message of the contract on each line. The service account (role Consumer) comes from
 AUDIT_ACCOUNT and AUDIT_PASSWORD, else from MIXPANEL_SERVICE_ACCOUNT and MIXPANEL_SERVICE_PASSWORD; a
-password that is not set is asked for. Exit codes: 0 all accounted for, 1 something is missing, different or
-unexpected, 2 it could not be judged.
+password that is not set is asked for. The stack is asked only about missing events: whether they are in its
+queues or its Log. Exit codes: 0 all accounted for, 1 something is missing, different, unexpected or
+undecided, 2 it could not be judged.
 """
 # Mixpanel does not document how long an event takes into its export.
 SETTLED_HOURS = 6.0
@@ -59,6 +61,7 @@ def add_audit(group: Commands) -> None:
         help="of events that do not name one: %(choices)s (default distinct_id)",
     )
     add_results(parser)
+    add_connection(parser)
 
 
 def add_rules(parser: argparse.ArgumentParser, *, has_settings: bool = False) -> "argparse._ArgumentGroup":

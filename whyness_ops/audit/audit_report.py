@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 from whyness_ops.audit.normalisations import NORMALISATIONS, Kind
 from whyness_ops.audit.project_time import day_name
-from whyness_ops.audit.verdicts import MEANINGS, TRACES, Counts, Verdict, blocked_names
+from whyness_ops.audit.traces import meaning as trace_meaning
+from whyness_ops.audit.verdicts import MEANINGS, Counts, Verdict, blocked_names
 from whyness_ops.output import table, title
 
 _ROW_COUNTS = {
@@ -41,10 +42,14 @@ class Report(NamedTuple):
 
 
 def make_report(
-    counts: Counts, incomplete: Mapping[int, str], refused: int, about: Mapping[str, str]
+    counts: Counts,
+    incomplete: Mapping[int, str],
+    refused: int,
+    about: Mapping[str, str],
+    blocked: frozenset[str] | None = None,
 ) -> Report:
-    """Return the report; the missing events of a blocked name are `blocked?`."""
-    blocked = blocked_names(counts)
+    """Return the report; the missing events of a blocked name are `blocked?`. None: the counts say which."""
+    blocked = blocked_names(counts) if blocked is None else blocked
     verdicts = Counter[tuple[Verdict, int, str]]()
     for (verdict, day, name), count in counts.verdicts.items():
         verdicts[_final(verdict, name, blocked), day, name] += count
@@ -102,7 +107,7 @@ def summary_rows(report: Report) -> list[dict[str, Any]]:
         if count := getattr(report.counts, name):
             rows.append({"count": count, "verdict": name, "meaning": meaning})
     for trace, count in sorted(report.counts.traced.items()):
-        rows.append({"count": count, "verdict": trace, "meaning": TRACES[trace]})
+        rows.append({"count": count, "verdict": trace, "meaning": trace_meaning(trace)})
     if report.refused:
         meaning = "expected events that break a rule, so that they are never sent"
         rows.append({"count": report.refused, "verdict": "refused", "meaning": meaning})

@@ -31,6 +31,7 @@ class Rules:
         derived: compare browser, system, library and geography, too.
         show_values: write the values of differing properties into the findings.
         insert_ids: those that expected events have, of the whole project's; None for all.
+        may_be_empty: an export without any event is no sign of a wrong project.
     """
 
     project_time: ProjectTime
@@ -40,6 +41,7 @@ class Rules:
     derived: bool = False
     show_values: bool = False
     insert_ids: re.Pattern[str] | None = None
+    may_be_empty: bool = False
 
 
 class Expected(NamedTuple):
@@ -116,6 +118,7 @@ def _audit(write_expected: WriteExpected, reader: DayReader, rules: Rules, direc
             derived=rules.derived,
             show_values=rules.show_values,
             insert_ids=rules.insert_ids,
+            may_be_empty=rules.may_be_empty,
         )
     )
     findings = [findings_path(directory, number) for number in partitions(directory)]

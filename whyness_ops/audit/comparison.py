@@ -41,7 +41,7 @@ def compare_sides(question: Question) -> Counts:
         counts.verdicts.update({(Verdict.MATCHED, *key): count for key, count in expected.items()})
         for part in map_(partial(judge, question), partitions(question.directory)):
             counts.add(part)
-    if not exported and counts.by_verdict()[Verdict.MISSING]:
+    if not (exported or question.may_be_empty) and counts.by_verdict()[Verdict.MISSING]:
         raise NotJudged(
             "The export has no event at all, although some are expected. Check the project, the region and "
             "the period. Nothing is reported as missing."

@@ -12,7 +12,8 @@ from whyness_events.delivery.reading.decode import read_group
 from whyness_events.errors import UnreadableMessage
 from whyness_events.outcomes import Reason
 from whyness_ops.audit.auditing import Expected
-from whyness_ops.audit.verdicts import ABSENT_MARKS, TRACES
+from whyness_ops.audit.traces import OUTBOX_TRACES
+from whyness_ops.audit.verdicts import ABSENT_MARKS
 from whyness_ops.errors import FileFault
 from whyness_ops.files import private
 
@@ -100,8 +101,8 @@ def _absent_mark(line: str, number: int) -> str:
         mark = json.loads(line).get(_ABSENT, "")
     except (ValueError, AttributeError, RecursionError):
         return ""  # the decoder says what is wrong with the line
-    if mark not in (*ABSENT_MARKS, *TRACES, ""):
-        allowed = ", ".join([*ABSENT_MARKS, *TRACES])
+    if mark not in (*ABSENT_MARKS, *OUTBOX_TRACES, ""):
+        allowed = ", ".join([*ABSENT_MARKS, *OUTBOX_TRACES])
         raise FileFault(f"Line {number} of the expected events: `absent` must be one of {allowed}.")
     return str(mark)
 

@@ -10,12 +10,13 @@ from whyness_ops.audit.export_body import Incomplete, whole_lines
 from whyness_ops.audit.export_client import Answer, NoAnswer
 from whyness_ops.audit.export_pace import Pace
 from whyness_ops.audit.project_time import day_name
-from whyness_ops.errors import NotJudged
+from whyness_ops.errors import NotJudged, Stopped
 from whyness_ops.files import private
 
 # Each day is asked for once, and again after these waits.
 _WAITS_S = (2.0, 10.0, 30.0)
 _MOST_WAIT_S = 3_600.0
+NOTHING_JUDGED = "Stopped. Nothing was judged."
 _OK, _TOO_MANY, _SERVER = 200, 429, 500
 # What no other try can help.
 _REFUSALS = {
@@ -73,7 +74,8 @@ class DayReader:
         """Write the export of each day to a file of its own.
 
         Raises:
-            NotJudged: Mixpanel refuses or gives no export, or the command was stopped.
+            NotJudged: Mixpanel refuses or gives no export.
+            Stopped: a person stopped it.
         """
         export = Export([], {})
         for day in days:
@@ -90,7 +92,7 @@ class DayReader:
         for wait_s in (*_WAITS_S, None):
             self.pace.before_request()
             if self.is_stopped():
-                raise NotJudged("Stopped before the export was complete; nothing was judged.")
+                raise Stopped(NOTHING_JUDGED)
             try:
                 rows = _read(day, self.ask, path)
             except _TryAgain as trouble:

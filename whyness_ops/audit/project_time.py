@@ -3,6 +3,7 @@
 from bisect import bisect_right
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 DAY_MS = 86_400_000
@@ -57,10 +58,27 @@ class ProjectTime:
         # A change at midnight may give the period's hours to more days than its ends.
         return list(range(self.day_of(self.since_ms), last + 1)) if self.since_ms < self.until_ms else []
 
+    def part(self, first_day: int, last_day: int) -> "ProjectTime":
+        """Return the part of the period that lies on these local days."""
+        midnights = {day * DAY_MS - off for day in (first_day, last_day + 1) for off in self.offsets_ms}
+        # A change of the clocks may begin or end a day, too.
+        borders = sorted({*midnights, *self.moments_ms, self.since_ms, self.until_ms})
+        inside = [
+            (start_ms, end_ms)
+            for start_ms, end_ms in pairwise(borders)
+            if self.is_inside(start_ms) and first_day <= self.day_of(start_ms) <= last_day
+        ]
+        return ProjectTime(self.zone, inside[0][0], inside[-1][1])
+
 
 def day_name(day: int) -> str:
     """Return the date of a day that is counted from 1970."""
     return (_EPOCH + timedelta(days=day)).isoformat()
+
+
+def day_number(name: str) -> int:
+    """Return the day, counted from 1970, of a date."""
+    return (date.fromisoformat(name) - _EPOCH).days
 
 
 def _local_day(zone: ZoneInfo, utc_ms: int) -> int:

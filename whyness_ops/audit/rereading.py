@@ -32,6 +32,7 @@ class Question:
         show_values: write values into the findings, not only names.
         insert_ids: those that expected events have; exported events with others are somebody else's. None
             for all.
+        may_be_empty: an export without any event is no sign of a wrong project.
     """
 
     directory: Path
@@ -44,6 +45,7 @@ class Question:
     derived: bool = False
     show_values: bool = False
     insert_ids: re.Pattern[str] | None = None
+    may_be_empty: bool = False
 
 
 def findings_path(directory: Path, number: int) -> Path:

@@ -27,7 +27,7 @@ MEANINGS: Mapping[Verdict, str] = {
     Verdict.MISSING: "expected, not in the export",
     Verdict.DIFFERENT: "in the export under another name, or with another time, person or property",
     Verdict.UNEXPECTED: "in the export, not expected",
-    Verdict.UNDECIDED: "not in the export, but perhaps still in a queue",
+    Verdict.UNDECIDED: "not in the export, but perhaps still in a queue, which is not empty",
     Verdict.UNKNOWN: "the export of its day is incomplete",
     Verdict.LATE: "not in the export yet, and too young to be missing",
     Verdict.SUPPRESSED: "not in the export; its person is suppressed",
@@ -38,11 +38,6 @@ MEANINGS: Mapping[Verdict, str] = {
 FAULTS = frozenset({Verdict.MISSING, Verdict.DIFFERENT, Verdict.UNEXPECTED, Verdict.UNDECIDED})
 # The marks with which the maker of the expected events says why one may be absent.
 ABSENT_MARKS = {str(verdict): verdict for verdict in (Verdict.SUPPRESSED, Verdict.FORGOTTEN)}
-# Those with which it says where a missing event still is.
-TRACES = {
-    "parked": "missing events that are parked in the outbox",
-    "pending": "missing events that wait in the outbox",
-}
 # Fewer absent events of one name are more likely missing one by one.
 _LEAST_BLOCKED = 10
 
@@ -61,7 +56,7 @@ class Counts:
         repeated: lines of expected events that say an event again.
         exported: exported rows.
         others: exported events that were not asked about.
-        traced: missing events by where they still are.
+        traced: missing and undecided events by where they still may be.
         unprobed: differences that an unprobed rule may explain, by property and rule.
     """
 

@@ -1,8 +1,10 @@
 """`manage.py mixpanel_audit`: rows, sent by the backfill, against the simulator's export, over HTTP."""
 
 import json
+import os
 import re
 import shlex
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from datetime import timedelta
@@ -21,9 +23,12 @@ from tests.shipped.collect import commands
 from tests.unit.django_app.rows import CREATED, make_activities, make_click
 from whyness_mixpanel import last_audit, sources
 from whyness_mixpanel.backends import mixpanel as direct
+from whyness_mixpanel.management.commands.mixpanel_audit import Command
 from whyness_mixpanel.models import Event, LastAudit, Outbox, Suppression
 from whyness_mixpanel.publishing.drain import drain
 from whyness_mixpanel.sources import expected
+from whyness_ops.audit import auditing
+from whyness_ops.audit.export_days import DayReader
 from whyness_ops.errors import NotJudged
 
 ZONE, ACCOUNT, PASSWORD = "Europe/Berlin", "account-of-audit", "MARKER-password"
@@ -147,8 +152,8 @@ def test_what_is_still_in_the_outbox_is_missing_with_a_trace(
 
     summary, *lines = map(json.loads, (tmp_path / "findings.jsonl").read_text().splitlines())
     traces = {line["insert_id"]: line.get("trace") for line in lines if line["kind"] == "event"}
-    assert traces == {str(waiting.pk): trace, str(waiting.pk + 1): None}
-    assert summary["traced"] == {trace: 1}
+    assert traces == {str(waiting.pk): trace, str(waiting.pk + 1): "no trace"}
+    assert summary["traced"] == {trace: 1, "no trace": 1}
 
 
 @pytest.mark.parametrize(
@@ -204,6 +209,31 @@ def test_the_export_is_asked_for_in_the_region_of_the_site(
         call_command("mixpanel_audit", *PERIOD, "--findings", str(tmp_path / "f"))
 
     assert [url.removeprefix("https://").partition("mixpanel")[0] for url in asked] == [host]
+
+
+@pytest.mark.parametrize("target", ["compare_sides", "read"])
+def test_a_stopped_audit_prints_and_writes_nothing(
+    site: Site, mixpanel: MixpanelSimulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, target: str
+) -> None:
+    """A sentence and the exit code of a stop, whether Mixpanel answers still or all is compared."""
+    place: Any = auditing if target == "compare_sides" else DayReader
+    stage = getattr(place, target)
+
+    def stopped(*arguments: Any) -> Any:
+        os.kill(os.getpid(), signal.SIGTERM)
+        return stage(*arguments)
+
+    monkeypatch.setattr(place, target, stopped)
+    make_activities(1)
+    with site():
+        send("activity")
+    out, command = StringIO(), Command()
+    command._called_from_command_line = True  # type: ignore[attr-defined]  # Django's stubs leave it out
+    files = ("--export-url", mixpanel.url, "--findings", str(tmp_path / "f"), "--page", str(tmp_path / "p"))
+    with site(), pytest.raises(CommandError, match="Nothing was judged") as raised:
+        call_command(command, *PERIOD, *files, stdout=out)
+
+    assert (raised.value.returncode, out.getvalue(), list(tmp_path.iterdir())) == (130, "", [])
 
 
 def test_bare_keys_count_only_if_all_tables_are_chosen() -> None:

@@ -7,6 +7,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from botocore import xform_name
+from botocore.client import BaseClient
 
 from local.emulator import Account, Emulator
 from local.resources import Resources, create_resources
@@ -17,6 +19,8 @@ from whyness_events.log_entry import LogEntry, log_key, to_dynamodb
 from whyness_ops.cli import main
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_sqs import SQSClient
 
@@ -107,6 +111,20 @@ def desk(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Desk:
     for name, value in {**account.environment, **named}.items():
         monkeypatch.setenv(name, value)
     return Desk(account, resources)
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """Return the operations that boto3 calls from now on, as they come."""
+    found: set[str] = set()
+    call: Callable[..., Any] = BaseClient._make_api_call  # type: ignore[attr-defined]  # boto3's stubs leave it out
+
+    def record(client: Any, operation: str, arguments: Any) -> Any:
+        found.add(xform_name(operation))
+        return call(client, operation, arguments)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", record)
+    return found
 
 
 def now_ms() -> int:

@@ -1,6 +1,5 @@
 """Each command calls no more than the policy of the person who runs it allows."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,22 +12,6 @@ from tests.rights import OPERATOR, VIEWER
 from tests.unit.ops.watch.fake_aws import REQUESTS, STACK, WELL
 from whyness_ops.cli import main
 from whyness_ops.stack import NAMES
-
-Call = Callable[..., Any]
-
-
-@pytest.fixture
-def calls(monkeypatch: pytest.MonkeyPatch) -> set[str]:
-    """Return the operations that boto3 calls from now on, as they come."""
-    found: set[str] = set()
-    call: Call = BaseClient._make_api_call  # type: ignore[attr-defined]  # boto3's stubs leave it out
-
-    def record(client: Any, operation: str, arguments: Any) -> Any:
-        found.add(xform_name(operation))
-        return call(client, operation, arguments)
-
-    monkeypatch.setattr(BaseClient, "_make_api_call", record)
-    return found
 
 
 @pytest.fixture

@@ -1,8 +1,10 @@
 """The command: its files, its exit codes, and what it never shows."""
 
 import gzip
+import importlib
 import json
 import os
+import signal
 import stat
 import sys
 import threading
@@ -16,11 +18,13 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from tests.unit.audit.fake_export import day_of, exported, lines_of
+from tests.unit.audit.fake_stack import PARTS, FakeStack
 from whyness_events import Event
 from whyness_events.delivery.mixpanel.translate import Translator
 from whyness_ops.audit.audit_command import Credentials, credentials, day_or_moment
 from whyness_ops.cli import main
 from whyness_ops.errors import UsageFault
+from whyness_ops.stack import Stack
 
 START_MS = 1_793_491_200_000  # 2026-11-01
 TRANSLATE = Translator(lambda _: {}).translate
@@ -332,3 +336,118 @@ def test_killed_process_is_a_sentence(
 
     assert run(server, tmp_path, monkeypatch) == 2
     assert "was killed" in capsys.readouterr().err
+
+
+STAGES = {
+    "the expected events": "whyness_ops.audit.auditing.compare_sides",
+    "the comparison": "whyness_ops.audit.auditor.make_report",
+    "the traces": "whyness_ops.audit.auditor.trace_findings",
+}
+
+
+@pytest.mark.parametrize("target", STAGES.values(), ids=STAGES)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stopped_audit_says_nothing(  # noqa: PLR0913, PLR0917  (fixtures)
+    target: str,
+    number: signal.Signals,
+    server: Server,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Wherever it is stopped: no report, no findings, no page; a sentence and the exit code of a stop."""
+    module, _, name = target.rpartition(".")
+    stage = getattr(importlib.import_module(module), name)
+
+    def stopped(*arguments: Any, **named: Any) -> Any:
+        os.kill(os.getpid(), number)
+        return stage(*arguments, **named)
+
+    monkeypatch.setattr(target, stopped)
+    server.rows = healthy()[1:]
+    findings, page = tmp_path / "findings.jsonl", tmp_path / "page.html"
+
+    code = run(server, tmp_path, monkeypatch, "--findings", str(findings), "--page", str(page))
+
+    out, err = capsys.readouterr()
+    assert (code, out) == (130, "")
+    assert "Stopped. Nothing was judged." in err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["expected.jsonl"]
+
+
+def test_a_stop_between_two_lines_of_the_file_ends_it(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A long file is not read to its end, and Mixpanel is not asked."""
+    lines = iter(lines_of(EVENTS, "distinct_id"))
+
+    def read(_: Path) -> Iterator[str]:
+        yield next(lines)
+        os.kill(os.getpid(), signal.SIGTERM)
+        yield next(lines)
+
+    monkeypatch.setattr("whyness_ops.audit.audit_run.read_lines", read)
+    server.status = 500
+
+    assert run(server, tmp_path, monkeypatch) == 130
+    assert len(list(lines)) == len(EVENTS) - 2
+
+
+def test_a_missing_event_is_traced_in_the_stack_that_is_named(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In the text, the JSON, the findings and the page; a healthy audit asks AWS nothing."""
+    stack, asked = FakeStack(), []
+    stack.log(EVENTS[0], reason="oversized")
+
+    def connect(options: Any) -> Any:
+        asked.append(options.stack)
+        return stack.connect()
+
+    monkeypatch.setattr("whyness_ops.audit.audit_run.connect", connect)
+    server.rows = healthy()
+    files = ["--findings", str(tmp_path / "f"), "--page", str(tmp_path / "p"), "--force", "--stack", "s-1"]
+
+    assert run(server, tmp_path, monkeypatch, *files) == 0
+    assert asked == []
+    server.rows = healthy()[2:]
+    assert run(server, tmp_path, monkeypatch, *files) == 1
+
+    assert set(asked) == {"s-1"}
+    out = capsys.readouterr().out
+    for text in (out, (tmp_path / "p").read_text()):
+        assert "dead: oversized" in text
+        assert "no trace" in text
+        assert "never published" in text
+    lines = map(json.loads, (tmp_path / "f").read_text().splitlines())
+    traces = {line["insert_id"]: line.get("trace") for line in lines if line["kind"] == "event"}
+    assert traces == {"row-0": "dead: oversized", "row-1": "no trace"}
+    run(server, tmp_path, monkeypatch, "--json")
+    assert json.loads(capsys.readouterr().out)["traced"] == {"dead: oversized": 1, "no trace": 1}
+
+
+@pytest.mark.parametrize(
+    ("facts", "why"),
+    [({"denied": frozenset({"get_queue_attributes"})}, "AccessDenied"), ({}, "no stack is named")],
+)
+def test_without_rights_or_a_stack_the_audit_runs_and_says_so(  # noqa: PLR0913, PLR0917  (fixtures)
+    facts: dict[str, Any],
+    why: str,
+    server: Server,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """In the text, the JSON, the findings and the page; the events stay missing."""
+    stack = FakeStack(**facts)
+    parts = PARTS if facts else Stack()
+    monkeypatch.setattr("whyness_ops.audit.audit_run.connect", lambda _: stack.connect(parts))
+    server.rows = healthy()[1:]
+    files = ["--findings", str(tmp_path / "f"), "--page", str(tmp_path / "p")]
+
+    assert run(server, tmp_path, monkeypatch, *files) == 1
+    texts = [capsys.readouterr().out, *((tmp_path / name).read_text() for name in ("f", "p"))]
+    assert run(server, tmp_path, monkeypatch, "--json") == 1
+
+    assert json.loads(capsys.readouterr().out)["traced"] == {f"not traced: {why}": 1}
+    assert all(f"not traced: {why}" in text for text in texts)

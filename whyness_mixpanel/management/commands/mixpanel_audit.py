@@ -2,25 +2,30 @@
 
 import argparse
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import CommandError
 from django.db import Error
 
 from whyness_mixpanel import conf, last_audit, sources
+from whyness_mixpanel.management import audit_repair
 from whyness_mixpanel.management.our_command import OurCommand
 from whyness_mixpanel.management.plain_errors import plain_errors
+from whyness_mixpanel.management.site_stack import add_stack, with_settings
 from whyness_mixpanel.sources import expected
 from whyness_mixpanel.sources.source import Source
 from whyness_ops import OpsError, Stop
 from whyness_ops.audit import audit_command
 from whyness_ops.audit.audit_line import AuditLine, printer, told
+from whyness_ops.audit.tracing import StackTrace, Trace, nowhere_else
 from whyness_ops.errors import NotJudged
 from whyness_ops.output import printable
+from whyness_ops.stack_options import connect
 from whyness_ops.stop import STOPPED, stopped_by_signals
 
 if TYPE_CHECKING:
@@ -39,12 +44,16 @@ class Command(OurCommand):
   manage.py mixpanel_audit --since 2026-11-01 --until 2026-11-08 --zone Europe/Berlin
   manage.py mixpanel_audit activity user-click --since 2026-11-23 --until 2026-11-24 --findings findings.jsonl
   manage.py mixpanel_audit --since yesterday --until today --line
+  manage.py mixpanel_audit --since 2026-11-23 --until 2026-11-24 --repair             # what it would publish
+  manage.py mixpanel_audit --since 2026-11-23 --until 2026-11-24 --repair --publish
 
 The service account (role Consumer) comes from AUDIT_ACCOUNT and AUDIT_PASSWORD, else from
 MIXPANEL_SERVICE_ACCOUNT and MIXPANEL_SERVICE_PASSWORD.
 
-exit codes: 0 all accounted for; 1 something is missing, different or unexpected; 2 it could not be judged,
-or wrong command line; 130 stopped by Ctrl-C"""
+The stack is asked only about missing events: whether they are in its queues or its Log.
+
+exit codes: 0 all accounted for; 1 something is missing, different, unexpected or undecided, or could not be
+published; 2 it could not be judged, or wrong command line; 130 stopped by Ctrl-C"""
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Add the sources and the options of `whyness-mixpanel audit`."""
@@ -53,7 +62,9 @@ or wrong command line; 130 stopped by Ctrl-C"""
             "source", nargs="*", metavar="SOURCE", help=f"of {', '.join(there)} (default: all of them)"
         )
         audit_command.add_rules(parser, has_settings=True)
+        audit_repair.add_repair(parser)
         audit_command.add_results(parser)
+        add_stack(parser)
 
     def handle(self, **given: Any) -> None:
         """Audit."""
@@ -64,15 +75,15 @@ or wrong command line; 130 stopped by Ctrl-C"""
                 with told(_line(given), partial(self._tell, given)) as line:
                     code = self._audit(_with_settings(given), _chosen(given["source"]), stop, line)
             except OpsError as error:
-                raise CommandError(printable(str(error)), returncode=error.exit_code) from error
-        if stop.is_set():
-            raise CommandError("Stopped. Nothing was judged.", returncode=STOPPED)
+                code = STOPPED if stop.is_set() else error.exit_code
+                raise CommandError(printable(str(error)), returncode=code) from error
         if code:
             raise CommandError("Not all is accounted for. See the report.", returncode=code)
 
     def _audit(
         self, options: argparse.Namespace, chosen: Sequence[Source], stop: Stop, line: AuditLine
     ) -> int:
+        audit_repair.check_options(options)
         account, run = audit_command.begin(options)
         self._tell_history(chosen)
         now_ms = int(time.time() * 1000)
@@ -80,9 +91,9 @@ or wrong command line; 130 stopped by Ctrl-C"""
         from whyness_mixpanel.sources.expected_ranges import write_expected  # noqa: PLC0415  (its libraries are an extra)
         from whyness_mixpanel.sources.expected_rows import Asked  # noqa: PLC0415  (as above)
 
-        def write(directory: Path) -> "Expected":
-            selected = expected.period(options.since, options.until)
-            asked = Asked(directory, selected, conf.IDENTITY.get(), now_ms, options.derived)
+        def write(directory: Path, since_ms: int, until_ms: int) -> "Expected":
+            period = expected.period(since_ms, until_ms)
+            asked = Asked(directory, period, conf.IDENTITY.get(), now_ms, options.derived)
             return write_expected(chosen, asked, on_trouble=self._name, is_stopped=stop.is_set)
 
         code: int = run.run_audit(
@@ -90,10 +101,11 @@ or wrong command line; 130 stopped by Ctrl-C"""
             write,
             account,
             stop,
-            now_ms=now_ms,
+            trace=_trace(options, stop),
             judged=line.judged,
             insert_ids=expected.insert_ids(chosen),
             emit=self.stdout.write,
+            repair=self._repair(options, chosen, stop, run) if options.repair else None,
         )
         return code
 
@@ -104,6 +116,12 @@ or wrong command line; 130 stopped by Ctrl-C"""
         except Error as error:
             self._note(f"The result is not stored: {type(error).__name__}. Is the site migrated?")
         printer(self.stdout.write, is_wanted=given["line"])(fields)
+
+    def _repair(
+        self, options: argparse.Namespace, chosen: Sequence[Source], stop: Stop, run: ModuleType
+    ) -> Any:
+        publish = audit_repair.publish_rows(chosen, options, stop, self._note)
+        return run.Repair(publish, is_dry=not options.publish, is_confirmed=options.yes)
 
     def _tell_history(self, chosen: Sequence[Source]) -> None:
         """Say which rows an older version sent."""
@@ -140,8 +158,15 @@ def _chosen(names: Sequence[str]) -> list[Source]:
     return chosen or [source for source in everything if source.is_installed]
 
 
+def _trace(options: argparse.Namespace, stop: Stop) -> Callable[[int], Trace]:
+    """Return what finds missing events in the site's stack; a site without a queue has none."""
+    if conf.BACKEND.get() == "mixpanel" and not options.queue_url:
+        return lambda _: nowhere_else
+    return partial(StackTrace, partial(connect, options), stop)
+
+
 def _with_settings(given: dict[str, Any]) -> argparse.Namespace:
-    """Return the options; what belongs to the project comes from the site's settings."""
+    """Return the options; what belongs to the project and the stack comes from the site's settings."""
     of_project: dict[str, conf.Setting[Any]] = {"zone": conf.PROJECT_TIME_ZONE, "project": conf.PROJECT_ID}
     found = {name: given[name] or setting.get() for name, setting in of_project.items()}
     for name, value in found.items():
@@ -149,4 +174,4 @@ def _with_settings(given: dict[str, Any]) -> argparse.Namespace:
             key = of_project[name].key
             raise NotJudged(f"Give --{name}, as in the project's settings in Mixpanel, or set {key}.")
     region = given["data_region"] or _REGION_OF.get(conf.MIXPANEL_URL.get(), "us")
-    return argparse.Namespace(**{**given, **found, "data_region": region})
+    return with_settings({**given, **found, "data_region": region})

@@ -19,14 +19,12 @@ from whyness_mixpanel import backends, conf, sources
 from whyness_mixpanel.management.our_command import OurCommand
 from whyness_mixpanel.management.plain_errors import plain_errors
 from whyness_mixpanel.privacy import filters
-from whyness_mixpanel.sources.backfill import Backfill, Period
+from whyness_mixpanel.sources.backfill import SETTLED_AFTER, Backfill, Period
 from whyness_mixpanel.sources.backfill_sender import NotPublished, Sender
 from whyness_mixpanel.sources.sent_live import count_sent_live
 from whyness_mixpanel.sources.source import Source
 from whyness_ops.progress import Progress
 
-# Call sites may still be sending younger rows, or a transaction with smaller keys may still be open.
-SETTLED_AFTER = timedelta(minutes=15)
 _LATEST = timedelta(milliseconds=limits.FUTURE_MS)
 _SLOWEST_RATE, _FASTEST_RATE = 0.01, 1_000_000.0
 

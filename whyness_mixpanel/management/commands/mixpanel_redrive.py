@@ -6,21 +6,14 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
-from whyness_mixpanel import conf, sqs_hosts
 from whyness_mixpanel.management.our_command import OurCommand
 from whyness_mixpanel.management.plain_errors import plain_errors
+from whyness_mixpanel.management.site_stack import add_stack, with_settings
 from whyness_mixpanel.privacy.redrive_check import refuse_suppressed
 from whyness_ops import OpsError, Stop, redrive_command
 from whyness_ops.options import add_output
 from whyness_ops.output import printable
-from whyness_ops.stack_options import add_parts
 from whyness_ops.stop import STOPPED, stopped_by_signals
-
-_STACK = {
-    "queue_url": conf.QUEUE_URL,
-    "dead_letter_queue_url": conf.DEAD_LETTER_QUEUE_URL,
-    "log_table": conf.LOG_TABLE_NAME,
-}
 
 
 class Command(OurCommand):
@@ -40,7 +33,7 @@ exit codes: 0 success; 1 partly done: matched dead letters were not sent or came
         """Add the options of `whyness-mixpanel redrive`."""
         redrive_command.add_redrive(parser)
         add_output(parser)
-        add_parts(parser.add_argument_group("connection"), "default: the setting {}")
+        add_stack(parser)
 
     def handle(self, **given: Any) -> None:
         """Redrive."""
@@ -48,7 +41,7 @@ exit codes: 0 success; 1 partly done: matched dead letters were not sent or came
         with plain_errors(), stopped_by_signals() if is_own_program else nullcontext(Stop()) as stop:
             try:
                 code = redrive_command.redrive(
-                    _with_settings(given), stop, check=refuse_suppressed, write=self.stdout.write
+                    with_settings(given), stop, check=refuse_suppressed, write=self.stdout.write
                 )
             except OpsError as error:
                 raise CommandError(printable(str(error)), returncode=error.exit_code) from error
@@ -58,10 +51,3 @@ exit codes: 0 success; 1 partly done: matched dead letters were not sent or came
             raise CommandError(
                 "Partly done: dead letters were not sent, or came back. See the report.", returncode=code
             )
-
-
-def _with_settings(given: dict[str, Any]) -> argparse.Namespace:
-    """Return the options; what is not given comes from the site's settings."""
-    stack = {name: given[name] or setting.get() for name, setting in _STACK.items()}
-    region = given["region"] or conf.REGION.get() or sqs_hosts.region_of(stack["queue_url"])
-    return argparse.Namespace(**{**given, **stack, "region": region})

@@ -35,7 +35,7 @@ from whyness_mixpanel.models import Event, Suppression
 from whyness_mixpanel.sources import Source, expected, expected_ranges, registry
 from whyness_mixpanel.sources import backfill as walk
 from whyness_mixpanel.sources.expected_rows import Asked
-from whyness_ops.errors import NotJudged
+from whyness_ops.errors import NotJudged, Stopped
 
 CLOCK_MS = 1_795_000_000_000
 SINCE, UNTIL = LONG_BEFORE - timedelta(days=30), CREATED + timedelta(days=1)
@@ -280,7 +280,7 @@ def test_it_stops_between_two_ranges(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(expected_ranges, "RANGE_ROWS", 1)
     make_activities(3)
 
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(Stopped):
         write(tmp_path, is_stopped=lambda: True)
 
     assert len(list(tmp_path.iterdir())) == 1
