@@ -50,10 +50,10 @@ def publish_rows(
     """Return what publishes the events of some names and insert ids; in a dry run it only counts them."""
 
     def publish(wanted: frozenset[tuple[str, str]], counts: Counter[str]) -> None:
-        settled, identity = datetime.now(UTC) - SETTLED_AFTER, conf.IDENTITY.get()
+        settled = datetime.now(UTC) - SETTLED_AFTER
         try:
-            send = _sender(identity, stop, note, is_dry=not options.publish)
-            republish(chosen, wanted, send, counts, settled=settled, identity=identity)
+            send = _sender(stop, note, is_dry=not options.publish)
+            republish(chosen, wanted, send, counts, settled=settled)
         except (NotPublished, filters.CannotFilter, conf.SettingError) as error:
             raise OpsError(f"Publishing failed: {error}") from error
 
@@ -61,11 +61,11 @@ def publish_rows(
 
 
 def _sender(
-    identity: str, stop: Stop, note: Callable[[str], None], *, is_dry: bool
+    stop: Stop, note: Callable[[str], None], *, is_dry: bool
 ) -> Callable[[Sequence[str]], Mapping[int, str]]:
     sender = Sender(
         backends.all_of if is_dry else backends.get_publish(conf.BACKEND.get()),
-        identity=identity,
+        identity=conf.IDENTITY.get(),
         rate=None,
         monotonic=time.monotonic,
         sleep=stop.wait,

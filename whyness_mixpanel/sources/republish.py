@@ -2,25 +2,28 @@
 
 import json
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping, MutableMapping, Sequence
-from datetime import UTC, datetime
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime
+from typing import Any
 
+from whyness_events import InvalidEvent
 from whyness_mixpanel.privacy import filters
-from whyness_mixpanel.sources.backfill import PAGE_ROWS, Backfill, Period
-from whyness_mixpanel.sources.source import Source
+from whyness_mixpanel.sources.backfill import PAGE_ROWS, encode, pages
+from whyness_mixpanel.sources.source import NoEvent, Source
 
 # An event's name and its insert id.
 Key = tuple[str, str]
 
 
-def republish(  # noqa: PLR0913  (what it works with, each by name)
+def republish(
     sources: Sequence[Source],
     wanted: Collection[Key],
     send: Callable[[Sequence[str]], Mapping[int, str]],
-    counts: MutableMapping[str, int],
+    counts: Counter[str],
     *,
     settled: datetime,
-    identity: str,
 ) -> None:
     """Publish the events of these names and insert ids, without those of suppressed people.
 
@@ -31,42 +34,32 @@ def republish(  # noqa: PLR0913  (what it works with, each by name)
         counts: is told, as it goes, how many are `published`, `parked`, `suppressed`, and `left_out`: their
             row is gone, or too young.
         settled: rows from this time on are too young.
-        identity: the identity mode.
 
     Raises:
         CannotFilter: it is unknown who is suppressed.
         django.db.Error: the database failed.
     """
     left = set(wanted)
-    for name, count in (("published", 0), ("parked", 0), ("suppressed", 0), ("left_out", len(left))):
-        counts[name] = count
-
-    def keep(events: Sequence[str]) -> Sequence[str]:
-        chosen = [event for event in events if _key(event) in wanted]
-        kept = filters.filter_suppressed(chosen)
-        left.difference_update(map(_key, chosen))
-        counts["suppressed"] += len(chosen) - len(kept)
-        counts["left_out"] = len(left)
-        return kept
-
-    def send_counted(events: Sequence[str]) -> Mapping[int, str]:
-        parked = send(events)
-        counts["published"] += len(events) - len(parked)
-        counts["parked"] += len(parked)
-        return parked
-
+    counts.update(published=0, parked=0, suppressed=0, left_out=len(left))
     for source in sources:
-        backfill = Backfill(
-            source=source,
-            period=Period(None, None, settled, datetime.max.replace(tzinfo=UTC)),
-            keep=keep,
-            send=send_counted,
-            identity=identity,
-            on_page=lambda _: None,
-            on_trouble=lambda *_: None,  # the audit has named rows without an event
-        )
         for first, last in key_ranges(source, (insert_id for _, insert_id in wanted)):
-            backfill.run(after=first - 1, upper=last)
+            for _, rows in pages(source, first - 1, last):
+                events = [event for event in _events(source, rows, settled) if _key(event) in wanted]
+                kept = filters.filter_suppressed(events) if events else ()
+                left.difference_update(map(_key, events))
+                counts["left_out"] = len(left)
+                counts["suppressed"] += len(events) - len(kept)
+                parked = send(kept) if kept else {}
+                counts["parked"] += len(parked)
+                counts["published"] += len(kept) - len(parked)
+
+
+def _events(source: Source, rows: Mapping[int, Any], settled: datetime) -> Iterator[str]:
+    """Yield the JSON of the rows' events; the audit has named the rows without one."""
+    for key, row in sorted(rows.items()):
+        with suppress(NoEvent, InvalidEvent):
+            if not isinstance(row, NoEvent) and source.created_at(row) < settled:
+                yield encode(source, key, row)
 
 
 def key_ranges(source: Source, insert_ids: Iterator[str]) -> list[tuple[int, int]]:

@@ -32,7 +32,7 @@ def publish(
 
     counts = Counter[str]()
     chosen = [sources.get(name) for name in names]
-    republish(chosen, frozenset(wanted), send, counts, settled=settled, identity="distinct_id")
+    republish(chosen, frozenset(wanted), send, counts, settled=settled)
     return {(event["event"], event["insert_id"]) for event in sent}, dict(counts)
 
 
