@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from whyness_events import EventTooLarge, InvalidEvent, WhynessEventsError, encode_event, parse_event
-from whyness_events.event import check_property_name
+from whyness_events import event as contract
 from whyness_events.values import check_value
 from whyness_mixpanel import conf
 from whyness_mixpanel.context import add_context, leave_out
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 Fault: TypeAlias = WhynessEventsError | conf.SettingError
 
+# Of `ip`, `data` and `properties`, which may be of any type.
+_USUAL = {(str, str, dict), (str, dict, dict)}
 _CANNOT_BE_RELEASED = ". Part of the event could not be encoded, so it cannot be released"
 
 
@@ -69,7 +71,7 @@ class Made:
         if self._faults:
             raise self._faults[0]
         try:
-            return encode_event(parse_event(self._fields, now_ms=self._now_ms))
+            return encode_event(self._checked())
         except InvalidEvent as error:
             raise self._named(error) from error.__cause__
         except EventTooLarge:
@@ -83,6 +85,16 @@ class Made:
             if is_of_signal(error):
                 raise
             raise InvalidValue("event", type_name(error), "") from error
+
+    def _checked(self) -> contract.Event:
+        """Return the event with these fields; most have their types already."""
+        fields = self._fields
+        kinds = type(fields["ip"]), type(fields["data"]), type(fields["properties"])
+        if kinds not in _USUAL:
+            return parse_event(fields, now_ms=self._now_ms)
+        event = contract.Event(**fields)
+        contract.check_event(event, now_ms=self._now_ms)
+        return event
 
     def row(self) -> Row:
         """Return the row for the outbox; raises like `encode()`."""
@@ -115,6 +127,8 @@ class Made:
             self._refuse("properties", event, error)
 
     def _members(self, field: str, path: str, value: Any) -> Any:
+        if type(value) is str:
+            return value
         if type(value) is not dict:
             value = settled(value)
             if not issubclass(type(value), dict):
@@ -185,7 +199,7 @@ class Made:
             return error
         for name, value in self._fields["properties"].items():
             try:
-                check_property_name(name)
+                contract.check_property_name(name)
                 check_value(error.path, value)
             except InvalidEvent:
                 return InvalidValue(
