@@ -62,6 +62,11 @@ class Made:
         if event._history is not None:  # noqa: SLF001  (as above)
             self._apply_history(*event._history)  # noqa: SLF001  (as above)
 
+    @property
+    def people(self) -> set[str]:
+        """The people whom the event is about."""
+        return filters.people_of(self._fields)
+
     def encode(self) -> str:
         """Return the event's JSON.
 

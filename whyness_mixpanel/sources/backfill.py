@@ -61,10 +61,11 @@ class Counts:
 
 
 class Encoded(NamedTuple):
-    """A row's key and its event's JSON."""
+    """A row's key, its event's JSON, and the people whom that is about."""
 
     key: int
     encoded: str
+    people: set[str]
 
 
 class Backfill:
@@ -73,7 +74,7 @@ class Backfill:
     Args:
         source: whose rows.
         period: which of them.
-        keep: returns those events of a page that may be sent, in order, without the suppressed.
+        unwanted: returns those of a page's people about whom no event may be sent.
         send: sends the events of one call until each is published or parked; returns the reasons of the
             parked ones, by index.
         identity: the identity mode of the messages.
@@ -86,7 +87,7 @@ class Backfill:
         *,
         source: Source,
         period: Period,
-        keep: Callable[[Sequence[str]], Sequence[str]],
+        unwanted: Callable[[set[str]], set[str]],
         send: Callable[[Sequence[str]], Mapping[int, str]],
         identity: str,
         on_page: Callable[["Backfill"], None],
@@ -95,7 +96,7 @@ class Backfill:
         self.counts = Counts()
         self.read_key = 0
         self._source, self._period, self._identity = source, period, identity
-        self._keep, self._send = keep, send
+        self._unwanted, self._send = unwanted, send
         self._on_page, self._on_trouble = on_page, on_trouble
         self._waiting: list[Encoded] = []
         self._waiting_bytes = 0
@@ -128,8 +129,8 @@ class Backfill:
 
     def _take(self, rows: Mapping[int, Any]) -> None:
         events = [encoded for key in sorted(rows) if (encoded := self._encoded(key, rows[key]))]
-        kept = set(self._keep([event.encoded for event in events])) if events else set()
-        fresh = [event for event in events if event.encoded in kept]
+        unwanted = self._unwanted(set().union(*[event.people for event in events]))
+        fresh = [event for event in events if event.people.isdisjoint(unwanted)]
         self.counts.read += len(rows)
         self.counts.suppressed += len(events) - len(fresh)
         self._waiting += fresh
@@ -157,7 +158,7 @@ class Backfill:
             self._first_young_key = key if self._first_young_key is None else self._first_young_key
             return None
         try:
-            return Encoded(key, self._source.encode(row))
+            return Encoded(key, *self._source.encode_with_people(row))
         except Error as error:
             _check_database(self._source, key)
             raise NoEvent(f"a row that it refers to cannot be read ({type(error).__name__})") from error

@@ -62,7 +62,7 @@ def walk(  # noqa: PLR0913  (what it works with, each by name)
     backfill = Backfill(
         source=source,
         period=period,
-        keep=lambda events: events,
+        unwanted=lambda _: set(),
         send=send,
         identity=identity,
         on_page=lambda _: None,

@@ -106,7 +106,11 @@ class Source:
         return event
 
     def encode(self, row: Any) -> str:
-        """Return the JSON of a row's event, without anything of the context: the same at any time.
+        """Return the JSON of a row's event; raises like `encode_with_people`."""
+        return self.encode_with_people(row)[0]
+
+    def encode_with_people(self, row: Any) -> tuple[str, set[str]]:
+        """Return the JSON of a row's event, and whom it is about; without anything of the context.
 
         Raises:
             NoEvent: the row has no valid event.
@@ -114,7 +118,8 @@ class Source:
             django.db.Error: the database failed.
         """
         try:
-            return self.event(row)._made(is_alone=True).encode()  # noqa: SLF001  (not for call sites)
+            made = self.event(row)._made(is_alone=True)  # noqa: SLF001  (not for call sites)
+            return made.encode(), made.people
         except WhynessEventsError as error:
             raise NoEvent(str(error)) from error
         except (Error, SettingError):
