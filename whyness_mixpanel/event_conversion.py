@@ -132,7 +132,7 @@ class Made:
             self._refuse("properties", event, error)
 
     def _members(self, field: str, path: str, value: Any) -> Any:
-        if type(value) is str:
+        if type(value) is str or (type(value) is dict and not value):
             return value
         if type(value) is not dict:
             value = settled(value)

@@ -61,11 +61,10 @@ class Counts:
 
 
 class Encoded(NamedTuple):
-    """A row's key, its event's JSON, and the people whom that is about."""
+    """A row's key and its event's JSON."""
 
     key: int
     encoded: str
-    people: set[str]
 
 
 class Backfill:
@@ -128,15 +127,15 @@ class Backfill:
         self._on_page(self)
 
     def _take(self, rows: Mapping[int, Any]) -> None:
-        events = [encoded for key in sorted(rows) if (encoded := self._encoded(key, rows[key]))]
-        unwanted = self._unwanted(set().union(*[event.people for event in events]))
-        fresh = [event for event in events if event.people.isdisjoint(unwanted)]
+        events = [event for key in sorted(rows) if (event := self._encoded(key, rows[key]))]
+        unwanted = self._unwanted(set().union(*[people for _, people in events]))
+        fresh = [event for event, people in events if people.isdisjoint(unwanted)]
         self.counts.read += len(rows)
         self.counts.suppressed += len(events) - len(fresh)
         self._waiting += fresh
         self._waiting_bytes += _size(fresh)
 
-    def _encoded(self, key: int, row: Any) -> Encoded | None:
+    def _encoded(self, key: int, row: Any) -> tuple[Encoded, set[str]] | None:
         try:
             if isinstance(row, NoEvent):
                 raise row
@@ -146,7 +145,7 @@ class Backfill:
             self._on_trouble(key, f"was skipped: {error}")
             return None
 
-    def _encode(self, key: int, row: Any) -> Encoded | None:
+    def _encode(self, key: int, row: Any) -> tuple[Encoded, set[str]] | None:
         created = self._source.created_at(row)
         if not self._period.has(created):
             self.counts.outside_period += 1
@@ -158,7 +157,8 @@ class Backfill:
             self._first_young_key = key if self._first_young_key is None else self._first_young_key
             return None
         try:
-            return Encoded(key, *self._source.encode_with_people(row))
+            encoded, people = self._source.encode_with_people(row)
+            return Encoded(key, encoded), people
         except Error as error:
             _check_database(self._source, key)
             raise NoEvent(f"a row that it refers to cannot be read ({type(error).__name__})") from error

@@ -99,7 +99,7 @@ class Source:
         if row.pk is None:
             raise InvalidEvent("insert_id", "an unsaved row", "a row with a key")
         event, created = self.build(row), self.created_at(row)
-        event.insert_id = row.pk if self.bare_key else f"{self.name}-{row.pk}"
+        event.insert_id = str(row.pk) if self.bare_key else f"{self.name}-{row.pk}"
         event.time = (created - _EPOCH) // timedelta(seconds=1) if self.whole_seconds else created
         if self.old_user is not None:
             event._history = created, self.old_user(row)  # noqa: SLF001  (not for call sites)
