@@ -3,13 +3,11 @@
 Each field is converted on its own. Code of a value may run, and whatever that raises is a fault of its field.
 """
 
-from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from whyness_events import EventTooLarge, InvalidEvent, WhynessEventsError, encode_event, parse_event
 from whyness_events import event as contract
-from whyness_events.values import check_value
 from whyness_mixpanel import conf
 from whyness_mixpanel.context import add_context, leave_out
 from whyness_mixpanel.encoding import field_values, normalise, parked_event
@@ -22,6 +20,8 @@ from whyness_mixpanel.privacy.suppression import column_of
 from whyness_mixpanel.publishing.insert import Row
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from whyness_mixpanel.event import Event
 
 Fault: TypeAlias = WhynessEventsError | conf.SettingError
@@ -48,7 +48,7 @@ class Made:
         self._scrub: Callable[[Any], Any] | None = None
         if event._fault is not None:  # noqa: SLF001  (a friend)
             self._withhold("event", None, event._fault)  # noqa: SLF001  (as above)
-        for name, read in _READERS:
+        for name, read in field_values.READERS:
             try:
                 value = getattr(event, name)
                 self._fields[name] = value if type(value) is str else read(value)
@@ -78,7 +78,7 @@ class Made:
         try:
             return encode_event(self._checked())
         except InvalidEvent as error:
-            raise self._named(error) from error.__cause__
+            raise field_values.named(error, self._fields["properties"]) from error.__cause__
         except EventTooLarge:
             if not self._has_context:
                 raise
@@ -197,27 +197,3 @@ class Made:
 
     def _unencoded_in(self, field: str) -> bool:
         return any(unencoded.field == field for unencoded in self._unencoded)
-
-    def _named(self, error: InvalidEvent) -> InvalidEvent:
-        """Return the error with the property's name added, for the developer."""
-        if error.path != "properties.*":
-            return error
-        for name, value in self._fields["properties"].items():
-            try:
-                contract.check_property_name(name)
-                check_value(error.path, value)
-            except InvalidEvent:
-                return InvalidValue(
-                    error.path, error.found, error.allowed, f"properties.{readable_name(name)}"
-                )
-        return error
-
-
-_READERS: tuple[tuple[str, Callable[[Any], Any]], ...] = (
-    ("insert_id", field_values.identifier),
-    ("event", field_values.text),
-    ("user", field_values.user),
-    ("ip", field_values.address),
-    ("useragent", lambda value: "" if value is None else field_values.text(value)),
-    ("prospect", field_values.identifier),
-)

@@ -104,10 +104,9 @@ class Backfill:
     @property
     def done_key(self) -> int:
         """The key up to which every row is done; rows that are too young are not."""
-        first_left = [
-            key - 1 for key in (self._first_waiting_key(), self._first_young_key) if key is not None
-        ]
-        return min(first_left, default=self.read_key)
+        left = [event.key for event in self._waiting[:1]]
+        left += [] if self._first_young_key is None else [self._first_young_key]
+        return min(left, default=self.read_key + 1) - 1
 
     def run(self, *, after: int, upper: int) -> None:
         """Send the rows whose key is above `after` and at most `upper`.
@@ -177,9 +176,6 @@ class Backfill:
         self.counts.calls += 1
         self._waiting_bytes -= _size(sent)
         del self._waiting[:count]
-
-    def _first_waiting_key(self) -> int | None:
-        return self._waiting[0].key if self._waiting else None
 
 
 def _pages(source: Source, after: int, upper: int) -> Iterator[tuple[int, Mapping[int, Any]]]:
