@@ -296,8 +296,7 @@ def test_a_database_that_fails_is_not_taken_for_rows_without_an_event(
     def fail(*_: object) -> None:
         raise OperationalError
 
-    monkeypatch.setattr(Source, "fields", lambda *_: None)
-    monkeypatch.setattr(Source, "encode", fail)
+    monkeypatch.setattr(Source, "event", fail)
     monkeypatch.setattr(walk, "_check_database", fail)
     with pytest.raises(OperationalError):
         write(tmp_path)
