@@ -2,13 +2,12 @@
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Never
-from uuid import uuid4
 
 from asgiref.sync import sync_to_async
 
 from whyness_events import InvalidEvent, WhynessEventsError
 from whyness_mixpanel import conf, counters
-from whyness_mixpanel.encoding import normalise
+from whyness_mixpanel.encoding import field_values, normalise
 from whyness_mixpanel.encoding.refusal import public_text
 from whyness_mixpanel.event_conversion import Fault, Made
 from whyness_mixpanel.event_types import Address, Data, Identifier, Moment, Properties, TextValue, User
@@ -152,7 +151,7 @@ class Event:
 
     def _make_missing_insert_id(self) -> None:
         if self.insert_id is None or (type(self.insert_id) is Text and not self.insert_id):
-            self.insert_id = str(uuid4())
+            self.insert_id = field_values.new_identifier()
 
 
 def send_many(events: Iterable[Event], using: Text | None = None) -> bool:

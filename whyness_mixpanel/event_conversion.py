@@ -3,13 +3,11 @@
 Each field is converted on its own. Code of a value may run, and whatever that raises is a fault of its field.
 """
 
-from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from whyness_events import EventTooLarge, InvalidEvent, WhynessEventsError, encode_event, parse_event
-from whyness_events.event import check_property_name
-from whyness_events.values import check_value
+from whyness_events import event as contract
 from whyness_mixpanel import conf
 from whyness_mixpanel.context import add_context, leave_out
 from whyness_mixpanel.encoding import field_values, normalise, parked_event
@@ -22,10 +20,14 @@ from whyness_mixpanel.privacy.suppression import column_of
 from whyness_mixpanel.publishing.insert import Row
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from whyness_mixpanel.event import Event
 
 Fault: TypeAlias = WhynessEventsError | conf.SettingError
 
+# Of `ip`, `data` and `properties`, which may be of any type.
+_USUAL = {(str, str, dict), (str, dict, dict)}
 _CANNOT_BE_RELEASED = ". Part of the event could not be encoded, so it cannot be released"
 
 
@@ -46,7 +48,7 @@ class Made:
         self._scrub: Callable[[Any], Any] | None = None
         if event._fault is not None:  # noqa: SLF001  (a friend)
             self._withhold("event", None, event._fault)  # noqa: SLF001  (as above)
-        for name, read in _READERS:
+        for name, read in field_values.READERS:
             try:
                 value = getattr(event, name)
                 self._fields[name] = value if type(value) is str else read(value)
@@ -65,6 +67,11 @@ class Made:
         """The converted fields, not checked by the contract; None where one has a fault."""
         return None if self._faults else self._fields
 
+    @property
+    def people(self) -> set[str]:
+        """The people whom the event is about."""
+        return filters.people_of(self._fields)
+
     def encode(self) -> str:
         """Return the event's JSON.
 
@@ -74,9 +81,9 @@ class Made:
         if self._faults:
             raise self._faults[0]
         try:
-            return encode_event(parse_event(self._fields, now_ms=self._now_ms))
+            return encode_event(self._checked())
         except InvalidEvent as error:
-            raise self._named(error) from error.__cause__
+            raise field_values.named(error, self._fields["properties"]) from error.__cause__
         except EventTooLarge:
             if not self._has_context:
                 raise
@@ -88,6 +95,16 @@ class Made:
             if is_of_signal(error):
                 raise
             raise InvalidValue("event", type_name(error), "") from error
+
+    def _checked(self) -> contract.Event:
+        """Return the event with these fields; most have their types already."""
+        fields = self._fields
+        kinds = type(fields["ip"]), type(fields["data"]), type(fields["properties"])
+        if kinds not in _USUAL:
+            return parse_event(fields, now_ms=self._now_ms)
+        event = contract.Event(**fields)
+        contract.check_event(event, now_ms=self._now_ms)
+        return event
 
     def row(self) -> Row:
         """Return the row for the outbox; raises like `encode()`."""
@@ -120,6 +137,8 @@ class Made:
             self._refuse("properties", event, error)
 
     def _members(self, field: str, path: str, value: Any) -> Any:
+        if type(value) is str or (type(value) is dict and not value):
+            return value
         if type(value) is not dict:
             value = settled(value)
             if not issubclass(type(value), dict):
@@ -183,27 +202,3 @@ class Made:
 
     def _unencoded_in(self, field: str) -> bool:
         return any(unencoded.field == field for unencoded in self._unencoded)
-
-    def _named(self, error: InvalidEvent) -> InvalidEvent:
-        """Return the error with the property's name added, for the developer."""
-        if error.path != "properties.*":
-            return error
-        for name, value in self._fields["properties"].items():
-            try:
-                check_property_name(name)
-                check_value(error.path, value)
-            except InvalidEvent:
-                return InvalidValue(
-                    error.path, error.found, error.allowed, f"properties.{readable_name(name)}"
-                )
-        return error
-
-
-_READERS: tuple[tuple[str, Callable[[Any], Any]], ...] = (
-    ("insert_id", field_values.identifier),
-    ("event", field_values.text),
-    ("user", field_values.user),
-    ("ip", field_values.address),
-    ("useragent", lambda value: "" if value is None else field_values.text(value)),
-    ("prospect", field_values.identifier),
-)

@@ -24,13 +24,13 @@ NAMES: tuple[str, ...] = (
     "cardnumber",
 )
 # Secret anywhere in a text: bearer tokens, JWTs, AWS keys, a URL's password, PEM keys. Beside each pattern is
-# a part of every text that it matches, in lower case: only texts that contain it are searched.
+# a part of every match; in lower case where the case does not matter. Only texts with that part are searched.
 LITERALS = {
     "(?i:bearer) +[A-Za-z0-9._~+/=-]{8,}": "bearer ",
-    "(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{8,}+[.][A-Za-z0-9_-]++[.][A-Za-z0-9_-]*": "eyj",
-    "A[KS]IA[A-Z0-9]{16}": "ia",
+    "(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{8,}+[.][A-Za-z0-9_-]++[.][A-Za-z0-9_-]*": "eyJ",
+    "A[KS]IA[A-Z0-9]{16}": "IA",
     "(?<=://)[^/ :@]{0,100}:[^/ @]{1,200}(?=@)": "@",
-    "-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----(?s:.*)": "-----begin ",
+    "-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----(?s:.*)": "-----BEGIN ",
 }
 PATTERNS: tuple[str, ...] = tuple(LITERALS)
 

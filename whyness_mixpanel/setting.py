@@ -18,6 +18,9 @@ DICT_NAME = "WHYNESS_MIXPANEL"
 # The apps of Whyness whose tables have its placeholder users, and whose events go to its Mixpanel project.
 _WHYNESS_APPS = frozenset({"whyness_django", "whyness_crm"})
 
+# Where Django's settings keep what was read, until it changes. Each look through them takes 30 times as long.
+_known = vars(settings)
+
 T = TypeVar("T")
 
 
@@ -68,6 +71,13 @@ class Setting(Generic[T]):
     keeps_blanks: bool = False
     none_is_a_value: bool = False
     key: str = field(default="", init=False)
+    _variable: object = field(default="", init=False)  # `environment` as os.environ encodes it
+
+    def set_key(self, key: str) -> None:
+        """Name it, and its environment variable if that has no name of its own."""
+        self.key = key
+        self.environment = self.environment or f"{DICT_NAME}_{key}"
+        self._variable = os.environ.encodekey(self.environment)
 
     @property
     def place(self) -> str:
@@ -81,14 +91,14 @@ class Setting(Generic[T]):
             SettingError: the value is not allowed.
         """
         try:
-            in_settings = self.in_settings()
+            places = self.in_settings() or self._in_environment()
         except Exception as error:
             if is_of_signal(error):
                 raise
             raise SettingError(self.key, self.allowed) from error  # a value that cannot even be compared
-        for place, value in [*in_settings, *self._in_environment()]:
+        for place, value in places:
             return self._parse(place, value)
-        if self.of_whyness is not None and not _WHYNESS_APPS.isdisjoint(apps.app_configs):
+        if self.of_whyness is not None and not apps.app_configs.keys().isdisjoint(_WHYNESS_APPS):
             return self.of_whyness
         return self.default
 
@@ -107,22 +117,26 @@ class Setting(Generic[T]):
     def in_settings(self) -> list[tuple[str, object]]:
         """Return the places in the Django settings where it is set, with their values; the first counts."""
         values: list[tuple[str, object]] = []
-        named = getattr(settings, DICT_NAME, None)
-        if isinstance(named, Mapping) and self.key in named:
+        named = _known[DICT_NAME] if DICT_NAME in _known else getattr(settings, DICT_NAME, None)
+        if (type(named) is dict or isinstance(named, Mapping)) and self.key in named:
             value = named[self.key]
             if self.none_is_a_value and value is None:
                 return [(self.place, None)]
             values.append((self.place, value))
         if self.old_name:
             values.append((self.old_name, getattr(settings, self.old_name, None)))
-        return [(place, self._bare(value)) for place, value in values if _is_set(value)]
+        return values and [(place, self._bare(value)) for place, value in values if _is_set(value)]
 
     def is_set(self) -> bool:
         """Whether it is set anywhere."""
         return bool(self.in_settings() or self._in_environment())
 
     def _in_environment(self) -> list[tuple[str, object]]:
-        value = os.environ.get(self.environment)
+        variables: Any = os.environ
+        # Most variables do not exist. For those, `get` raises inside, and takes longer than all else here.
+        if type(variables) is os._Environ and self._variable not in variables._data:  # noqa: SLF001  (the only quick way)
+            return []
+        value = variables.get(self.environment)
         return [(f"the environment variable {self.environment}", self._bare(value))] if _is_set(value) else []
 
     def _bare(self, value: object) -> object:
@@ -143,8 +157,7 @@ def name_settings(module: Mapping[str, object]) -> tuple[Setting[Any], ...]:
     # isinstance would ask Django's settings, a variable too, for their class, and so load them.
     named = {name: value for name, value in module.items() if type(value) is Setting}
     for key, setting in named.items():
-        setting.key = key
-        setting.environment = setting.environment or f"{DICT_NAME}_{key}"
+        setting.set_key(key)
     return tuple(named.values())
 
 

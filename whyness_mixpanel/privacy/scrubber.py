@@ -20,6 +20,7 @@ _VALUES = int(limits.EVENT_BYTES)
 _NAME_IS = re.compile(r"""(?<![\w.%\[\]-])([\w.%\[\]-]++)[\\"']{0,4}[ \t]{0,9}[:=][ \t]{0,9}(\\{0,3}["'])?""")
 _QUOTED = {quote: re.compile(rf"(?s:[^{quote}\\]|\\.)*+") for quote in "\"'"}
 _BARE = re.compile(r"""(?i:(?:basic|bearer|digest|token)[ ]+)?[^\s"'&;,}]*+""")
+_TEXT, _SCALARS = frozenset({str}), frozenset({str, int, float, bool, type(None)})
 # Longer keys are not kept, nor more of them.
 _KEYS, _KEY_CHARACTERS = 1_024, 100
 
@@ -37,6 +38,9 @@ class Scrubber:
         self._is_secret = _Keys(self._has_name)
         # A site's own pattern may match any text.
         self._patterns = [(LITERALS.get(pattern, ""), re.compile(pattern)) for pattern in patterns]
+        self._literals = [literal for literal, _ in self._patterns]
+        # The colon at the start of a URL belongs to no secret, unless the site says that `https` is one.
+        self._scheme = "" if self._has_name("https") else "https://"
 
     def scrub(self, value: Any) -> Any:
         """Return a copy of `value` without secrets.
@@ -44,7 +48,20 @@ class Scrubber:
         Ends for any nesting, even of a container in itself: containers that are too deep are emptied, and
         values beyond the limit are removed. The contract refuses such events anyway.
         """
+        if type(value) is dict and self._is_clean(value):
+            return value.copy()
         return self._scrub(value, _LEVELS, [_VALUES])
+
+    def _is_clean(self, flat: dict[Any, Any]) -> bool:
+        """Whether one look at all of a dictionary finds no secret: nearly always, where nothing is nested."""
+        if not (_TEXT.issuperset(map(type, flat)) and _SCALARS.issuperset(map(type, flat.values()))):
+            return False
+        if True in [self._is_secret[key] for key in flat]:
+            return False
+        texts = [value.removeprefix(self._scheme) for value in flat.values() if type(value) is str]
+        text = "\n".join(texts)
+        both = _both_cases(text)
+        return True not in [literal in both for literal in self._literals] and not self._may_have_pairs(text)
 
     def _scrub(self, value: Any, levels: int, left: list[int]) -> Any:
         left[0] -= 1
@@ -69,11 +86,14 @@ class Scrubber:
         }
 
     def _text(self, text: str) -> str:
-        lowered = text.lower()
+        both = _both_cases(text)
         for literal, pattern in self._patterns:
-            if literal in lowered:
+            if literal in both:
                 text = pattern.sub(REMOVED, text)
-        return self._pairs(text) if ("=" in text or ":" in text) and self._has_name(text) else text
+        return self._pairs(text) if self._may_have_pairs(text) else text
+
+    def _may_have_pairs(self, text: str) -> bool:
+        return ("=" in text or ":" in text) and self._has_name(text)
 
     def _has_name(self, text: str) -> bool:
         plain = plain_name(text)
@@ -89,6 +109,11 @@ class Scrubber:
             parts += [text[done:start], REMOVED]
             done = _end_of_value(text, start, name[2] or "")
         return "".join([*parts, text[done:]])
+
+
+def _both_cases(text: str) -> str:
+    """Return a text in which the literals of all patterns can be found."""
+    return f"{text}\n{text.lower()}"
 
 
 def _end_of_value(text: str, start: int, quote: str) -> int:

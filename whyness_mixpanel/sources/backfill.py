@@ -75,7 +75,7 @@ class Backfill:
     Args:
         source: whose rows.
         period: which of them.
-        keep: returns those events of a page that may be sent, in order, without the suppressed.
+        unwanted: returns those of a page's people about whom no event may be sent.
         send: sends the events of one call until each is published or parked; returns the reasons of the
             parked ones, by index.
         identity: the identity mode of the messages.
@@ -88,7 +88,7 @@ class Backfill:
         *,
         source: Source,
         period: Period,
-        keep: Callable[[Sequence[str]], Sequence[str]],
+        unwanted: Callable[[set[str]], set[str]],
         send: Callable[[Sequence[str]], Mapping[int, str]],
         identity: str,
         on_page: Callable[["Backfill"], None],
@@ -97,7 +97,7 @@ class Backfill:
         self.counts = Counts()
         self.read_key = 0
         self._source, self._period, self._identity = source, period, identity
-        self._keep, self._send = keep, send
+        self._unwanted, self._send = unwanted, send
         self._on_page, self._on_trouble = on_page, on_trouble
         self._waiting: list[Encoded] = []
         self._waiting_bytes = 0
@@ -106,10 +106,9 @@ class Backfill:
     @property
     def done_key(self) -> int:
         """The key up to which every row is done; rows that are too young are not."""
-        first_left = [
-            key - 1 for key in (self._first_waiting_key(), self._first_young_key) if key is not None
-        ]
-        return min(first_left, default=self.read_key)
+        left = [event.key for event in self._waiting[:1]]
+        left += [] if self._first_young_key is None else [self._first_young_key]
+        return min(left, default=self.read_key + 1) - 1
 
     def run(self, *, after: int, upper: int) -> None:
         """Send the rows whose key is above `after` and at most `upper`.
@@ -129,15 +128,15 @@ class Backfill:
         self._on_page(self)
 
     def _take(self, rows: Mapping[int, Any]) -> None:
-        events = [encoded for key in sorted(rows) if (encoded := self._encoded(key, rows[key]))]
-        kept = set(self._keep([event.encoded for event in events])) if events else set()
-        fresh = [event for event in events if event.encoded in kept]
+        events = [event for key in sorted(rows) if (event := self._encoded(key, rows[key]))]
+        unwanted = self._unwanted(set().union(*[people for _, people in events]))
+        fresh = [event for event, people in events if people.isdisjoint(unwanted)]
         self.counts.read += len(rows)
         self.counts.suppressed += len(events) - len(fresh)
         self._waiting += fresh
         self._waiting_bytes += _size(fresh)
 
-    def _encoded(self, key: int, row: Any) -> Encoded | None:
+    def _encoded(self, key: int, row: Any) -> tuple[Encoded, set[str]] | None:
         try:
             if isinstance(row, NoEvent):
                 raise row
@@ -147,7 +146,7 @@ class Backfill:
             self._on_trouble(key, f"was skipped: {error}")
             return None
 
-    def _encode(self, key: int, row: Any) -> Encoded | None:
+    def _encode(self, key: int, row: Any) -> tuple[Encoded, set[str]] | None:
         created = self._source.created_at(row)
         if not self._period.has(created):
             self.counts.outside_period += 1
@@ -158,7 +157,8 @@ class Backfill:
             self.counts.too_young += 1
             self._first_young_key = key if self._first_young_key is None else self._first_young_key
             return None
-        return Encoded(key, encode(self._source, key, row))
+        encoded, people = encode(self._source, key, row)
+        return Encoded(key, encoded), people
 
     def _send_call(self) -> None:
         packed = messages.pack([event.encoded for event in self._waiting], identity=self._identity)
@@ -174,9 +174,6 @@ class Backfill:
         self.counts.calls += 1
         self._waiting_bytes -= _size(sent)
         del self._waiting[:count]
-
-    def _first_waiting_key(self) -> int | None:
-        return self._waiting[0].key if self._waiting else None
 
 
 def pages(source: Source, after: int, upper: int) -> Iterator[tuple[int, Mapping[int, Any]]]:
@@ -213,8 +210,8 @@ def _read_alone(source: Source, key: int) -> Any:
         return NoEvent(f"it cannot be read ({type(error).__name__})")
 
 
-def encode(source: Source, key: int, row: Any) -> str:
-    """Return the JSON of a row's event.
+def encode(source: Source, key: int, row: Any) -> tuple[str, set[str]]:
+    """Return the JSON of a row's event, and the people whom it is about.
 
     Raises:
         NoEvent: it has none, or a row that it refers to cannot be read.
@@ -222,7 +219,7 @@ def encode(source: Source, key: int, row: Any) -> str:
         django.db.Error: the database failed.
     """
     try:
-        return source.encode(row)
+        return source.encode_with_people(row)
     except Error as error:
         _check_database(source, key)
         raise NoEvent(f"a row that it refers to cannot be read ({type(error).__name__})") from error

@@ -150,7 +150,7 @@ class _Writer:
                 yield fields, translated
                 continue
             try:
-                body = encode(self._source, key, rows[key])
+                body, _ = encode(self._source, key, rows[key])
             except NoEvent as error:
                 self._name(key, error)
                 continue

@@ -99,7 +99,7 @@ class Source:
         if row.pk is None:
             raise InvalidEvent("insert_id", "an unsaved row", "a row with a key")
         event, created = self.build(row), self.created_at(row)
-        event.insert_id = row.pk if self.bare_key else f"{self.name}-{row.pk}"
+        event.insert_id = str(row.pk) if self.bare_key else f"{self.name}-{row.pk}"
         event.time = (created - _EPOCH) // timedelta(seconds=1) if self.whole_seconds else created
         if self.old_user is not None:
             event._history = created, self.old_user(row)  # noqa: SLF001  (not for call sites)
@@ -115,7 +115,11 @@ class Source:
             return None  # `encode` says why
 
     def encode(self, row: Any) -> str:
-        """Return the JSON of a row's event, without anything of the context: the same at any time.
+        """Return the JSON of a row's event; raises like `encode_with_people`."""
+        return self.encode_with_people(row)[0]
+
+    def encode_with_people(self, row: Any) -> tuple[str, set[str]]:
+        """Return the JSON of a row's event, and whom it is about; without anything of the context.
 
         Raises:
             NoEvent: the row has no valid event.
@@ -123,7 +127,8 @@ class Source:
             django.db.Error: the database failed.
         """
         try:
-            return self.event(row)._made(is_alone=True).encode()  # noqa: SLF001  (not for call sites)
+            made = self.event(row)._made(is_alone=True)  # noqa: SLF001  (not for call sites)
+            return made.encode(), made.people
         except WhynessEventsError as error:
             raise NoEvent(str(error)) from error
         except (Error, SettingError):

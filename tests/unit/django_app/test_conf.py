@@ -1,12 +1,16 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 from django.apps import apps
+from django.conf import settings as django_settings
 from django.test import override_settings
 from django.utils.text import format_lazy as lazystr
 
@@ -27,6 +31,57 @@ def test_a_setting_is_looked_up_in_order(monkeypatch: pytest.MonkeyPatch) -> Non
             seen.append(conf.PROJECT_ID.get())
 
     assert seen == [2780485, 11, 22, 33]
+
+
+# Each way gives the variable PROJECT_ID, which nothing announces.
+WAYS_TO_SET: dict[str, Callable[[pytest.MonkeyPatch, str], object]] = {
+    "assigned": lambda _, name: os.environ.__setitem__(name, "11"),
+    "as bytes": lambda _, name: os.environb.__setitem__(os.fsencode(name), b"11"),
+    "updated": lambda _, name: os.environ.update({name: "11"}),
+    "by default": lambda _, name: os.environ.setdefault(name, "11"),
+    "patched": lambda patch, name: patch.setenv(name, "11"),
+    "another environment": lambda patch, name: patch.setattr(os, "environ", {name: "11"}),
+    "bytes that are no text": lambda _, name: os.environb.__setitem__(os.fsencode(name), b"\xff"),
+}
+
+
+@pytest.mark.parametrize("way", WAYS_TO_SET)
+def test_a_variable_is_seen_as_soon_as_it_is_set_and_until_it_is_removed(
+    way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However the environment changes; a wrong value raises at each use, and in another thread."""
+    name = conf.PROJECT_ID.environment
+    monkeypatch.setenv(name, "22")  # so that it is as before, afterwards
+    monkeypatch.delenv(name)
+    before = conf.PROJECT_ID.get(), conf.PROJECT_ID.is_set()
+    with monkeypatch.context() as patch:
+        WAYS_TO_SET[way](patch, name)
+        if "no text" in way:
+            for _ in range(2):
+                with pytest.raises(conf.SettingError), ThreadPoolExecutor() as threads:
+                    threads.submit(conf.PROJECT_ID.get).result()
+        else:
+            assert (conf.PROJECT_ID.get(), conf.PROJECT_ID.is_set()) == (11, True)
+    os.environ.pop(name, None)
+
+    assert (conf.PROJECT_ID.get(), conf.PROJECT_ID.is_set()) == before == (2780485, False)
+
+
+def test_what_is_changed_without_a_signal_counts_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The dictionary itself, an attribute of the settings, and its removal."""
+    with override(PROJECT_ID=1):
+        seen = [conf.PROJECT_ID.get()]
+        django_settings.WHYNESS_MIXPANEL["PROJECT_ID"] = 2
+        seen.append(conf.PROJECT_ID.get())
+        monkeypatch.setattr(django_settings, "WHYNESS_MIXPANEL", MappingProxyType({"PROJECT_ID": 3}))
+        seen.append(conf.PROJECT_ID.get())
+        monkeypatch.setattr(django_settings, "WHYNESS_MIXPANEL", {})
+        monkeypatch.setattr(django_settings, "MIXPANEL_PROJECT_ID", 4, raising=False)
+        seen.append(conf.PROJECT_ID.get())
+        monkeypatch.undo()
+        seen.append(conf.PROJECT_ID.get())
+
+    assert seen == [1, 2, 3, 4, 2]
 
 
 @pytest.mark.parametrize("unset", [None, ""])

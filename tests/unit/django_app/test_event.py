@@ -4,7 +4,7 @@ import time
 from datetime import UTC, datetime, timedelta, timezone
 from enum import Enum
 from typing import Any
-from uuid import UUID
+from uuid import RFC_4122, UUID
 
 import pytest
 from django.test import override_settings
@@ -14,6 +14,7 @@ from tests.django_support import override, published
 from whyness_events import EventTooLarge, InvalidEvent, parse_event
 from whyness_mixpanel import counters
 from whyness_mixpanel.encoding import normalise
+from whyness_mixpanel.encoding.field_values import new_identifier
 from whyness_mixpanel.models import Event, Outbox
 
 pytestmark = pytest.mark.usefixtures("db")
@@ -150,6 +151,18 @@ def test_other_attributes_are_allowed_and_not_sent() -> None:
 
     assert event.campaign == MARKER
     assert MARKER not in event.json()
+
+
+def test_made_ids_are_random_uuids_that_never_repeat() -> None:
+    """Each of the 122 random bits is used, and the others say that it is random."""
+    made = [UUID(new_identifier()) for _ in range(1_000)]
+
+    assert {(id_.version, id_.variant) for id_ in made} == {(4, RFC_4122)}
+    assert len(set(made)) == len(made)
+    always_set, never_set = made[0].int, 0
+    for id_ in made:
+        always_set, never_set = always_set & id_.int, never_set | id_.int
+    assert (always_set ^ never_set).bit_count() == 122
 
 
 def test_a_missing_insert_id_is_a_uuid_made_once() -> None:

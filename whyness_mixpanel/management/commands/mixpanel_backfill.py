@@ -149,7 +149,7 @@ def _backfill(source: Source, tell: _Teller, publish: backends.Publish, options:
     return Backfill(
         source=source,
         period=Period(options["since"], options["until"], now - SETTLED_AFTER, now + _LATEST),
-        keep=filters.filter_suppressed,
+        unwanted=filters.unwanted_among,
         send=Sender(
             publish,
             identity=identity,

@@ -107,6 +107,25 @@ def test_a_list_that_cannot_be_read_lets_nothing_through(monkeypatch: pytest.Mon
         filters.filter_suppressed([encoded("7")])
 
 
+@pytest.mark.usefixtures("db")
+@pytest.mark.parametrize("listed_count", [0, 1, 4, 5, 6, 9])
+@pytest.mark.parametrize("asked_count", [1, 4, 5, 6, 9])
+def test_any_number_of_people_is_looked_up_in_a_list_of_any_length(
+    listed_count: int, asked_count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A list that is shorter than the question is read; a longer one is asked."""
+    monkeypatch.setattr(suppression, "_MANY", 4)
+    Suppression.objects.bulk_create(Suppression(user=f"{number}") for number in range(listed_count))
+    people = {f"{number}" for number in range(3, 3 + asked_count)}
+
+    with CaptureQueriesContext(connection) as queries:
+        unwanted = filters.unwanted_among(people)
+
+    assert unwanted == {f"{number}" for number in range(3, listed_count)} & people
+    is_asked = asked_count <= 4 or listed_count >= asked_count
+    assert [" IN " in query["sql"] for query in queries] == [False] * (asked_count > 4) + [True] * is_asked
+
+
 def statements() -> list[str]:
     """Return the first words of the statements that asking about a person makes."""
     event = encoded("7")

@@ -1,12 +1,12 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from whyness_events import limits
-from whyness_mixpanel.privacy.scrubber import REMOVED, Scrubber
-from whyness_mixpanel.scrub import NAMES, PATTERNS, parse_names, parse_patterns
+from whyness_mixpanel.privacy.scrubber import REMOVED, Scrubber, _both_cases
+from whyness_mixpanel.scrub import LITERALS, NAMES, PATTERNS, parse_names, parse_patterns
 
 SECRET = "hunter2-4711"
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl"
@@ -143,6 +143,43 @@ def test_what_is_looked_for_first_hides_no_secret(text: str) -> None:
     patient._has_name = lambda _text: True  # type: ignore[method-assign, assignment]
 
     assert scrub({"a": text}) == patient.scrub({"a": text})
+
+
+@pytest.mark.parametrize(("pattern", "literal"), LITERALS.items())
+@given(data=st.data())
+def test_every_match_has_the_literal_of_its_pattern(pattern: str, literal: str, data: st.DataObject) -> None:
+    """In one of the two cases in which it is looked for, between any other texts."""
+    matching = data.draw(st.from_regex(pattern))
+
+    assert literal in _both_cases(matching)
+
+
+_texts = st.one_of(_pieces, st.lists(_pieces, max_size=4).map("".join), st.text(max_size=5))
+_values = st.one_of(_texts, st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False))
+_keys = st.sampled_from(["a", "b", "Pass_word", "https", "url"]) | st.integers() | _texts
+
+
+@given(
+    st.dictionaries(_keys, st.one_of(_values, st.lists(_values), st.dictionaries(_keys, _values))),
+    st.sampled_from([NAMES, ["s"], ["http"], ["xy"], []]),
+    st.sampled_from([PATTERNS, [*PATTERNS, "x.?x"], ["^x$"], []]),
+)
+@example({"url": "https://hunter2"}, ["http"], [])
+@example({"a": "https://user:hunter2@host"}, NAMES, PATTERNS)
+@example({"a": "https://password=hunter2"}, NAMES, PATTERNS)
+@example({"a": "https://x", "b": "password: hunter2"}, NAMES, PATTERNS)
+@example({"a": 1, "b": [{"Pass_word": 1}]}, NAMES, PATTERNS)
+@example({7: "Bearer abcdefgh"}, NAMES, PATTERNS)
+def test_one_look_at_a_whole_dictionary_hides_no_secret(
+    members: dict[Any, Any], names: list[str], patterns: list[str]
+) -> None:
+    """The result is that of a look at each member, and a copy."""
+    scrubber = Scrubber(names, patterns)
+
+    found = scrubber.scrub(members)
+
+    assert found == {key: scrubber.scrub([{key: member}])[0][key] for key, member in members.items()}
+    assert found is not members
 
 
 def test_the_lists_are_the_sites_own() -> None:

@@ -106,7 +106,7 @@ def test_messages_are_packed_full_across_pages(monkeypatch: pytest.MonkeyPatch) 
         calls.append([len(message.body) for message in packing.pack(encoded, identity="distinct_id")])
         return {}
 
-    run = make_walk(keep=list, send=send)
+    run = make_walk(unwanted=lambda _: set(), send=send)
     run.run(after=0, upper=1)
 
     assert [len(call) for call in calls] == [10, 10, 3]
@@ -116,14 +116,14 @@ def test_messages_are_packed_full_across_pages(monkeypatch: pytest.MonkeyPatch) 
 
 
 def make_walk(
-    keep: Callable[[Sequence[str]], Sequence[str]], send: Callable[[Sequence[str]], dict[int, str]]
+    unwanted: Callable[[set[str]], set[str]], send: Callable[[Sequence[str]], dict[int, str]]
 ) -> walk.Backfill:
     """Return a walk over all activities."""
     now = timezone.now()
     return walk.Backfill(
         source=sources.get("activity"),
         period=walk.Period(None, None, now, now),
-        keep=keep,
+        unwanted=unwanted,
         send=send,
         identity="distinct_id",
         on_page=lambda _: None,
@@ -279,25 +279,25 @@ def test_it_goes_on_where_it_was_ended(
 
 
 def test_what_is_suppressed_is_counted_and_not_sent() -> None:
-    """`keep` is asked once a page; the order stays."""
+    """The people of a page are asked about together; the order stays."""
     make_activities(2)
     make_activities(1, user_id=8)
     make_activities(1)
     sent: list[str] = []
-    asked: list[int] = []
+    asked: list[set[str]] = []
 
-    def keep(encoded: Sequence[str]) -> list[str]:
-        asked.append(len(encoded))
-        return [event for event in encoded if json.loads(event)["user"] != "8"]
+    def unwanted(people: set[str]) -> set[str]:
+        asked.append(people)
+        return {"8", "9"}
 
     def send(encoded: Sequence[str]) -> dict[int, str]:
         sent.extend(encoded)
         return {}
 
-    run = make_walk(keep=keep, send=send)
+    run = make_walk(unwanted=unwanted, send=send)
     run.run(after=0, upper=4)
 
-    assert asked == [4]
+    assert asked == [{"7", "8"}]
     assert [json.loads(event)["insert_id"] for event in sent] == ["1", "2", "4"]
     assert (run.counts.suppressed, run.counts.published, run.done_key) == (1, 3, 4)
 
