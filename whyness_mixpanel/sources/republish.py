@@ -59,7 +59,7 @@ def _events(source: Source, rows: Mapping[int, Any], settled: datetime) -> Itera
     for key, row in sorted(rows.items()):
         with suppress(NoEvent, InvalidEvent):
             if not isinstance(row, NoEvent) and source.created_at(row) < settled:
-                yield encode(source, key, row)
+                yield encode(source, key, row)[0]
 
 
 def key_ranges(source: Source, insert_ids: Iterator[str]) -> list[tuple[int, int]]:
