@@ -132,12 +132,11 @@ class Setting(Generic[T]):
         return bool(self.in_settings() or self._in_environment())
 
     def _in_environment(self) -> list[tuple[str, object]]:
-        variables: Any = os.environ
-        is_usual = type(variables) is os._Environ
         # Most variables do not exist. For those, `get` raises inside, and takes longer than all else here.
-        if is_usual and self._variable not in variables._data:  # noqa: SLF001  (the only quick way)
+        encoded = getattr(os.environ, "_data", None)
+        if encoded is not None and self._variable not in encoded:
             return []
-        value = variables.get(self.environment)
+        value = os.environ.get(self.environment)
         return [(f"the environment variable {self.environment}", self._bare(value))] if _is_set(value) else []
 
     def _bare(self, value: object) -> object:
