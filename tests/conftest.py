@@ -1,8 +1,14 @@
 """What all tests share: Hypothesis tries the same examples on every machine, and is never timed."""
 
+from functools import cache
+
+import botocore.session
 from hypothesis import settings
 
 settings.register_profile("ci", derandomize=True, deadline=None, max_examples=100)
 # `make mutation` runs each test for each mutant.
 settings.register_profile("mutation", derandomize=True, deadline=None, max_examples=20)
 settings.load_profile("ci")
+
+# Each session of boto3 parses AWS's descriptions of its services anew: most of what a client costs.
+botocore.session.create_loader = cache(botocore.session.create_loader)
