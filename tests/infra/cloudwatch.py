@@ -105,8 +105,8 @@ class Alarm:
             before: its state until now.
             extra_periods: how many periods more than those evaluated are looked at.
         """
-        count = self.evaluation_periods + extra_periods
-        points = [point_at(at_s - number * self.period_s) for number in range(count)]
+        count, period_s = self.evaluation_periods + extra_periods, self.period_s
+        points = [point_at(at_s - number * period_s) for number in range(count)]
         found = [self._breaches(point) for point in points if point is not None]
         return judge(
             found[: self.evaluation_periods],

@@ -7,6 +7,7 @@ missing too, which is the strictest reading; FILL alone makes a value of it.
 import ast
 import operator
 from collections.abc import Callable, Mapping
+from functools import cache
 
 Point = float | None
 
@@ -24,7 +25,12 @@ def evaluate_expression(expression: str, points: Mapping[str, Point]) -> Point:
     Raises:
         NotImplementedError: it uses what this part does not have.
     """
-    return _evaluate(ast.parse(expression.replace(" AND ", " and "), mode="eval").body, points)
+    return _evaluate(_parse(expression), points)
+
+
+@cache
+def _parse(expression: str) -> ast.expr:
+    return ast.parse(expression.replace(" AND ", " and "), mode="eval").body
 
 
 def _evaluate(node: ast.expr, points: Mapping[str, Point]) -> Point:

@@ -5,6 +5,7 @@ import re
 import shlex
 import subprocess
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -34,6 +35,7 @@ class Command(NamedTuple):
     text: str
 
 
+@cache
 def commands() -> list[Command]:
     """Return each command that ships, once for each place."""
     found = [*_in_pages(), *_in_samples(), *_in_epilogs(), *_in_makefile(), *_in_workflows()]
@@ -117,9 +119,10 @@ def _in_samples() -> Iterator[tuple[str, str]]:
 def _in_epilogs() -> Iterator[tuple[str, str]]:
     """Yield what stands in our sources' help texts: indented lines of strings that say `examples:`."""
     for source in tracked("*.py"):
-        if source.is_relative_to(ROOT / "tests"):
+        text = source.read_text()
+        if source.is_relative_to(ROOT / "tests") or "examples:" not in text:  # to parse all takes seconds
             continue
-        for node in ast.walk(ast.parse(source.read_text())):
+        for node in ast.walk(ast.parse(text)):
             if isinstance(node, ast.Constant) and isinstance(node.value, str) and "examples:\n" in node.value:
                 for line in _joined(node.value).splitlines():
                     if line.startswith("  ") and _is_command(line.strip()):
