@@ -116,7 +116,7 @@ mutation: .venv-mutation/stamp ## run mutation tests of the pure core; the tests
 	@.venv-mutation/bin/python -m infra.mutation
 
 bench-peers: .venv/demo.stamp .venv-peers/stamp ## as bench, and measure other Mixpanel clients too (installs them)
-	@$(PY) -m bench --peers
+	@$(PY) -m bench --peers $(BENCH_OPTIONS)
 
 peer-faults: .venv/demo.stamp .venv-emulator/stamp .venv-peers/stamp ## count what other Mixpanel clients lose while Mixpanel fails (installs them)
 	@$(PY) -m bench.peer_faults

@@ -2,22 +2,25 @@
 
 import argparse
 import json
-import statistics
+import platform
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 from tqdm import tqdm
 
 from bench import programs, targets
-from bench.instructions import WAYS, count, missing_tool
-from bench.page import write_page
+from bench.figures import Measured, instruction_ratios, instructions_key, medians_of, values_of
+from bench.instructions import FLOORS, WAYS, count, missing_tool
+from bench.page import require_matplotlib, write_page
+from bench.runtime import runtime_python
 from bench.sink import running_sink
 from bench.workload import mixpanel_events
+from infra.build import PYTHON
 
 _EPILOG = """examples:
   make bench                                                 # 200,000 events, five runs: about five minutes
@@ -28,11 +31,7 @@ _EPILOG = """examples:
   .venv/bin/python -m bench --peers --write-docs             # update docs/reference/bench.md and its plots
 """
 _SLOW_MS, _SENDERS = 100, 10
-# Callgrind is about fifty times slower. The difference of two runs excludes everything but the events.
-_COUNTED_EVENTS = (2_000, 6_000)
 _IMPORT = "import time; at = time.process_time(); {}; print((time.process_time() - at) * 1000)"
-
-Measured = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +42,14 @@ class _Bench:
         events: how many.
         url: of the sink; `slow_url` of one with slow answers.
         file: the events as a JSON array.
+        runtime: the Python of Lambda's runtime; None to measure without it.
     """
 
     events: int
     url: str
     slow_url: str
     file: Path
+    runtime: Path | None = None
 
     def ways(self, *, with_peers: bool) -> dict[str, Callable[[], Measured]]:
         """Return the runs by name."""
@@ -86,31 +87,35 @@ class _Bench:
             "mixpanel-import gzip": lambda: self._run(programs.peer_node(script, self.file, "gzip")),
             "mixpanel-import plain": lambda: self._run(programs.peer_node(script, self.file, "plain")),
         }
-        return own | (peers if with_peers else {})
+        return own | self._on_runtime() | (peers if with_peers else {})
+
+    def _on_runtime(self) -> dict[str, Callable[[], Measured]]:
+        """Return the runs on Lambda's Python."""
+        if self.runtime is None:
+            return {}
+        programs_by_name = {
+            "packed": ("bench.run_handler", 100),
+            "single": ("bench.run_handler", 1),
+            "floor": ("bench.run_floor", 100),
+        }
+        python = partial(programs.python, executable=str(self.runtime))
+        return {
+            f"runtime {name}": partial(self._run, python(module, self.events, per_message))
+            for name, (module, per_message) in programs_by_name.items()
+        }
 
     def instructions(self) -> dict[str, float | None]:
         """Return the instructions of an event, and of an invocation with one event."""
-        handler, floor = "bench.run_handler", "bench.run_floor"
-        counted = {
-            "instructions": self._of_event(handler, 100),
-            "floor_instructions": self._of_event(floor, 100),
-            "single_instructions": self._of_event(handler, 1),
-            "single_floor_instructions": self._of_event(floor, 1),
-        }
-        small = None if missing_tool() else float(count(*WAYS["small"], self.url))
-        return counted | _to_floor(counted) | {"small_instructions": small}
-
-    def _of_event(self, module: str, per_message: int) -> float | None:
-        # Programs handle their events twice, once to warm up.
-        with_work = self._instructions(module, per_message)
-        without = self._instructions("bench.run_nothing", per_message)
-        return None if with_work is None or without is None else (with_work - without) / 2
-
-    def _instructions(self, module: str, per_message: int) -> float | None:
-        few, many = _COUNTED_EVENTS
-        less = programs.instructions(programs.python(module, few, per_message), self.url)
-        more = programs.instructions(programs.python(module, many, per_message), self.url)
-        return None if less is None or more is None else (more - less) / (many - few)
+        if missing_tool():
+            return {}
+        counted = {instructions_key(name): count(way, self.url) for name, way in {**WAYS, **FLOORS}.items()}
+        if self.runtime:
+            ways = {name: {**WAYS, **FLOORS}[name] for name in ("packed", "single", "small", "floor")}
+            python = str(self.runtime)
+            counted |= {
+                f"runtime_{instructions_key(n)}": count(way, self.url, python) for n, way in ways.items()
+            }
+        return {**counted, **instruction_ratios(counted)}
 
     def _run(self, command: list[str]) -> Measured:
         return programs.run(command, self.url)
@@ -124,12 +129,16 @@ def main() -> None:
     options = _options()
     if options.peers and not programs.has_peers():
         raise SystemExit("The other clients are not installed. Run `make bench-peers`.")
+    if options.write_docs:
+        require_matplotlib()
     medians, instructions = _measure(options)
     values = values_of(medians) | instructions
     print("\n" + targets.table(values) + "\n")
     result = {
         "events": options.events,
         "runs": options.runs,
+        "python": platform.python_version(),
+        "runtime": PYTHON,
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "values": values,
         "verdicts": {t.key: t.verdict(values.get(t.key)) for t in targets.TARGETS if t.limit is not None},
@@ -152,7 +161,7 @@ def _measure(options: argparse.Namespace) -> tuple[dict[str, Measured], dict[str
     ):
         file = Path(directory) / "events.json"
         file.write_text(json.dumps(mixpanel_events(options.events) if options.peers else []))
-        bench = _Bench(options.events, url, slow_url, file)
+        bench = _Bench(options.events, url, slow_url, file, runtime_python())
         ways = bench.ways(with_peers=options.peers)
         runs: dict[str, list[Measured]] = {name: [] for name in ways}
         with tqdm(total=len(ways) * options.runs, desc="measuring", unit="run") as bar:
@@ -161,65 +170,7 @@ def _measure(options: argparse.Namespace) -> tuple[dict[str, Measured], dict[str
                     runs[name].append(way())
                     bar.update()
         counted: dict[str, float | None] = {} if options.quick else bench.instructions()
-    return {name: _medians(results) for name, results in runs.items()}, counted
-
-
-def _to_floor(counted: Mapping[str, float | None]) -> dict[str, float | None]:
-    return {
-        f"{way}instructions_to_floor": own / floor
-        for way in ("", "single_")
-        if (own := counted[f"{way}instructions"]) and (floor := counted[f"{way}floor_instructions"])
-    }
-
-
-def _medians(runs: list[Measured]) -> Measured:
-    return {key: statistics.median(run[key] for run in runs) for key in runs[0]}
-
-
-def values_of(medians: Mapping[str, Measured]) -> dict[str, float | None]:
-    """Return the figures of the table from the medians by name."""
-    packed, single, floor = medians["packed"], medians["single"], medians["floor"]
-    cpu_s = packed["cpu_s_per_100k"]
-    values: dict[str, float | None] = {
-        "cpu_to_floor": cpu_s / floor["cpu_s_per_100k"],
-        "single_to_packed": single["cpu_s_per_100k"] / cpu_s,
-        "odd_to_packed": medians["odd"]["cpu_s_per_100k"] / cpu_s,
-        "growth": medians["12,000"]["wall_s"] / medians["1,200"]["wall_s"],
-        "peak_over_idle_mib": packed["peak_over_idle_mib"],
-        "import_to_libraries": medians["import"]["cpu_ms"] / medians["libraries"]["cpu_ms"],
-        "publisher_us": medians["publisher"]["cpu_us"],
-        "cpu_s_per_100k": cpu_s,
-        "single_cpu_s_per_100k": single["cpu_s_per_100k"],
-        "floor_cpu_s_per_100k": floor["cpu_s_per_100k"],
-        "events_per_s": packed["events_per_s"],
-        "single_events_per_s": single["events_per_s"],
-        "import_cpu_ms": medians["import"]["cpu_ms"],
-        "slow_events_per_s": medians["slow"]["events_per_s"],
-        "fleet_events_per_s": medians["fleet"]["events_per_s"],
-    }
-    return values | (_peer_values(medians) if "utils" in medians else {})
-
-
-def _peer_values(medians: Mapping[str, Measured]) -> dict[str, float]:
-    packed, utils, mixpanel = medians["packed"], medians["utils"], medians["mixpanel"]
-    # Its better result, with or without compression.
-    importer = [medians["mixpanel-import gzip"], medians["mixpanel-import plain"]]
-    import_cpu_s = min(run["cpu_s_per_100k"] for run in importer)
-    return {
-        "cpu_to_utils": packed["cpu_s_per_100k"] / utils["cpu_s_per_100k"],
-        "cpu_to_mixpanel": packed["cpu_s_per_100k"] / mixpanel["cpu_s_per_100k"],
-        "cpu_to_import": packed["cpu_s_per_100k"] / import_cpu_s,
-        "rate_to_import": packed["events_per_s"] / max(run["events_per_s"] for run in importer),
-        "slow_rate_to_utils": medians["slow"]["events_per_s"] / medians["utils slow"]["events_per_s"],
-        "fleet_rate_to_utils": medians["fleet"]["events_per_s"] / medians["utils slow"]["events_per_s"],
-        "floor_to_utils": medians["floor"]["cpu_s_per_100k"] / utils["cpu_s_per_100k"],
-        "floor_to_import": medians["floor"]["cpu_s_per_100k"] / import_cpu_s,
-        "utils_slow_events_per_s": medians["utils slow"]["events_per_s"],
-        "import_events_per_s": max(run["events_per_s"] for run in importer),
-        "utils_cpu_s_per_100k": utils["cpu_s_per_100k"],
-        "mixpanel_cpu_s_per_100k": mixpanel["cpu_s_per_100k"],
-        "import_cpu_s_per_100k": import_cpu_s,
-    }
+    return {name: medians_of(results) for name, results in runs.items()}, counted
 
 
 def _print_changes(path: Path, values: Mapping[str, float | None]) -> bool:

@@ -21,12 +21,17 @@ RECORD = Path(__file__).parent / "instructions.toml"
 LIMIT = 1.03
 _EVENTS = 4_000
 _SMALL_EVENTS = 200
-# Number of events, events a message, and the form of invocation: see bench/run_handler.py.
-WAYS = {
-    "packed": (_EVENTS, 100, "full"),
-    "odd": (_EVENTS, 100, "odd"),
-    "single": (_EVENTS, 1, "full"),
-    "small": (_SMALL_EVENTS, 1, "small"),
+# A program, its number of events, and its other arguments.
+Way = tuple[str, int, *tuple[object, ...]]
+WAYS: Mapping[str, Way] = {
+    "packed": ("bench.run_handler", _EVENTS, 100, "full"),
+    "odd": ("bench.run_handler", _EVENTS, 100, "odd"),
+    "single": ("bench.run_handler", _EVENTS, 1, "full"),
+    "small": ("bench.run_handler", _SMALL_EVENTS, 1, "small"),
+}
+FLOORS: Mapping[str, Way] = {
+    "floor": ("bench.run_floor", _EVENTS, 100),
+    "single_floor": ("bench.run_floor", _EVENTS, 1),
 }
 _COLLECTED = re.compile(r"Collected : (\d+)")
 _EPILOG = """examples:
@@ -53,16 +58,17 @@ def missing_tool() -> str:
     return "skipped: valgrind is not installed. To install it: apt-get install valgrind"
 
 
-def count(event_count: int, events_per_message: int, form: str, url: str) -> int:
-    """Return the instructions of one of `event_count` events in a warm container.
+def count(way: Way, url: str, executable: str = sys.executable) -> int:
+    """Return the instructions of an event of a program that posts to `url`.
 
-    Counting begins after imports and preparation, which would take ten times as long.
+    Counting begins after imports, preparation and a warm-up. It ends before the events are freed.
 
     Raises:
         programs.Failed: the program failed.
     """
     tool = ["valgrind", "--tool=callgrind", "--instr-atstart=no", "--callgrind-out-file=/dev/null"]
-    command = [*tool, *programs.python("bench.run_handler", event_count, events_per_message, form)]
+    module, event_count, *arguments = way
+    command = [*tool, *programs.python(module, event_count, *arguments, executable=executable)]
     with programs.prepared(command, url, PYTHONHASHSEED="0") as process:
         switch = ["callgrind_control", "--instr=on", str(process.pid)]
         subprocess.run(switch, capture_output=True, check=True)
@@ -109,7 +115,7 @@ def main() -> int:
         print(reason)
         return 0
     with running_sink("local.mixpanel_simulator", "--sink", "--port", "0") as url:
-        counts = {name: count(*way, url) for name, way in WAYS.items()}
+        counts = {name: count(way, url) for name, way in WAYS.items()}
     if options.write or recorded is None:
         write(counts)
         print(f"recorded for {key()}: {counts}")

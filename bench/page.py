@@ -1,6 +1,7 @@
 """Write the tables and plots of docs/reference/bench.md from results."""
 
 import importlib
+import importlib.util
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -32,17 +33,18 @@ _BARS = {
     "bench-instructions": ("instructions of an event, thousands", (
         ("floor program", "floor_instructions"),
         ("handler, 100 a message", "instructions"),
+        ("handler, 10 odd events in 100", "odd_instructions"),
+        ("handler, one a message", "single_instructions"),
     )),
 }  # fmt: skip
 
 
 def write_page(result: Mapping[str, Any]) -> None:
-    """Write the table between its marks, and the plots.
-
-    Raises:
-        SystemExit: matplotlib is not installed.
-    """
-    caption = f"{result['events']:,} events a run, medians of {result['runs']} runs, {result['at'][:10]}."
+    """Write the table between its marks, and the plots."""
+    caption = (
+        f"{result['events']:,} events a run, medians of {result['runs']} runs, {result['at'][:10]}, "
+        f"Python {result['python']}; Lambda's Python is {result['runtime']}."
+    )
     write_block("table", f"{caption}\n\n{table(result['values'])}")
     for name, (title, bars) in _BARS.items():
         _draw(PLOTS / f"{name}.svg", title, {label: result["values"].get(key) for label, key in bars})
@@ -56,13 +58,18 @@ def write_block(name: str, text: str, page: Path = PAGE) -> None:
     page.write_text(f"{before}{begin}\n{text}\n{end}{after}")
 
 
+def require_matplotlib() -> None:
+    """Exit where the plots could not be drawn: before minutes of measuring, not after.
+
+    Raises:
+        SystemExit: matplotlib is not installed.
+    """
+    if importlib.util.find_spec("matplotlib") is None:
+        raise SystemExit("The plots need matplotlib: .venv/bin/pip install -r requirements/bench.txt")
+
+
 def _draw(path: Path, title: str, bars: Mapping[str, float | None]) -> None:
-    try:
-        matplotlib = importlib.import_module("matplotlib")
-    except ModuleNotFoundError:
-        raise SystemExit(
-            "The plots need matplotlib: .venv/bin/pip install -r requirements/bench.txt"
-        ) from None
+    matplotlib = importlib.import_module("matplotlib")
     matplotlib.use("svg")
     matplotlib.rcParams["svg.hashsalt"] = "bench"  # the same figures give the same file
     plot = importlib.import_module("matplotlib.pyplot")

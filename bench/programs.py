@@ -2,8 +2,6 @@
 
 import json
 import os
-import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,10 +10,9 @@ from pathlib import Path
 from typing import IO, Any
 
 ROOT = Path(__file__).parents[1]
+SOURCES = ROOT / "functions/send_events"
 PEERS = ROOT / ".venv-peers"
 _TIMEOUT_S = 900
-# In callgrind's output on standard error.
-_COLLECTED = re.compile(r"Collected : (\d+)")
 
 
 class Failed(Exception):
@@ -96,9 +93,9 @@ def run_text(command: Sequence[str], url: str) -> str:
     return _done(command, url, {}).stdout
 
 
-def python(module: str, *arguments: object) -> list[str]:
-    """Return the command of a program in this environment."""
-    return [sys.executable, "-m", module, *map(str, arguments)]
+def python(module: str, *arguments: object, executable: str = sys.executable) -> list[str]:
+    """Return the command of a program, by default in this environment."""
+    return [executable, "-m", module, *map(str, arguments)]
 
 
 def peer_python(module: str, *arguments: object) -> list[str]:
@@ -115,16 +112,6 @@ def peer_node(script: str, *arguments: object) -> list[str]:
 def has_peers() -> bool:
     """Return whether `make bench-peers` has installed the other clients."""
     return (PEERS / "stamp").exists()
-
-
-def instructions(command: Sequence[str], url: str) -> int | None:
-    """Return the number of instructions of a program, by callgrind; None without valgrind."""
-    if shutil.which("valgrind") is None:
-        return None
-    tool = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"]
-    done = _done([*tool, *command], url, {"PYTHONHASHSEED": "0"})
-    match = _COLLECTED.search(done.stderr)
-    return int(match[1]) if match else None
 
 
 def _done(
@@ -148,6 +135,7 @@ def environment_of(url: str) -> dict[str, str]:
     """Return the variables of a program that posts to `url`."""
     return {
         **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(SOURCES), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep),
         "NODE_PATH": str(PEERS / "npm/node_modules"),
         "MIXPANEL_PROJECT_ID": "1",
         "MIXPANEL_API_URL": url,

@@ -4,7 +4,6 @@ The handler's own output is discarded.
 """
 
 import contextlib
-import json
 import os
 import sys
 import time
@@ -12,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from bench.cpu import forget_heap
+from bench.cpu import finish, forget_heap, wait_for_the_others
 from bench.peak_memory import forget_peak_kib, peak_kib
 from bench.workload import invocations, one_invocation, small_invocations
 
@@ -53,8 +52,7 @@ def main() -> None:
         before_kib = forget_peak_kib()
         handed_back = _run(handler, first)
         most_kib = peak_kib()
-        if "BENCH_TOGETHER" in os.environ:
-            _wait_for_the_others()
+        wait_for_the_others()
         began_s, cpu_s, wall_s = time.time(), time.process_time(), time.perf_counter()
         handed_back += _run(handler, prepared)
         cpu_s, wall_s = time.process_time() - cpu_s, time.perf_counter() - wall_s
@@ -68,7 +66,7 @@ def main() -> None:
         "began_s": began_s,
         "peak_over_idle_mib": (most_kib - before_kib) / 1024,
     }
-    print(json.dumps(figures))
+    finish(figures)
 
 
 def _prepared(count: int, per_message: int, form: str) -> list[dict[str, Any]]:
@@ -87,12 +85,6 @@ def _prepared(count: int, per_message: int, form: str) -> list[dict[str, Any]]:
 
 def _run(handler: Any, prepared: list[dict[str, Any]]) -> int:
     return sum(len(handler.handler(event, Context())["batchItemFailures"]) for event in prepared)
-
-
-def _wait_for_the_others() -> None:
-    """Print `ready` to standard error, and wait for the end of standard input."""
-    print("ready", file=sys.stderr, flush=True)
-    sys.stdin.read()
 
 
 @contextlib.contextmanager

@@ -5,7 +5,8 @@ import json
 import pytest
 
 from bench import targets, workload
-from bench.__main__ import values_of
+from bench.figures import instruction_ratios, instructions_key, values_of
+from bench.instructions import FLOORS, WAYS
 from bench.targets import TARGETS, Target
 
 _FIGURES = {"cpu_s_per_100k": 1.0, "events_per_s": 100.0, "wall_s": 2.0, "peak_over_idle_mib": 30.0}
@@ -96,13 +97,36 @@ def test_other_clients_best_figures_count() -> None:
     assert values["rate_to_import"] == 2.0
 
 
+def test_figures_of_lambdas_python_are_beside_the_others() -> None:
+    """They are left out where the machine has no such Python."""
+    on_runtime = {
+        f"runtime {way}": _FIGURES | {"cpu_s_per_100k": cpu_s}
+        for way, cpu_s in {"packed": 3.0, "single": 4.0, "floor": 2.0}.items()
+    }
+
+    values = values_of(_found(**on_runtime))
+
+    assert values["runtime_cpu_to_floor"] == 1.5
+    assert values["runtime_single_cpu_s_per_100k"] == 4.0
+    assert values["cpu_to_floor"] == 1.0
+    assert not [key for key in values_of(_found()) if key.startswith("runtime")]
+
+
+def test_every_figure_has_a_row() -> None:
+    """A figure without a row would be measured for nothing."""
+    counted = {instructions_key(way): 1.0 for way in {**WAYS, **FLOORS}}
+    found = [*values_of(_found()), *counted, *instruction_ratios(counted)]
+
+    assert set(found) <= {target.key for target in TARGETS}
+
+
 def test_table_has_a_row_for_each_figure() -> None:
     """Also where it was not measured."""
     rows = targets.table({"cpu_to_floor": 1.5}).splitlines()[2:]
 
     assert len(rows) == len(TARGETS)
     assert rows[0] == "| CPU of the handler / floor program | 1.5 | ≤ 1.6 | met |"
-    assert rows[1].endswith("| - | ≤ 1.4 | not measured |")
+    assert rows[1].endswith("| - | ≤ 40,460 | not measured |")
 
 
 def test_work_is_the_same_each_time_and_as_described() -> None:

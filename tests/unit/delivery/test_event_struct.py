@@ -1,6 +1,7 @@
 """The rules as types: narrower than the contract or equal, never wider."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -62,6 +63,19 @@ def test_what_breaks_a_rule_is_looked_at_closer(fields: dict[str, Any]) -> None:
     assert not are_surely_valid([found], now_ms=NOW_MS)
     with pytest.raises(InvalidEvent):
         check_event(Event(**raw), now_ms=NOW_MS)
+
+
+@pytest.mark.parametrize("field", ["insert_id", "user"])
+@pytest.mark.parametrize("case", [str.lower, str.upper, str.title, lambda text: text[:-1] + text[-1].upper()])
+@pytest.mark.parametrize("neighbour", ["4711", "Ab-C", "ab\ncd", "zoë", "ZOË"])
+def test_no_placeholder_is_surely_an_id(field: str, case: Callable[[str], str], neighbour: str) -> None:
+    """In letters of any case, whatever the ids of the events beside it."""
+    beside = msgspec.json.decode(json.dumps(make_raw(user=neighbour)), type=EventStruct)
+    for placeholder in limits.PLACEHOLDERS:
+        raw = make_raw(**{field: case(placeholder)})
+        found = msgspec.json.decode(json.dumps(raw), type=EventStruct)
+
+        assert not are_surely_valid([beside, found, beside], now_ms=NOW_MS)
 
 
 @pytest.mark.parametrize(

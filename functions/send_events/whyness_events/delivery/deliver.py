@@ -192,11 +192,15 @@ class _Invocation:
 
     def _note_ages(self, received: Sequence[RecordEvents]) -> None:
         report, now_ms = self._report, int(self._clock.now_s() * 1000)
-        all_due = [(due_ms, r.has_delivered) for r in received if (due_ms := r.due_ms)]
-        ages_ms = [self._now_ms - due_ms for due_ms, _ in all_due]
-        lags_ms = [now_ms - due_ms for due_ms, has_delivered in all_due if has_delivered]
-        report.oldest_record_ms = max([report.oldest_record_ms, *ages_ms])
-        report.delivery_lag_ms = max([report.delivery_lag_ms, *lags_ms])
+        oldest_ms = delivered_ms = now_ms
+        for record_events in received:
+            due_ms = record_events.due_ms
+            if 0 < due_ms < oldest_ms:
+                oldest_ms = due_ms
+            if 0 < due_ms < delivered_ms and record_events.has_delivered:
+                delivered_ms = due_ms
+        report.oldest_record_ms = max(report.oldest_record_ms, self._now_ms - oldest_ms)
+        report.delivery_lag_ms = max(report.delivery_lag_ms, now_ms - delivered_ms)
 
     # --- suspects
 

@@ -67,8 +67,7 @@ def are_surely_valid(events: Sequence[EventStruct], *, now_ms: int) -> bool:
         max([event.time for event in events]) <= now_ms
         and _are_insert_ids(insert_ids)
         and "$" not in "".join(users)  # might begin with `$device:`
-        # An id with a line break becomes several here, so no placeholder is missed.
-        and _NOT_IDS.isdisjoint("\n".join(insert_ids + users).lower().split("\n"))
+        and _are_ids(insert_ids + users)
         and _pass({event.event for event in events}, check_name, _event_names)
         and _pass(set().union(*properties), check_property_name, _property_names)
     )
@@ -83,6 +82,14 @@ def _are_insert_ids(texts: Sequence[str]) -> bool:
         and joined.isascii()
         and not joined.encode().translate(None, delete=_INSERT_ID_ALPHABET)
     )
+
+
+def _are_ids(texts: Sequence[str]) -> bool:
+    """Return whether no text is a placeholder, in letters of any case."""
+    joined = "\n".join(texts)
+    lower = joined.lower()
+    # A text with a line break becomes several, so no placeholder is missed.
+    return _NOT_IDS.isdisjoint(texts if lower == joined else lower.split("\n"))
 
 
 # Bounds the memory for names: traffic has few of them, but a stranger may send many.

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from whyness_events.delivery.items import RecordEvents
+from whyness_events.delivery.items import Item, RecordEvents
 from whyness_events.delivery.sending.in_flight import SendingCounts
 from whyness_events.delivery.settling.settlement import Settled
 from whyness_events.outcomes import Outcome, Reason
@@ -79,14 +79,23 @@ class Report:
 
     def count_outcomes(self, received: Sequence[RecordEvents]) -> None:
         """Add the outcomes of the records' events."""
-        self.events_received_first += sum([len(r.items) for r in received if r.record.receive_count == 1])
-        if delivered := sum([len(r.items) for r in received if r.is_delivered]):
-            self.outcomes[Reason.DELIVERED] += delivered
+        first = delivered = 0
         for record_events in received:
-            for item in () if record_events.is_delivered else record_events.items:
-                self.outcomes[item.result.reason] += 1
-                if item.result.reason is not Reason.DELIVERED:
-                    self.note(item.result, item.record.message_id, item.insert_id or item.refused_id)
+            if record_events.record.receive_count == 1:
+                first += len(record_events.items)
+            if record_events.is_delivered:
+                delivered += len(record_events.items)
+            else:
+                self._count_each(record_events.items)
+        self.events_received_first += first
+        if delivered:
+            self.outcomes[Reason.DELIVERED] += delivered
+
+    def _count_each(self, items: Sequence[Item]) -> None:
+        for item in items:
+            self.outcomes[item.result.reason] += 1
+            if item.result.reason is not Reason.DELIVERED:
+                self.note(item.result, item.record.message_id, item.insert_id or item.refused_id)
 
     def note(self, outcome: Outcome, message_id: str, insert_id: str = "") -> None:
         """Note an event's outcome and ids for the log."""

@@ -24,7 +24,7 @@ _CLOCKS_DIFFER_S = 1.0
 _Version = Annotated[int, msgspec.Meta(ge=1, le=SCHEMA_VERSION)]
 
 
-class _Envelope(msgspec.Struct):
+class _Envelope(msgspec.Struct, gc=False):
     events: list[EventStruct]
     schema_version: _Version = 1
     identity: Identity | None = None
