@@ -26,7 +26,7 @@ from whyness_mixpanel.backends import mixpanel as direct
 from whyness_mixpanel.management.commands.mixpanel_audit import Command
 from whyness_mixpanel.models import Event, LastAudit, Outbox, Suppression
 from whyness_mixpanel.publishing.drain import drain
-from whyness_mixpanel.sources import expected
+from whyness_mixpanel.sources import expected, expected_ranges
 from whyness_ops.audit import auditing
 from whyness_ops.audit.export_days import DayReader
 from whyness_ops.errors import NotJudged
@@ -287,7 +287,7 @@ def test_an_audit_that_could_not_judge_ends_with_its_line(
         raise Error("Key (user)=(7)")
 
     if trouble == "the database":
-        monkeypatch.setattr(expected, "walk", fail)
+        monkeypatch.setattr(expected_ranges, "write_expected", fail)
     mixpanel.faults.add(api="export", status=403)
     named = ("\udcff\x00",) if trouble == "the source" else ()
     with (
