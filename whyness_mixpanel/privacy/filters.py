@@ -38,7 +38,7 @@ def scrubber() -> Scrubber:
 def filter_suppressed(encoded: Sequence[str]) -> Sequence[str]:
     """Return those of the encoded events that may be sent, in order.
 
-    One query per 500 people, and one call of OPT_OUT.
+    One query per 2,000 people, and one call of OPT_OUT.
 
     Raises:
         OptOutFailed: OPT_OUT raised; park the events with this text as the reason.

@@ -6,6 +6,7 @@ from django.db import models
 from django.utils import timezone
 
 _CHARACTERS = 255
+_PEOPLE_PER_QUERY = 2_000
 
 
 class Suppression(models.Model):
@@ -37,8 +38,8 @@ def suppressed_among(users: Iterable[str], using: str | None = None) -> set[str]
     """Return those of `users` who are suppressed, by the list in the database `using`."""
     suppressed: set[str] = set()
     asked = sorted(filter(_can_be_stored, set(users)))
-    for start in range(0, len(asked), 500):
-        some = asked[start : start + 500]
+    for start in range(0, len(asked), _PEOPLE_PER_QUERY):
+        some = asked[start : start + _PEOPLE_PER_QUERY]
         suppressed.update(
             Suppression.objects.using(using).filter(user__in=some).values_list("user", flat=True)
         )
