@@ -15,7 +15,6 @@ from whyness_mixpanel.people.update import DELETED_DIGEST, Refused, Renderer, Up
 from whyness_mixpanel.privacy import filters
 
 PAGE_ROWS = 2_000
-_KNOWN = ("key", "person", "digest", "state", "reason", "unsure_at")
 
 
 class Action(Enum):
@@ -139,7 +138,7 @@ class Reader:
     def _known(self, which: Mapping[str, Any], most: int) -> dict[int, Known]:
         states = self._sender.states(self._profile.name, **which)
         unsettled = states.exclude(state=State.DELETED, unsure_at__isnull=True)
-        return {row[0]: Known(*row) for row in unsettled.values_list(*_KNOWN)[:most]}
+        return {row[0]: Known(*row) for row in unsettled.values_list(*Known._fields)[:most]}
 
     def _page(self, rows: Mapping[int, Any], known: Mapping[int, Known], last_key: int | None) -> Page:
         page = Page(last_key, len(rows), [], [], [])

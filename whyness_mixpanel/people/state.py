@@ -113,6 +113,11 @@ class Sender:
         """Return the states of a profile's people in the order of their keys."""
         return self._states().filter(source=source, **which).order_by("key")
 
+    def about(self, people: Sequence[str]) -> list[tuple[str, Known]]:
+        """Return what is known of people, each with the name of the profile."""
+        rows = self._states().filter(person__in=people).values_list("source", *Known._fields)
+        return [(source, Known(*known)) for source, *known in rows]
+
     def doubted_since(self) -> datetime:
         """Return the time from which on doubts are too young to send about the person again."""
         moment: datetime = self._states().annotate(at=self._now() - DOUBT).values_list("at", flat=True)[0]

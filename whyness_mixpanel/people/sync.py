@@ -160,7 +160,6 @@ class Pass:
             self.counts["would send"] += len(page.send)
             self.counts["would refuse"] += len(page.refuse)
             return
-        self._delivery.need(self._sender.hold())
         if page.refuse:
             self._delivery.need(self._sender.refuse(source, page.refuse))
             self.counts["refused"] += len(page.refuse)

@@ -11,6 +11,7 @@ from django.db import Error
 from whyness_events import InvalidEvent, limits
 from whyness_events.event import CALLERS_PROPERTY_KEYS
 from whyness_events.values import Cutter, check_value, kind, size_bytes
+from whyness_mixpanel import conf
 from whyness_mixpanel.encoding.plain_values import members, readable_name, settled
 from whyness_mixpanel.encoding.refusal import Refusal
 from whyness_mixpanel.faults import is_of_signal, kind_of, type_name
@@ -25,6 +26,9 @@ CANARY = "whyness-mixpanel-check"
 MARK = "mark"
 DELETED_DIGEST = "-"
 _KEPT_NAMES = 1_024
+_SHORT = int(limits.STRING_BYTES)
+# `members` has refused those that JSON, or a double, does not hold.
+_NUMBERS = frozenset({int, float, bool, type(None)})
 _to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode
 
 
@@ -64,6 +68,15 @@ class Project:
     url: str
     token: str = field(repr=False)
     identity: str
+
+    @classmethod
+    def from_settings(cls) -> "Project":
+        """Return the project of the settings.
+
+        Raises:
+            NotSet: PROJECT_TOKEN is not set.
+        """
+        return cls(conf.MIXPANEL_URL.get(), conf.PROJECT_TOKEN.require(), conf.IDENTITY.get())
 
     def distinct_id(self, person: str) -> str:
         """Return the id of a person's profile: under `simplified` a prospect is a device."""
@@ -142,25 +155,26 @@ class Renderer:
             raise InvalidEvent(readable_name(name), fault.found, allowed) from fault
         if len(made) > CALLERS_PROPERTY_KEYS:
             raise InvalidEvent("properties", kind(made), f"at most {CALLERS_PROPERTY_KEYS} keys")
-        for name, value in made.items():
-            self._check_name(name)
-            check_value(readable_name(name), value)
-        return made
+        scrubbed = self._scrub(made)
+        return {
+            name: value if name in self._checked and _is_short(value) else self._checked_value(name, value)
+            for name, value in scrubbed.items()
+        }
 
-    def _check_name(self, name: str) -> None:
-        if name in self._checked:
-            return
+    def _checked_value(self, name: str, value: Any) -> Any:
+        """Return the value with long texts cut."""
         try:
             check_name(name, self._allowed)
+            check_value(name, value)
         except InvalidEvent as error:
             raise InvalidEvent(readable_name(name), error.found, error.allowed) from error
         if len(self._checked) < _KEPT_NAMES:
             self._checked.add(name)
+        return Cutter().cut(value)
 
     def _update(self, key: int, person: str, values: Mapping[str, Any]) -> Update:
         absent = {name for name, value in values.items() if value is None} | set(self._profile.retired)
-        cut = Cutter().cut
-        shown = {name: cut(value) for name, value in self._scrub(values).items() if name not in absent}
+        shown = {name: value for name, value in values.items() if name not in absent}
         set_json = _to_json({**shown, PERSON: person, KIND: self._profile.name})
         unset_json = _to_json(sorted(absent)) if absent else ""
         update = Update(
@@ -169,6 +183,12 @@ class Renderer:
         if len(set_json) > REQUEST_BYTES // 5:  # a character takes at most four bytes
             check_size(self._project.objects(update))
         return update
+
+
+def _is_short(value: Any) -> bool:
+    """Whether nothing about a JSON value needs a check or a cut; most values are such."""
+    kind_ = type(value)
+    return (kind_ is str and len(value) <= _SHORT and value.isascii()) or kind_ in _NUMBERS
 
 
 def check_size(objects: list[str]) -> None:
@@ -183,7 +203,8 @@ def _built(build: Callable[[Any], Any], row: Any) -> Any:
     try:
         if isinstance(row, Exception):
             raise row  # noqa: TRY301  (a row that cannot be read)
-        built = settled(build(row))
+        built = build(row)
+        built = built if type(built) is dict else settled(built)
     except Error:
         raise
     except Exception as error:

@@ -197,7 +197,7 @@ def _project() -> Project:
     if not conf.ENABLED.get() or conf.BACKEND.get() in conf.LOCAL_BACKENDS:
         why = "ENABLED is False" if not conf.ENABLED.get() else f"BACKEND is {conf.BACKEND.get()}"
         raise CommandError(f"Nothing was sent: the setting {why}, so that nothing leaves this site.")
-    return Project(conf.MIXPANEL_URL.get(), conf.PROJECT_TOKEN.require(), conf.IDENTITY.get())
+    return Project.from_settings()
 
 
 def _installed() -> list[Profile]:
