@@ -128,4 +128,4 @@ def _go_on(verification: Verification, path: Path) -> tuple[str, int]:
         verification.go_on(judged)
         return str(judged["session"]), int(judged["page"]) + 1
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise FileFault(f"{path} cannot be read, or is no file of verify. Give another name.") from error
+        raise FileFault(f"{path} cannot be read, or is of something else. Give another name.") from error
