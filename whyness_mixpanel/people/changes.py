@@ -103,6 +103,16 @@ class Reader:
         rows = self._rows({"pk__in": keys}, len(keys))
         return self._page(rows, self._known({"key__in": keys}, len(keys)), None)
 
+    def wanted(self, keys: Sequence[int]) -> dict[int, Update | Refused]:
+        """Return what the rows with these keys, at most PAGE_ROWS, are; nothing of who may have no profile.
+
+        Raises:
+            CannotFilter: it is unknown who may be sent about.
+        """
+        rows = self._rows({"pk__in": keys}, len(keys))
+        unwanted = self._unwanted(rows)
+        return {key: self._render(key, row) for key, row in rows.items() if key not in unwanted}
+
     def _rows(self, which: Mapping[str, Any], most: int) -> dict[int, Any]:
         some = self._profile.rows().filter(**which)
         try:

@@ -15,6 +15,8 @@ from whyness_events.values import kind, longer_than
 # Names of Mixpanel's own that a profile may have; PERSONAL ones only where `personal` names them.
 MIXPANELS = frozenset({"$created", "$city", "$region", "$country_code", "$timezone"})
 PERSONAL = frozenset({"$name", "$first_name", "$last_name", "$email", "$phone", "$avatar"})
+# Of a BigAutoField, in each database.
+_LARGEST_KEY = 2**63 - 1
 # What is added to each profile.
 PERSON, KIND = "person", "kind"
 
@@ -120,7 +122,9 @@ def profile_of(person: str) -> tuple[Profile, int] | None:
     """Return the profile and the key of a person; None where no profile is about such people."""
     for profile in _profiles.values():
         key = person.removeprefix(profile.prefix)
-        if re.fullmatch(r"-?[0-9]{1,19}", key) and profile.person(int(key)) == person:
+        if not re.fullmatch(r"-?[0-9]{1,19}", key) or abs(int(key)) > _LARGEST_KEY:
+            continue
+        if profile.person(int(key)) == person:
             return profile, int(key)
     return None
 

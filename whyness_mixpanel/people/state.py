@@ -162,6 +162,16 @@ class Sender:
         if not self._under_lease(lambda: self._of(source, about).update(unsure_at=self._now() - DOUBT)):
             self.doubt(source, about)
 
+    def send_again(self, source: str, about: Sequence[Update]) -> bool:
+        """Have the next pass send, or delete, settled people once more; return False without the lease."""
+
+        def write() -> None:
+            states = [PersonState(source=source, key=one.key, person=one.person) for one in about]
+            self._states().bulk_create(states, ignore_conflicts=True)
+            self._of(source, about).filter(unsure_at=None).update(unsure_at=self._now() - DOUBT)
+
+        return self._under_lease(write)
+
     def _mine(self) -> QuerySet[PersonLease]:
         lease = PersonLease._base_manager.using(self._alias)  # noqa: SLF001  (as above)
         return lease.filter(id=1, owner=self._owner)

@@ -22,6 +22,8 @@ from whyness_mixpanel.privacy.filters import spellings
 REQUEST_BYTES = 1_000_000
 # The id of a profile that is written to learn whether Mixpanel takes anything, and is deleted again.
 CANARY = "whyness-mixpanel-check"
+# Its property that says with which token it was written.
+MARK = "mark"
 DELETED_DIGEST = "-"
 _KEPT_NAMES = 1_024
 _SHORT = int(limits.STRING_BYTES)
@@ -91,9 +93,16 @@ class Project:
         operators = [("$set", update.set_json), ("$unset", update.unset_json)]
         return self._objects(self.distinct_id(update.person), operators)
 
+    @property
+    def mark(self) -> str:
+        """What the canary's property MARK is: it tells one token from another."""
+        return self.digest(CANARY, "")
+
     def canary(self, *, is_delete: bool = False) -> str:
         """Return the update that writes, or deletes, the canary."""
-        return self._objects(CANARY, [("$set", "" if is_delete else _to_json({KIND: "check"}))])[0]
+        return self._objects(
+            CANARY, [("$set", "" if is_delete else _to_json({KIND: "check", MARK: self.mark}))]
+        )[0]
 
     def deletes(self, person: str) -> list[str]:
         """Return the updates that delete a person's profiles under every spelling."""

@@ -3,7 +3,7 @@
 import json
 from argparse import ArgumentParser
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 from uuid import uuid4
 
@@ -13,6 +13,7 @@ from django.db import connections
 from django.db.models import Count
 
 from whyness_mixpanel import conf
+from whyness_mixpanel.management import profiles_verify
 from whyness_mixpanel.management.base_options import base_options
 from whyness_mixpanel.management.our_command import OurCommand, help_options
 from whyness_mixpanel.management.outbox_status import one_line
@@ -41,6 +42,7 @@ class Command(OurCommand):
   manage.py mixpanel_profiles sync                         send what differs: the first run sends all people
   manage.py mixpanel_profiles sync --loop 60 --recent      send every minute what has changed
   manage.py mixpanel_profiles status                       how many are sent, refused, deleted, unsure
+  manage.py mixpanel_profiles verify                       compare what Mixpanel shows with the tables
   manage.py mixpanel_profiles show p:45                    what is sent of a person, without the values"""
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -66,6 +68,12 @@ class Command(OurCommand):
         show = actions.add_parser("show", help="show a person", parents=[base], **help_options(""))
         show.add_argument("user", metavar="USER", help="as in events: 123, or p:45 for a prospect")
         show.add_argument("--values", action="store_true", help="show the values too: personal data")
+        verify = "compare what Mixpanel shows with the tables"
+        profiles_verify.add_options(
+            actions.add_parser(
+                "verify", help=verify, parents=[base], **help_options(profiles_verify.EXAMPLES)
+            )
+        )
 
     def handle(self, *, action: str, **options: Any) -> None:
         """Act."""
@@ -73,14 +81,14 @@ class Command(OurCommand):
             "sync": self._sync,
             "status": self._status,
             "show": self._show,
+            "verify": self._verify,
         }
         with plain_errors():
             actions[action](_installed(), **options)
 
     def _sync(self, profiles: Sequence[Profile], *, loop: float | None, **options: Any) -> None:
         project = _project()
-        is_own_program = getattr(self, "_called_from_command_line", False)
-        with stopped_by_signals() if is_own_program else nullcontext(Stop()) as stop:
+        with self._stopping() as stop:
             fault = self._pass(profiles, project, stop, **options)
             while loop is not None and not stop.is_set():
                 if fault:
@@ -135,6 +143,14 @@ class Command(OurCommand):
             text = f"{unsure} people are unsure. A pass in ten minutes sends them once more."
             return CommandError(text, returncode=LEFT)
         return CommandError("Not everybody was sent. See above.", returncode=LEFT) if done.notes else None
+
+    def _verify(self, profiles: Sequence[Profile], **options: Any) -> None:
+        with self._stopping() as stop:
+            profiles_verify.Verify(_project(), self.stdout, self.stderr, stop).run(profiles, **options)
+
+    def _stopping(self) -> AbstractContextManager[Stop]:
+        is_own_program = getattr(self, "_called_from_command_line", False)
+        return stopped_by_signals() if is_own_program else nullcontext(Stop())
 
     def _status(self, profiles: Sequence[Profile], **_: Any) -> None:
         for one in profiles:
