@@ -194,7 +194,7 @@ def test_row_that_cannot_be_read_is_refused_and_its_neighbours_go() -> None:
     page = reader().after(None)
 
     assert [update.key for update in page.send] == [2, 4, 5]
-    assert page.refuse == [Refused(3, "3", "build: found ValueError; allowed: a dictionary")]
+    assert page.refuse == [Refused(3, "3", "the row: it cannot be read (ValueError)")]
 
 
 @pytest.mark.usefixtures("db")
