@@ -148,7 +148,7 @@ def test_request_that_was_given_up_and_acts_late_is_overwritten(
     mixpanel: MixpanelSimulator, clock: Clock, *, is_swapped: bool
 ) -> None:
     """With the value that the row had then, after the row has changed."""
-    late = {"late_s": 300, "swap": is_swapped, "connection": "reset", "ingest": True}
+    late: dict[str, Any] = {"late_s": 300, "swap": is_swapped, "connection": "reset", "ingest": True}
     mixpanel.faults.add(api="engage", **late, next_requests=1)
     sync(mixpanel)
     AuthUser.objects.update(uid=F("id"), name="")
