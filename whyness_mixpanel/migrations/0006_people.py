@@ -41,8 +41,8 @@ class Migration(migrations.Migration):
                 ("sent_at", models.DateTimeField(blank=True, null=True)),
             ],
             options={
-                "verbose_name": "profile",
-                "verbose_name_plural": "profiles",
+                "verbose_name": "refused profile",
+                "verbose_name_plural": "refused profiles",
                 "indexes": [models.Index(fields=["person"], name="whyness_personstate_person")],
                 "constraints": [
                     models.UniqueConstraint(fields=("source", "key"), name="whyness_personstate_key")

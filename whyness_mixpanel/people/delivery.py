@@ -14,6 +14,7 @@ REFUSED_ALONE = "Mixpanel refuses this profile, and accepted another before and 
 # So many pairs must show that this profile is refused and another accepted, and none the opposite. Where
 # refusals do not depend on the profile, either of a pair is the refused one with equal chance: 1 in 2**20.
 _PROOFS, _MOST_PAIRS = 20, 64
+_HOPELESS = 5
 _MOST_TRIALS = 50
 # Refusals until it counts as Mixpanel's fault; each request that passes adds some.
 _PATIENCE, _PATIENCE_FOR_YES = 64, 8
@@ -108,7 +109,7 @@ class Delivery:
         if self._request(source, some):
             return
         self._patience -= 1
-        if not self._patience:
+        if self._patience <= 0:
             raise Ended("Mixpanel refuses most of what is sent. Run this again later.", is_setup=True)
         if len(some) == 1:
             self._try_alone(source, some)
@@ -179,8 +180,9 @@ class Delivery:
             if proofs == _PROOFS:
                 self._settle(source, some, REFUSED_ALONE)
                 return
-            if pair == _PROOFS and not proofs:
+            if pair == _HOPELESS and not proofs:
                 break  # Mixpanel refuses everything
+        self._patience -= _PATIENCE_FOR_YES
         self._sender.again(source, some)
 
     def _canary_passes(self) -> bool:

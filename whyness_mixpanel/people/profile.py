@@ -1,7 +1,7 @@
 """A profile: a table, and what Mixpanel shows of the person of each of its rows."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,7 +44,7 @@ class Profile:
 
     name: str
     model: str
-    build: Callable[[Any], Mapping[str, Any]]
+    build: Callable[[Any], dict[str, Any]]
     prefix: str = ""
     personal: tuple[str, ...] = ()
     retired: tuple[str, ...] = ()
@@ -72,6 +72,14 @@ class Profile:
         except LookupError:
             return False
         return True
+
+    @property
+    def has_integer_key(self) -> bool:
+        """Whether the primary key of its model is an integer, also of another model's row."""
+        field: Any = apps.get_model(self.model)._meta.pk  # noqa: SLF001  (Django's public API for models)
+        while field.remote_field:
+            field = field.target_field
+        return isinstance(field, models.IntegerField)
 
     def rows(self) -> models.QuerySet[Any]:
         """Return all rows, ordered by key, from the database that is written to: a replica may be behind.

@@ -46,8 +46,8 @@ class PersonState(models.Model):
     class Meta:
         """Names, the order of the keys, and the way from a person."""
 
-        verbose_name = "profile"
-        verbose_name_plural = "profiles"
+        verbose_name = "refused profile"
+        verbose_name_plural = "refused profiles"
         constraints = (models.UniqueConstraint(fields=("source", "key"), name="whyness_personstate_key"),)
         indexes = (models.Index(fields=("person",), name="whyness_personstate_person"),)
 
@@ -112,6 +112,10 @@ class Sender:
     def states(self, source: str, **which: Any) -> QuerySet[PersonState]:
         """Return the states of a profile's people in the order of their keys."""
         return self._states().filter(source=source, **which).order_by("key")
+
+    def unsure(self, source: str) -> QuerySet[PersonState]:
+        """Return the states of people who are sent once more; rows that break a rule are not."""
+        return self.states(source, unsure_at__isnull=False).exclude(state=State.REFUSED)
 
     def about(self, people: Sequence[str]) -> list[tuple[str, Known]]:
         """Return what is known of people, each with the name of the profile."""

@@ -74,9 +74,7 @@ def sync(  # noqa: PLR0913  (what it works with, each by name)
             delivery.close()
             sender.release()
     counts = one.counts + delivery.counts if delivery else one.counts
-    counts["unsure"] = sum(
-        sender.states(profile.name, unsure_at__isnull=False).count() for profile in profiles
-    )
+    counts["unsure"] = sum(sender.unsure(profile.name).count() for profile in profiles)
     return Result(counts, one.notes, ended)
 
 

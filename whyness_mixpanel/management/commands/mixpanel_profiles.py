@@ -156,7 +156,7 @@ class Command(OurCommand):
         for one in profiles:
             states = Sender("").states(one.name).order_by()
             counts = dict(states.values_list("state").annotate(count=Count("pk")))
-            counts["unsure"] = states.filter(unsure_at__isnull=False).count()
+            counts["unsure"] = Sender("").unsure(one.name).count()
             told = ", ".join(f"{counts.get(name, 0)} {name}" for name in (*State.values, "unsure"))
             self.stdout.write(f"{one.name}: {told}")
             reasons = states.filter(state=State.REFUSED).values_list("reason").annotate(count=Count("pk"))
@@ -206,4 +206,8 @@ def _installed() -> list[Profile]:
         raise CommandError(
             "No profile is registered. See docs/how-to/show-people.md.", returncode=WRONG_ARGUMENTS
         )
+    for one in there:
+        if not one.has_integer_key:
+            text = f"The primary key of {one.model} must be an integer: no profile can be made of its rows."
+            raise CommandError(text, returncode=WRONG_ARGUMENTS)
     return there
