@@ -35,7 +35,7 @@ def profiles(wait: Callable[[float], object] = time.sleep) -> list[Finding]:
     except NotSet as error:
         return [Finding("profiles", State.WRONG, str(error), "Set it: without it no profile is sent.")]
     try:
-        account, project_id = credentials(os.environ), conf.PROJECT_ID.require()
+        account, project_id = credentials(os.environ), str(conf.PROJECT_ID.require())
     except (UsageFault, NotSet) as error:
         unknown = f"It is unknown whether PROJECT_TOKEN is right. {error}"
         return [Finding("profiles", State.SKIPPED, unknown, "Set it, as for mixpanel_profiles verify.")]

@@ -80,7 +80,7 @@ class Verify:
 
     def _verified(self, profiles: Sequence[Profile], resume: Path | None) -> Verification:
         pace = Pace(time.monotonic, self._stop.wait, self._note, "queries")
-        project_id, account = conf.PROJECT_ID.require(), credentials(os.environ)
+        project_id, account = str(conf.PROJECT_ID.require()), credentials(os.environ)
         queries = ProfileQueries(self._project.url, project_id, account, pace, self._stop.is_set)
         scrub = filters.scrubber().scrub
         verification = Verification(profiles, project=self._project, sender=self._sender, scrub=scrub)

@@ -71,7 +71,7 @@ class ProfileQueries:
     def __init__(
         self,
         url: str,
-        project_id: int,
+        project_id: str,
         credentials: Credentials,
         pace: Pace,
         is_stopped: Callable[[], bool] = lambda: False,
@@ -133,7 +133,7 @@ def _read(body: bytes, number: int) -> Answer:
         raw = json.loads(body)
         found = [Found(str(each["$distinct_id"]), dict(each["$properties"])) for each in raw["results"]]
         answer = Answer(str(raw["session_id"]), number, int(raw["page_size"]), int(raw["total"]), found)
-    except (ValueError, TypeError, KeyError, RecursionError):
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
         raise _TryAgain("its answer cannot be read") from None
     due = min(answer.page_size, answer.total - number * answer.page_size)
     if answer.page_size < 1 or len(found) != max(0, due):
