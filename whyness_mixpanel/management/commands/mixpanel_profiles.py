@@ -94,16 +94,20 @@ class Command(OurCommand):
                     self.stderr.write(str(fault))
                 is_setup = fault is not None and fault.returncode == SETUP
                 stop.wait(max(loop, _SETUP_PAUSE_S) if is_setup else loop)
-                try:
-                    with plain_errors():
-                        fault = self._pass(profiles, project, stop, **options)
-                except CommandError as error:
-                    fault = error
-                    connections.close_all()
+                fault = None if stop.is_set() else self._safe_pass(profiles, project, stop, **options)
             if stop.is_set():
                 raise CommandError("Stopped. The next pass goes on.", returncode=STOPPED)
             if fault:
                 raise fault
+
+    def _safe_pass(self, *arguments: Any, **options: Any) -> CommandError | None:
+        """Make a pass; a database that fails is told, and asked again by the next."""
+        try:
+            with plain_errors():
+                return self._pass(*arguments, **options)
+        except CommandError as error:
+            connections.close_all()
+            return error
 
     def _pass(  # noqa: PLR0913  (the options of the action)
         self,

@@ -66,7 +66,7 @@ def test_decision_about_a_person_whose_state_is_sure(
     wanted: Update | Refused | None, known: tuple[Any, ...] | None, action: Action
 ) -> None:
     """What is confirmed is not sent again; what Mixpanel refused, not before it differs."""
-    state = known and Known(7, "7", *known)
+    state = None if known is None else Known(7, "7", *known)
 
     assert decide(wanted, state, NOW - timedelta(minutes=10)) is action
 
