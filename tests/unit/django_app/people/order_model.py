@@ -5,6 +5,7 @@ table.
 """
 
 import json
+import math
 import random
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -66,7 +67,7 @@ class World:
         for _ in range(2):
             self.scheduler.start(self._site)
             self.scheduler.start(self._process)
-        self.scheduler.run(START_S + TROUBLE_S + QUIET_S)
+        self.scheduler.run(math.inf)
 
     def faults(self) -> list[str]:
         """Return what is wrong with Mixpanel's profiles, or with what is known of them."""
@@ -104,6 +105,11 @@ class World:
         """Whether things still happen."""
         return self.scheduler.now_s < START_S + TROUBLE_S
 
+    @property
+    def is_over(self) -> bool:
+        """Whether the processes are to end."""
+        return self.scheduler.now_s > START_S + TROUBLE_S + QUIET_S
+
     def now(self) -> Value:
         """Return the database's time."""
         return Value(datetime.fromtimestamp(self.scheduler.now_s, UTC))
@@ -129,7 +135,7 @@ class World:
 
     def _process(self) -> None:
         """Make passes; a new process follows one that was killed."""
-        while True:
+        while not self.is_over:
             process = _Process(self)
             with suppress(Killed):
                 process.run(self._senders)
@@ -143,7 +149,7 @@ class _Process:
 
     def run(self, senders: type[Sender]) -> None:
         owner = f"{self._rng.getrandbits(64):x}"
-        while True:
+        while not self._world.is_over:
             sender = _stepping(senders, self.step)(owner, now=self._world.now)
             delivery = Delivery(
                 project=PROJECT,
