@@ -17,6 +17,7 @@ class Migration(migrations.Migration):
                 ("id", models.PositiveSmallIntegerField(default=1, primary_key=True, serialize=False)),
                 ("owner", models.CharField(blank=True, default="", max_length=32)),
                 ("until", models.DateTimeField(db_default=Now())),
+                ("proven", models.CharField(blank=True, default="", max_length=32)),
             ],
         ),
         migrations.CreateModel(

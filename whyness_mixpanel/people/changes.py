@@ -13,6 +13,7 @@ from whyness_mixpanel.people.profile import Profile
 from whyness_mixpanel.people.state import Known, Sender, State
 from whyness_mixpanel.people.update import DELETED_DIGEST, Refused, Renderer, Update
 from whyness_mixpanel.privacy import filters
+from whyness_mixpanel.sources import backfill
 
 PAGE_ROWS = 2_000
 
@@ -120,20 +121,8 @@ class Reader:
         except Exception as error:  # one of them is damaged, or the database fails
             if is_of_signal(error):
                 raise
-            return {key: self._row(key) for key in list(some.values_list("pk", flat=True)[:most])}
-
-    def _row(self, key: int) -> Any:
-        try:
-            return self._profile.rows().filter(pk=key).first()
-        except Exception as error:
-            if is_of_signal(error):
-                raise
-            self._check_database(key)
-            return error
-
-    def _check_database(self, key: int) -> None:
-        """Raise django.db.Error if the database failed, rather than the values of a row."""
-        list(self._profile.rows().filter(pk=key).values_list("pk"))
+            keys = list(some.values_list("pk", flat=True)[:most])
+            return {key: backfill.read_alone(self._profile, key) for key in keys}
 
     def _known(self, which: Mapping[str, Any], most: int) -> dict[int, Known]:
         states = self._sender.states(self._profile.name, **which)
@@ -164,7 +153,7 @@ class Reader:
         try:
             return self._renderer.render(key, row)
         except Error as error:
-            self._check_database(key)
+            backfill.check_database(self._profile, key)
             return Refused(key, self._profile.person(key), f"build: found {type_name(error)}")
 
     def _unwanted(self, keys: Iterable[int]) -> set[int]:

@@ -4,6 +4,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 from whyness_mixpanel.people import engage
 from whyness_mixpanel.people.engage import Post, Verdict
@@ -22,12 +23,6 @@ _PATIENCE, _PATIENCE_FOR_YES = 64, 8
 _PAUSES_S = (5, 15)
 # A process that was frozen for longer between its mark and its request does not send any more.
 _STALE_S = 60
-_ADVICE = {
-    400: "Check PROJECT_TOKEN.",
-    401: "Check PROJECT_TOKEN.",
-    403: "Check PROJECT_TOKEN.",
-    404: "Check MIXPANEL_URL.",
-}
 
 
 class Ended(Exception):
@@ -46,6 +41,7 @@ class ReadAgain(Exception):
     """A request ended without an answer, or the lease was lost: what was read is too old to be sent."""
 
 
+@dataclass(kw_only=True, eq=False)
 class Delivery:
     """The requests of a pass; `counts` has what became of the updates.
 
@@ -56,24 +52,21 @@ class Delivery:
         wait: waits for a number of seconds.
         is_wanted: called before each request; False ends the pass.
         monotonic: returns seconds.
+        rng: for the order of a trial.
     """
 
-    def __init__(  # noqa: PLR0913  (what it works with, each by name)
-        self,
-        *,
-        project: Project,
-        sender: Sender,
-        post: Post,
-        wait: Callable[[float], object] = time.sleep,
-        is_wanted: Callable[[], bool] = lambda: True,
-        monotonic: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self.counts: Counter[str] = Counter()
-        self._project, self._sender, self._post = project, sender, post
-        self._wait, self._is_wanted, self._monotonic = wait, is_wanted, monotonic
-        self._rng = random.Random()  # noqa: S311  (an order, no secret)
-        self._failures, self._trials, self._patience = 0, 0, _PATIENCE
-        self._has_canary = False
+    project: Project
+    sender: Sender
+    post: Post
+    wait: Callable[[float], object] = time.sleep
+    is_wanted: Callable[[], bool] = lambda: True
+    monotonic: Callable[[], float] = time.monotonic
+    rng: random.Random = field(default_factory=random.Random)
+    counts: Counter[str] = field(default_factory=Counter)
+    _failures: int = 0
+    _trials: int = 0
+    _patience: int = _PATIENCE
+    _has_canary: bool = False
 
     def send(self, source: str, updates: Sequence[Update]) -> None:
         """Send updates that were read just now.
@@ -82,7 +75,7 @@ class Delivery:
             ReadAgain: read the page again, and send what is still due.
             Ended: end the pass.
         """
-        for chunk in engage.chunks(updates, self._project):
+        for chunk in engage.chunks(updates, self.project):
             self._send(source, chunk)
 
     def need(self, has_lease: bool) -> None:  # noqa: FBT001  (what it checks)
@@ -94,15 +87,15 @@ class Delivery:
         if has_lease:
             return
         for _ in range(int(LEASE.total_seconds()) + 10):
-            if self._sender.take():
+            if self.sender.take():
                 raise ReadAgain
-            self._wait(1)
+            self.wait(1)
         raise Ended("Another process is sending profiles. Run this again later.")
 
     def close(self) -> None:
         """Delete the canary, if it was written."""
         if self._has_canary:
-            self._post(engage.body_of([self._project.canary(is_delete=True)]))
+            self.post(engage.body_of([self.project.canary(is_delete=True)]))
 
     def _send(self, source: str, some: Sequence[Update]) -> None:
         """Send a request; what is not accepted is halved until a single person is left."""
@@ -120,31 +113,31 @@ class Delivery:
 
     def _request(self, source: str, some: Sequence[Update]) -> bool:
         """Return whether Mixpanel said yes; people whom it refused stay unsure."""
-        if not self._is_wanted():
+        if not self.is_wanted():
             raise Ended("Stopped.")
-        objects = [text for update in some for text in self._project.objects(update)]
-        begun_s = self._monotonic()
-        self.need(self._sender.mark(source, some))
-        if self._monotonic() - begun_s > _STALE_S:
+        objects = [text for update in some for text in self.project.objects(update)]
+        begun_s = self.monotonic()
+        self.need(self.sender.mark(source, some))
+        if self.monotonic() - begun_s > _STALE_S:
             raise ReadAgain
-        reply = self._post(engage.body_of(objects))
+        reply = self.post(engage.body_of(objects))
         verdict = engage.judge(reply, len(objects))
         if verdict is Verdict.UNSURE:
-            self._sender.doubt(source, some)
+            self.sender.doubt(source, some)
             self._pause()
         if verdict is Verdict.SETUP:
-            self._sender.again(source, some)
-            advice = _ADVICE.get(reply.status, "Run this again later.")
-            raise Ended(f"Mixpanel answered {reply.status}. {advice}", is_setup=True)
+            self.sender.again(source, some)
+            text = f"Mixpanel answered {reply.status}. Check PROJECT_TOKEN and MIXPANEL_URL."
+            raise Ended(text, is_setup=True)
         self._failures = 0
         if verdict is Verdict.YES:
             self._settle(source, some)
         return verdict is Verdict.YES
 
     def _settle(self, source: str, some: Sequence[Update], refusal: str = "") -> None:
-        has_lease = self._sender.settle(source, some, refusal)
+        has_lease = self.sender.settle(source, some, refusal)
         if not has_lease:  # another process may have sent meanwhile: which request acted last is unknown
-            self._sender.doubt(source, some)
+            self.sender.doubt(source, some)
         self.need(has_lease)
         deleted = sum(update.is_delete for update in some)
         self.counts["refused"] += len(some) if refusal else 0
@@ -160,9 +153,9 @@ class Delivery:
         """
         if self._failures == len(_PAUSES_S):
             raise Ended("Mixpanel cannot be reached, or asks to wait. Run this again in ten minutes.")
-        self._wait(_PAUSES_S[self._failures])
+        self.wait(_PAUSES_S[self._failures])
         self._failures += 1
-        self.need(self._sender.hold())
+        self.need(self.sender.hold())
         raise ReadAgain
 
     def _try_alone(self, source: str, some: Sequence[Update]) -> None:
@@ -170,7 +163,7 @@ class Delivery:
         self._trials += 1
         proofs = 0
         for pair in range(_MOST_PAIRS if self._trials <= _MOST_TRIALS else 0):
-            is_first = bool(self._rng.getrandbits(1))
+            is_first = bool(self.rng.getrandbits(1))
             if is_first and self._request(source, some):
                 return
             has_passed = self._canary_passes()
@@ -183,8 +176,8 @@ class Delivery:
             if pair == _HOPELESS and not proofs:
                 break  # Mixpanel refuses everything
         self._patience -= _PATIENCE_FOR_YES
-        self._sender.again(source, some)
+        self.sender.again(source, some)
 
     def _canary_passes(self) -> bool:
         self._has_canary = True
-        return engage.judge(self._post(engage.body_of([self._project.canary()])), 1) is Verdict.YES
+        return engage.judge(self.post(engage.body_of([self.project.canary()])), 1) is Verdict.YES

@@ -22,13 +22,8 @@ from whyness_mixpanel.setting_parsers import MIXPANEL_URLS
 REQUEST_UPDATES = 1_000
 TIMEOUT_S = 30.0
 _ANSWER_BYTES = 1_000_000
-_HOSTS = dict(
-    zip(
-        MIXPANEL_URLS,
-        ("https://api.mixpanel.com", "https://api-eu.mixpanel.com", "https://api-in.mixpanel.com"),
-        strict=True,
-    )
-)
+# https://api.mixpanel.com, https://api-eu.mixpanel.com, https://api-in.mixpanel.com
+_HOSTS = {url: url.replace("://", "://api-").replace("api-mix", "api.mix") for url in MIXPANEL_URLS}
 # `ip=0`: else the address of this server would be the people's. `strict` and `verbose`: say what is wrong.
 _QUERY = "/engage?strict=1&verbose=1&ip=0"
 

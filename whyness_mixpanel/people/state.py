@@ -56,11 +56,15 @@ class PersonState(models.Model):
 
 
 class PersonLease(models.Model):
-    """The lease of the one process that may send profiles; a single row."""
+    """The lease of the one process that may send profiles; a single row.
+
+    `proven` is the mark of the project from which a written profile was read back.
+    """
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=1)
     owner = models.CharField(max_length=32, blank=True, default="")
     until = models.DateTimeField(db_default=Now())
+    proven = models.CharField(max_length=32, blank=True, default="")
 
     def __str__(self) -> str:
         return f"until {self.until}"
@@ -108,6 +112,14 @@ class Sender:
     def release(self) -> None:
         """Let another process send."""
         self._mine().update(owner="", until=self._now())
+
+    def has_proven(self, mark: str) -> bool:
+        """Whether a profile that was written to the project was read back."""
+        return self._mine().filter(proven=mark).exists()
+
+    def write_proven(self, mark: str) -> None:
+        """Write down that it was."""
+        self._mine().update(proven=mark)
 
     def states(self, source: str, **which: Any) -> QuerySet[PersonState]:
         """Return the states of a profile's people in the order of their keys."""

@@ -9,6 +9,7 @@
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 from typing import Any, NamedTuple
@@ -33,7 +34,7 @@ class Result(NamedTuple):
 
     counts: Counter[str]
     notes: list[str]
-    ended: Ended | None
+    ended: Ended | None = None
 
 
 def sync(  # noqa: PLR0913  (what it works with, each by name)
@@ -45,6 +46,7 @@ def sync(  # noqa: PLR0913  (what it works with, each by name)
     scrub: Callable[[Any], Any],
     is_recent: bool = False,
     most_deletes: int = 0,
+    prove: Callable[[], bool] = lambda: False,
 ) -> Result:
     """Make a pass over profiles.
 
@@ -56,87 +58,88 @@ def sync(  # noqa: PLR0913  (what it works with, each by name)
         scrub: replaces secrets.
         is_recent: read only rows that have changed since the last pass that sent something.
         most_deletes: so many deletions of each profile are allowed, also where its table is empty.
+        prove: called until it has returned True once for the project: whether a profile that was written
+            was read back. It raises Ended where it was not, for Mixpanel says yes to any token.
 
     Raises:
         SettingError: a setting is invalid.
         django.db.Error: the database failed.
     """
-    one, ended = Pass(project, sender, delivery, scrub, most_deletes), None
-    if delivery and not sender.take():
+    if delivery is None:
+        return _passed(profiles, _Pass(project, sender, None, scrub, most_deletes), is_recent=is_recent)
+    if not sender.take():
         return Result(Counter(), [], Ended("Another process is sending profiles. Nothing was sent."))
+    try:
+        if not sender.has_proven(project.mark) and prove():
+            sender.write_proven(project.mark)
+        return _passed(profiles, _Pass(project, sender, delivery, scrub, most_deletes), is_recent=is_recent)
+    except Ended as error:
+        return Result(Counter(), [], error)
+    finally:
+        delivery.close()
+        sender.release()
+
+
+def _passed(profiles: Sequence[Profile], one: "_Pass", *, is_recent: bool) -> Result:
+    ended = None
     try:
         for profile in profiles:
             one.run(profile, is_recent=is_recent)
     except Ended as error:
         ended = error
-    finally:
-        if delivery:
-            delivery.close()
-            sender.release()
-    counts = one.counts + delivery.counts if delivery else one.counts
-    counts["unsure"] = sum(sender.unsure(profile.name).count() for profile in profiles)
+    counts = one.counts + one.delivery.counts if one.delivery else one.counts
+    counts["unsure"] = sum(one.sender.unsure(profile.name).count() for profile in profiles)
     return Result(counts, one.notes, ended)
 
 
-class Pass:
-    """A pass under the lease; its parameters are those of `sync`.
+@dataclass(eq=False)
+class _Pass:
+    """A pass under the lease; its fields are as the parameters of `sync`."""
 
-    `counts` has what became of the rows, `notes` why some of them wait; neither shows a value.
-    """
+    project: Project
+    sender: Sender
+    delivery: Delivery | None
+    scrub: Callable[[Any], Any]
+    most_deletes: int
+    counts: Counter[str] = field(default_factory=Counter)
+    notes: list[str] = field(default_factory=list)
 
-    def __init__(
-        self,
-        project: Project,
-        sender: Sender,
-        delivery: Delivery | None,
-        scrub: Callable[[Any], Any],
-        most_deletes: int,
-    ) -> None:
-        self.counts: Counter[str] = Counter()
-        self.notes: list[str] = []
-        self._project, self._sender, self._delivery, self._scrub = project, sender, delivery, scrub
-        self._most_deletes = most_deletes
-
-    def run(self, profile: Profile, *, is_recent: bool = False) -> None:
-        """Send what differs. `is_recent`: read only what has changed since the last pass that sent something.
-
-        Raises:
-            Ended: it cannot go on.
-            SettingError: a setting is invalid.
-            django.db.Error: the database failed.
-        """
-        reader = Reader(profile, Renderer(profile, self._project, self._scrub), self._sender)
+    def run(self, profile: Profile, *, is_recent: bool) -> None:
+        """Send what differs, and then delete the profiles of those who may have none."""
+        reader = Reader(profile, Renderer(profile, self.project, self.scrub), self.sender)
         recent = self._recent_keys(profile) if is_recent and profile.changed else None
-        read_count = self.counts["read"]
-        if recent is None:
-            doomed = self._walk(profile, reader)
-        else:
-            doomed = array("q")
-            for some in _slices(recent):
-                doomed.extend(_keys(self._work(profile, partial(reader.of, some)).delete))
-        is_empty = recent is None and self.counts["read"] == read_count
+        row_count, doomed = 0, array("q")
+        for page in self._pages(profile, reader, recent):
+            row_count += page.row_count
+            doomed.extend(update.key for update in page.delete)
+        self.counts["read"] += row_count
+        is_empty = recent is None and not row_count
         if doomed and self._may_delete(profile, len(doomed), is_empty=is_empty):
             for some in _slices(doomed):
                 self._work(profile, partial(reader.of, some), has_leave=True)
 
-    def _walk(self, profile: Profile, reader: Reader) -> "array[int]":
-        """Send what differs in the whole table; return the keys of people whose profiles must be deleted."""
-        doomed = array("q")
-        page = self._work(profile, partial(reader.after, None))
-        doomed.extend(_keys(page.delete))
-        while page.last_key is not None:
-            page = self._work(profile, partial(reader.after, page.last_key))
-            doomed.extend(_keys(page.delete))
-        return doomed
+    def _pages(self, profile: Profile, reader: Reader, recent: Sequence[int] | None) -> Iterator[Page]:
+        """Send what differs, page by page, of the whole table or of some keys; yield each page."""
+        if recent is not None:
+            for some in _slices(recent):
+                yield self._work(profile, partial(reader.of, some))
+            return
+        last_key: int | None = None
+        while True:
+            page = self._work(profile, partial(reader.after, last_key))
+            yield page
+            last_key = page.last_key
+            if last_key is None:
+                return
 
     def _recent_keys(self, profile: Profile) -> Sequence[int] | None:
         """Return the keys of rows that changed lately, and of doubts; None where nothing was sent yet."""
-        states = self._sender.states(profile.name)
+        states = self.sender.states(profile.name)
         last = states.order_by().aggregate(last=Max("sent_at"))["last"]
         if last is None:
             return None
         changed = profile.rows().filter(**{f"{profile.changed}__gte": last - OVERLAP})
-        doubted = states.filter(unsure_at__isnull=False)
+        doubted = self.sender.unsure(profile.name)
         keys = {*changed.values_list("pk", flat=True), *doubted.values_list("key", flat=True)}
         return array("q", sorted(keys))
 
@@ -148,39 +151,33 @@ class Pass:
                 self._send(profile.name, page, page.delete if has_leave else [])
             except ReadAgain:
                 continue
-            self.counts["read"] += 0 if has_leave else page.row_count
             if page.waiting:
                 self.notes.append(f"{profile.name}: {page.row_count} rows wait: {page.waiting}.")
             return page
 
     def _send(self, source: str, page: Page, deletes: Sequence[Update]) -> None:
-        if self._delivery is None:
+        if self.delivery is None:
             self.counts["would send"] += len(page.send)
             self.counts["would refuse"] += len(page.refuse)
             return
         if page.refuse:
-            self._delivery.need(self._sender.refuse(source, page.refuse))
+            self.delivery.need(self.sender.refuse(source, page.refuse))
             self.counts["refused"] += len(page.refuse)
-        self._delivery.send(source, [*page.send, *deletes])
+        self.delivery.send(source, [*page.send, *deletes])
 
     def _may_delete(self, profile: Profile, count: int, *, is_empty: bool) -> bool:
-        if self._delivery is None:
-            self.counts["would delete"] += count
-        known = self._sender.states(profile.name).exclude(state=State.DELETED).count()
+        known = self.sender.states(profile.name).exclude(state=State.DELETED).count()
         usual = 0 if is_empty else max(MOST_DELETES, int(MOST_PART_DELETED * known))
-        most = max(usual, self._most_deletes)
-        if count > most:
+        if count > max(usual, self.most_deletes):
             why = "its table is empty" if is_empty else f"it has {known}"
             self.notes.append(
                 f"{profile.name}: {count} people would lose their profiles ({why}). None was deleted. If "
                 f"that is right, run: manage.py mixpanel_profiles sync --confirm-deletes {count}"
             )
             self.counts["withheld"] += count
-        return self._delivery is not None and count <= most
-
-
-def _keys(updates: Sequence[Update]) -> Iterator[int]:
-    return (update.key for update in updates)
+            return False
+        self.counts["would delete"] += 0 if self.delivery else count
+        return self.delivery is not None
 
 
 def _slices(keys: Sequence[int]) -> Iterator[list[int]]:

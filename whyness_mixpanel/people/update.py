@@ -17,6 +17,7 @@ from whyness_mixpanel.encoding.refusal import Refusal
 from whyness_mixpanel.faults import is_of_signal, kind_of, type_name
 from whyness_mixpanel.people.profile import KIND, MIXPANELS, PERSON, Profile, check_name
 from whyness_mixpanel.privacy.filters import spellings
+from whyness_mixpanel.sources.source import NoEvent
 
 # Of a request; the documentation names no limit of the whole body.
 REQUEST_BYTES = 1_000_000
@@ -137,6 +138,8 @@ class Renderer:
             django.db.Error: `build` asked the database, which failed.
         """
         person = self._profile.person(key)
+        if isinstance(row, NoEvent):
+            return Refused(key, person, f"the row: {row}")
         try:
             if person in limits.PLACEHOLDERS:
                 raise InvalidEvent("the key", "a placeholder", "another id")  # noqa: TRY301  (as its neighbours)
@@ -201,8 +204,6 @@ def check_size(objects: list[str]) -> None:
 def _built(build: Callable[[Any], Any], row: Any) -> Any:
     """Return what `build` makes of a row; whatever it raises is a fault of the row."""
     try:
-        if isinstance(row, Exception):
-            raise row  # noqa: TRY301  (a row that cannot be read)
         built = build(row)
         built = built if type(built) is dict else settled(built)
     except Error:

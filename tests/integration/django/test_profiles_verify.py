@@ -17,7 +17,7 @@ from local.mixpanel_simulator import MixpanelSimulator, Project
 from tests.django_support import override
 from whyness_mixpanel.models import PersonState, Suppression
 from whyness_mixpanel.people import profile as registry
-from whyness_mixpanel.people import query
+from whyness_mixpanel.people import query, update
 from whyness_mixpanel.people.state import PersonLease
 from whyness_ops import Stop
 from whyness_ops.audit import export_pace
@@ -49,6 +49,8 @@ def mixpanel(monkeypatch: pytest.MonkeyPatch) -> Iterator[MixpanelSimulator]:
         MixpanelSimulator(**described) as simulator,
         override(BACKEND="mixpanel", MIXPANEL_URL=simulator.url, PROJECT_ID=123, PROJECT_TOKEN=TOKEN),
     ):
+        mark = update.Project.from_settings().mark
+        PersonLease.objects.create(proven=mark)  # as if a pass had asked already
         yield simulator
 
 

@@ -2,8 +2,9 @@
 
 import json
 from argparse import ArgumentParser
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -13,13 +14,15 @@ from django.db import connections
 from django.db.models import Count
 
 from whyness_mixpanel import conf
+from whyness_mixpanel.diagnosis import canary
+from whyness_mixpanel.diagnosis.finding import State as Check
 from whyness_mixpanel.management import profiles_verify
 from whyness_mixpanel.management.base_options import base_options
 from whyness_mixpanel.management.our_command import OurCommand, help_options
 from whyness_mixpanel.management.outbox_status import one_line
 from whyness_mixpanel.management.plain_errors import plain_errors
 from whyness_mixpanel.people import engage, profile
-from whyness_mixpanel.people.delivery import Delivery
+from whyness_mixpanel.people.delivery import Delivery, Ended
 from whyness_mixpanel.people.profile import Profile
 from whyness_mixpanel.people.state import Sender, State
 from whyness_mixpanel.people.sync import sync
@@ -32,6 +35,8 @@ from whyness_ops.stop import STOPPED, stopped_by_signals
 
 LEFT, WRONG_ARGUMENTS, SETUP = 1, 2, 3
 _REASONS = 10
+# A wrong set-up is corrected by a person, and the Query API takes 60 questions an hour.
+_SETUP_PAUSE_S = 600
 
 
 class Command(OurCommand):
@@ -77,14 +82,8 @@ class Command(OurCommand):
 
     def handle(self, *, action: str, **options: Any) -> None:
         """Act."""
-        actions: dict[str, Callable[..., None]] = {
-            "sync": self._sync,
-            "status": self._status,
-            "show": self._show,
-            "verify": self._verify,
-        }
         with plain_errors():
-            actions[action](_installed(), **options)
+            getattr(self, f"_{action}")(_installed(), **options)
 
     def _sync(self, profiles: Sequence[Profile], *, loop: float | None, **options: Any) -> None:
         project = _project()
@@ -93,17 +92,22 @@ class Command(OurCommand):
             while loop is not None and not stop.is_set():
                 if fault:
                     self.stderr.write(str(fault))
-                stop.wait(loop)
-                try:
-                    with plain_errors():
-                        fault = self._pass(profiles, project, stop, **options)
-                except CommandError as error:
-                    fault = error
-                    connections.close_all()
+                is_setup = fault is not None and fault.returncode == SETUP
+                stop.wait(max(loop, _SETUP_PAUSE_S) if is_setup else loop)
+                fault = None if stop.is_set() else self._safe_pass(profiles, project, stop, **options)
             if stop.is_set():
                 raise CommandError("Stopped. The next pass goes on.", returncode=STOPPED)
             if fault:
                 raise fault
+
+    def _safe_pass(self, *arguments: Any, **options: Any) -> CommandError | None:
+        """Make a pass; a database that fails is told, and asked again by the next."""
+        try:
+            with plain_errors():
+                return self._pass(*arguments, **options)
+        except CommandError as error:
+            connections.close_all()
+            return error
 
     def _pass(  # noqa: PLR0913  (the options of the action)
         self,
@@ -133,6 +137,7 @@ class Command(OurCommand):
             scrub=filters.scrubber().scrub,
             is_recent=recent,
             most_deletes=confirm_deletes,
+            prove=partial(_prove, stop),
         )
         self.stdout.write(json.dumps(done.counts, sort_keys=True))
         for note in done.notes:
@@ -191,6 +196,14 @@ def _known(one: Profile, key: int) -> dict[str, Any]:
     fields = ("state", "reason", "sent_at", "unsure_at")
     known = Sender("").states(one.name, key=key).values(*fields).first()
     return {f"mixpanel_{name}": known[name] or None for name in fields} if known else {"mixpanel_state": None}
+
+
+def _prove(stop: Stop) -> bool:
+    """Return whether a test profile was read back, False where that cannot be known."""
+    [finding] = canary.profiles(stop.wait)
+    if finding.state is Check.WRONG:
+        raise Ended(f"Nothing was sent. {finding.found} {finding.remedy}", is_setup=True)
+    return finding.state is Check.OK
 
 
 def _project() -> Project:

@@ -66,7 +66,7 @@ def test_decision_about_a_person_whose_state_is_sure(
     wanted: Update | Refused | None, known: tuple[Any, ...] | None, action: Action
 ) -> None:
     """What is confirmed is not sent again; what Mixpanel refused, not before it differs."""
-    state = known and Known(7, "7", *known)
+    state = None if known is None else Known(7, "7", *known)
 
     assert decide(wanted, state, NOW - timedelta(minutes=10)) is action
 
@@ -194,7 +194,7 @@ def test_row_that_cannot_be_read_is_refused_and_its_neighbours_go() -> None:
     page = reader().after(None)
 
     assert [update.key for update in page.send] == [2, 4, 5]
-    assert page.refuse == [Refused(3, "3", "build: found ValueError; allowed: a dictionary")]
+    assert page.refuse == [Refused(3, "3", "the row: it cannot be read (ValueError)")]
 
 
 @pytest.mark.usefixtures("db")
