@@ -127,5 +127,5 @@ def _go_on(verification: Verification, path: Path) -> tuple[str, int]:
         judged = json.loads(path.read_bytes())
         verification.go_on(judged)
         return str(judged["session"]), int(judged["page"]) + 1
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+    except (OSError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as error:
         raise FileFault(f"{path} cannot be read, or is of something else. Give another name.") from error

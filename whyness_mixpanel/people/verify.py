@@ -32,7 +32,7 @@ class Verdict(StrEnum):
     DIFFERENT = "different"
     UNWANTED = "unwanted"
     UNKNOWN = "unknown"  # of no registered profile
-    OTHER_ID = "other id"  # of another identity mode
+    SECOND = "second"  # of a person who has another
 
 
 FAULTS = frozenset(Verdict) - {Verdict.MATCHED, Verdict.WAITING}
@@ -168,10 +168,14 @@ class Verification:
         if about is None or about[0].name not in self._readers:
             self.counts[Verdict.UNKNOWN] += PERSON in each.properties
             return
-        if each.distinct_id in set(spellings(str(person))) - {self._project.distinct_id(str(person))}:
-            self._tell(Finding(Verdict.OTHER_ID, about[0].name, about[1]))
-            return
-        seen[about[0].name][about[1]] = each
+        source, key = about[0].name, about[1]
+        is_of_other_mode = each.distinct_id in {*spellings(str(person))} - {
+            self._project.distinct_id(str(person))
+        }
+        if is_of_other_mode or key in seen[source] or key in self._seen[source]:
+            self._tell(Finding(Verdict.SECOND, source, key))
+        else:
+            seen[source][key] = each
 
     def _judged(
         self, source: str, found: Mapping[int, Found | None]

@@ -162,7 +162,20 @@ def test_profile_under_the_id_of_another_identity_mode_is_named(
     ):
         sync()
 
-        assert verify() == (1, ["other id: prospect p:2"], {"matched": 1, "other id": 1})
+        assert verify() == (1, ["second: prospect p:2"], {"matched": 1, "second": 1})
+
+
+def test_second_profile_of_a_person_is_named(mixpanel: MixpanelSimulator) -> None:
+    """On the same page or another, whatever its id."""
+    sync()
+    change(mixpanel, "4", set={"person": "5", "uid": "u5", "$name": f"{SECRET} 5"})
+    change(mixpanel, "99", set={"person": "2"})
+
+    assert verify() == (
+        1,
+        ["missing: user 4", "second: user 2", "second: user 5"],
+        {"matched": 4, "missing": 1, "second": 2},
+    )
 
 
 def test_what_was_confirmed_lately_is_not_judged(mixpanel: MixpanelSimulator) -> None:
