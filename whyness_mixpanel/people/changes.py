@@ -122,7 +122,8 @@ class Reader:
             if is_of_signal(error):
                 raise
             keys = list(some.values_list("pk", flat=True)[:most])
-            return {key: backfill.read_alone(self._profile, key) for key in keys}
+            alone = {key: backfill.read_alone(self._profile, key) for key in keys}
+            return {key: row for key, row in alone.items() if row is not None}
 
     def _known(self, which: Mapping[str, Any], most: int) -> dict[int, Known]:
         states = self._sender.states(self._profile.name, **which)

@@ -89,8 +89,13 @@ class Delivery:
         for _ in range(int(LEASE.total_seconds()) + 10):
             if self.sender.take():
                 raise ReadAgain
+            self._check_wanted()
             self.wait(1)
         raise Ended("Another process is sending profiles. Run this again later.")
+
+    def _check_wanted(self) -> None:
+        if not self.is_wanted():
+            raise Ended("Stopped.")
 
     def close(self) -> None:
         """Delete the canary, if it was written."""
@@ -113,8 +118,7 @@ class Delivery:
 
     def _request(self, source: str, some: Sequence[Update]) -> bool:
         """Return whether Mixpanel said yes; people whom it refused stay unsure."""
-        if not self.is_wanted():
-            raise Ended("Stopped.")
+        self._check_wanted()
         objects = [text for update in some for text in self.project.objects(update)]
         begun_s = self.monotonic()
         self.need(self.sender.mark(source, some))

@@ -5,11 +5,12 @@ docs.mixpanel.com/reference/profile-set and openapi/ingestion.openapi.yaml of mi
 """
 
 import json
+import time
 from collections.abc import Callable, Iterator, Sequence
 from enum import Enum, auto
 from http import HTTPStatus
 from http.client import HTTPException
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.error import HTTPError
 from urllib.request import Request
 
@@ -60,7 +61,7 @@ def poster(url: str) -> Post:
         request = Request(address, data=body, headers={"Content-Type": "application/json"})  # noqa: S310  (as above)
         try:
             with open_without_redirects(request, timeout=TIMEOUT_S) as response:
-                return Reply(response.status, response.read(_ANSWER_BYTES))
+                return Reply(response.status, _read(response))
         except HTTPError as error:
             error.close()
             return Reply(error.code)
@@ -68,6 +69,16 @@ def poster(url: str) -> Post:
             return Reply(0)
 
     return post
+
+
+def _read(response: Any) -> bytes:
+    """Return the body, or its beginning; the timeout of a socket is for each part of it."""
+    until_s, body = time.monotonic() + TIMEOUT_S, b""
+    while len(body) < _ANSWER_BYTES and (part := response.read1(_ANSWER_BYTES)):
+        body += part
+        if time.monotonic() > until_s:
+            raise TimeoutError
+    return body
 
 
 def judge(reply: Reply, update_count: int) -> Verdict:

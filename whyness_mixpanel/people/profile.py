@@ -74,12 +74,17 @@ class Profile:
         return True
 
     @property
-    def has_integer_key(self) -> bool:
-        """Whether the primary key of its model is an integer, also of another model's row."""
-        field: Any = apps.get_model(self.model)._meta.pk  # noqa: SLF001  (Django's public API for models)
-        while field.remote_field:
-            field = field.target_field
-        return isinstance(field, models.IntegerField)
+    def fault(self) -> str:
+        """What is wrong with the declaration beside its model, `""` for nothing."""
+        meta = apps.get_model(self.model)._meta  # noqa: SLF001  (Django's public API for models)
+        key: Any = meta.pk
+        while key.remote_field:  # the key of another model
+            key = key.target_field
+        if not isinstance(key, models.IntegerField):
+            return f"the primary key of {self.model} must be an integer"
+        dates = {field.name for field in meta.get_fields() if isinstance(field, models.DateTimeField)}
+        is_fine = not self.changed or self.changed in dates
+        return "" if is_fine else f"changed must be a DateTimeField of {self.model}"
 
     def rows(self) -> models.QuerySet[Any]:
         """Return all rows, ordered by key, from the database that is written to: a replica may be behind.

@@ -51,10 +51,13 @@ class Sender:
     def take(self, *, by_force: bool = False) -> bool:
         """Take the lease if it is free, or by force; return whether it is held now."""
         lease = PersonLease._base_manager.using(self._alias)  # noqa: SLF001  (Django's public API for models)
-        lease.bulk_create([PersonLease(id=1, until=self._now())], ignore_conflicts=True)
         is_wrong = Q(until__gt=self._now() + LEASE)  # set by a clock that was wrong
         is_free = Q() if by_force else Q(owner=self._owner) | Q(until__lte=self._now()) | is_wrong
-        return bool(lease.filter(is_free, id=1).update(owner=self._owner, until=self._now() + LEASE))
+        mine, free = {"owner": self._owner, "until": self._now() + LEASE}, lease.filter(is_free, id=1)
+        if free.update(**mine):
+            return True
+        lease.bulk_create([PersonLease(id=1, until=self._now())], ignore_conflicts=True)
+        return bool(free.update(**mine))
 
     def hold(self) -> bool:
         """Renew the lease; return False where another process has taken it."""

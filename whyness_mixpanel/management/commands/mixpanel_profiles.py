@@ -225,7 +225,6 @@ def _installed() -> list[Profile]:
             "No profile is registered. See docs/how-to/show-people.md.", returncode=WRONG_ARGUMENTS
         )
     for one in there:
-        if not one.has_integer_key:
-            text = f"The primary key of {one.model} must be an integer: no profile can be made of its rows."
-            raise CommandError(text, returncode=WRONG_ARGUMENTS)
+        if fault := one.fault:
+            raise CommandError(f"Profile {one.name}: {fault}.", returncode=WRONG_ARGUMENTS)
     return there

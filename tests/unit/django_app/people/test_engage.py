@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.loopback import LoopbackServer, Request, Response
+from tests.loopback import LoopbackServer, Request, Response, Trouble
 from tests.unit.django_app.people.fake_engage import PROJECT
 from whyness_mixpanel.people import engage
 from whyness_mixpanel.people.engage import Reply, Verdict, body_of, chunks, judge, poster
@@ -153,3 +153,13 @@ def test_status_is_told_without_the_body(status: int, monkeypatch: pytest.Monkey
     with LoopbackServer(lambda _: Response(status, b"why")) as server:
         assert poster(server.url)(b"[]").status == status
     assert poster(server.url)(b"[]") == Reply(0)  # nobody listens any more
+
+
+@pytest.mark.parametrize("trouble", [Trouble.RESET, Trouble.GARBAGE, Trouble.HANG, Trouble.DRIP_BODY])
+def test_answer_that_does_not_come_is_given_up(trouble: Trouble, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also one that comes byte by byte."""
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    monkeypatch.setattr(engage, "TIMEOUT_S", 0.3)
+
+    with LoopbackServer(lambda _: trouble) as server:
+        assert poster(server.url)(b"[]") == Reply(0)

@@ -97,13 +97,16 @@ def test_person_leads_to_one_profile_and_key() -> None:
 
 
 @pytest.mark.parametrize(
-    ("model", "is_fine"),
+    ("fields", "fault"),
     [
-        ("whyness_django.AuthUser", True),
-        ("whyness_mixpanel.PersonLease", True),
-        ("sessions.Session", False),
+        ({}, ""),
+        ({"model": "whyness_mixpanel.PersonLease", "changed": "until"}, ""),
+        ({"model": "whyness_crm.ContactTrackerClick", "changed": "create_date"}, ""),
+        ({"model": "sessions.Session"}, "the primary key of sessions.Session must be an integer"),
+        ({"changed": "updated_at"}, "changed must be a DateTimeField of whyness_django.AuthUser"),
+        ({"changed": "name"}, "changed must be a DateTimeField of whyness_django.AuthUser"),
     ],
 )
-def test_only_integers_are_keys(model: str, is_fine: bool) -> None:  # noqa: FBT001  (a table)
-    """Rows and states are read in the order of the keys."""
-    assert make(model=model).has_integer_key is is_fine
+def test_model_must_have_what_the_declaration_says(fields: dict[str, object], fault: str) -> None:
+    """Rows and states are read in the order of the keys, which are integers."""
+    assert make(**fields).fault == fault

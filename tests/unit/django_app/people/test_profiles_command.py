@@ -24,6 +24,7 @@ from whyness_mixpanel.models import PersonState, Suppression
 from whyness_mixpanel.people import engage, profile
 from whyness_mixpanel.people.engage import Reply
 from whyness_mixpanel.people.profile import Profile
+from whyness_mixpanel.people.sync import sync
 
 pytestmark = pytest.mark.usefixtures("db")
 SECRET = "hunter2-secret"
@@ -170,12 +171,10 @@ def test_loop_goes_on_after_failures_and_ends_with_a_signal(
     """Of Mixpanel and of the database; it pauses longer where a person must act."""
     waits: list[float] = []
     passes = iter([None, Error("secret"), None, None])
-    real = mixpanel_profiles.sync
-
-    def sync(*arguments: Any, **named: Any) -> Any:
+    def failing(*arguments: Any, **named: Any) -> Any:
         if fault := next(passes):
             raise fault
-        return real(*arguments, **named)
+        return sync(*arguments, **named)
 
     def wait(stop: Any, seconds: float) -> None:
         waits.append(seconds)
@@ -184,7 +183,7 @@ def test_loop_goes_on_after_failures_and_ends_with_a_signal(
         if len(waits) == 4:
             stop.set()
 
-    monkeypatch.setattr(mixpanel_profiles, "sync", sync)
+    monkeypatch.setattr(mixpanel_profiles, "sync", failing)
     monkeypatch.setattr("whyness_ops.stop.Stop.wait", wait)
 
     code, said = run("sync", "--loop", "30", "--recent")
@@ -248,7 +247,7 @@ def test_without_profiles_or_with_other_keys_it_says_what_to_do(monkeypatch: pyt
     monkeypatch.setattr(profile, "_profiles", {"session": session})
     assert run("sync") == (
         2,
-        "The primary key of sessions.Session must be an integer: no profile can be made of its rows.",
+        "Profile session: the primary key of sessions.Session must be an integer.",
     )
 
 
