@@ -68,7 +68,11 @@ USE_TZ = True
 TIME_ZONE = "UTC"
 
 # The queue's URL comes from the environment, WHYNESS_MIXPANEL_QUEUE_URL. Without it, messages are printed.
-WHYNESS_MIXPANEL = {} if os.environ.get("WHYNESS_MIXPANEL_QUEUE_URL") else {"BACKEND": "console"}
+WHYNESS_MIXPANEL = {
+    # User 1 and contact 1 stand for anonymous visitors: they have no profile.
+    "ANONYMOUS_USERS": ["1", "p:1"],
+    **({} if os.environ.get("WHYNESS_MIXPANEL_QUEUE_URL") else {"BACKEND": "console"}),
+}
 
 LOGGING = {
     "version": 1,

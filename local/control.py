@@ -26,6 +26,11 @@ class Mixpanel:
         """Return how many events a query at Mixpanel counts."""
         return int(self._stats()["events"]["unique"])
 
+    def profiles(self) -> dict[str, dict[str, Any]]:
+        """Return the properties of each profile, by its id."""
+        found = json.loads(ask(f"{self._url}/profiles"))
+        return {each["$distinct_id"]: each["$properties"] for each in found}
+
     def answered(self, status: int) -> int:
         """Return how many requests were answered with a status since the last reset."""
         return int(self._stats()["requests_by_outcome"].get(str(status), 0))

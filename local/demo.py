@@ -131,6 +131,7 @@ def _table(account: DemoAccount) -> str:
         ("published, with the raw messages", account.published),
         ("delivered to Mixpanel", account.delivered),
         ("found by the audit in the export", account.audited),
+        ("profiles equal to the tables", account.profiles),
         *((f"dead letters: {reason}", count) for reason, count in account.dead.items()),
         ("rows in the Log table", account.log_rows),
         ("still in the queue", account.in_flight),

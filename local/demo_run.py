@@ -43,9 +43,12 @@ class Demo:
         self._say("comparing the site's database with Mixpanel, the dead letters and the Log table")
         self._say("auditing: the site's rows against Mixpanel's raw export, by their own command")
         audited_count = self._site.audit(self._stack.simulator_url, PROJECT_ID, self._stack.auditor)
+        self._say("sending the profiles of the site's people, and comparing them with its tables")
+        self._site.sync_profiles()
         raw = RawMessages(self._deliverable, self._doomed)
         snapshot, log_keys = inventory.take_snapshot(self._stack), inventory.log_keys(self._stack)
-        return demo_account(self._site_report(audited_count), raw, snapshot, log_keys)
+        profiles = self._stack.mixpanel.profiles()
+        return demo_account(self._site_report(audited_count), raw, snapshot, log_keys, profiles)
 
     def _visit(self, event_count: int) -> None:
         self._visits_began = time.monotonic()
@@ -102,4 +105,5 @@ class Demo:
         counters = self._site.counters()
         failed_count = counters["lost"] + counters["invalid"]  # all others were published, or drained
         published_count = counters["logged"] - failed_count
-        return SiteReport(self._site.logged(), published_count, failed_count, audited_count)
+        logged, profiles = self._site.logged(), self._site.profiles()
+        return SiteReport(logged, published_count, failed_count, audited_count, profiles)

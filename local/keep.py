@@ -8,7 +8,7 @@ from typing import NoReturn
 from local.live_page import stack_variables
 from local.processes import raise_if_interrupted
 from local.site import Site
-from local.stack import ROOT, LocalStack
+from local.stack import PROJECT_ID, PROJECT_TOKEN, ROOT, LocalStack
 
 _CHECK_INTERVAL_S = 0.5
 _ADMIN = "admin/whyness_mixpanel/deliveryfailure/"
@@ -45,6 +45,10 @@ def site_environment(stack: LocalStack) -> dict[str, str]:
         "WHYNESS_MIXPANEL_QUEUE_URL": stack.resources.queue_url,
         "WHYNESS_MIXPANEL_DEAD_LETTER_QUEUE_URL": stack.resources.dead_letter_queue_url,
         "WHYNESS_MIXPANEL_LOG_TABLE_NAME": stack.resources.log_table_name,
+        # For profiles, which do not pass through the queue.
+        "MIXPANEL_URL": stack.simulator_url,
+        "MIXPANEL_PROJECT_ID": PROJECT_ID,
+        "MIXPANEL_PROJECT_TOKEN": PROJECT_TOKEN,
     }
 
 

@@ -31,6 +31,9 @@ _QUERIES = {
 }
 
 
+Profile = dict[str, Any]
+
+
 class Login(NamedTuple):
     """A superuser of the site's admin."""
 
@@ -89,6 +92,14 @@ class Site:
         """Publish the rest of the site's outbox."""
         self._run("mixpanel_outbox", "drain")
 
+    def sync_profiles(self) -> None:
+        """Send the profiles of the site's people.
+
+        Raises:
+            ProcessFailed: not all were sent. The log says why.
+        """
+        self._run("mixpanel_profiles", "sync")
+
     def audit(self, export_url: str, project: str, auditor: Mapping[str, str]) -> int:
         """Compare the rows of the last day with Mixpanel's export; return how many match.
 
@@ -136,6 +147,13 @@ class Site:
                 for row in database.execute(query)
             ]
 
+    def profiles(self) -> dict[str, Profile]:
+        """Return what Mixpanel should show of each row of a person, by the id that events have."""
+        with closing(sqlite3.connect(f"file:{self._database}?mode=ro", uri=True)) as database:
+            users = database.execute("SELECT id, name, uid FROM whyness_django_authuser").fetchall()
+            contacts = database.execute("SELECT id, is_prospect, is_registered FROM whyness_crm_contact")
+            return profiles_of(users, contacts.fetchall())
+
     def _run(self, *command: str) -> str:
         with self._start(*command) as process:
             process.wait_for_end(timeout_s=_COMMAND_TIMEOUT_S)
@@ -157,6 +175,20 @@ def event_of(name: str, person_id: int, create_date: str, row_id: int, *, prefix
     """
     time_s = int(datetime.fromisoformat(create_date).replace(tzinfo=UTC).timestamp())
     return Key(name, "" if person_id == _NOBODY_ID else f"{prefix}{person_id}", time_s * 1000, str(row_id))
+
+
+def profiles_of(
+    users: Iterable[tuple[int, str, str]], contacts: Iterable[tuple[int, int, int]]
+) -> dict[str, Profile]:
+    """Return the profiles of rows, by person. Those with id 1 stand for nobody, and have none."""
+    shown: list[Profile] = [
+        {"person": f"{key}", "kind": "user", "$name": name, "uid": uid} for key, name, uid in users
+    ]
+    for key, is_prospect, is_registered in contacts:
+        properties = {"is_prospect": bool(is_prospect), "is_registered": bool(is_registered)}
+        shown.append({"person": f"p:{key}", "kind": "prospect", **properties})
+    nobody = {f"{_NOBODY_ID}", f"p:{_NOBODY_ID}"}
+    return {each["person"]: each for each in shown if each["person"] not in nobody}
 
 
 def _people(seeded: str) -> People:

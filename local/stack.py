@@ -26,6 +26,7 @@ from local.template import Template, TemplateError
 ROOT = Path(__file__).parents[1]
 SOURCE_DIR = ROOT / "functions" / "send_events"
 PROJECT_ID = "1"  # of the simulator; not the production project
+PROJECT_TOKEN = "local"  # noqa: S105  (of the simulator)
 _START_TIMEOUT_S = 30.0
 
 _logger = logging.getLogger(__name__)
@@ -114,7 +115,8 @@ class LocalStack:
     def _start_simulator(self, credentials: Mapping[str, str]) -> ChildProcess:
         password_file = self._work_dir / "mixpanel-password"
         password_file.write_text(credentials["password"])
-        command = [sys.executable, "-m", "local.mixpanel_simulator", "--port", "0", "--project", PROJECT_ID]
+        project = f"{PROJECT_ID}:us:{PROJECT_TOKEN}"
+        command = [sys.executable, "-m", "local.mixpanel_simulator", "--port", "0", "--project", project]
         command += ["--account", credentials["account"], "--password-file", str(password_file)]
         return start("the Mixpanel simulator", command, log_path=self._work_dir / "mixpanel.log", cwd=ROOT)
 

@@ -1,8 +1,18 @@
-"""The public import path of `Event` and of the tables `Outbox`, `Suppression` and `Log`."""
+"""The public import path of `Event` and of the tables."""
 
 from whyness_mixpanel.delivery_failure import DeliveryFailure
 from whyness_mixpanel.event import Event, send_many
 from whyness_mixpanel.privacy.suppression import Suppression
-from whyness_mixpanel.tables import LastAudit, Log, Outbox
+from whyness_mixpanel.tables import LastAudit, Log, Outbox, PersonLease, PersonState
 
-__all__ = ["DeliveryFailure", "Event", "LastAudit", "Log", "Outbox", "Suppression", "send_many"]
+__all__ = [
+    "DeliveryFailure",
+    "Event",
+    "LastAudit",
+    "Log",
+    "Outbox",
+    "PersonLease",
+    "PersonState",
+    "Suppression",
+    "send_many",
+]

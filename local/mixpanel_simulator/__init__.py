@@ -1,4 +1,4 @@
-"""A Mixpanel simulator: the Import API with its rules and limits, and faults on request.
+"""A Mixpanel simulator: import, export and profiles with their rules and limits, and faults on request.
 
 It imports nothing of the project: this is the other side of the wire. Its page: docs/mixpanel-simulator.md.
 

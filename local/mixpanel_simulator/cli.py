@@ -9,7 +9,17 @@ from pathlib import Path
 
 from .control import handle
 from .server import Server
-from .settings import COUNTS, DEFAULTS, IDENTITIES, ORDERS, REGIONS, Project, Settings, SettingsError
+from .settings import (
+    COUNTS,
+    DEFAULTS,
+    IDENTITIES,
+    ORDERS,
+    REGIONS,
+    STRICT_ANSWERS,
+    Project,
+    Settings,
+    SettingsError,
+)
 from .simulator import Simulator
 from .sink import Sink
 
@@ -80,6 +90,7 @@ def _parser() -> argparse.ArgumentParser:
         ("region", REGIONS),
         ("identity", IDENTITIES),
         ("export_order", ORDERS),
+        ("engage_strict", STRICT_ANSWERS),
         ("unknown_project_status", (401, 400)),
     ):
         kind = type(allowed[0])

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from . import deletions, export_request
+from . import deletions, engaging, export_request, profile_query
 from .fault import Fault, FaultError
 from .http1 import Request
 from .reply import Reply, json_reply
@@ -16,8 +16,10 @@ PREFIX = "/_simulator/"
 
 def handle(simulator: Simulator, request: Request) -> Reply:
     """Answer any request to the simulator."""
-    if api := _APIS.get(request.path):
-        return api(simulator, request)
+    if request.path in _APIS:
+        method, api = _APIS[request.path]
+        is_right = request.method == method
+        return api(simulator, request) if is_right else _error(405, f"only {method} {request.path} exists")
     if request.path.startswith(deletions.PATH):
         return _deletion(simulator, request)
     if not request.path.startswith(PREFIX):
@@ -37,16 +39,20 @@ def handle(simulator: Simulator, request: Request) -> Reply:
         return _error(400, str(error))
 
 
+def _export(simulator: Simulator, request: Request) -> Reply:
+    return simulator.handle_export(request.headers, request.query)
+
+
 def _import(simulator: Simulator, request: Request) -> Reply:
-    if request.method != "POST":
-        return _error(405, "only POST /import exists")
     return simulator.handle_import(request.headers, request.query, request.body)
 
 
-def _export(simulator: Simulator, request: Request) -> Reply:
-    if request.method != "GET":
-        return _error(405, f"only GET {export_request.PATH} exists")
-    return simulator.handle_export(request.headers, request.query)
+def _engage(simulator: Simulator, request: Request) -> Reply:
+    return simulator.handle_engage(request.headers, request.query, request.body)
+
+
+def _query(simulator: Simulator, request: Request) -> Reply:
+    return simulator.handle_query(request.headers, request.query, request.body)
 
 
 def _deletion(simulator: Simulator, request: Request) -> Reply:
@@ -71,6 +77,13 @@ def _events(simulator: Simulator, request: Request, _rest: str) -> Reply:
     except KeyError as error:
         return _error(404, f"no project {error}")
     return Reply(200, {"Content-Type": "application/x-ndjson"}, stream=lines)
+
+
+def _profiles(simulator: Simulator, request: Request, _rest: str) -> Reply:
+    try:
+        return json_reply(200, simulator.profiles(project_id=request.query.get("project_id", "")))
+    except KeyError as error:
+        return _error(404, f"no project {error}")
 
 
 def _stats(simulator: Simulator, _request: Request, _rest: str) -> Reply:
@@ -126,13 +139,16 @@ def _error(status: int, text: str) -> Reply:
     return json_reply(status, {"error": text})
 
 
-_APIS: dict[str, Callable[[Simulator, Request], Reply]] = {
-    "/import": _import,
-    export_request.PATH: _export,
+_APIS: dict[str, tuple[str, Callable[[Simulator, Request], Reply]]] = {
+    "/import": ("POST", _import),
+    export_request.PATH: ("GET", _export),
+    profile_query.PATH: ("POST", _query),
+    **dict.fromkeys(engaging.PATHS, ("POST", _engage)),
 }
 _PAGES: dict[str, dict[str, Callable[[Simulator, Request, str], Reply]]] = {
     "health": {"GET": _health},
     "events": {"GET": _events},
+    "profiles": {"GET": _profiles},
     "stats": {"GET": _stats},
     "faults": {"GET": _list_faults, "POST": _add_faults, "DELETE": _remove_faults},
     "deletions": {"GET": _list_deletions, "POST": _move_deletions},

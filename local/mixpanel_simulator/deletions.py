@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from .reply import Reply, json_reply
+from .reply import Reply, error_reply, json_reply
 from .settings import Settings
 
 PATH = "/api/app/data-deletions/v3.0/"
@@ -79,9 +79,9 @@ class Deletions:
         """Answer a request at `now_s`, in epoch seconds."""
         project = settings.project_of_token(request.query.get("token", ""))
         if not (_is_owner(request.headers.get("authorization", ""), settings) and project):
-            return _error(401, "unauthorised")
+            return error_reply(401, "unauthorised")
         if now_s - self._last_s < _PAUSE_S:
-            return _error(429, "one request a second")
+            return error_reply(429, "one request a second")
         self._last_s = now_s
         if request.method == "POST" and not request.tracking_id:
             return self._ask(project.project_id, request.body)
@@ -92,15 +92,15 @@ class Deletions:
         if request.method == "DELETE" and deletion and deletion.status in _CAN_BE_REVOKED:
             deletion.status = "REVOKED"
             return _results({"status": deletion.status})
-        return _error(404 if deletion is None else 400, f"{request.method} is not possible here")
+        return error_reply(404 if deletion is None else 400, f"{request.method} is not possible here")
 
     def _ask(self, project_id: str, body: bytes) -> Reply:
         try:
             ids = msgspec.json.decode(body, type=_Asked).distinct_ids
         except msgspec.DecodeError as error:
-            return _error(400, str(error))
+            return error_reply(400, str(error))
         if not 0 < len(ids) <= MAX_IDS:
-            return _error(400, f"distinct_ids must have from 1 to {MAX_IDS} entries")
+            return error_reply(400, f"distinct_ids must have from 1 to {MAX_IDS} entries")
         tracking_id = f"deletion-{len(self._deletions) + 1}"
         self._deletions[tracking_id] = Deletion(tracking_id, project_id, ids)
         return _results({"task_id": tracking_id}, status=201)
@@ -135,7 +135,3 @@ def _is_owner(authorization: str, settings: Settings) -> bool:
 
 def _results(results: dict[str, str], status: int = 200) -> Reply:
     return json_reply(status, {"status": "ok", "results": results})
-
-
-def _error(status: int, text: str) -> Reply:
-    return json_reply(status, {"status": "error", "error": text})

@@ -10,6 +10,7 @@ from .reply import (
     RATE_ERROR,
     Refused,
     Reply,
+    error_reply,
     imported,
     json_reply,
     phrase,
@@ -21,19 +22,19 @@ _BODILESS = (204, 304)
 _OWN_ERRORS = {401: CREDENTIALS_ERROR, 413: too_large_error(10_000_000), 429: RATE_ERROR}
 
 
-def struck(fault: Fault, body: ImportBody, run_import: Callable[[], Reply]) -> Reply:
+def struck(fault: Fault, body: ImportBody, run: Callable[[], Reply]) -> Reply:
     """Return the answer to a request that a fault strikes.
 
     Args:
         fault: that strikes.
         body: of the request.
-        run_import: imports the request and returns Mixpanel's own answer; called at most once.
+        run: carries the request out and returns Mixpanel's own answer; called at most once.
     """
     if not (fault.status or fault.count or fault.connection):
-        reply = run_import()
+        reply = run()
     else:
         if fault.ingest:
-            run_import()
+            run()
         reply = _scripted(fault, body)
     return replace(
         reply, delay_s=fault.delay_s, drip_s=fault.drip_s, connection=fault.connection, cut=fault.cut
@@ -56,6 +57,8 @@ def _with_status(fault: Fault) -> Reply:
     if isinstance(fault.body, (dict, list)):
         return json_reply(fault.status, fault.body, fault.headers)
     if fault.body is None and fault.status in _OWN_ERRORS:
+        if fault.api == "engage":
+            return error_reply(fault.status, _OWN_ERRORS[fault.status])
         return refused(fault.status, _OWN_ERRORS[fault.status], fault.headers)
     text = phrase(fault.status) if fault.body is None else str(fault.body)
     media_type = "text/html" if text.lstrip().startswith("<") else "text/plain"

@@ -1,70 +1,33 @@
 """GET of the raw export: one request in, Mixpanel's answer out."""
 
 import zlib
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import chain
 from zoneinfo import ZoneInfo
 
+from .api_request import ApiRequest
 from .export_request import ExportRequest, parsed
 from .exported import exported_lines
-from .importing import ProjectState, authorised_project
+from .importing import ProjectState, authorised_account
+from .rate_limit import QueryRate
 from .reply import Refused, Reply, json_reply
 from .settings import Settings
 
 TERMINATED = b"terminated early\n"
 """Ends an answer that Mixpanel broke off, with status 200. Source: airbyte's source-mixpanel."""
 
-RATE_ERROR = "Query rate limit exceeded"
-_HOUR_S = 3_600.0
 _GZIP_WBITS = 31
 _BLOCK_BYTES = 64 * 1024
 _PACKED_FROM_BYTES = 1_400
 
 
-@dataclass(frozen=True, slots=True)
-class ExportQuery:
-    """One GET of the export.
-
-    Attributes:
-        headers: names in lower case.
-        query: decoded.
-        flaw: of the lines: "" = none, else as in `Fault.lines`.
-    """
-
-    headers: Mapping[str, str]
-    query: Mapping[str, str]
-    flaw: str = ""
-
-
-class ExportQueries:
-    """When each project was asked, for the limits by second and by hour. A refused query does not count."""
-
-    def __init__(self) -> None:
-        self._asked: dict[str, deque[float]] = {}
-
-    def take(self, project_id: str, now_s: float, settings: Settings) -> None:
-        """Count a query.
-
-        Raises:
-            Refused: 429, there were too many.
-        """
-        asked = self._asked.setdefault(project_id, deque())
-        while asked and asked[0] <= now_s - _HOUR_S:
-            asked.popleft()
-        last_second = sum(at_s > now_s - 1 for at_s in asked)
-        if len(asked) >= settings.export_per_hour or last_second >= settings.export_per_s:
-            raise Refused(429, RATE_ERROR)
-        asked.append(now_s)
-
-
 def export_events(
-    request: ExportQuery,
+    request: ApiRequest,
     *,
     settings: Settings,
     states: Mapping[str, ProjectState],
-    queries: ExportQueries,
+    queries: QueryRate,
     now_s: float,
 ) -> Reply:
     """Answer one request as Mixpanel would.
@@ -77,16 +40,18 @@ def export_events(
         now_s: arrival, epoch seconds.
     """
     try:
-        project = authorised_project(request.headers, request.query, _without_tokens(settings))
+        project = authorised_account(request.headers, request.query, settings)
         wanted = parsed(request.headers, request.query, zone=ZoneInfo(settings.export_zone), now_s=now_s)
-        queries.take(project.project_id, now_s, settings)
+        queries.take(
+            project.project_id, now_s, per_hour=settings.export_per_hour, per_s=settings.export_per_s
+        )
     except Refused as refusal:
         return json_reply(refusal.status, {"error": refusal.error, "request": "/api/2.0/export"})
     store = states[project.project_id].store
     # Two passes over what is there now: the whole of it would not fit into memory.
     passes = (store.lines(raw=True), store.lines(raw=True))
     lines = exported_lines(passes, wanted, settings, round(now_s * 1_000))
-    return _reply(_FLAWS[request.flaw](lines), wanted)
+    return _reply(_FLAWS[request.fault.lines if request.fault else ""](lines), wanted)
 
 
 def whole(reply: Reply) -> Reply:
@@ -145,8 +110,3 @@ _FLAWS: dict[str, Callable[[Iterable[bytes]], Iterable[bytes]]] = {
     "terminated": _terminated,
     "split": _split,
 }
-
-
-def _without_tokens(settings: Settings) -> Settings:
-    """Only a service account may export."""
-    return replace(settings, projects=tuple(replace(project, token="") for project in settings.projects))

@@ -3,9 +3,10 @@
 import base64
 import binascii
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from .api_request import ApiRequest
 from .body import Events, ImportBody
 from .ingest import ingested
 from .rate_limit import WINDOW_S, RollingMinute
@@ -37,26 +38,8 @@ class ProjectState:
     rejected_count: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class ImportRequest:
-    """A POST /import.
-
-    Attributes:
-        headers: names in lower case.
-    """
-
-    headers: Mapping[str, str]
-    query: Mapping[str, str]
-    body: ImportBody
-
-    @property
-    def strict(self) -> bool:
-        """Return whether the sender wants each refused event named."""
-        return self.query.get("strict") == "1"
-
-
 def import_events(
-    request: ImportRequest, *, settings: Settings, states: Mapping[str, ProjectState], now_s: float
+    request: ApiRequest, *, settings: Settings, states: Mapping[str, ProjectState], now_s: float
 ) -> Reply:
     """Answer a request as Mixpanel does.
 
@@ -104,6 +87,12 @@ def authorised_project(headers: Mapping[str, str], query: Mapping[str, str], set
     return project
 
 
+def authorised_account(headers: Mapping[str, str], query: Mapping[str, str], settings: Settings) -> Project:
+    """Return the project of the service account, which alone may query; errors as `authorised_project`."""
+    projects = tuple(replace(project, token="") for project in settings.projects)
+    return authorised_project(headers, query, replace(settings, projects=projects))
+
+
 def _basic_credential(headers: Mapping[str, str]) -> tuple[str, str]:
     scheme, _, encoded = headers.get("authorization", "").partition(" ")
     try:
@@ -137,7 +126,7 @@ def _admitted(body: ImportBody, settings: Settings, state: ProjectState, now_s: 
 
 
 def _take(
-    request: ImportRequest, events: Events, settings: Settings, state: ProjectState, now_ms: int
+    request: ApiRequest, events: Events, settings: Settings, state: ProjectState, now_ms: int
 ) -> tuple[list[Any], int]:
     """Store the valid events; return the entries of `failed_records` and the number of the others."""
     if settings.identity == "simplified" and any(map(_is_identity_verb, events.elements)):

@@ -83,6 +83,11 @@ def refused(status: int, error: str, headers: Mapping[str, str] | None = None) -
     return json_reply(status, {"code": status, "error": error, "status": phrase(status)}, headers)
 
 
+def error_reply(status: int, error: str) -> Reply:
+    """Return the answer that refuses a request, as the APIs for people word it."""
+    return json_reply(status, {"error": error, "status": "error"})
+
+
 class Refused(Exception):
     """The whole request is refused; no event was imported."""
 

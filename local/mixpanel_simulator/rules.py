@@ -152,19 +152,20 @@ def _shape_problem(properties: Properties, settings: Settings) -> Problem | None
         return _invalid("properties", f"must not have more than {settings.max_properties} properties")
     for name, value in properties.items():
         if value.__class__ is dict or value.__class__ is list:
-            text = _nested_problem(value, 1, settings) or _nested_size_problem(value, settings)
+            text = nested_problem(value, 1, settings) or _nested_size_problem(value, settings)
             if text:
                 return _invalid(f"properties.{name}", text)
     return None
 
 
-def _nested_problem(value: Any, depth: int, settings: Settings) -> str:
+def nested_problem(value: Any, depth: int, settings: Settings) -> str:
+    """Return which limit an object or array breaks, or ""; `depth` is that of the value, from 1."""
     if depth > settings.max_depth:
         return f"must not be nested deeper than {settings.max_depth} levels"
     if len(value) > settings.max_items:
         return f"must not have more than {settings.max_items} items"
     inner = value.values() if isinstance(value, dict) else value
-    texts = (_nested_problem(item, depth + 1, settings) for item in inner if isinstance(item, (dict, list)))
+    texts = (nested_problem(item, depth + 1, settings) for item in inner if isinstance(item, (dict, list)))
     return next(filter(None, texts), "")
 
 

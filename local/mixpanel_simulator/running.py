@@ -70,6 +70,10 @@ class MixpanelSimulator:
         """Return all imported events with their duplicates, in order of arrival."""
         return self.core.events(raw=True, project_id=project_id)
 
+    def profiles(self, *, project_id: str = "") -> list[dict[str, Any]]:
+        """Return the profiles as the Query API does."""
+        return self.core.profiles(project_id=project_id)
+
     def deletions(self) -> list[dict[str, Any]]:
         """Return the requests to delete people."""
         return self.core.deletions()

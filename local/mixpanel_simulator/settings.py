@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 REGIONS = ("us", "eu", "in")
 IDENTITIES = ("simplified", "original")
 ORDERS = ("arrival", "shuffled")
+STRICT_ANSWERS = ("error", "count", "zero", "none")
 
 
 class SettingsError(ValueError):
@@ -47,9 +48,9 @@ class Settings:
             `failed_records`.
         clamp_future: a time at most one hour ahead becomes the arrival time, so that a second send of the
             event is a second event (Mixpanel's pages contradict each other here).
-        max_events: per request.
+        max_events: per request; of profiles, updates.
         max_body_bytes: per request, uncompressed.
-        max_event_bytes: an event must be smaller than this.
+        max_event_bytes: an event or an update must be smaller than this.
         max_properties: per event.
         max_items: keys of a nested object, or elements of an array.
         max_depth: of objects and arrays inside a property; a flat object is 1.
@@ -68,6 +69,10 @@ class Settings:
         export_double_every: every so many events one comes twice; 0 = none.
         export_order: "arrival", or "shuffled", the same for the same events.
         hot_shard_events: of a person on a day; those beyond become `$hotshard_events` in the export.
+        engage_strict: how POST /engage with `strict=1` tells that only some updates are valid: status 1 with
+            an "error", status 1 with the "count" of the valid ones, status "zero" with an error, or "none".
+        query_per_hour: queries for profiles, of a project in a rolling hour.
+        query_page_size: profiles of a page.
         blocked_event: a name that the project has blocked: accepted, and absent from the export; "" = none.
     """
 
@@ -97,6 +102,9 @@ class Settings:
     export_double_every: int = 0
     export_order: str = "arrival"
     hot_shard_events: int = 200_000
+    engage_strict: str = "error"
+    query_per_hour: int = 60
+    query_page_size: int = 1_000
     blocked_event: str = ""
 
     def __post_init__(self) -> None:
@@ -145,6 +153,7 @@ _ALLOWED: dict[str, tuple[object, ...]] = {
     "identity": IDENTITIES,
     "unknown_project_status": (401, 400),
     "export_order": ORDERS,
+    "engage_strict": STRICT_ANSWERS,
 }
 CHANGEABLE = tuple(item.name for item in fields(Settings) if item.name != "projects")
 DEFAULTS = {item.name: item.default for item in fields(Settings)}

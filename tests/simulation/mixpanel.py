@@ -87,7 +87,7 @@ class SimulatedMixpanel:
         credential = base64.b64encode(f"{_ACCOUNT}:{password}".encode()).decode()
         headers = {**_HEADERS, "Authorization": f"Basic {credential}"}
         reply = self._simulator.handle_import(headers, {"strict": "1", "project_id": project_id}, body)
-        return _answer(reply), self._simulator._stats._last[-1].fault
+        return _answer(reply), self._simulator._stats["import"]._last[-1].fault
 
     def _rotate(self) -> None:
         passed_s = self._now_s() - self._start_s

@@ -9,6 +9,7 @@ from django.apps import apps
 from django.db import Error, connections, router, transaction
 
 from whyness_mixpanel import checks, conf, sqs_hosts
+from whyness_mixpanel.diagnosis.canary import profiles
 from whyness_mixpanel.diagnosis.direct import mixpanel
 from whyness_mixpanel.diagnosis.finding import Finding, State, skipped
 from whyness_mixpanel.diagnosis.queue import ROLE, queue_and_clock
@@ -43,18 +44,23 @@ def diagnose(client: Callable[[], Any] | None = None) -> list[Finding]:
     if settings.state is State.WRONG:
         names = ("mixpanel",) if _is_direct() else ()
         return [settings, *skipped("Fix first: settings.", *names), *database]
+    return [settings, *_way(client), *profiles(), *database]
+
+
+def _way(client: Callable[[], Any] | None) -> list[Finding]:
+    """Return what is found on the way to the queue, or to Mixpanel."""
     if _is_direct():
-        return [settings, mixpanel(), *database]
+        return [mixpanel()]
     if conf.BACKEND.get() != "sqs" or not conf.QUEUE_URL.get():
         is_sqs = conf.BACKEND.get() == "sqs"
         why = "QUEUE_URL is not set." if is_sqs else f"The backend {conf.BACKEND.get()} uses no queue."
-        return [settings, *skipped(why), *database]
+        return skipped(why)
     needed = [_region(), _credentials()]
     wrong = [finding.what for finding in needed if finding.state is State.WRONG]
     if wrong:
         why = f"Fix first: AWS {' and '.join(wrong)}."
-        return [settings, *needed, *skipped(why, "queue", "clock"), *database]
-    return [settings, *needed, *queue_and_clock(client), *database]
+        return [*needed, *skipped(why, "queue", "clock")]
+    return [*needed, *queue_and_clock(client)]
 
 
 def _settings() -> Finding:

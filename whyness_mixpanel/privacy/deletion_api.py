@@ -31,8 +31,18 @@ _ADVICE = {
 }
 
 
+class _NoRedirect(HTTPRedirectHandler):
+    def redirect_request(self, *_: Any) -> None:
+        return None
+
+
 class NotAsked(Exception):
     """Mixpanel could not be reached, or refused; the text is safe and says what to do."""
+
+
+def open_without_redirects(request: Request, *, timeout: float) -> Any:
+    """Return the response, as `urlopen`; a redirect would send the token to a host that the answer names."""
+    return build_opener(_NoRedirect()).open(request, timeout=timeout)
 
 
 class DeletionApi:
@@ -53,8 +63,6 @@ class DeletionApi:
         self._headers = {"Authorization": f"Bearer {gdpr_token}", "Content-Type": "application/json"}
         self._sleep = sleep
         self._is_first = True
-        # A redirect would send the token to the host that the answer names.
-        self._open = build_opener(_NoRedirect()).open
 
     def ask(self, distinct_ids: Sequence[str]) -> str:
         """Request the deletion of all data under the ids, at most MOST_IDS; return its tracking id.
@@ -87,7 +95,7 @@ class DeletionApi:
             f"{self._url}{path}?{self._query}", data=data, headers=self._headers, method=method
         )
         try:
-            with self._open(request, timeout=_TIMEOUT_S) as response:
+            with open_without_redirects(request, timeout=_TIMEOUT_S) as response:
                 answer = json.loads(response.read(_ANSWER_BYTES))
         except HTTPError as error:
             error.close()
@@ -113,11 +121,6 @@ def from_settings() -> DeletionApi:
     return DeletionApi(
         conf.MIXPANEL_URL.get(), project_token=conf.PROJECT_TOKEN.get(), gdpr_token=conf.GDPR_TOKEN.get()
     )
-
-
-class _NoRedirect(HTTPRedirectHandler):
-    def redirect_request(self, *_: Any) -> None:
-        return None
 
 
 def _sentence(status: int) -> str:

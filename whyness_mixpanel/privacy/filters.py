@@ -38,7 +38,7 @@ def scrubber() -> Scrubber:
 def filter_suppressed(encoded: Sequence[str]) -> Sequence[str]:
     """Return those of the encoded events that may be sent, in order.
 
-    At most one query per 500 people and one more, and one call of OPT_OUT.
+    At most one query per 2,000 people and one more, and one call of OPT_OUT.
 
     Raises:
         OptOutFailed: OPT_OUT raised; park the events with this text as the reason.

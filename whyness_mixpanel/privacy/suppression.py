@@ -6,7 +6,7 @@ from django.db import models
 from django.utils import timezone
 
 _CHARACTERS = 255
-_MANY = 100
+_MANY, _PEOPLE_PER_QUERY = 100, 2_000
 
 
 class Suppression(models.Model):
@@ -44,8 +44,8 @@ def suppressed_among(users: Iterable[str], using: str | None = None) -> set[str]
         if len(first) < len(asked):
             return first.intersection(asked)
     suppressed: set[str] = set()
-    for start in range(0, len(asked), 500):
-        suppressed.update(listed.filter(user__in=asked[start : start + 500]))
+    for start in range(0, len(asked), _PEOPLE_PER_QUERY):
+        suppressed.update(listed.filter(user__in=asked[start : start + _PEOPLE_PER_QUERY]))
     return suppressed
 
 

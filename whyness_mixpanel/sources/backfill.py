@@ -3,9 +3,10 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from django.db import Error
+from django.db.models import QuerySet
 
 from whyness_events import InvalidEvent, limits
 from whyness_events.values import size_bytes
@@ -60,6 +61,13 @@ class Counts:
     def as_dict(self) -> dict[str, int]:
         """Return the counts by name."""
         return asdict(self)
+
+
+class Table(Protocol):
+    """A source, or a profile."""
+
+    def rows(self) -> QuerySet[Any]:
+        """Return all rows."""
 
 
 class Encoded(NamedTuple):
@@ -196,17 +204,18 @@ def _read(source: Source, keys: Sequence[int]) -> Mapping[int, Any]:
     except Exception as error:  # one of them is damaged, or the database fails
         if is_of_signal(error):
             raise
-        read = {key: _read_alone(source, key) for key in keys}
+        read = {key: read_alone(source, key) for key in keys}
         return {key: row for key, row in read.items() if row is not None}
 
 
-def _read_alone(source: Source, key: int) -> Any:
+def read_alone(source: Table, key: int) -> Any:
+    """Return a row, None where there is none, a NoEvent where it cannot be read."""
     try:
         return source.rows().filter(pk=key).first()
     except Exception as error:
         if is_of_signal(error):
             raise
-        _check_database(source, key)
+        check_database(source, key)
         return NoEvent(f"it cannot be read ({type(error).__name__})")
 
 
@@ -221,11 +230,11 @@ def encode(source: Source, key: int, row: Any) -> tuple[str, set[str]]:
     try:
         return source.encode_with_people(row)
     except Error as error:
-        _check_database(source, key)
+        check_database(source, key)
         raise NoEvent(f"a row that it refers to cannot be read ({type(error).__name__})") from error
 
 
-def _check_database(source: Source, key: int) -> None:
+def check_database(source: Table, key: int) -> None:
     """Raise django.db.Error if the database failed, rather than the values of a row."""
     list(source.rows().filter(pk=key).values_list("pk"))
 

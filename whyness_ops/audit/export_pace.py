@@ -1,4 +1,4 @@
-"""Pure but for the clock it is given: Mixpanel allows 60 exports an hour and 3 a second."""
+"""Pure but for the clock it is given: Mixpanel allows 60 exports an hour and 3 a second, and 60 queries."""
 
 from collections import deque
 from collections.abc import Callable
@@ -15,18 +15,23 @@ class Pace:
         now_s: a monotonic clock.
         wait: waits for so many seconds, or less if the command is stopped.
         note: shows a line.
+        what: is asked for, in the plural.
     """
 
     def __init__(
-        self, now_s: Callable[[], float], wait: Callable[[float], object], note: Callable[[str], object]
+        self,
+        now_s: Callable[[], float],
+        wait: Callable[[float], object],
+        note: Callable[[str], object],
+        what: str = "exports",
     ) -> None:
-        self._now_s, self._wait, self._note = now_s, wait, note
+        self._now_s, self._wait, self._note, self._what = now_s, wait, note, what
         self._sent_s: deque[float] = deque(maxlen=max(count for count, _ in _LIMITS))
 
     def before_request(self) -> None:
         """Wait until one more request is allowed, and count it."""
         if wait_s := self._wait_s():
-            self.pause(wait_s, "Mixpanel allows 60 exports an hour")
+            self.pause(wait_s, f"Mixpanel allows 60 {self._what} an hour")
         self._sent_s.append(self._now_s())
 
     def pause(self, wait_s: float, why: str) -> None:

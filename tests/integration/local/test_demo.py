@@ -39,6 +39,7 @@ def test_every_event_is_accounted_for() -> None:
     assert "live page: http://127.0.0.1:" in out
     account = json.loads(out.splitlines()[-1])
     assert account["logged"] == account["audited"] == 60
+    assert account["profiles"] == 80
     assert account["published"] == account["delivered"] + sum(account["dead"].values())
     assert set(account["dead"]) == {"oversized", "rejected", "unreadable"}
     assert account["log_rows"] == sum(account["dead"].values())

@@ -4,6 +4,7 @@ import pytest
 
 from tests.django_support import db, pristine
 from whyness_mixpanel import signals
+from whyness_mixpanel.people import profile
 
 __all__ = ["db", "pristine"]
 
@@ -17,3 +18,9 @@ def _no_receiver_stays() -> Iterator[None]:
     for signal, receivers in zip(ours, before, strict=True):
         signal.receivers[:] = receivers
         signal.sender_receivers_cache.clear()
+
+
+@pytest.fixture
+def no_profiles(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The site of the tests shows no profiles, though the example's apps register some."""
+    monkeypatch.setattr(profile, "_profiles", {})

@@ -349,7 +349,7 @@ def sender_of(dead: dict[tuple[int, int], str]) -> str:
 # --- mixpanel_check
 
 
-@pytest.mark.usefixtures("db")
+@pytest.mark.usefixtures("db", "no_profiles")
 @pytest.mark.parametrize(
     ("status", "code", "words"),
     [
@@ -378,7 +378,7 @@ def test_mixpanel_check_asks_mixpanel_itself(status: int, code: int, words: str)
     assert [request.target for request in asked] == ["/import?strict=1&project_id=2780485"]
 
 
-@pytest.mark.usefixtures("db")
+@pytest.mark.usefixtures("db", "no_profiles")
 @pytest.mark.parametrize(
     ("chosen", "words"),
     [

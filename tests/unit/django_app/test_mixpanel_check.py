@@ -20,6 +20,8 @@ from whyness_mixpanel.models import Outbox
 
 URL = "https://sqs.eu-west-1.amazonaws.com/123456789012/events"
 
+pytestmark = pytest.mark.usefixtures("no_profiles")
+
 
 def empty_batch() -> Response:
     """Return what SQS says to a batch of nothing."""

@@ -15,16 +15,27 @@ def key(number: int) -> Key:
     return Key("Video watched", "2", 1_763_900_000_000 + number, str(number))
 
 
-SITE = SiteReport(logged=[key(1), key(2), key(3)], published_count=3, failed_count=0, audited_count=3)
+PROFILES = {person: {"person": person, "uid": f"u-{person}"} for person in ("2", "p:2")}
+SITE = SiteReport(
+    logged=[key(1), key(2), key(3)],
+    published_count=3,
+    failed_count=0,
+    audited_count=3,
+    profiles=PROFILES,
+)
 RAW = RawMessages(delivered={key(4)}, dead=[UNREADABLE.fate])
 FOUND = Snapshot([key(number) for number in range(1, 5)], dead_letters=[UNREADABLE], waiting=[])
 
 
 def accounted(
-    *, site: SiteReport = SITE, snapshot: Snapshot = FOUND, log_keys: tuple[str, ...] = ("m-1#0/x",)
+    *,
+    site: SiteReport = SITE,
+    snapshot: Snapshot = FOUND,
+    log_keys: tuple[str, ...] = ("m-1#0/x",),
+    profiles: dict[str, dict[str, str]] = PROFILES,
 ) -> DemoAccount:
     """Return the account, by default of a run in which all went well."""
-    return demo_account(site, RAW, snapshot, log_keys)
+    return demo_account(site, RAW, snapshot, log_keys, profiles)
 
 
 def test_all_that_was_sent_is_accounted_for() -> None:
@@ -37,6 +48,7 @@ def test_all_that_was_sent_is_accounted_for() -> None:
         "published": 5,
         "delivered": 4,
         "audited": 3,
+        "profiles": 2,
         "dead": {"unreadable": 1},
         "log_rows": 1,
         "in_flight": 0,
@@ -54,6 +66,18 @@ def test_all_that_was_sent_is_accounted_for() -> None:
         (
             {"site": replace(SITE, audited_count=2)},
             ["rows of the site that the audit does not find in Mixpanel's export: 1"],
+        ),
+        (
+            {"profiles": {"2": PROFILES["2"]}},
+            ["people of the site whose profile at Mixpanel is not what their row says: 1"],
+        ),
+        (
+            {"profiles": {**PROFILES, "2": {**PROFILES["2"], "$city": "Ashburn"}}},
+            ["people of the site whose profile at Mixpanel is not what their row says: 1"],
+        ),
+        (
+            {"profiles": {**PROFILES, "1": {"person": "1"}}},
+            ["profiles at Mixpanel of nobody on the site: 1"],
         ),
         ({"site": replace(SITE, published_count=2)}, ["events logged but not published: 1"]),
         (

@@ -1,5 +1,5 @@
 from local.accounting import Key
-from local.site import event_of
+from local.site import event_of, profiles_of
 
 
 def test_row_becomes_the_event_that_is_sent_for_it() -> None:
@@ -14,3 +14,14 @@ def test_row_becomes_the_event_that_is_sent_for_it() -> None:
 def test_stand_in_for_nobody_is_nobody() -> None:
     """The person with id 1 is sent as no one, in every table."""
     assert event_of("Prospect click", 1, "2026-11-23 10:00:00", 12, prefix="p:").user == ""
+
+
+def test_row_of_a_person_becomes_the_profile_that_is_sent_for_it() -> None:
+    """By the id that events have; those who stand for nobody have none."""
+    users = [(1, "Nobody", "nobody"), (7, "Ada", "user-6")]
+    contacts = [(1, 1, 0), (7, 1, 0)]
+
+    assert profiles_of(users, contacts) == {
+        "7": {"person": "7", "kind": "user", "$name": "Ada", "uid": "user-6"},
+        "p:7": {"person": "p:7", "kind": "prospect", "is_prospect": True, "is_registered": False},
+    }

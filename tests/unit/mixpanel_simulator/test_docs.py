@@ -119,4 +119,4 @@ def test_each_example_of_a_fault_is_one(example: str) -> None:
 
 def test_examples_are_found() -> None:
     """The test above has something to do."""
-    assert len(re.findall(EXAMPLE, TEXT)) == 15
+    assert len(re.findall(EXAMPLE, TEXT)) == 22

@@ -23,7 +23,7 @@ _EXIT_CODES = {State.OK: 0, State.WRONG: 1, State.SKIPPED: 3}
 class Command(OurCommand):
     """Check the settings, the way to the queue or to Mixpanel, the outbox and the titles."""
 
-    help = "Check what publishing needs: settings, credentials, queue or Mixpanel, outbox. Sends no event."
+    help = "Check what is needed: settings, credentials, queue or Mixpanel, profiles, outbox. Sends no event."
     examples = _EXAMPLES
     requires_system_checks = ()  # they are part of what is shown
 

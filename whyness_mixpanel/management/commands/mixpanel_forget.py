@@ -4,6 +4,7 @@ import json
 from argparse import ArgumentParser
 from collections.abc import Sequence
 from typing import Any
+from uuid import uuid4
 
 from django.core.management.base import CommandError
 from django.db import Error
@@ -12,6 +13,10 @@ from django.utils import timezone
 from whyness_events import InvalidEvent
 from whyness_mixpanel import conf
 from whyness_mixpanel.management.our_command import OurCommand
+from whyness_mixpanel.people import engage
+from whyness_mixpanel.people.forgotten import delete_profiles
+from whyness_mixpanel.people.state import Sender
+from whyness_mixpanel.people.update import Project
 from whyness_mixpanel.privacy import dead_letters, forget
 from whyness_mixpanel.privacy.deletion_api import NotAsked, from_settings
 from whyness_mixpanel.privacy.suppression import Suppression
@@ -82,11 +87,28 @@ class Command(OurCommand):
         if users:
             if not dry_run:
                 result["suppressed"] = forget.suppress(users)
+                result["profiles_deleted"] = self._delete_profiles(users)
             result["outbox_rows"] = purge_outbox(users, dry_run=dry_run)
             self._say(f"Outbox: {'would delete' if dry_run else 'deleted'} {result['outbox_rows']} events.")
             result["dead_letters"] = self._purge_dead_letters(users, dry_run=dry_run)
         result["asked"] = 0 if dry_run else self._ask(users)
         return result
+
+    def _delete_profiles(self, users: Sequence[str]) -> bool:
+        """Delete the profiles; also where the site registers none, for browsers make some."""
+        if not conf.PROJECT_TOKEN.get():
+            self._say("Profiles: skipped, because PROJECT_TOKEN is not set.")
+            return False
+        project = Project.from_settings()
+        sender, post = Sender(uuid4().hex), engage.poster(project.url)
+        verdict = delete_profiles(users, project=project, sender=sender, post=post)
+        if verdict is engage.Verdict.YES:
+            self._say(f"Profiles: deleted those of {len(users)} people.")
+            return True
+        is_unsure = verdict is engage.Verdict.UNSURE
+        why = "cannot be reached" if is_unsure else "did not accept it; check PROJECT_TOKEN and MIXPANEL_URL"
+        self._fault(f"Profiles: they may not be deleted, because Mixpanel {why}.")
+        return False
 
     def _purge_dead_letters(self, users: Sequence[str], *, dry_run: bool) -> dict[str, Any] | None:
         try:
@@ -114,6 +136,8 @@ class Command(OurCommand):
         if not asked:
             self._say("Mixpanel: no deletion request is due.")
             return 0
+        if not users:
+            self._delete_profiles([person.user for person in asked])
         try:
             forget.ask(from_settings(), asked, now)
         except NotAsked as error:

@@ -30,7 +30,8 @@ class Mixpanel:
     """A simulated Mixpanel on loopback, for which a minute passes between two requests.
 
     Attributes:
-        requests: all that came.
+        requests: those for deletions.
+        updates: those of profiles.
         refusal: what is answered instead.
     """
 
@@ -39,10 +40,14 @@ class Mixpanel:
         settings = Settings(projects=projects, account="a", password="b", gdpr_token="gdpr-secret")
         self.core = Simulator(settings, clock=itertools.count(NOW_S, 60).__next__)
         self.requests: list[Request] = []
+        self.updates: list[dict[str, Any]] = []
         self.refusal: Response | None = None
 
     def respond(self, request: Request) -> Response:
-        """Answer a request for a deletion."""
+        """Answer a request for a deletion, or an update of profiles."""
+        if request.target.startswith("/engage"):
+            self.updates += json.loads(request.body)
+            return Response(200, b'{"status": 1, "error": null}')
         self.requests.append(request)
         if self.refusal:
             return self.refusal
