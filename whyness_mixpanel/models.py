@@ -2,9 +2,8 @@
 
 from whyness_mixpanel.delivery_failure import DeliveryFailure
 from whyness_mixpanel.event import Event, send_many
-from whyness_mixpanel.people.state import PersonLease, PersonState
 from whyness_mixpanel.privacy.suppression import Suppression
-from whyness_mixpanel.tables import Log, Outbox
+from whyness_mixpanel.tables import Log, Outbox, PersonLease, PersonState
 
 __all__ = [
     "DeliveryFailure",

@@ -1,4 +1,4 @@
-"""The app's tables: the outbox, and the log of older versions. Import them from `models`."""
+"""The app's tables: outbox, people's profiles, the log of older versions. Import them from `models`."""
 
 from django.db import models
 from django.db.models.functions import Now
@@ -39,6 +39,56 @@ class Outbox(models.Model):
 
     def __str__(self) -> str:
         return f"{self.id} {self.state}"
+
+
+class PersonState(models.Model):
+    """A person's profile as Mixpanel confirmed it. `digest` is of what was sent, empty where it was deleted.
+
+    `unsure_at` is when it last became unclear whether a request acted; such a person is sent once more.
+    """
+
+    class State(models.TextChoices):
+        """What Mixpanel, or our own rules, said last."""
+
+        SENT = "sent", "sent"
+        REFUSED = "refused", "refused"
+        DELETED = "deleted", "deleted"
+
+    id = models.BigAutoField(primary_key=True)
+    source = models.CharField(max_length=16)
+    key = models.BigIntegerField()
+    person = models.CharField(max_length=40)
+    digest = models.CharField(max_length=32, blank=True, default="")
+    unsure_at = models.DateTimeField(null=True, blank=True)
+    state = models.CharField(max_length=10, choices=State.choices, blank=True, default="")
+    reason = models.TextField(blank=True, default="")
+    sent_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        """Names, the order of the keys, and the way from a person."""
+
+        verbose_name = "refused profile"
+        verbose_name_plural = "refused profiles"
+        constraints = (models.UniqueConstraint(fields=("source", "key"), name="whyness_personstate_key"),)
+        indexes = (models.Index(fields=("person",), name="whyness_personstate_person"),)
+
+    def __str__(self) -> str:
+        return f"{self.source} {self.key} {self.state}"
+
+
+class PersonLease(models.Model):
+    """The lease of the one process that may send profiles; a single row.
+
+    `proven` is the mark of the project from which a written profile was read back.
+    """
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
+    owner = models.CharField(max_length=32, blank=True, default="")
+    until = models.DateTimeField(db_default=Now())
+    proven = models.CharField(max_length=32, blank=True, default="")
+
+    def __str__(self) -> str:
+        return f"until {self.until}"
 
 
 class Log(models.Model):

@@ -8,66 +8,17 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from django.db import models, router, transaction
+from django.db import router, transaction
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
 from whyness_mixpanel.people.update import Refused, Update
+from whyness_mixpanel.tables import PersonLease, PersonState
 
 # Longer than the longest request, during which the lease is not renewed.
 LEASE = timedelta(seconds=120)
 # A request that ended without a yes may still act for this long after the latest doubt.
 DOUBT = timedelta(minutes=10)
-
-
-class PersonState(models.Model):
-    """A person's profile as Mixpanel confirmed it. `digest` is of what was sent, empty where it was deleted.
-
-    `unsure_at` is when it last became unclear whether a request acted; such a person is sent once more.
-    """
-
-    class State(models.TextChoices):
-        """What Mixpanel, or our own rules, said last."""
-
-        SENT = "sent", "sent"
-        REFUSED = "refused", "refused"
-        DELETED = "deleted", "deleted"
-
-    id = models.BigAutoField(primary_key=True)
-    source = models.CharField(max_length=16)
-    key = models.BigIntegerField()
-    person = models.CharField(max_length=40)
-    digest = models.CharField(max_length=32, blank=True, default="")
-    unsure_at = models.DateTimeField(null=True, blank=True)
-    state = models.CharField(max_length=10, choices=State.choices, blank=True, default="")
-    reason = models.TextField(blank=True, default="")
-    sent_at = models.DateTimeField(null=True, blank=True)
-
-    class Meta:
-        """Names, the order of the keys, and the way from a person."""
-
-        verbose_name = "refused profile"
-        verbose_name_plural = "refused profiles"
-        constraints = (models.UniqueConstraint(fields=("source", "key"), name="whyness_personstate_key"),)
-        indexes = (models.Index(fields=("person",), name="whyness_personstate_person"),)
-
-    def __str__(self) -> str:
-        return f"{self.source} {self.key} {self.state}"
-
-
-class PersonLease(models.Model):
-    """The lease of the one process that may send profiles; a single row.
-
-    `proven` is the mark of the project from which a written profile was read back.
-    """
-
-    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
-    owner = models.CharField(max_length=32, blank=True, default="")
-    until = models.DateTimeField(db_default=Now())
-    proven = models.CharField(max_length=32, blank=True, default="")
-
-    def __str__(self) -> str:
-        return f"until {self.until}"
 
 
 class Known(NamedTuple):
