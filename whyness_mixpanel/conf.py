@@ -171,7 +171,7 @@ PROJECT_TOKEN = Setting(
     parse=setting_parsers.token,
     allowed="the token of the Mixpanel project",
     environment="MIXPANEL_PROJECT_TOKEN",
-    meaning="The Mixpanel project's token, for `mixpanel_forget`.",
+    meaning="The Mixpanel project's token, for `mixpanel_profiles` and `mixpanel_forget`.",
 )
 GDPR_TOKEN = Setting(
     default="",
@@ -185,7 +185,8 @@ MIXPANEL_URL = Setting(
     parse=setting_parsers.mixpanel_url,
     allowed=f"one of {', '.join(setting_parsers.MIXPANEL_URLS)}, without a path",
     environment="MIXPANEL_URL",
-    meaning="The address of the project's region, for `mixpanel_forget` and the backend `mixpanel`.",
+    meaning="The address of the project's region, for `mixpanel_profiles`, `mixpanel_forget` and the backend "
+    "`mixpanel`.",
 )
 SERVICE_ACCOUNT = Setting(
     default="",

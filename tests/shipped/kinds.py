@@ -34,7 +34,7 @@ _KINDS = (
     (r"apt-get |systemctl ", Kind.ROOT),
     (r"bash \.ci/run", Kind.MINUTES),
     (r"pip install |git (rm|checkout) ", Kind.PLACEHOLDER),
-    (r".*manage\.py mixpanel_(audit|forget|profiles verify)", Kind.MIXPANEL),
+    (r".*manage\.py mixpanel_(audit|forget|profiles (verify|sync(?! --dry-run)))", Kind.MIXPANEL),
     (r".*manage\.py mixpanel_check", Kind.MIXPANEL),
     (r".*manage\.py (events --activity ID|mixpanel_(backfill|redrive)$)", Kind.PLACEHOLDER),
     (r".*manage\.py mixpanel_redrive", Kind.PIPELINE),

@@ -33,8 +33,8 @@ class Profile:
         name: 1 to 16 of `[a-z0-9-]`, starting with a letter; the property `kind` of each profile.
         model: label such as `shop.Customer`; looked up when it is used. Its primary key is an integer.
         build: returns the properties of a row, a dictionary. The result must always be the same for the same
-            row: no clock, nothing random. A property that is None is removed from the profile.
-        prefix: `""`, or letters and a colon, such as `"p:"` for prospects. With the key it is the person, as
+            row: no clock, nothing random. A property of the value None is removed from the profile.
+        prefix: `""`, or a word and a colon, such as `"p:"` for prospects. With the key it is the person, as
             events name it.
         personal: which of PERSONAL `build` may return.
         retired: names that `build` returned once and that are to be removed.

@@ -72,12 +72,8 @@ class Project:
 
     @classmethod
     def from_settings(cls) -> "Project":
-        """Return the project of the settings.
-
-        Raises:
-            NotSet: PROJECT_TOKEN is not set.
-        """
-        return cls(conf.MIXPANEL_URL.get(), conf.PROJECT_TOKEN.require(), conf.IDENTITY.get())
+        """Return the project of the settings, without a token where none is set."""
+        return cls(conf.MIXPANEL_URL.get(), conf.PROJECT_TOKEN.get(), conf.IDENTITY.get())
 
     def distinct_id(self, person: str) -> str:
         """Return the id of a person's profile: under `simplified` a prospect is a device."""

@@ -26,6 +26,8 @@ from tests.shipped.pages import blocks  # noqa: E402
 from whyness_mixpanel import conf, counters, scrub, sources, testing  # noqa: E402
 from whyness_mixpanel.management.commands import mixpanel_backfill  # noqa: E402
 from whyness_mixpanel.models import Event  # noqa: E402
+from whyness_mixpanel.people.profile import registered  # noqa: E402
+from whyness_mixpanel.people.update import Project, Renderer, Update  # noqa: E402
 
 call_command("migrate", verbosity=0, run_syncdb=True)
 
@@ -178,6 +180,22 @@ def source() -> None:
     assert live == backfilled
 
 
+def people() -> None:
+    """What the page registers is what Mixpanel would show of Ada."""
+    people = import_module("shop.people")
+    people.register_profiles()
+    [profile] = registered()
+    made = Renderer(profile, Project.from_settings(), lambda value: value).render(ADA.pk, ADA)
+    assert isinstance(made, Update), made
+    assert json.loads(made.set_json) == {
+        "$created": "2026-01-01T00:00:00+00:00",
+        "is_staff": False,
+        "kind": "customer",
+        "person": str(ADA.pk),
+    }
+    assert made.unset_json == '["$name"]'
+
+
 def backfill() -> None:
     """The setting, and how to go on after an interruption."""
     page = next(block.text for block in blocks("how-to/backfill.md") if block.text.startswith("To go on"))
@@ -205,6 +223,7 @@ CHECKS: dict[str, Callable[[], None]] = {
     "honour-opt-outs": opt_outs,
     "add-a-source": source,
     "backfill": backfill,
+    "show-people": people,
     "set-up-your-server": settings,
     "run-the-drain": settings,
 }

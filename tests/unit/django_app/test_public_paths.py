@@ -16,6 +16,7 @@ PUBLIC = {
     "whyness_mixpanel.counters": ["snapshot"],
     "whyness_mixpanel.middleware": ["ContextMiddleware"],
     "whyness_mixpanel.models": ["DeliveryFailure", "Event", "Log", "Outbox", "Suppression", "send_many"],
+    "whyness_mixpanel.people": ["Profile", "register"],
     "whyness_mixpanel.privacy": ["refuse_suppressed"],
     "whyness_mixpanel.pytest_plugin": ["mixpanel"],
     "whyness_mixpanel.scrub": ["NAMES", "PATTERNS"],

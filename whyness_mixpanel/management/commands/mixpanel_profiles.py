@@ -85,8 +85,11 @@ class Command(OurCommand):
         with plain_errors():
             getattr(self, f"_{action}")(_installed(), **options)
 
-    def _sync(self, profiles: Sequence[Profile], *, loop: float | None, **options: Any) -> None:
-        project = _project()
+    def _sync(
+        self, profiles: Sequence[Profile], *, loop: float | None, dry_run: bool, **options: Any
+    ) -> None:
+        project = Project.from_settings() if dry_run else _project()
+        options |= {"dry_run": dry_run}
         with self._stopping() as stop:
             fault = self._pass(profiles, project, stop, **options)
             while loop is not None and not stop.is_set():
@@ -173,11 +176,12 @@ class Command(OurCommand):
         if about is None or about[0] not in profiles:
             text = "No profile is about such people. Give a user as in events: 123, or p:45 for a prospect."
             raise CommandError(text, returncode=WRONG_ARGUMENTS)
-        shown = {"person": user, **_rendered(*about, _project(), has_values=values), **_known(*about)}
+        shown = {"person": user, **_rendered(*about, has_values=values), **_known(*about)}
         self.stdout.write(printable(json.dumps(shown, indent=2, ensure_ascii=False, cls=DjangoJSONEncoder)))
 
 
-def _rendered(one: Profile, key: int, project: Project, *, has_values: bool) -> dict[str, Any]:
+def _rendered(one: Profile, key: int, *, has_values: bool) -> dict[str, Any]:
+    project = Project.from_settings()
     row = one.rows().filter(pk=key).first()
     if row is None:
         return {"row": None}
@@ -210,6 +214,7 @@ def _project() -> Project:
     if not conf.ENABLED.get() or conf.BACKEND.get() in conf.LOCAL_BACKENDS:
         why = "ENABLED is False" if not conf.ENABLED.get() else f"BACKEND is {conf.BACKEND.get()}"
         raise CommandError(f"Nothing was sent: the setting {why}, so that nothing leaves this site.")
+    conf.PROJECT_TOKEN.require()
     return Project.from_settings()
 
 

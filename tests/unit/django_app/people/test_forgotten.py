@@ -26,7 +26,7 @@ def delete(mixpanel: FakeMixpanel, *people: str) -> Verdict:
 
 
 @pytest.fixture
-def mixpanel() -> FakeMixpanel:
+def mixpanel(db: None) -> FakeMixpanel:  # noqa: ARG001  (needed, not read)
     """It, with the profiles of three users."""
     AuthUser.objects.bulk_create(AuthUser(id=key, uid=f"u{key}") for key in (2, 3, 4))
     fake = FakeMixpanel()

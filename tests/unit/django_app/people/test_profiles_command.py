@@ -31,7 +31,7 @@ ADMIN = "/admin/whyness_mixpanel/personstate"
 
 
 @pytest.fixture
-def mixpanel(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeMixpanel]:
+def mixpanel(db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeMixpanel]:  # noqa: ARG001  (needed, not read)
     """It, in place of the network; only users have profiles, three of them."""
     fake = FakeMixpanel()
     monkeypatch.setattr(engage, "poster", lambda _: fake)
@@ -133,9 +133,11 @@ def test_nothing_is_sent_to_a_project_that_does_not_show_what_was_written(
     assert len(asked) == (1 if state is State.OK else 2)
 
 
-def test_dry_run_needs_no_lease_and_sends_nothing(mixpanel: FakeMixpanel) -> None:
-    """It counts."""
-    code, said = run("sync", "--dry-run")
+@pytest.mark.parametrize("backend", ["mixpanel", "console"])
+def test_dry_run_needs_no_lease_and_sends_nothing(mixpanel: FakeMixpanel, backend: str) -> None:
+    """It counts, also on a developer's copy of the site."""
+    with override(BACKEND=backend):
+        code, said = run("sync", "--dry-run")
 
     assert (code, counts(said)) == (0, {"would send": 3, "read": 3})
     assert mixpanel.requests == []
