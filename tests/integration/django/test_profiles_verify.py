@@ -15,10 +15,9 @@ from django.db.models import F
 from example.whyness_django.models import AuthUser
 from local.mixpanel_simulator import MixpanelSimulator, Project
 from tests.django_support import override
-from whyness_mixpanel.models import PersonState, Suppression
+from whyness_mixpanel.models import PersonLease, PersonState, Suppression
 from whyness_mixpanel.people import profile as registry
 from whyness_mixpanel.people import query, update
-from whyness_mixpanel.people.state import PersonLease
 from whyness_ops import Stop
 from whyness_ops.audit import export_pace
 
