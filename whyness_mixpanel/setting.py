@@ -134,7 +134,8 @@ class Setting(Generic[T]):
     def _in_environment(self) -> list[tuple[str, object]]:
         variables: Any = os.environ
         # Most variables do not exist. For those, `get` raises inside, and takes longer than all else here.
-        if type(variables) is os._Environ and self._variable not in variables._data:  # noqa: SLF001  (the only quick way)
+        is_usual: bool = type(variables) is os._Environ  # noqa: SLF001  (the only quick way)
+        if is_usual and self._variable not in variables._data:  # noqa: SLF001  (as above)
             return []
         value = variables.get(self.environment)
         return [(f"the environment variable {self.environment}", self._bare(value))] if _is_set(value) else []

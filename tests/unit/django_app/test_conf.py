@@ -71,7 +71,7 @@ def test_what_is_changed_without_a_signal_counts_at_once(monkeypatch: pytest.Mon
     """The dictionary itself, an attribute of the settings, and its removal."""
     with override(PROJECT_ID=1):
         seen = [conf.PROJECT_ID.get()]
-        django_settings.WHYNESS_MIXPANEL["PROJECT_ID"] = 2
+        django_settings.WHYNESS_MIXPANEL["PROJECT_ID"] = "2"
         seen.append(conf.PROJECT_ID.get())
         monkeypatch.setattr(django_settings, "WHYNESS_MIXPANEL", MappingProxyType({"PROJECT_ID": 3}))
         seen.append(conf.PROJECT_ID.get())
