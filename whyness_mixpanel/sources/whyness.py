@@ -1,4 +1,7 @@
-"""The three tables of Whyness. Each event equals that of its call site, field by field."""
+"""The three tables of Whyness. Each event equals that of its call site, field by field.
+
+The insert id is given, though the source sets it, so that none is made for nothing.
+"""
 
 from typing import Any
 
@@ -10,17 +13,35 @@ _NOBODY_ID = 1
 
 
 def _activity(row: Any) -> Event:
-    event = Event(event=row.item.title, user=str(row.user_id), ip=row.ip, useragent=row.useragent.useragent)
+    event = Event(
+        event=row.item.title,
+        insert_id=row.pk,
+        user=str(row.user_id),
+        ip=row.ip,
+        useragent=row.useragent.useragent,
+    )
     event.method = row.method
     return event
 
 
 def _user_click(row: Any) -> Event:
-    return Event(event="User click", user=_user_of_click(row), ip=row.update_ip, data=_destination(row))
+    return Event(
+        event="User click",
+        insert_id=row.pk,
+        user=_user_of_click(row),
+        ip=row.update_ip,
+        data=_destination(row),
+    )
 
 
 def _prospect_click(row: Any) -> Event:
-    return Event(event="Prospect click", user=_prospect_of(row), ip=row.update_ip, data=_destination(row))
+    return Event(
+        event="Prospect click",
+        insert_id=row.pk,
+        user=_prospect_of(row),
+        ip=row.update_ip,
+        data=_destination(row),
+    )
 
 
 def _user_of_activity(row: Any) -> str:
