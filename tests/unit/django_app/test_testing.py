@@ -1,8 +1,11 @@
+from collections.abc import Iterator
+from types import ModuleType
+
 import pytest
 from django.db import transaction
 
 from tests.django_support import override
-from whyness_mixpanel import testing
+from whyness_mixpanel import conf, testing
 from whyness_mixpanel.models import Event
 from whyness_mixpanel.pytest_plugin import mixpanel
 
@@ -22,15 +25,19 @@ def test_what_is_sent_shows_before_it_has_left() -> None:
     assert testing.sent_events() == testing.published_events() == []
 
 
-@pytest.mark.usefixtures("db")
-@pytest.mark.parametrize("mixpanel_before", ["console"])
+@pytest.fixture
+def _console() -> Iterator[None]:
+    with override(BACKEND="console", IDENTITY="simplified"):
+        yield
+
+
+@pytest.mark.usefixtures("db", "_console")
 def test_the_fixture_keeps_every_event_in_the_process(
-    mixpanel_before: str, request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]
+    mixpanel: ModuleType, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Whatever the site's settings say, and without its other settings being lost."""
-    with override(BACKEND=mixpanel_before, IDENTITY="simplified"):
-        fixture = request.getfixturevalue("mixpanel")
-        Event(event="A", insert_id=1).send()
+    Event(event="A", insert_id=1).send()
 
-        assert [event["event"] for event in fixture.published_events()] == ["A"]
-        assert capsys.readouterr().out == ""
+    assert [event["event"] for event in mixpanel.published_events()] == ["A"]
+    assert conf.IDENTITY.get() == "simplified"
+    assert capsys.readouterr().out == ""

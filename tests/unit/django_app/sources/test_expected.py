@@ -297,7 +297,7 @@ def test_a_database_that_fails_is_not_taken_for_rows_without_an_event(
         raise OperationalError
 
     monkeypatch.setattr(Source, "event", fail)
-    monkeypatch.setattr(walk, "_check_database", fail)
+    monkeypatch.setattr(walk, "check_database", fail)
     with pytest.raises(OperationalError):
         write(tmp_path)
 
