@@ -30,7 +30,7 @@ demo: .venv/demo.stamp .venv-emulator/stamp ## run the whole pipeline on this ma
 	@$(PY) -m local.demo --events $(DEMO_EVENTS)
 
 test: .venv/dev.stamp .venv-emulator/stamp ## run the tests
-	@$(PY) -m pytest -n 2 --dist worksteal
+	@$(PY) -m pytest -n 4 --dist worksteal
 
 matrix: .venv/dev.stamp .venv-emulator/stamp ## run the Django app's tests on each Django with each Python installed here
 	@$(PY) -m nox

@@ -54,4 +54,4 @@ os.environ["PATH"] = os.pathsep.join([*HERE.values(), os.environ["PATH"]])
 def app(session: nox.Session, django: str) -> None:
     """Test the app with this Django."""
     session.install("-q", "-r", "requirements/dev.txt", f"Django=={django}")
-    session.run("pytest", "-q", "-n", "2", "--dist", "worksteal", "-p", "no:cacheprovider", *TESTS)
+    session.run("pytest", "-q", "-n", "4", "--dist", "worksteal", "-p", "no:cacheprovider", *TESTS)
