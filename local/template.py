@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, Self
 
@@ -58,7 +59,7 @@ class Template:
         """
         if not path.is_file():
             raise TemplateError(f"{path} is missing. The local pipeline reads its configuration there.")
-        return cls(yaml.load(path.read_text(), _Loader), parameters)  # noqa: S506  (a SafeLoader)
+        return cls(_parse(path.read_text()), parameters)
 
     def with_values(self, values: Mapping[str, Any]) -> "Template":
         """Return the same template with more values."""
@@ -101,3 +102,9 @@ class Template:
             case list():
                 return [self._resolve(item) for item in node]
         return node
+
+
+@cache  # it takes a tenth of a second, and the tests read the same template a hundred times
+def _parse(text: str) -> Mapping[str, Any]:
+    document: Mapping[str, Any] = yaml.load(text, _Loader)  # noqa: S506  (a SafeLoader)
+    return document
