@@ -1,10 +1,14 @@
 """What all tests share: Hypothesis tries the same examples on every machine, and is never timed."""
 
 import gc
+import os
 from functools import cache
 
 import botocore.session
+import pytest
 from hypothesis import settings
+
+from tests.spread import spread
 
 settings.register_profile("ci", derandomize=True, deadline=None, max_examples=100)
 # `make mutation` runs each test for each mutant.
@@ -24,3 +28,8 @@ def pytest_collection_finish() -> None:
     """Look for garbage in what tests make, not in all that was imported for them."""
     gc.freeze()
     gc.enable()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let several workers share what is slow from the beginning."""
+    items[:] = spread(items, int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
