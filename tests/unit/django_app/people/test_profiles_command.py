@@ -171,6 +171,7 @@ def test_loop_goes_on_after_failures_and_ends_with_a_signal(
     """Of Mixpanel and of the database; it pauses longer where a person must act."""
     waits: list[float] = []
     passes = iter([None, Error("secret"), None, None])
+
     def failing(*arguments: Any, **named: Any) -> Any:
         if fault := next(passes):
             raise fault
