@@ -44,7 +44,7 @@ class Demo:
         self._say("auditing: the site's rows against Mixpanel's raw export, by their own command")
         audited_count = self._site.audit(self._stack.simulator_url, PROJECT_ID, self._stack.auditor)
         self._say("sending the profiles of the site's people, and comparing them with its tables")
-        self._site.sync_profiles()
+        self._site.sync_profiles(self._stack.auditor)
         raw = RawMessages(self._deliverable, self._doomed)
         snapshot, log_keys = inventory.take_snapshot(self._stack), inventory.log_keys(self._stack)
         profiles = self._stack.mixpanel.profiles()

@@ -92,13 +92,17 @@ class Site:
         """Publish the rest of the site's outbox."""
         self._run("mixpanel_outbox", "drain")
 
-    def sync_profiles(self) -> None:
-        """Send the profiles of the site's people.
+    def sync_profiles(self, auditor: Mapping[str, str]) -> None:
+        """Send the profiles of the site's people, after a test profile was read back.
+
+        Args:
+            auditor: the environment with the service account that reads it.
 
         Raises:
             ProcessFailed: not all were sent. The log says why.
         """
-        self._run("mixpanel_profiles", "sync")
+        with self._start("mixpanel_profiles", "sync", environment=auditor) as process:
+            process.wait_for_end(timeout_s=_COMMAND_TIMEOUT_S)
 
     def audit(self, export_url: str, project: str, auditor: Mapping[str, str]) -> int:
         """Compare the rows of the last day with Mixpanel's export; return how many match.

@@ -31,7 +31,7 @@ def profiles(wait: Callable[[float], object] = time.sleep) -> list[Finding]:
     if not conf.ENABLED.get() or conf.BACKEND.get() in conf.LOCAL_BACKENDS:
         return [Finding("profiles", State.SKIPPED, "This site sends nothing to Mixpanel.")]
     try:
-        url, token = conf.MIXPANEL_URL.get(), conf.PROJECT_TOKEN.require()
+        conf.PROJECT_TOKEN.require()
     except NotSet as error:
         return [Finding("profiles", State.WRONG, str(error), "Set it: without it no profile is sent.")]
     try:
@@ -40,8 +40,8 @@ def profiles(wait: Callable[[float], object] = time.sleep) -> list[Finding]:
         unknown = f"It is unknown whether PROJECT_TOKEN is right. {error}"
         return [Finding("profiles", State.SKIPPED, unknown, "Set it, as for mixpanel_profiles verify.")]
     pace = Pace(time.monotonic, wait, lambda _: None, "queries")
-    queries = ProfileQueries(url, project_id, account, pace)
-    return [_tried(Project(url, token, conf.IDENTITY.get()), queries, wait)]
+    project = Project.from_settings()
+    return [_tried(project, ProfileQueries(project.url, project_id, account, pace), wait)]
 
 
 def _tried(project: Project, queries: ProfileQueries, wait: Callable[[float], object]) -> Finding:
