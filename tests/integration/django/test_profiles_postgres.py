@@ -102,4 +102,4 @@ def _create(port: int, name: str) -> None:
 
     where = f"host=127.0.0.1 port={port} user=postgres dbname=postgres"
     with psycopg.connect(where, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")  # type: ignore[call-overload]  # the test's own name
+        connection.execute(f"CREATE DATABASE {name}")
