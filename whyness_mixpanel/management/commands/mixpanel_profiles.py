@@ -22,6 +22,7 @@ from whyness_mixpanel.management.our_command import OurCommand, help_options
 from whyness_mixpanel.management.outbox_status import one_line
 from whyness_mixpanel.management.plain_errors import plain_errors
 from whyness_mixpanel.people import engage, profile
+from whyness_mixpanel.people.changes import Reader
 from whyness_mixpanel.people.delivery import Delivery, Ended
 from whyness_mixpanel.people.profile import Profile
 from whyness_mixpanel.people.state import Sender, State
@@ -182,18 +183,18 @@ class Command(OurCommand):
 
 def _rendered(one: Profile, key: int, *, has_values: bool) -> dict[str, Any]:
     project = Project.from_settings()
-    row = one.rows().filter(pk=key).first()
-    if row is None:
-        return {"row": None}
-    made = Renderer(one, project, filters.scrubber().scrub).render(key, row)
+    renderer = Renderer(one, project, filters.scrubber().scrub)
+    try:
+        made = Reader(one, renderer, Sender("")).wanted([key]).get(key)
+    except filters.CannotFilter as error:
+        raise CommandError(str(error), returncode=LEFT) from error
+    if made is None:
+        return {"profile": "none: the row is gone, or nothing may be sent about the person"}
     if isinstance(made, Refused):
-        return {"row": f"refused: {made.reason}"}
+        return {"profile": f"refused: {made.reason}"}
     properties, unset = json.loads(made.set_json), json.loads(made.unset_json or "[]")
-    return {
-        "distinct_id": project.distinct_id(made.person),
-        "set": properties if has_values else sorted(properties),
-        "unset": unset,
-    }
+    shown = properties if has_values else sorted(properties)
+    return {"distinct_id": project.distinct_id(made.person), "set": shown, "unset": unset}
 
 
 def _known(one: Profile, key: int) -> dict[str, Any]:

@@ -97,6 +97,22 @@ def test_person_forgotten_while_a_request_is_open_is_deleted_once_more(
     assert state(3) == ("deleted", "", False)
 
 
+def test_person_forgotten_by_another_while_a_pass_dies_stays_unsure(mixpanel: FakeMixpanel) -> None:
+    """Nothing tells whether the request of the dead process acts before the deletion or after it."""
+    AuthUser.objects.update(name="newer")
+
+    def forgotten_and_killed(_: Any) -> None:
+        mixpanel.before = lambda _: None
+        assert delete(mixpanel, "3") is Verdict.YES
+        raise KeyboardInterrupt
+
+    mixpanel.before = forgotten_and_killed
+    with pytest.raises(KeyboardInterrupt):
+        run(mixpanel, [USER])
+
+    assert state(3)[2]
+
+
 def test_pass_goes_on_after_a_person_was_forgotten(
     mixpanel: FakeMixpanel, monkeypatch: pytest.MonkeyPatch
 ) -> None:

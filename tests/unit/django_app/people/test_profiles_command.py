@@ -225,8 +225,10 @@ def test_show_says_what_is_sent_of_a_person_and_the_values_only_if_asked() -> No
     assert before == {"person": "2", "distinct_id": "2", "set": names, "unset": [], "mixpanel_state": None}
     assert (after["mixpanel_state"], after["mixpanel_unsure_at"]) == ("sent", None)
     assert values["set"]["$name"] == SECRET
-    assert json.loads(run("show", "3")[1])["row"].startswith("refused: bad: found an object")
-    assert json.loads(run("show", "4")[1])["row"] is None
+    assert json.loads(run("show", "3")[1])["profile"].startswith("refused: bad: found an object")
+    assert json.loads(run("show", "4")[1])["profile"].startswith("none: the row is gone")
+    Suppression.objects.create(user="2")
+    assert json.loads(run("show", "2", "--values")[1])["profile"].startswith("none: the row is gone, or")
 
 
 @pytest.mark.parametrize("user", ["p:45", "x", "", "$device:p-1", SECRET])

@@ -168,11 +168,12 @@ def test_one_whom_only_mixpanel_refuses_is_found() -> None:
     assert is_right(mixpanel)
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_nobody_is_blamed_by_chance(seed: int) -> None:
-    """Half of all requests are refused at random: all are sent in the end, and none is refused."""
-    make_users(2_000)
-    rng = random.Random(seed)  # noqa: S311  (seeded)
+@pytest.mark.parametrize("updates", [1, 1_000])
+def test_nobody_is_blamed_by_chance(updates: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half of all requests are refused at random: all are sent in the end, also where each is sent alone."""
+    monkeypatch.setattr("whyness_mixpanel.people.engage.REQUEST_UPDATES", updates)
+    make_users(500)
+    rng = random.Random(updates)  # noqa: S311  (seeded)
     mixpanel = FakeMixpanel()
     mixpanel.before = lambda _: NO if rng.random() < 0.5 else None
 
@@ -298,6 +299,23 @@ def test_unsure_people_are_sent_once_more_after_ten_minutes_and_not_before() -> 
 
     assert (late.counts["sent"], late.counts["unsure"]) == (3, 0)
     assert is_right(mixpanel)
+
+
+def test_doubt_is_as_young_as_the_end_of_the_request() -> None:
+    """A request that took eleven minutes is waited for as long as any other."""
+    make_users(2)
+    mixpanel = FakeMixpanel()
+
+    def takes_long(_: Any) -> Reply:
+        PersonState.objects.update(unsure_at=F("unsure_at") - timedelta(minutes=11))
+        return Reply(0)
+
+    mixpanel.before = takes_long
+    run(mixpanel, [USER])
+    mixpanel.before = lambda _: None
+
+    assert run(mixpanel, [USER]).counts["unsure"] == 2
+    assert len(mixpanel.requests) == 1
 
 
 @pytest.mark.parametrize("stops_at", range(0, 12, 1))

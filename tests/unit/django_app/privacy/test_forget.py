@@ -32,6 +32,8 @@ class Mixpanel:
     Attributes:
         requests: those for deletions.
         updates: those of profiles.
+        asked_before: of each update, how many deletions had been requested.
+        engage: what is answered to updates.
         refusal: what is answered instead.
     """
 
@@ -41,13 +43,17 @@ class Mixpanel:
         self.core = Simulator(settings, clock=itertools.count(NOW_S, 60).__next__)
         self.requests: list[Request] = []
         self.updates: list[dict[str, Any]] = []
+        self.asked_before: list[int] = []
+        self.engage = Response(200, b'{"status": 1, "error": null}')
         self.refusal: Response | None = None
 
     def respond(self, request: Request) -> Response:
         """Answer a request for a deletion, or an update of profiles."""
         if request.target.startswith("/engage"):
-            self.updates += json.loads(request.body)
-            return Response(200, b'{"status": 1, "error": null}')
+            updates = json.loads(request.body)
+            self.updates += updates
+            self.asked_before += [len(self.requests)] * len(updates)
+            return self.engage
         self.requests.append(request)
         if self.refusal:
             return self.refusal
@@ -204,6 +210,42 @@ def test_a_forgotten_person_is_gone_from_mixpanel_and_so_is_what_came_late(mixpa
     mixpanel.core.move_deletions("SUCCESS")
 
     assert (left, late, mixpanel.people) == (["8"], ["8", "7"], ["8"])
+
+
+@pytest.mark.usefixtures("db")
+def test_profiles_are_deleted_at_once_under_every_spelling_before_mixpanel_is_asked(
+    mixpanel: Mixpanel,
+) -> None:
+    """And once more where the deletion is requested again; a dry run deletes none."""
+    run("7", "p:45", "--dry-run")
+    assert mixpanel.updates == []
+
+    found = run("7", "p:45")
+
+    assert (found["code"], found["profiles_deleted"]) == (0, True)
+    assert [update["$distinct_id"] for update in mixpanel.updates] == ["7", "p:45", "$device:p-45", "p-45"]
+    assert all("$delete" in update and update["$token"] == "project-token" for update in mixpanel.updates)
+    assert mixpanel.asked_before == [0] * 4
+    Suppression.objects.update(asked_at=F("asked_at") - forget.ASK_AGAIN_AFTER)
+    run("--due")
+    assert len(mixpanel.updates) == 8
+
+
+@pytest.mark.usefixtures("db")
+@pytest.mark.parametrize("status", [401, 503])
+def test_profiles_that_may_not_be_deleted_are_told_and_the_rest_is_done(
+    mixpanel: Mixpanel, status: int
+) -> None:
+    """Running it again deletes them, whether or not a deletion of the events is due."""
+    mixpanel.engage = Response(status)
+
+    found = run("7")
+
+    assert (found["code"], found["profiles_deleted"], found["asked"]) == (3, False, 1)
+    assert "Profiles: they may not be deleted" in found["faults"][0]
+    mixpanel.engage = Response(200, b'{"status": 1, "error": null}')
+    again = run("7")
+    assert (again["code"], again["profiles_deleted"], again["asked"]) == (0, True, 0)
 
 
 @pytest.mark.usefixtures("db")
