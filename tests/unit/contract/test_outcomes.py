@@ -161,6 +161,7 @@ ALSO = {
         "functions/send_events/whyness_events/limits.py",
         "whyness_mixpanel/management/commands/mixpanel_forget.py",
         "whyness_ops/audit/verdicts.py",  # of a day
+        "whyness_mixpanel/people/verify.py",  # of a profile
     },
     "crashed": {"whyness_ops/output.py", "whyness_ops/inspecting.py"},  # a key of the overview
     "failed": {  # a counter
@@ -169,6 +170,7 @@ ALSO = {
         "whyness_mixpanel/publishing/publisher.py",
     },
     "stopped": {"whyness_ops/output.py"},  # a field of the report
+    "waiting": {"whyness_mixpanel/people/verify.py"},  # a verdict on a profile
 }
 NAMES = frozenset({*Reason, *DEAD_REASONS, *WAITING_REASONS, AUDIT, *State, *AuditState})
 # Reasons that are not also ordinary words.

@@ -13,7 +13,9 @@ ALLOWED |= sys.stdlib_module_names
 # What the audit needs: the libraries of its extra, and how the delivery reads and translates an event.
 AUDIT = SOURCES / "audit"
 AUDIT_LIBRARIES = {"msgspec", "numpy"}
-AUDIT_DELIVERY = {f"whyness_events.delivery.{name}" for name in ("items", "mixpanel.translate")} | {
+AUDIT_DELIVERY = {
+    f"whyness_events.delivery.{name}" for name in ("event_struct", "items", "mixpanel.translate")
+} | {
     "whyness_events.delivery.mixpanel.useragent",
     "whyness_events.delivery.reading.decode",
 }
