@@ -36,12 +36,18 @@ class _Line(msgspec.Struct, gc=False):
     absent: str = ""
 
 
-class _RawLine(msgspec.Struct, gc=False):
+class _AnyObject(msgspec.Struct, gc=False):
+    """Whatever it holds is skipped, which takes a tenth of the time to read it."""
+
+
+class _Shape(msgspec.Struct, gc=False):
     event: str
-    properties: dict[str, msgspec.Raw]
+    properties: _AnyObject
 
 
-_decode, _decode_raw = msgspec.json.Decoder(_Line).decode, msgspec.json.Decoder(_RawLine).decode
+_decode = msgspec.json.Decoder(_Line).decode
+_decode_shapes = msgspec.json.Decoder(_Shape).decode_lines
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 def read_event(text: bytes) -> AuditedEvent | None:
@@ -64,13 +70,17 @@ def read_event(text: bytes) -> AuditedEvent | None:
     )
 
 
-def is_event(text: bytes) -> bool:
-    """Whether a line is one event; takes less time than to read it."""
+def are_events(lines: bytes) -> bool:
+    """Whether lines, each with its newline, are plainly one event each; it says no where it is not sure."""
+    count = lines.count(b"\n")
+    # In JSON a `{` follows a `}` only between two values: so none of them goes on in the next line.
+    if not (lines.startswith(b"{") and lines.endswith(b"}\n") and lines.count(b"}\n{") == count - 1):
+        return False
     try:
-        _decode_raw(text)
-    except (msgspec.DecodeError, RecursionError):
-        return read_event(text) is not None
-    return True
+        str(lines, "utf-8")  # msgspec does not look into what it skips
+        return len(_decode_shapes(lines)) == count
+    except _UNREADABLE:
+        return False
 
 
 def sent_person(event: AuditedEvent) -> str:
@@ -86,7 +96,7 @@ def sent_person(event: AuditedEvent) -> str:
 def _read_line(text: bytes) -> _Line | None:
     try:
         return _decode(text)
-    except (msgspec.DecodeError, RecursionError):
+    except _UNREADABLE:
         pass
     try:
         document = json.loads(text)  # which also takes lone surrogates

@@ -127,9 +127,9 @@ def _read(day: str, ask: Ask, path: Path) -> int:
 
 def _write(answer: Answer, write: Callable[[bytes], object]) -> int:
     rows = 0
-    for line in whole_lines(answer.body, is_gzip=answer.is_gzip):
-        write(line)
-        rows += 1
+    for lines in whole_lines(answer.body, is_gzip=answer.is_gzip):
+        write(lines)
+        rows += lines.count(b"\n")
     return rows
 
 

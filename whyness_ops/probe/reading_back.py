@@ -1,5 +1,6 @@
 """The second half of the probe: what became of its events, read as the audit reads an export."""
 
+import io
 import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -62,7 +63,8 @@ def _of_day(ask: Ask, day: date, *, may_be_ahead: bool) -> Iterator[dict[str, An
         with ask(day.isoformat()) as answer:
             if not (may_be_ahead and answer.status == _BAD):  # it refuses a day that has not begun
                 _check(answer.status)
-                yield from map(json.loads, whole_lines(answer.body, is_gzip=answer.is_gzip))
+                for lines in whole_lines(answer.body, is_gzip=answer.is_gzip):
+                    yield from map(json.loads, io.BytesIO(lines))
     except (Incomplete, NoAnswer) as trouble:
         raise SetupFault(f"The export of {day} failed: {trouble}. Repeat it in a minute.") from None
 

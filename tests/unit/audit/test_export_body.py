@@ -21,7 +21,9 @@ BODY = "".join(f"{row}\n" for row in ROWS).encode()
 def read(body: bytes, *, piece_bytes: int = 7, is_gzip: bool = False) -> list[str]:
     """Return the lines of a body that arrives in pieces."""
     pieces = (body[at : at + piece_bytes] for at in range(0, len(body), piece_bytes))
-    return [line.decode().removesuffix("\n") for line in whole_lines(pieces, is_gzip=is_gzip)]
+    lines = b"".join(whole_lines(pieces, is_gzip=is_gzip)).decode().split("\n")
+    assert lines.pop() == ""
+    return lines
 
 
 @given(st.integers(1, 500), st.integers(0, len(BODY)), st.integers(0, len(BODY)), st.booleans())
@@ -33,6 +35,38 @@ def test_split_records_are_joined(piece_bytes: int, one: int, other: int, is_gzi
     body = gzip.compress(split) if is_gzip else split
 
     assert read(body, piece_bytes=piece_bytes, is_gzip=is_gzip) == ROWS
+
+
+EVENT = b'{"event":"A","properties":{"a":{}}}'
+FRAGMENTS = [
+    EVENT,
+    EVENT + b"\n",
+    b"\n",
+    b"\r",
+    b" ",
+    b",",
+    b"{",
+    b"}",
+    b'"',
+    b"\xff",
+    EVENT[:13],
+    EVENT[13:],
+]
+
+
+@given(st.lists(st.sampled_from(FRAGMENTS)).map(b"".join))
+def test_what_arrives_together_is_as_strict_as_what_drips(body: bytes) -> None:
+    """The same lines, each of them an event, or the same reason against them."""
+
+    def outcome(piece_bytes: int) -> list[str] | str:
+        try:
+            return read(body, piece_bytes=piece_bytes)
+        except Incomplete as trouble:
+            return str(trouble)
+
+    assert outcome(1) == outcome(len(body) or 1)
+    if isinstance(lines := outcome(1), list):
+        assert all(json.loads(line)["event"] == "A" for line in lines)
 
 
 @pytest.mark.parametrize(
@@ -48,6 +82,10 @@ def test_split_records_are_joined(piece_bytes: int, one: int, other: int, is_gzi
         (b'{"error":"no such project"}\n', "not an event"),
         (b"<html>\n</html>\n", "not an event"),
         (b"[1]\n" + BODY, "not an event"),
+        (b'{"event":"\xff","properties":{}}\n', "not an event"),
+        (b'{"event":"Event","properties":{"a":"\xff"}}\n', "not an event"),
+        (b'{"event":"Event","properties":{"a":' + b"[" * 3_000 + b"]" * 3_000 + b"}}\n", "not an event"),
+        (b'{"event":"' + b"A" * 5_000_000, "not an event"),
     ],
 )
 def test_incomplete_body_is_one(body: bytes, why: str) -> None:
