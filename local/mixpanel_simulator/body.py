@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from .reply import Refused, too_large_error
+from .reply import NOT_JSON, Refused, too_large_error
 
 HARD_LIMIT_BYTES = 64 * 1024 * 1024
 """The limit of unpacking, whatever the settings are, against compression bombs."""
@@ -78,7 +78,7 @@ class ImportBody:
             raise Refused(400, "content type must be application/json or application/x-ndjson")
         try:
             return Events(self._decoded())
-        except (msgspec.DecodeError, ValueError, RecursionError):
+        except NOT_JSON:
             return self._decoded_with_surrogates()
 
     def sizes_bytes(self) -> list[int]:

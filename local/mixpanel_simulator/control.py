@@ -7,7 +7,7 @@ import msgspec
 from . import deletions, engaging, export_request, profile_query
 from .fault import Fault, FaultError
 from .http1 import Request
-from .reply import Reply, json_reply
+from .reply import NOT_JSON, Reply, json_reply
 from .settings import CHANGEABLE, SettingsError
 from .simulator import Simulator
 
@@ -35,7 +35,7 @@ def handle(simulator: Simulator, request: Request) -> Reply:
         )
     try:
         return page(simulator, request, rest)
-    except (FaultError, SettingsError, deletions.DeletionError, msgspec.DecodeError) as error:
+    except (FaultError, SettingsError, deletions.DeletionError, *NOT_JSON) as error:
         return _error(400, str(error))
 
 

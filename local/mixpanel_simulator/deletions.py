@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from .reply import Reply, error_reply, json_reply
+from .reply import NOT_JSON, Reply, error_reply, json_reply
 from .settings import Settings
 
 PATH = "/api/app/data-deletions/v3.0/"
@@ -97,7 +97,7 @@ class Deletions:
     def _ask(self, project_id: str, body: bytes) -> Reply:
         try:
             ids = msgspec.json.decode(body, type=_Asked).distinct_ids
-        except msgspec.DecodeError as error:
+        except NOT_JSON as error:
             return error_reply(400, str(error))
         if not 0 < len(ids) <= MAX_IDS:
             return error_reply(400, f"distinct_ids must have from 1 to {MAX_IDS} entries")

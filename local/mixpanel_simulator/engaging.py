@@ -5,12 +5,10 @@ from dataclasses import dataclass
 from functools import partial
 from random import Random
 
-import msgspec
-
 from .api_request import ApiRequest
 from .fault import Fault
 from .profiles import Profiles
-from .reply import Reply, error_reply, json_reply, too_large_error
+from .reply import NOT_JSON, Reply, error_reply, json_reply, too_large_error
 from .settings import Settings
 from .updates import EMPTY_ERROR, Update, read_updates
 
@@ -41,7 +39,7 @@ class People:
         self._request_count += 1
         try:
             taken, problems = self._judged(request, settings)
-        except (msgspec.DecodeError, ValueError, RecursionError):
+        except NOT_JSON:
             taken, problems = [], [EMPTY_ERROR]
         act = partial(self._act, taken, request.query, settings, now_s)
         fault = request.fault

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from .reply import Refused
+from .reply import NOT_JSON, Refused
 
 PATH = "/api/2.0/export"
 MAX_LIMIT = 100_000
@@ -91,7 +91,7 @@ def _date(query: Mapping[str, str], name: str) -> date:
 def _names(text: str) -> frozenset[str]:
     try:
         return frozenset(msgspec.json.decode(text, type=list[str])) if text else frozenset()
-    except msgspec.DecodeError as error:
+    except NOT_JSON as error:
         raise Refused(400, "event must be a JSON array of names") from error
 
 

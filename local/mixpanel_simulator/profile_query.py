@@ -11,7 +11,7 @@ from .api_request import ApiRequest
 from .importing import authorised_account
 from .profiles import Profile, Profiles
 from .rate_limit import QueryRate
-from .reply import Refused, Reply, json_reply
+from .reply import NOT_JSON, Refused, Reply, json_reply
 from .settings import Settings
 
 PATH = "/api/2.0/engage"
@@ -86,7 +86,7 @@ def _wanted(form: Mapping[str, str]) -> set[str] | None:
 def _names(form: Mapping[str, str], parameter: str) -> list[str]:
     try:
         return msgspec.json.decode(form[parameter], type=list[str])
-    except msgspec.DecodeError as error:
+    except NOT_JSON as error:
         raise Refused(400, f"{parameter} must be a JSON array of texts") from error
 
 

@@ -10,6 +10,8 @@ import msgspec
 CREDENTIALS_ERROR = "Invalid credentials"
 RATE_ERROR = "Project exceeded rate limits. Please retry the request with exponential backoff."
 VALIDATION_ERROR = "some data points in the request failed validation"
+# What decoding raises for a body that is not JSON, not UTF-8, or too deep.
+NOT_JSON = (msgspec.DecodeError, ValueError, RecursionError)
 IDENTITY_ERROR = "identity events are not allowed when project is using simplified identity management"
 
 

@@ -9,7 +9,7 @@ import msgspec
 from .body import ImportBody
 from .control import PREFIX
 from .http1 import Request
-from .reply import Refused, Reply, imported, json_reply
+from .reply import NOT_JSON, Refused, Reply, imported, json_reply
 
 _ARRAY = msgspec.json.Decoder(list[msgspec.Raw])
 _LINE = msgspec.json.Decoder(msgspec.Raw)
@@ -43,7 +43,7 @@ class Sink:
             count, plain_bytes = _measured(request)
         except Refused as refusal:
             return refusal.reply(strict=True)
-        except msgspec.DecodeError:
+        except NOT_JSON:
             return Refused(400, "request body is not valid JSON").reply(strict=True)
         self._counts["requests"] += 1
         self._counts["events"] += count

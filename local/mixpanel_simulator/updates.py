@@ -49,7 +49,7 @@ def read_updates(raw: bytes, settings: Settings) -> Iterator[Update | str]:
     """Read a body, an array or one update; each update that breaks a rule is given as what is wrong with it.
 
     Raises:
-        msgspec.DecodeError, ValueError, RecursionError: the body is not JSON, not UTF-8, or too deep.
+        one of reply.NOT_JSON: the body is not JSON, not UTF-8, or too deep.
     """
     is_array = raw.lstrip().startswith(b"[")
     for each in msgspec.json.decode(raw, type=list[msgspec.Raw]) if is_array else (raw,):

@@ -111,7 +111,6 @@ def test_port_is_closed_when_a_refusal_was_asked_for_and_the_answer_comes_first(
 @pytest.mark.parametrize(
     ("body", "said"),
     [
-        (b"nonsense", "malformed"),
         (b"5", "a fault must be a JSON object"),
         (b'{"status":99}', "status must be from 200 to 599"),
         (b'{"sttus":500}', "no field 'sttus'; the fields are"),
@@ -145,7 +144,16 @@ def test_settings_are_shown_without_secrets(mixpanel: MixpanelSimulator, ask: As
     assert "marker" not in str(shown)
 
 
-@pytest.mark.parametrize("body", [b"[]", b"5", b"nonsense", b'{"nonsense":1}', b'{"max_events":"1"}'])
+@pytest.mark.parametrize("path", ["faults", "settings", "deletions"])
+@pytest.mark.parametrize("body", [b"nonsense", b'{"\xff":1}', b'"\\ud800"', b"[" * 5_000 + b"]" * 5_000])
+def test_body_that_is_no_json_is_an_error(ask: Ask, path: str, body: bytes) -> None:
+    """An answer, not a broken connection."""
+    method = "PATCH" if path == "settings" else "POST"
+
+    assert ask(method, path, data=body).status_code == 400
+
+
+@pytest.mark.parametrize("body", [b"[]", b"5", b'{"nonsense":1}', b'{"max_events":"1"}'])
 def test_bad_settings_are_an_error(ask: Ask, body: bytes) -> None:
     """And change nothing."""
     assert ask("PATCH", "settings", data=body).status_code == 400

@@ -32,7 +32,7 @@ def ask(
         f"{mixpanel.url}{PATH}{tracking_id}",
         params={"token": over.get("token", TOKEN)},
         headers={"Authorization": over.get("authorization", f"Bearer {GDPR_TOKEN}")},
-        data=json.dumps(body) if body is not None else None,
+        data=body if isinstance(body, bytes) else json.dumps(body) if body is not None else None,
         timeout=PATIENCE_S,
     )
 
@@ -86,6 +86,8 @@ def test_without_a_gdpr_token_nobody_may(mixpanel: MixpanelSimulator) -> None:
     "body",
     [
         None,
+        b"\xff",
+        b'{"\xff":1}',
         [],
         {"distinct_ids": ["u-1"]},
         {"compliance_type": "OTHER", "distinct_ids": ["u-1"]},
