@@ -31,8 +31,8 @@ def republish(
         sources: whose rows.
         wanted: which of them.
         send: sends the events of one call; returns the reasons of those that were parked, by index.
-        counts: is told, as it goes, how many are `published`, `parked`, `suppressed`, and `left_out`: their
-            row is gone, or too young.
+        counts: is told, as it goes, how many are `published`, `parked`, `suppressed`, and how many rows are
+            `too_young` or `gone`.
         settled: rows from this time on are too young.
 
     Raises:
@@ -40,26 +40,28 @@ def republish(
         django.db.Error: the database failed.
     """
     left = set(wanted)
-    counts.update(published=0, parked=0, suppressed=0, left_out=len(left))
+    counts.update(published=0, parked=0, suppressed=0, too_young=0, gone=len(left))
     for source in sources:
         for first, last in key_ranges(source, (insert_id for _, insert_id in wanted)):
             for _, rows in pages(source, first - 1, last):
-                events = [event for event in _events(source, rows, settled) if _key(event) in wanted]
+                found = [each for each in _events(source, rows, settled) if _key(each[0]) in wanted]
+                left.difference_update(_key(event) for event, _ in found)
+                events = [event for event, is_young in found if not is_young]
                 kept = filters.filter_suppressed(events) if events else ()
-                left.difference_update(map(_key, events))
-                counts["left_out"] = len(left)
+                counts["gone"] = len(left)
+                counts["too_young"] += len(found) - len(events)
                 counts["suppressed"] += len(events) - len(kept)
                 parked = send(kept) if kept else {}
                 counts["parked"] += len(parked)
                 counts["published"] += len(kept) - len(parked)
 
 
-def _events(source: Source, rows: Mapping[int, Any], settled: datetime) -> Iterator[str]:
-    """Yield the JSON of the rows' events; the audit has named the rows without one."""
+def _events(source: Source, rows: Mapping[int, Any], settled: datetime) -> Iterator[tuple[str, bool]]:
+    """Yield the JSON of each row's event, and whether it is too young; rows without one were named before."""
     for key, row in sorted(rows.items()):
         with suppress(NoEvent, InvalidEvent):
-            if not isinstance(row, NoEvent) and source.created_at(row) < settled:
-                yield encode(source, key, row)[0]
+            if not isinstance(row, NoEvent):
+                yield encode(source, key, row)[0], source.created_at(row) >= settled
 
 
 def key_ranges(source: Source, insert_ids: Iterator[str]) -> list[tuple[int, int]]:

@@ -7,6 +7,13 @@ from typing import Any
 from whyness_ops.audit.audit_report import Report, report_text, to_json
 from whyness_ops.output import title
 
+_NAMES = {
+    "parked": "refused, and parked in the outbox with the reason",
+    "suppressed": "left out, for the person is suppressed or opted out",
+    "too_young": "left out, for their row may still be on its way",
+    "gone": "left out, for their row is gone",
+}
+
 
 @dataclass(slots=True)
 class Repaired:
@@ -39,9 +46,9 @@ def repaired_text(done: Repaired) -> str:
     if done.refusal:
         return f"Nothing was published. {done.refusal}"
     parts = [f"Repair of {done.lost} events that are missing without a trace:"]
-    names = {"published": "would be published" if done.is_dry else "published", "left_out": "left out"}
+    names = {**_NAMES, "published": "would be published"} if done.is_dry else _NAMES
     parts += [f"  {names.get(name, name)}: {count}" for name, count in done.counts.items() if count]
-    if done.is_dry:
+    if done.is_dry and done.counts["published"]:
         parts.append("Nothing was published. Give --publish to publish them.")
     if done.after:
         parts += ["", title("Their days, after the repair:"), report_text(done.after)]

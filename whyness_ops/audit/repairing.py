@@ -104,7 +104,7 @@ def repair_lost(  # noqa: PLR0913  (what it works with, each by name)
     if done.refusal or not lost:
         return first
     repair.send(frozenset(one.key for one in lost), done.counts)
-    if repair.is_dry:
+    if repair.is_dry or not done.counts["published"]:
         return first
     done.after = _await(auditor, first, lost, now_s)
     return _together(first, done.after, {one.day for one in lost})

@@ -18,12 +18,16 @@ from whyness_events.delivery.reading.decode import read_group
 SETTINGS = """
 INSTALLED_APPS += ["django.contrib.contenttypes", "example.whyness_django", "example.whyness_crm"]
 TIME_ZONE = "UTC"
+PROCESSES = int(os.environ.get("PROCESSES", "1"))
 def opt_out(people):
     if os.environ.get("FAULTY"):
         raise ZeroDivisionError
     with open(os.environ["QUEUE"] + ".pids", "a") as pids:
         pids.write(f"{os.getpid()}\\n")
-    time.sleep(float(os.environ.get("SLOW_S", "0.05")))
+    until_s = time.monotonic() + 60
+    while len(set(open(os.environ["QUEUE"] + ".pids"))) < PROCESSES and time.monotonic() < until_s:
+        time.sleep(0.01)  # the first could do it all before the second has started
+    time.sleep(float(os.environ.get("SLOW_S", "0")))
     return {"8"} & people
 WHYNESS_MIXPANEL |= {
     "HISTORY_BEFORE": "2025-11-01T00:00:00+00:00",
@@ -103,6 +107,7 @@ def test_two_processes_expect_what_one_does_and_what_a_backfill_sent(
     results = []
     for name, range_rows, processes in (("alone", 1_000, 1), ("together", 2, 2)):
         (directory := tmp_path / name).mkdir()
+        project.environment["PROCESSES"] = str(processes)
         printed = project.run("-c", EXPECTED, str(directory), str(range_rows)).splitlines()
         lines = [line for path in directory.iterdir() for line in path.read_text().splitlines()]
         assert len(workers(project)) == processes
@@ -138,7 +143,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> RelayProject:
 def audit_at_work(site: RelayProject) -> Iterator[tuple["subprocess.Popen[str]", list[int]]]:
     """Yield an audit whose two processes are slow, and their ids."""
     pids(site).unlink(missing_ok=True)
-    with start(site, SLOW_S="0.5") as process:
+    with start(site, SLOW_S="0.5", PROCESSES="2") as process:
         try:
             until(lambda: len(workers(site)) == 2, 60)
             yield process, workers(site)

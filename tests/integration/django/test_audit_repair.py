@@ -61,7 +61,7 @@ def test_what_was_never_sent_is_published_and_found(
     history: object,
 ) -> None:
     """A dry run says it and publishes nothing; then all is accounted for, as if the backfill had sent it."""
-    nothing = {"parked": 0, "suppressed": 0, "left_out": 0}
+    nothing = {"parked": 0, "suppressed": 0, "too_young": 0, "gone": 0}
     with site(HISTORY_BEFORE=history):
         lose_two()
         code, dry, _ = audit(mixpanel, "--repair", "--yes")

@@ -1,6 +1,7 @@
 """A repair: what it publishes, when it refuses, how long it waits, and what it says in the end."""
 
 import argparse
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -296,6 +297,24 @@ def test_a_dry_run_publishes_nothing() -> None:
     assert (site.stop.waits, site.done.after) == ([], None)
     assert "would be published: 1" in repaired_text(site.done)
     assert site.done.to_json() == {"lost": 1, "dry_run": True, "published": 1}
+
+
+@pytest.mark.parametrize("is_dry", [True, False])
+@pytest.mark.parametrize("reason", ["parked", "suppressed", "too_young", "gone"])
+def test_what_cannot_be_published_is_said_and_not_waited_for(reason: str, is_dry: bool) -> None:  # noqa: FBT001
+    """Six hours would bring nothing; each reason is a phrase, and nobody is told to publish."""
+    site = Site([event(0), event(1)], [row(event(0))])
+
+    def publish(keys: frozenset[Key], counts: Counter[str]) -> None:
+        counts[reason] += len(keys)
+
+    site.publish = publish  # type: ignore[method-assign]
+
+    assert site.repair(is_dry=is_dry)[0] == 1
+    assert (site.stop.waits, site.done.after) == ([], None)
+    text = repaired_text(site.done)
+    assert re.search(r"(refused|left out), .{15,}: 1$", text)
+    assert "--publish" not in text
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,7 @@ def test_neighbours_and_equal_keys_of_other_tables_stay() -> None:
     sent, counts = publish(key_of(ids[0]), key_of(ids[1]), ("Prospect click", str(ids[2])))
 
     assert sent == {key_of(ids[0]), key_of(ids[1]), ("Prospect click", str(ids[2]))}
-    assert counts == {"published": 3, "parked": 0, "suppressed": 0, "left_out": 0}
+    assert counts == {"published": 3, "parked": 0, "suppressed": 0, "too_young": 0, "gone": 0}
 
 
 def test_each_event_that_is_not_published_is_counted() -> None:
@@ -63,7 +63,7 @@ def test_each_event_that_is_not_published_is_counted() -> None:
         sent, counts = publish(*map(key_of, (*ids, young.pk, 9_999)), parks=[str(ids[3])])
 
     assert sent == {key_of(ids[0]), key_of(ids[3]), key_of(ids[4])}
-    assert counts == {"published": 2, "parked": 1, "suppressed": 2, "left_out": 2}
+    assert counts == {"published": 2, "parked": 1, "suppressed": 2, "too_young": 1, "gone": 1}
 
 
 def test_only_chosen_sources_are_read() -> None:
