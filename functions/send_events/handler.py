@@ -10,13 +10,13 @@ import random
 import traceback
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
 from pathlib import PurePath
 from typing import Any
 
 from aws_lambda_powertools import Logger
+from msgspec import Struct
 
 from whyness_events.delivery.aws.clients import LazyClient
 from whyness_events.delivery.aws.dead_letter_queue import SqsDeadLetterQueue
@@ -49,8 +49,7 @@ for _library in ("botocore", "boto3", "urllib3", "requests", "aws_lambda_powerto
     logging.getLogger(_library).setLevel(logging.WARNING)
 
 
-@dataclass(frozen=True, slots=True)
-class Container:
+class Container(Struct, frozen=True):
     """What a container keeps between invocations: the deliverer, and the clients to close after each."""
 
     deliverer: Deliverer
@@ -58,8 +57,7 @@ class Container:
     aws: Sequence[LazyClient] = ()
 
 
-@dataclass(slots=True)
-class _InvocationEnd:
+class _InvocationEnd(Struct):
     """When the current invocation must end, in seconds of the monotonic clock."""
 
     at_s: float = 0.0

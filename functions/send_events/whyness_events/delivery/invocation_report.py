@@ -2,7 +2,8 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from whyness_events.delivery.items import Item, RecordEvents
 from whyness_events.delivery.sending.in_flight import SendingCounts
@@ -13,8 +14,7 @@ from whyness_events.outcomes import Outcome, Reason
 _MOST_IDS = 5
 
 
-@dataclass(slots=True)
-class Examples:
+class Examples(Struct):
     """Ids of some events with the same outcome, for the log.
 
     Args:
@@ -32,8 +32,7 @@ class Examples:
                 ids.append(id_)
 
 
-@dataclass(slots=True)
-class Report:
+class Report(Struct):
     """Counts of an invocation, for the log and the metrics.
 
     Args:

@@ -4,8 +4,9 @@
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import Struct
 
 from whyness_events.dead_letter import attributes_bytes
 from whyness_events.log_entry import DeliveredRow, LogEntry, LogKey
@@ -22,8 +23,7 @@ def call_s(left_s: float) -> float:
     return min(LONGEST_CALL_S, left_s) if left_s >= SHORTEST_CALL_S else 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """The answer to one request.
 
     Args:
@@ -39,8 +39,7 @@ class Answer:
     error: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class DeadLetter:
+class DeadLetter(Struct, frozen=True):
     """One message for the dead-letter queue.
 
     Args:

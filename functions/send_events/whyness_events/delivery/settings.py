@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar
 
+from msgspec import Struct
+
 from whyness_events.delivery.mixpanel.describers import DESCRIBERS
 from whyness_events.delivery.ports import SetupFault
 from whyness_events.delivery.setting_conflicts import (
@@ -32,8 +34,7 @@ class SettingsFault(SetupFault):
     """The environment is faulty; the text names every variable and what it must be, and shows no value."""
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
+class Setting(Struct, frozen=True):
     """One environment variable.
 
     Args:

@@ -2,12 +2,12 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 from botocore.exceptions import ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as NoConnection
+from msgspec import Struct, field
 
 from whyness_events.delivery.aws.bounded import call_within
 from whyness_events.delivery.aws.connections import Connections
@@ -57,8 +57,7 @@ class CallFailed(Exception):
         self.request_id = request_id
 
 
-@dataclass(slots=True)
-class Refusal:
+class Refusal(Struct):
     """What AWS refused of one operation in one invocation.
 
     Args:

@@ -5,11 +5,12 @@ load balancers in between may answer anything.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from enum import Enum, auto
 from typing import Any
+
+from msgspec import Struct, field
 
 from whyness_events.delivery.mixpanel.error_text import decode_json, texts_of
 from whyness_events.delivery.mixpanel.safe_text import Carried, safe_texts
@@ -47,8 +48,7 @@ _WAITING_REASONS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(Struct, frozen=True):
     """What an answer means.
 
     Args:

@@ -2,7 +2,8 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from whyness_events import limits
 from whyness_events.delivery.event_struct import SURE_BYTES
@@ -16,8 +17,7 @@ from whyness_events.outcomes import Outcome, Reason
 _GROUP_CHARS = 50_000
 
 
-@dataclass(slots=True)
-class Reader:
+class Reader(Struct):
     """Reads the records of an invocation.
 
     Args:

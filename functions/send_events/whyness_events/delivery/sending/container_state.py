@@ -1,6 +1,6 @@
 """What a container learns about Mixpanel, and keeps between invocations."""
 
-from dataclasses import dataclass, field
+from msgspec import Struct, field
 
 from whyness_events.delivery.items import Item, Record
 from whyness_events.delivery.sending.evidence import Delivered, Evidence
@@ -14,8 +14,7 @@ OVERSIZED_FROM_BYTES = 100_000
 _CONTROL_BYTES = 4_000
 
 
-@dataclass(slots=True)
-class RequestSize:
+class RequestSize(Struct):
     """The largest body to send, in bytes; it grows by a quarter after each invocation without a 413."""
 
     limit_bytes: int = REQUEST_BYTES
@@ -29,8 +28,7 @@ class RequestSize:
         self.limit_bytes = min(REQUEST_BYTES, self.limit_bytes * 5 // 4)
 
 
-@dataclass(slots=True)
-class ContainerState:
+class ContainerState(Struct):
     """All that a container has learned.
 
     Args:

@@ -6,11 +6,12 @@ not depend on the event, all refusals would fall on the event, and none on the c
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
 from hashlib import blake2b
 from itertools import count
 from math import comb
+
+from msgspec import Struct
 
 from whyness_events.delivery.items import Item
 
@@ -23,8 +24,7 @@ _MOST_DELIVERED = 50_000
 _DIGEST_BYTES = 16
 
 
-@dataclass(frozen=True, slots=True)
-class Suspicion:
+class Suspicion(Struct, frozen=True):
     """The evidence against one event.
 
     Args:

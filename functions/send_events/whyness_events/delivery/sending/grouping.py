@@ -1,7 +1,8 @@
 """Pure: which events may share a request, and which need not be sent."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from whyness_events import limits
 from whyness_events.delivery.items import Item, RecordEvents, to_send
@@ -48,8 +49,7 @@ def events_per_request(receive_count: int, event_count: int) -> int:
     return max(1, halved, -(-event_count // _TROUBLED_REQUESTS))
 
 
-@dataclass(slots=True)
-class Repeats:
+class Repeats(Struct):
     """The items of an invocation that repeat others.
 
     Items are equal if their bytes for Mixpanel are: equal deduplication keys with other content are both

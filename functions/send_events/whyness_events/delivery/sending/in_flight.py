@@ -1,7 +1,8 @@
 """The requests in flight: each is answered, or given up in time, whatever its socket does."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from whyness_events.delivery.items import Item
 from whyness_events.delivery.ports import Answer, Clock, SenderPool
@@ -11,8 +12,7 @@ from whyness_events.outcomes import Outcome
 CONNECT_TIMEOUT_S = 5.0
 
 
-@dataclass(slots=True)
-class SendingCounts:
+class SendingCounts(Struct):
     """An invocation's requests: their number, uncompressed body bytes, and milliseconds to each answer."""
 
     requests: int = 0
@@ -20,8 +20,7 @@ class SendingCounts:
     latency_ms: list[float] = field(default_factory=list)
 
 
-@dataclass(slots=True, eq=False)
-class Request:
+class Request(Struct, eq=False):
     """One request.
 
     Args:
@@ -51,8 +50,7 @@ class Request:
             item.outcome = outcome
 
 
-@dataclass(slots=True)
-class InFlight:
+class InFlight(Struct):
     """The requests in flight.
 
     Args:

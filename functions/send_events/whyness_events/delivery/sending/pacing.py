@@ -1,7 +1,8 @@
 """Pacing: how many requests a container sends at once, and how long an invocation may sleep."""
 
 from collections import defaultdict
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from whyness_events.outcomes import Reason
 
@@ -11,8 +12,7 @@ PAUSES_S = {Reason.RETRY: 15.0, Reason.THROTTLED: 15.0}
 _BACKED_OFF_PART = 0.5
 
 
-@dataclass(slots=True)
-class Concurrency:
+class Concurrency(Struct):
     """How many requests to send at once: one more a round, half as many if Mixpanel is overloaded (AIMD).
 
     Args:
@@ -20,7 +20,7 @@ class Concurrency:
     """
 
     most: int
-    _limit: float = field(init=False)
+    _limit: float = 0.0
     _backed_off_s: float = float("-inf")
 
     def __post_init__(self) -> None:
@@ -42,8 +42,7 @@ class Concurrency:
             self._backed_off_s = now_s
 
 
-@dataclass(slots=True)
-class Pauses:
+class Pauses(Struct):
     """The rest of an invocation's budgets for sleep."""
 
     _spent_s: defaultdict[Reason, float] = field(default_factory=lambda: defaultdict(float))

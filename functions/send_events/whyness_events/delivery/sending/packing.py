@@ -1,8 +1,9 @@
 """Pure: pack events into import requests, within Mixpanel's limits to the exact byte."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Protocol, TypeVar
+
+from msgspec import Struct
 
 from whyness_events import limits
 
@@ -21,8 +22,7 @@ class Encoded(Protocol):
 ItemT = TypeVar("ItemT", bound=Encoded)
 
 
-@dataclass(frozen=True, slots=True)
-class RequestLimits:
+class RequestLimits(Struct, frozen=True):
     """The limits of one request: the number of events, and `body_bytes` of uncompressed JSON."""
 
     events: int = limits.REQUEST_EVENTS

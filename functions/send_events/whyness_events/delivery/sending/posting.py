@@ -5,7 +5,8 @@ comes too late is dropped.
 """
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from whyness_events.delivery.items import Item
 from whyness_events.delivery.mixpanel.answers import Reaction, Verdict, judge
@@ -22,8 +23,7 @@ _SLOW_PART = 0.5
 React = Callable[[Request, Verdict], None]
 
 
-@dataclass(slots=True, eq=False)
-class Posting:
+class Posting(Struct, eq=False):
     """The requests of an invocation, and what holds for all of them.
 
     Args:

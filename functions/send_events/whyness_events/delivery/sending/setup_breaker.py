@@ -6,7 +6,8 @@ may be what is refused.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from whyness_events.delivery.items import Item
 
@@ -16,8 +17,7 @@ BREAKER_S = 60.0
 _REFUSED_RECORDS = 2
 
 
-@dataclass(slots=True)
-class SetupBreaker:
+class SetupBreaker(Struct):
     """Whether a container may send.
 
     Args:

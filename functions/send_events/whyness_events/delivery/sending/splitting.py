@@ -2,7 +2,8 @@
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from whyness_events.delivery.items import Item
 from whyness_events.delivery.mixpanel.answers import Verdict
@@ -16,8 +17,7 @@ EXTRA_REQUESTS = 64
 _EARNED_REQUESTS = 8
 
 
-@dataclass(slots=True)
-class Splitting:
+class Splitting(Struct):
     """The refused requests of an invocation, and the number of requests left to split them.
 
     Args:

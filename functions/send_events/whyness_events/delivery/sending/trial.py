@@ -2,7 +2,8 @@
 
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from whyness_events.delivery.items import Item
 from whyness_events.delivery.mixpanel.answers import Reaction, Verdict
@@ -14,8 +15,7 @@ from whyness_events.outcomes import DELIVERED, Outcome
 _SUSPECTS_AT_ONCE = 16
 
 
-@dataclass(slots=True)
-class Trial:
+class Trial(Struct):
     """One trial.
 
     Args:

@@ -2,8 +2,9 @@
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
+
+from msgspec import Struct
 
 from whyness_events.delivery.items import Item
 from whyness_events.delivery.mixpanel.answers import Reaction, Verdict
@@ -17,8 +18,7 @@ from whyness_events.delivery.sending.trial import Trial, trials
 _TRIALS_PART = 0.5
 
 
-@dataclass(slots=True, eq=False)
-class TrialRunner:
+class TrialRunner(Struct, eq=False):
     """Runs trials, once a container has a control.
 
     Args:

@@ -7,7 +7,8 @@ only strings, brackets and commas matter here.
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 _STRING = r'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
 _NAME = re.compile(_STRING, re.DOTALL)
@@ -16,8 +17,7 @@ _BRACKET_OR_COMMA = re.compile(rf'(?:[^"\[\]{{}},]++|{_STRING})*+([\[\]{{}},])',
 _BLANKS = " \t\r\n"
 
 
-@dataclass(frozen=True, slots=True)
-class EventTexts:
+class EventTexts(Struct, frozen=True):
     """The JSON texts of a body's parts.
 
     Args:

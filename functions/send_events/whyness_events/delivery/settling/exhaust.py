@@ -6,7 +6,8 @@ nothing.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from whyness_events.delivery.items import Item, Record, RecordEvents
 from whyness_events.outcomes import Outcome, Reason
@@ -27,8 +28,7 @@ RECEIVES_TO_SPARE = 20
 SUSPECT_FROM = 4
 
 
-@dataclass(frozen=True, slots=True)
-class Patience:
+class Patience(Struct, frozen=True):
     """How long a record may wait.
 
     Args:

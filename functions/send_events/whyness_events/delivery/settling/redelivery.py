@@ -5,8 +5,9 @@ Without this, every such record would return after the queue's own visibility ti
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import ceil
+
+from msgspec import Struct
 
 from whyness_events.delivery.ports import SourceQueue
 
@@ -20,8 +21,7 @@ _DOUBLINGS = 30  # enough to reach the cap from any base
 SOON_UNTIL = 40
 
 
-@dataclass(frozen=True, slots=True)
-class HandedBack:
+class HandedBack(Struct, frozen=True):
     """A record that stays in the queue.
 
     Args:
@@ -39,8 +39,7 @@ class HandedBack:
     is_early: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Redelivery:
+class Redelivery(Struct, frozen=True):
     """Sets when records return.
 
     Args:

@@ -3,7 +3,8 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from whyness_events.delivery.items import Item, RecordEvents
 from whyness_events.delivery.ports import Clock, DeadLetter, DeadLetterQueue, Log, call_s
@@ -20,8 +21,7 @@ _LOG_ENTRY_S = 0.002
 _WHOLE_PART = 0.2
 
 
-@dataclass(slots=True)
-class Settled:
+class Settled(Struct):
     """The result: records that are safe, records to hand back, and counts for the metrics."""
 
     failed_message_ids: list[str] = field(default_factory=list)
@@ -46,8 +46,7 @@ class Settled:
         self.log_writes_lost += other.log_writes_lost
 
 
-@dataclass(slots=True)
-class Settlement:
+class Settlement(Struct):
     """Settles an invocation's records, a few at a time or all at once.
 
     Args:

@@ -6,11 +6,11 @@ import time
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from functools import partial
 
 import requests
 from isal import isal_zlib
+from msgspec import Struct
 from urllib3.exceptions import HTTPError
 
 from whyness_events.delivery.mixpanel.service_account import Credentials
@@ -37,8 +37,7 @@ _MAY_CONFIRM = frozenset({200, 400})
 _JOIN_S = 1.0
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Exchange:
+class _Exchange(Struct, frozen=True, eq=False):
     """A request that is or was in flight."""
 
     wire: Wire
