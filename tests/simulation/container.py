@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import msgspec
@@ -151,7 +151,9 @@ class Container:
         return Invocation(InvocationResult(json.dumps(answer)), report, internal)
 
     def _take_dead_letter(self, dead_letter: DeadLetter) -> str:
-        return self._place.take_dead_letter(self, replace(dead_letter, body=str(dead_letter.body)))
+        return self._place.take_dead_letter(
+            self, msgspec.structs.replace(dead_letter, body=str(dead_letter.body))
+        )
 
     def _refresh(self) -> bool:
         self.password = self._place.password()
