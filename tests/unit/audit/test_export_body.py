@@ -1,6 +1,7 @@
 """What a complete body is."""
 
 import gzip
+import itertools
 import json
 
 import pytest
@@ -82,6 +83,9 @@ def test_what_arrives_together_is_as_strict_as_what_drips(body: bytes) -> None:
         (b'{"error":"no such project"}\n', "not an event"),
         (b"<html>\n</html>\n", "not an event"),
         (b"[1]\n" + BODY, "not an event"),
+        (EVENT + EVENT + b"\n", "not an event"),
+        # As many events as lines, but not one in each.
+        (EVENT[:13] + b"\n" + EVENT[13:] + b"\n" + EVENT + EVENT + b"\n", "not an event"),
         (b'{"event":"\xff","properties":{}}\n', "not an event"),
         (b'{"event":"Event","properties":{"a":"\xff"}}\n', "not an event"),
         (b'{"event":"Event","properties":{"a":' + b"[" * 3_000 + b"]" * 3_000 + b"}}\n", "not an event"),
@@ -89,10 +93,10 @@ def test_what_arrives_together_is_as_strict_as_what_drips(body: bytes) -> None:
     ],
 )
 def test_incomplete_body_is_one(body: bytes, why: str) -> None:
-    """Plain or compressed, and the text quotes nothing of it."""
-    for is_gzip in (False, True):
+    """Plain or compressed, in pieces or at once, and the text quotes nothing of it."""
+    for is_gzip, piece_bytes in itertools.product((False, True), (7, len(body))):
         with pytest.raises(Incomplete, match=why) as caught:
-            read(gzip.compress(body) if is_gzip else body, is_gzip=is_gzip)
+            read(gzip.compress(body) if is_gzip else body, piece_bytes=piece_bytes, is_gzip=is_gzip)
 
         assert "Event" not in str(caught.value)
 
